@@ -1,0 +1,1 @@
+"""Studies: the comparison of instance and neuron attribution, one study a file."""

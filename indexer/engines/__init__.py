@@ -1,0 +1,1 @@
+"""Engines: who runs the ranges of a build plan, and where."""

@@ -1,0 +1,39 @@
+"""Errors of the indexer: one line that says what is wrong, where, and what would be right."""
+
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+
+class AttridexError(Exception):
+    """Base of all errors that a user can mend. `exit_code` is the command line's."""
+
+    exit_code = 1
+
+
+class InputError(AttridexError):
+    """Bad input or usage: a configuration, a corpus, a query, an argument."""
+
+    exit_code = 2
+
+
+class DamageError(AttridexError):
+    """An index whose files are not what was written."""
+
+
+class BusyError(AttridexError):
+    """Another process is writing to the index."""
+
+
+class NumericError(AttridexError):
+    """A loss or gradient that is not finite."""
+
+
+class MissingExtraError(AttridexError):
+    """A part of attridex is used that needs an extra which is not installed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give the words ": did you mean 'x'?" for the known name nearest to `name`, else what is known."""
+    options = [str(option) for option in known]
+    close = get_close_matches(name, options, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(options))}"

@@ -1,0 +1,1 @@
+"""Service: answers attribution queries from an index version, over gRPC or in process."""
