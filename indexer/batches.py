@@ -1,0 +1,60 @@
+"""Length-sorted batches under a token budget, padded on the right."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PADDING = 0.1
+"""Largest share of a batch's tokens that may be padding."""
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Sequences of like length.
+
+    Attributes:
+        ids: token ids [B, T], padded on the right.
+        mask: 1 for a real token, 0 for padding [B, T].
+        lengths: real tokens of each sequence [B].
+    """
+
+    ids: Tensor
+    mask: Tensor
+    lengths: Tensor
+
+    def read(self, causal: bool) -> Tensor:
+        """Position that the head reads [B]: the last real token, or CLS for encoders."""
+        return self.lengths - 1 if causal else torch.zeros_like(self.lengths)
+
+
+def plan_batches(lengths: Sequence[int], budget: int, overhead: int = 0) -> Iterator[list[int]]:
+    """Group positions by length, longest first, so that no group holds more than `budget` tokens.
+
+    `overhead` is added to each length (rows that ride along with a sequence). A sequence above the budget goes alone.
+    Padding stays at or below a tenth of a group's tokens.
+    """
+    group: list[int] = []
+    tokens = 0
+    for position in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        longest = lengths[group[0]] if group else lengths[position]
+        padded = longest * (len(group) + 1)
+        full = (longest + overhead) * (len(group) + 1) > budget
+        ragged = padded - tokens - lengths[position] > PADDING * padded
+        if group and (full or ragged):
+            yield group
+            group, tokens = [], 0
+        group.append(position)
+        tokens += lengths[position]
+    if group:
+        yield group
+
+
+def pad(sequences: Sequence[Sequence[int]], token: int, device: torch.device) -> TokenBatch:
+    """Put sequences into one batch."""
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    width = int(lengths.max())
+    ids = torch.tensor([[*sequence, *[token] * (width - len(sequence))] for sequence in sequences])
+    mask = (torch.arange(width)[None] < lengths[:, None]).long()
+    return TokenBatch(ids.to(device), mask.to(device), lengths.to(device))

@@ -1,0 +1,199 @@
+"""Loading a model and its tokenizer, and knowing them again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from attridex.indexer.architectures import Architecture, family_of
+from attridex.indexer.config import Config, ModelConfig
+from attridex.indexer.errors import InputError
+from attridex.indexer.tasks import Renderer, SpecialTokens
+
+WEIGHTS = ("*.safetensors", "*.bin", "config.json")
+TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be attributed: evaluation mode, parameters frozen."""
+
+    arch: Architecture
+    tokenizer: Any
+    pad: int
+    labels: list[str]
+    family: str
+    device: torch.device
+    max_length: int
+
+
+def load_model(config: Config) -> LoadedModel:
+    """Load the classifier of a configuration.
+
+    Raises:
+        InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
+    """
+    wanted = config.model
+    if wanted.task != "sequence-classification":
+        raise InputError(f'model.task = "{wanted.task}" is not built yet; use "sequence-classification"')
+    hf = load_hf_config(wanted.path, wanted.revision)
+    family = family_of(hf.model_type, wanted.path)
+    labels = resolve_labels(config.corpus.labels, hf)
+    tokenizer = load_tokenizer(wanted.path, wanted.revision)
+    device = resolve_device(wanted.device)
+    with quiet_transformers():
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            wanted.path, revision=wanted.revision, dtype=getattr(torch, wanted.dtype), output_loading_info=True
+        )
+    if missing := sorted(loading["missing_keys"]):
+        raise InputError(
+            f"{wanted.path}: the model has no trained {missing[0]}; fine-tune it first (`attridex finetune`), a new head answers at random"
+        )
+    model.eval().requires_grad_(False).to(device)
+    arch = Architecture(model, family)
+    if config.neurons.enabled:
+        arch.check_site(config.neurons.site)
+    return LoadedModel(
+        arch, tokenizer, tokenizer.pad_token_id, labels, hf.model_type, device, min(wanted.max_length, positions(hf))
+    )
+
+
+class quiet_transformers:  # noqa: N801 - reads as a statement
+    """Keep transformers' progress bars and warnings off the terminal while a model loads."""
+
+    def __enter__(self) -> None:
+        """Remember the verbosity and silence it."""
+        self._verbosity = transformers_logging.get_verbosity()
+        self._bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *_error: object) -> None:
+        """Put it back."""
+        transformers_logging.set_verbosity(self._verbosity)
+        if self._bars:
+            transformers_logging.enable_progress_bar()
+
+
+def load_hf_config(path: str, revision: str | None) -> Any:
+    """The model's own configuration.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return AutoConfig.from_pretrained(path, revision=revision)
+    except (OSError, ValueError) as error:
+        if Path(path).is_absolute() and not Path(path).exists():
+            raise InputError(f"{path}: no such model directory (model.path)") from None
+        raise InputError(f"{path}: no model can be loaded from there (model.path): {str(error).splitlines()[0]}") from None
+
+
+def load_tokenizer(path: str, revision: str | None) -> Any:
+    """The model's tokenizer.
+
+    Raises:
+        InputError: there is none, or it has no padding token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: no tokenizer can be loaded from there: {str(error).splitlines()[0]}") from None
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
+            "tokenizer.save_pretrained(...)) before fine-tuning, or let `attridex finetune` do it"
+        )
+    return tokenizer
+
+
+def resolve_labels(wanted: list[str] | None, hf: Any) -> list[str]:
+    """Names of the model's outputs, in their order.
+
+    Raises:
+        InputError: `corpus.labels` has another length than the model has outputs, or a name twice.
+    """
+    own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
+    if wanted is None:
+        return own
+    if len(wanted) != len(own):
+        raise InputError(f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model has {len(own)} outputs")
+    if len(set(wanted)) != len(wanted):
+        raise InputError(f"corpus.labels has a name twice: {', '.join(wanted)}")
+    return list(wanted)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device to run on; "auto" takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"model.device: '{name}' is no device; use \"auto\", \"cpu\" or \"cuda\"") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError('model.device: no CUDA GPU here; use "auto" or "cpu"')
+    return device
+
+
+def positions(hf: Any) -> int:
+    """Longest sequence that the model takes; RoBERTa counts its positions from after the padding index."""
+    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    return limit - hf.pad_token_id - 1 if hf.model_type == "roberta" else limit
+
+
+def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
+    """BOS for causal models; CLS (or BOS) and SEP for encoders; none where the tokenizer has none."""
+    first = tokenizer.bos_token_id if causal or tokenizer.cls_token_id is None else tokenizer.cls_token_id
+    last = None if causal else tokenizer.sep_token_id
+    return SpecialTokens(*(() if token is None else (int(token),) for token in (first, last)))
+
+
+def make_renderer(config: Config, loaded: LoadedModel) -> Renderer:
+    """The rendering of a configuration with its model's tokenizer."""
+    return renderer_for(config, loaded.labels, loaded.tokenizer, loaded.arch.causal, loaded.max_length)
+
+
+def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
+    """The rendering with any tokenizer: segments are tokenised alone, without special tokens."""
+
+    def tokenize(text: str) -> list[int]:
+        ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    return Renderer(config.corpus, labels, tokenize, special_tokens(tokenizer, causal), max_length)
+
+
+def resolve_directory(model: ModelConfig) -> Path:
+    """The directory that holds the model's files: the path itself, or the Hub's cached snapshot."""
+    if Path(model.path).is_dir():
+        return Path(model.path)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(model.path, revision=model.revision, local_files_only=True))
+
+
+def files_hash(directory: Path, patterns: Sequence[str]) -> str:
+    """SHA-256 over names and contents of the files that match."""
+    files = sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()})
+    listing = []
+    for path in files:
+        with path.open("rb") as stream:
+            listing.append([path.name, hashlib.file_digest(stream, "sha256").hexdigest()])
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def model_hash(model: ModelConfig) -> str:
+    """Identity of the model's weights and configuration."""
+    return files_hash(resolve_directory(model), WEIGHTS)
+
+
+def tokenizer_hash(model: ModelConfig) -> str:
+    """Identity of the tokenizer."""
+    return files_hash(resolve_directory(model), TOKENIZER)

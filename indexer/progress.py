@@ -1,0 +1,61 @@
+"""Progress of long work, on stderr: a bar with rate and time left, or a line now and then where there is no terminal."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+QUIET_SECONDS = 15.0
+"""Seconds between two lines where there is no terminal."""
+
+Advance = Callable[[int], None]
+
+
+class RateColumn(ProgressColumn):
+    """Units a second."""
+
+    def __init__(self, unit: str) -> None:
+        """`unit` is the plural of what is counted."""
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The rate over the last while."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} {self._unit}/s" if speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def progress(what: str, total: int, unit: str, *, enabled: bool, done: int = 0) -> Iterator[Advance]:
+    """Show the progress of `what`; the block calls `advance(n)`. `done` was there before (resumed work)."""
+    console = Console(stderr=True)
+    if not enabled:
+        yield lambda _count: None
+    elif console.is_terminal:
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), RateColumn(unit), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(what, total=total, completed=done)
+            yield lambda count: bar.advance(task, count)
+    else:
+        yield lines(what, total, unit, console, done)
+
+
+def lines(what: str, total: int, unit: str, console: Console, done: int) -> Advance:
+    """Progress as plain lines."""
+    began = last = time.monotonic()
+    count = done
+
+    def advance(more: int) -> None:
+        nonlocal count, last
+        count += more
+        now = time.monotonic()
+        if now - last >= QUIET_SECONDS:
+            last = now
+            rate = (count - done) / (now - began)
+            left = (total - count) / rate if rate else 0.0
+            console.print(f"{what}: {count}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left", highlight=False, soft_wrap=True)
+
+    return advance

@@ -1,0 +1,144 @@
+"""Seeded random projections with E[P^T P] = I: the same seed gives the same projection on every machine.
+
+All randomness is raw 64-bit output of the counter-based Philox generator (Salmon et al., 2011), keyed by a hash of the
+seed and the block's name; nothing depends on how a library turns bits into numbers.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+CHUNK = 1 << 22
+"""Entries of a dense projection that are made at a time."""
+KEPT_BYTES = 1 << 28
+"""Dense projections up to this size are kept between batches; larger ones are made anew for each."""
+
+
+def philox(seed: int, name: str, start: int = 0) -> np.random.Philox:
+    """Generator for one block of one projection, from its counter `start` (each step gives four 64-bit words)."""
+    digest = hashlib.sha256(f"attridex|{seed}|{name}".encode()).digest()
+    return np.random.Philox(key=np.frombuffer(digest[:16], dtype="<u8"), counter=[start, 0, 0, 0])
+
+
+def signs(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
+    """`count` fair signs from the generator's bits; `start` (a multiple of 256) is where in the stream to begin."""
+    words = philox(seed, name, start // 256).random_raw(-(-count // 64))
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[:count]
+    return bits.astype(np.float32) * 2 - 1
+
+
+def normals(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
+    """`count` standard normal numbers by Box and Muller; `start` must be a multiple of 4."""
+    words = philox(seed, name, start // 4).random_raw(-(-count // 4) * 4)
+    uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    radius, angle = np.sqrt(-2 * np.log(uniform[0::2])), 2 * np.pi * uniform[1::2]
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return pairs.reshape(-1)[:count].astype(np.float32)
+
+
+class BlockProjection(Protocol):
+    """A linear map from a block's `size` entries to `dim`."""
+
+    dim: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Project rows [B, size] to [B, dim]."""
+        ...
+
+
+class DenseProjection:
+    """P with independent entries of variance 1/dim: gaussian, or signs (Achlioptas, 2003)."""
+
+    def __init__(self, kind: str, size: int, dim: int, seed: int, name: str) -> None:
+        """The projection of block `name` from `size` to `dim`."""
+        self.dim = dim
+        self._size, self._seed, self._name = size, seed, name
+        self._draw = normals if kind == "gaussian" else signs
+        # A chunk begins at a multiple of 256 entries, as the generators ask.
+        self._columns = max(256, CHUNK // dim // 256 * 256)
+        self._kept: list[Tensor] | None = [] if size * dim * 4 <= KEPT_BYTES else None
+
+    def _chunk(self, number: int) -> Tensor:
+        """Columns of P for the number-th chunk of inputs, [columns, dim]."""
+        start = number * self._columns
+        columns = min(self._columns, self._size - start)
+        entries = self._draw(self._seed, self._name, columns * self.dim, start * self.dim)
+        return torch.from_numpy(entries).reshape(columns, self.dim) / math.sqrt(self.dim)
+
+    def _chunks(self) -> list[Tensor]:
+        return [self._chunk(number) for number in range(-(-self._size // self._columns))]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Project rows [B, size] to [B, dim]."""
+        if self._kept is not None:
+            self._kept = self._kept or self._chunks()
+        total = x.new_zeros(x.shape[0], self.dim)
+        for number in range(-(-self._size // self._columns)):
+            chunk = self._kept[number] if self._kept is not None else self._chunk(number)
+            start = number * self._columns
+            total += x[:, start : start + len(chunk)] @ chunk.to(x.device, x.dtype)
+        return total
+
+
+class SparseProjection:
+    """SJLT with one entry of +-1 a column (CountSketch; Dasgupta, Kumar and Sarlos, 2010): cost is one addition an input."""
+
+    def __init__(self, size: int, dim: int, seed: int, name: str) -> None:
+        """The projection of block `name` from `size` to `dim`."""
+        self.dim = dim
+        words = philox(seed, name).random_raw(size)
+        self._bucket = torch.from_numpy(((words >> np.uint64(1)) % np.uint64(dim)).astype(np.int64))
+        self._sign = torch.from_numpy((words & np.uint64(1)).astype(np.float32) * 2 - 1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Project rows [B, size] to [B, dim]."""
+        signed = x * self._sign.to(x.device, x.dtype)
+        return x.new_zeros(x.shape[0], self.dim).index_add_(1, self._bucket.to(x.device), signed)
+
+
+def global_projection(kind: str, size: int, dim: int, seed: int, name: str) -> BlockProjection:
+    """The projection of one block into the space that all blocks share (their images are added)."""
+    if kind == "sjlt":
+        return SparseProjection(size, dim, seed, name)
+    return DenseProjection(kind, size, dim, seed, name)
+
+
+@dataclass(frozen=True)
+class KroneckerSides:
+    """P_out [ko, out] and P_in [ki, in] of one layer; None where a side is kept whole."""
+
+    outer: Tensor | None
+    inner: Tensor | None
+    rows: int
+    columns: int
+
+
+def kronecker_sides(name: str, shape: tuple[int, int], budget: int, seed: int) -> KroneckerSides:
+    """The two-sided projection of a layer's gradient [out, in] to at most `budget` entries (LoGra, arXiv 2405.13954).
+
+    Entries are signs over the square root of the side's size: E[P^T P] = I for each side, so for their product.
+    """
+    rows, columns = kronecker_shape(shape, budget)
+
+    def side(label: str, size: int, kept: int) -> Tensor | None:
+        if kept == size:
+            return None
+        return torch.from_numpy(signs(seed, f"{name}|{label}", kept * size)).reshape(kept, size) / math.sqrt(kept)
+
+    return KroneckerSides(side("out", shape[0], rows), side("in", shape[1], columns), rows, columns)
+
+
+def kronecker_shape(shape: tuple[int, int], budget: int) -> tuple[int, int]:
+    """(ko, ki) with the largest product up to `budget`, the squarest among those; a side never grows."""
+    best = (1, 1)
+    for rows in range(1, min(shape[0], budget) + 1):
+        columns = min(shape[1], budget // rows)
+        if (rows * columns, -abs(rows - columns)) > (best[0] * best[1], -abs(best[0] - best[1])):
+            best = (rows, columns)
+    return best
