@@ -25,12 +25,10 @@ class LoadedModel:
     """A model ready to be attributed: evaluation mode, parameters frozen."""
 
     arch: Architecture
-    tokenizer: Any
     pad: int
     labels: list[str]
     family: str
     device: torch.device
-    max_length: int
 
 
 def load_model(config: Config) -> LoadedModel:
@@ -59,9 +57,7 @@ def load_model(config: Config) -> LoadedModel:
     arch = Architecture(model, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
-    return LoadedModel(
-        arch, tokenizer, tokenizer.pad_token_id, labels, hf.model_type, device, min(wanted.max_length, positions(hf))
-    )
+    return LoadedModel(arch, tokenizer.pad_token_id, labels, hf.model_type, device)
 
 
 class quiet_transformers:  # noqa: N801 - reads as a statement
@@ -155,9 +151,13 @@ def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
     return SpecialTokens(*(() if token is None else (int(token),) for token in (first, last)))
 
 
-def make_renderer(config: Config, loaded: LoadedModel) -> Renderer:
-    """The rendering of a configuration with its model's tokenizer."""
-    return renderer_for(config, loaded.labels, loaded.tokenizer, loaded.arch.causal, loaded.max_length)
+def make_renderer(config: Config) -> Renderer:
+    """The rendering of a configuration with its model's tokenizer; no weights are loaded."""
+    hf = load_hf_config(config.model.path, config.model.revision)
+    family = family_of(hf.model_type, config.model.path)
+    tokenizer = load_tokenizer(config.model.path, config.model.revision)
+    limit = min(config.model.max_length, positions(hf))
+    return renderer_for(config, resolve_labels(config.corpus.labels, hf), tokenizer, family.causal, limit)
 
 
 def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:

@@ -108,11 +108,6 @@ def edited_probabilities(arch: Architecture, batch: TokenBatch, site: Site, fact
         return logits.float().softmax(-1)
 
 
-def order_neurons(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Neuron ids (layer * F + unit) of scores [L, F] in descending score, ties by id."""
-    return np.argsort(-scores.reshape(-1), kind="stable")
-
-
 def kept_neurons(scores: NDArray[np.float32], share: float) -> NDArray[np.int64]:
     """Ids of the neurons whose score is above `share` times the largest, in descending score."""
     flat = scores.reshape(-1)

@@ -94,7 +94,8 @@ class PackedRows:
             for number, layer in enumerate(arch.layers):
                 handles.append(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
             states = arch.body(last, use_cache=True, **step).last_hidden_state
-        hidden = arch.head_input(states)
+        # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
+        hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
         return arch.head(hidden), hidden
 
     def _edited(self, edit: Edit, layer: int, x: Tensor) -> Tensor:

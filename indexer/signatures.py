@@ -15,7 +15,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.gradients import NO_LABEL, LabelSource, make_gradients
 from attridex.indexer.models import LoadedModel, load_model, make_renderer, model_hash, tokenizer_hash
 from attridex.indexer.neurons import NeuronEdit as Edit
-from attridex.indexer.neurons import edited_probabilities, kept_neurons, order_neurons, score_neurons
+from attridex.indexer.neurons import edited_probabilities, kept_neurons, score_neurons
 from attridex.indexer.projection import SparseProjection
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import Instance
@@ -41,6 +41,7 @@ class Signature:
         scores: neuron scores [L, F].
         activation: FFN activations at the read position [s], projected where they are many.
         attribution: neuron scores [s], projected in the same way.
+        keep: a neuron is kept if its score is above this share of the largest.
     """
 
     predicted: int
@@ -52,27 +53,23 @@ class Signature:
     scores: Float32 | None = None
     activation: Float32 | None = None
     attribution: Float32 | None = None
+    keep: float = 0.1
 
     def kept(self, share: float) -> list[Neuron]:
-        """Neurons with a score above `share` of the largest, in descending score."""
-        scores = self._scored()
-        return self._neurons(scores, kept_neurons(scores, share))
-
-    def top(self, r: int) -> list[Neuron]:
-        """The r neurons of the highest score, in descending order."""
-        scores = self._scored()
-        return self._neurons(scores, order_neurons(scores)[:r])
-
-    def _scored(self) -> Float32:
+        """Neurons with a score above `share` of the largest, in descending score, ties by (layer, unit)."""
         if self.scores is None:
             raise InputError("this signature was made without neuron scores")
-        return self.scores
+        return as_neurons(self.scores, share)
 
-    @staticmethod
-    def _neurons(scores: Float32, ids: NDArray[np.int64]) -> list[Neuron]:
-        units = scores.shape[1]
-        flat = scores.reshape(-1)
-        return [(int(i) // units, int(i) % units, float(flat[i])) for i in ids]
+    def top(self, r: int) -> list[Neuron]:
+        """The first r kept neurons in descending score; all of them for r = 0."""
+        return self.kept(self.keep)[: r or None]
+
+
+def as_neurons(scores: Float32, share: float) -> list[Neuron]:
+    """Kept neurons of scores [L, F], in descending score."""
+    units, flat = scores.shape[1], scores.reshape(-1)
+    return [(int(i) // units, int(i) % units, float(flat[i])) for i in kept_neurons(scores, share)]
 
 
 class DenseSignatures:
@@ -109,7 +106,7 @@ class Signer:
         self.config = config
         self.loaded = loaded
         self.arch = loaded.arch
-        self.renderer = make_renderer(config, loaded)
+        self.renderer = make_renderer(config)
         self.gradients = make_gradients(self.arch, config.gradients)
         self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units
@@ -144,7 +141,7 @@ class Signer:
             for rows, values in self.neuron_batches(instances):
                 for row, value in zip(rows, values, strict=True):
                     parts[row] |= value
-        return [Signature(**part) for part in parts]
+        return [Signature(**part, keep=self.config.neurons.keep) for part in parts]
 
     def gradient_batches(
         self, instances: Sequence[Instance], *, gradient: bool = True, label: LabelSource = "gold"
@@ -172,6 +169,10 @@ class Signer:
             yield rows, unstack(
                 scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
             )
+
+    def kept(self, scores: Float32) -> list[Neuron]:
+        """Kept neurons of scores [L, F] as the index keeps them."""
+        return as_neurons(scores, self.config.neurons.keep)
 
     def edit(self, instances: Sequence[Instance], edits: Sequence[Sequence[Edit]]) -> list[Float32]:
         """Label probabilities under edits at the read position.

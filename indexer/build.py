@@ -1,0 +1,44 @@
+"""From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from attridex.indexer.config import Config
+from attridex.indexer.engines import local
+from attridex.indexer.layout import Manifest, write_lock
+from attridex.indexer.plan import bind, make_plan, survey_corpus
+from attridex.indexer.signatures import Signer
+from attridex.indexer.versions import commit
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes:
+        manifest: of the version that is now current.
+        signed: instances signed in this run; the others were there.
+    """
+
+    manifest: Manifest
+    signed: int
+
+
+def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
+    """Build an index, or finish one that was begun with the same settings.
+
+    Raises:
+        InputError: the corpus, the model or the settings are not sound; nothing is written then.
+        BusyError: another process is building it.
+    """
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    found = survey_corpus(config)
+    signer = Signer.load(config)
+    plan = make_plan(config, found, signer)
+    with write_lock(index):
+        bind(plan, index)
+        signed = local.run(plan, signer, index, show_progress=show_progress)
+        return Built(commit(index, plan, signer), signed)

@@ -1,0 +1,118 @@
+"""The plan of a build: what every range of an index is made from, fixed before any model work.
+
+plan(N, shard_rows) is deterministic, and a range's content follows from the plan alone: any worker may build any range,
+in any order, again.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.config import Config
+from attridex.indexer.corpus import Survey, survey
+from attridex.indexer.curvature import check_size
+from attridex.indexer.errors import InputError
+from attridex.indexer.layout import PLAN, read_sealed, replace_file, seal, shard_name
+from attridex.indexer.models import make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.signatures import Signer
+from attridex.indexer.vectors import resolve_precision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build that may begin.
+
+    Attributes:
+        config: the whole configuration.
+        settings: what decides the index's content; sealed in plan.json.
+        survey: what the corpus holds.
+        id: hash of the settings.
+    """
+
+    config: Config
+    settings: dict[str, Any]
+    survey: Survey
+    id: str
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """(start, stop) of every shard."""
+        rows, count = self.config.index.shard_rows, self.survey.instances
+        return [(start, min(start + rows, count)) for start in range(0, count, rows)]
+
+    @property
+    def shards(self) -> list[str]:
+        """Directory names of the shards, in order."""
+        return [shard_name(start, stop) for start, stop in self.ranges]
+
+    def precision(self, dim: int) -> str:
+        """Element type for vectors of `dim` elements."""
+        return resolve_precision(self.config.index.precision, self.survey.instances, dim)
+
+
+def survey_corpus(config: Config) -> Survey:
+    """Check the whole corpus before any weights are loaded; see `corpus.survey` for what it raises."""
+    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold")
+
+
+def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
+    """Fix what the index will hold.
+
+    Raises:
+        InputError: the gradients cannot have the curvature that is asked for.
+    """
+    if config.gradients.curvature:
+        check_size(config.gradients.curvature, signer.gradients.blocks)
+    settings = content_settings(config) | {
+        "model": model_hash(config.model),
+        "tokenizer": tokenizer_hash(config.model),
+        "corpus": found.fingerprint,
+        "instances": found.instances,
+        "labels": signer.labels,
+        "columns": found.columns,
+    }
+    return Plan(config, settings, found, hashlib.sha256(seal(settings)).hexdigest())
+
+
+def content_settings(config: Config) -> dict[str, Any]:
+    """The part of a configuration that the index's content depends on; files and models are known by their hashes."""
+    data = config.model_dump(mode="json")
+    data["gradients"]["projection"] = config.gradients.resolved_projection
+    data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
+    kept = {
+        "model": ("task", "dtype", "max_length"),
+        "corpus": ("id", "label", "segments", "truncate", "metadata"),
+        "gradients": tuple(data["gradients"]),
+        "neurons": tuple(data["neurons"]),
+        "index": tuple(data["index"]),
+        "engine": ("batch_tokens",),
+    }
+    return {f"{section}.{key}": data[section][key] for section, keys in kept.items() for key in keys}
+
+
+def bind(plan: Plan, index: Path) -> None:
+    """Write plan.json, or check that the one there is the same: an index is built from one plan.
+
+    Raises:
+        InputError: the index was begun with other settings; the first difference is named.
+    """
+    path = index / PLAN
+    if not path.exists():
+        if index.exists() and any(entry.name != ".lock" for entry in index.iterdir()):
+            raise InputError(f"{index}: not empty and not an index; choose another --out")
+        replace_file(path, seal(plan.settings))
+        return
+    before = read_sealed(path)
+    for key in sorted({*before, *plan.settings}):
+        if before.get(key) != plan.settings.get(key):
+            raise InputError(
+                f"{index}: this index was begun with {key} = {shown(before.get(key))}, now it is {shown(plan.settings.get(key))}; "
+                "use the same settings, or another --out"
+            )
+
+
+def shown(value: Any) -> str:
+    """A setting in a message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

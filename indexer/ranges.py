@@ -1,0 +1,176 @@
+"""One range of instances becomes one shard: the unit of work, of resuming and of checking."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.corpus import as_column
+from attridex.indexer.errors import DamageError
+from attridex.indexer.layout import (
+    ACTIVATIONS,
+    ATTRIBUTIONS,
+    GRADIENTS,
+    HIDDEN,
+    HIDDEN_NORMS,
+    INSTANCES,
+    NEURONS,
+    NORMS,
+    PREDICTIONS,
+    SIDECAR,
+    Sidecar,
+    check_file,
+    file_entry,
+    publish,
+    read_sidecar,
+    seal,
+    shard_dir,
+    shard_name,
+    write_synced,
+)
+from attridex.indexer.neurons import dcns_weights
+from attridex.indexer.plan import Plan
+from attridex.indexer.progress import Advance
+from attridex.indexer.signatures import Signer
+from attridex.indexer.tables import write_instances, write_neurons
+from attridex.indexer.tasks import Instance
+from attridex.indexer.vectors import unit_rows, write_vectors
+
+Float32 = NDArray[np.float32]
+
+
+def is_whole(index: Path, plan: Plan, name: str) -> bool:
+    """Whether a shard is there, of this plan, and byte for byte what was written."""
+    try:
+        sidecar = read_sidecar(index, name)
+        for file, entry in sidecar.files.items():
+            check_file(shard_dir(index, name) / file, entry)
+    except DamageError:
+        return False
+    return sidecar.plan == plan.id
+
+
+def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
+    """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
+    stop = start + len(instances)
+    results = RangeResults(signer, plan, len(instances))
+    results.sign(instances, advance)
+    good, bad = results.sound(instances, start)
+    with publish(shard_dir(index, shard_name(start, stop))) as directory:
+        results.write(directory, instances, good)
+        files = {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+        sidecar = Sidecar(
+            plan=plan.id,
+            start=start,
+            stop=stop,
+            rows=len(good),
+            tokens=sum(instances[row].tokens for row in good),
+            truncated=sum(instances[row].truncated for row in good),
+            bad=bad,
+            files=files,
+        )
+        write_synced(directory / SIDECAR, seal(sidecar.model_dump(mode="json")))
+    return sidecar
+
+
+class RangeResults:
+    """Arrays of one range, filled batch by batch; their size bounds the build's memory."""
+
+    def __init__(self, signer: Signer, plan: Plan, rows: int) -> None:
+        """Room for `rows` instances."""
+        self._signer, self._plan = signer, plan
+        self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
+        self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
+        self.probabilities = np.zeros((rows, signer.arch.outputs), np.float32)
+        self.loss = np.zeros(rows, np.float64)
+        self.predicted = np.zeros(rows, np.int64)
+        self.label = np.zeros(rows, np.int64)
+        self.neurons = plan.config.neurons.enabled
+        dense = signer.dense.dim if self.neurons else 0
+        self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
+        self.kept: list[list[tuple[int, int, float]]] = [[] for _ in range(rows)]
+        self.scored = np.ones(rows, bool)
+
+    def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
+        """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
+        label = self._plan.config.gradients.label
+        for rows, values in self._signer.gradient_batches(instances, label=label):
+            for row, value in zip(rows, values, strict=True):
+                self.gradients[row], self.hidden[row] = value["gradient"], value["hidden"]
+                self.probabilities[row], self.loss[row] = value["probabilities"], value["loss"]
+                self.predicted[row], self.label[row] = value["predicted"], value["label"]
+            if not self.neurons:
+                advance(len(rows))
+        if self.neurons:
+            for rows, signatures in self._signer.neuron_batches(instances):
+                for row, value in zip(rows, signatures, strict=True):
+                    self._keep(row, value)
+                advance(len(rows))
+
+    def _keep(self, row: int, value: dict[str, Any]) -> None:
+        self.activations[row], self.attributions[row] = value["activation"], value["attribution"]
+        self.scored[row] = bool(np.isfinite(value["scores"]).all() and np.isfinite(value["activation"]).all())
+        self.kept[row] = self._signer.kept(value["scores"]) if self.scored[row] else []
+
+    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
+        """Rows whose numbers are all finite, and what is wrong with the others."""
+        finite = {
+            "loss": np.isfinite(self.loss),
+            "gradient": np.isfinite(self.gradients).all(1) & np.isfinite(self.hidden).all(1),
+            "neuron scores": self.scored,
+        }
+        good, bad = [], []
+        for row, instance in enumerate(instances):
+            wrong = [what for what, fine in finite.items() if not fine[row]]
+            if wrong:
+                bad.append({"id": instance.id, "position": start + row, "reason": f"{wrong[0]} not finite"})
+            else:
+                good.append(row)
+        return good, bad
+
+    def write(self, directory: Path, instances: Sequence[Instance], rows: list[int]) -> None:
+        """Write the given rows as the files of a shard."""
+        units, norms = unit_rows(self.gradients[rows])
+        states, lengths = unit_rows(self.hidden[rows])
+        write_vectors(directory / GRADIENTS, units, self._plan.precision(units.shape[1]))
+        write_vectors(directory / HIDDEN, states, self._plan.precision(states.shape[1]))
+        np.save(directory / NORMS, norms)
+        np.save(directory / HIDDEN_NORMS, lengths)
+        np.save(directory / PREDICTIONS, self.probabilities[rows])
+        write_instances(
+            directory / INSTANCES, self._plan.survey.columns, [self._describe(instances[row], row, norm) for row, norm in zip(rows, norms, strict=True)]
+        )
+        if self.neurons:
+            precision = self._plan.precision(self.activations.shape[1])
+            write_vectors(directory / ACTIVATIONS, unit_rows(self.activations[rows])[0], precision)
+            write_vectors(directory / ATTRIBUTIONS, unit_rows(self.attributions[rows])[0], precision)
+            write_neurons(directory / NEURONS, neuron_columns([self.kept[row] for row in rows], self._signer.units))
+
+    def _describe(self, instance: Instance, row: int, norm: np.float32) -> dict[str, Any]:
+        labels, columns = self._signer.labels, self._plan.survey.columns
+        return {
+            "id": instance.id,
+            "content_hash": instance.key,
+            "label": None if instance.label is None else labels[instance.label],
+            "predicted": labels[int(self.predicted[row])],
+            "loss": float(self.loss[row]),
+            "gradient_norm": float(norm),
+            "tokens": instance.tokens,
+            "truncated": instance.truncated,
+            **{name: as_column(instance.fields[name], kind) for name, kind in columns.items()},
+        }
+
+
+def neuron_columns(kept: Sequence[Sequence[tuple[int, int, float]]], units: int) -> dict[str, NDArray[Any]]:
+    """Kept neurons of each instance as columns of the neurons table; `units` is F."""
+    counts = [len(neurons) for neurons in kept]
+    weights = [dcns_weights([score for _, _, score in neurons]) for neurons in kept if neurons]
+    return {
+        "row": np.repeat(np.arange(len(kept), dtype=np.int32), counts),
+        "neuron": np.array([layer * units + unit for neurons in kept for layer, unit, _ in neurons], np.int32),
+        "score": np.array([score for neurons in kept for _, _, score in neurons], np.float32),
+        "rank": np.array([rank for neurons in kept for rank in range(1, len(neurons) + 1)], np.int32),
+        "weight": np.concatenate(weights) if weights else np.zeros(0),
+    }

@@ -1,0 +1,226 @@
+"""Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from attridex.indexer.curvature import Fisher, HeadHessian, decompose
+from attridex.indexer.errors import InputError
+from attridex.indexer.layout import (
+    CURVATURE,
+    CATALOG,
+    GRADIENTS,
+    HIDDEN,
+    HIDDEN_NORMS,
+    INSTANCES,
+    MANIFEST,
+    NEURONS,
+    NORMS,
+    PREDICTIONS,
+    SIDECAR,
+    TOMBSTONES,
+    Manifest,
+    ModelFacts,
+    ShardEntry,
+    Sidecar,
+    file_entry,
+    file_hash,
+    list_versions,
+    publish,
+    read_current,
+    read_manifest,
+    read_sidecar,
+    seal,
+    shard_dir,
+    version_dir,
+    write_current,
+    write_lock,
+    write_synced,
+)
+from attridex.indexer.plan import Plan
+from attridex.indexer.signatures import Signer
+from attridex.indexer.tables import OWN_COLUMNS, Catalog, write_instance_neurons, write_postings
+from attridex.indexer.vectors import VectorFile
+
+SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
+LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
+
+
+def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
+    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already."""
+    sidecars = {name: read_sidecar(index, name) for name in plan.shards}
+    entries = [
+        ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR)) for name, sidecar in sidecars.items()
+    ]
+    for number in reversed(list_versions(index)):
+        manifest = read_manifest(index, number)
+        if manifest.shards == entries:
+            if not (index / "CURRENT").exists():
+                write_current(index, number)
+            return manifest
+    if not sum(sidecar.rows for sidecar in sidecars.values()):
+        raise InputError(f"{index}: every instance was left out as not finite; is the model sound?")
+    number = next_version(index)
+    created = now()
+    with publish(version_dir(index, number)) as directory:
+        write_catalog(index, directory, plan, signer, entries, number, created)
+        np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
+        if plan.config.gradients.curvature:
+            write_curvature(index, directory / CURVATURE, plan, signer, entries)
+        manifest = describe(plan, signer, list(sidecars.values()), entries, number, created, directory)
+        write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
+    write_current(index, number)
+    return manifest
+
+
+def write_catalog(
+    index: Path, directory: Path, plan: Plan, signer: Signer, entries: Sequence[ShardEntry], number: str, created: str
+) -> None:
+    """Write catalog and postings of a version."""
+    catalog = Catalog(directory / CATALOG, plan.survey.columns, signer.units)
+    offset = 0
+    for entry in entries:
+        shard = shard_dir(index, entry.name)
+        catalog.add_instances(shard / INSTANCES, offset)
+        catalog.add_predictions(np.load(shard / PREDICTIONS), signer.labels, offset)
+        if plan.config.neurons.enabled:
+            catalog.add_neurons(shard / NEURONS, offset)
+        offset += entry.rows
+    catalog.sort_neurons()
+    catalog.add_run(number, created, git_revision(), library_versions()["attridex"])
+    if plan.config.neurons.enabled:
+        write_postings(catalog, directory, signer.layers * signer.units)
+        write_instance_neurons([(shard_dir(index, entry.name) / NEURONS, entry.rows) for entry in entries], directory)
+    catalog.close()
+    shutil.rmtree(directory / "spill", ignore_errors=True)
+
+
+def write_curvature(index: Path, path: Path, plan: Plan, signer: Signer, entries: Sequence[ShardEntry]) -> None:
+    """Sum the curvatures over the shards, in their order, and write the eigendecompositions."""
+    kinds = plan.config.gradients.curvature
+    fisher = Fisher(signer.gradients.blocks) if "fisher" in kinds else None
+    hessian = HeadHessian(signer.arch.outputs, signer.arch.hidden) if "hessian" in kinds else None
+    for entry in entries:
+        shard = shard_dir(index, entry.name)
+        if fisher:
+            vectors = VectorFile(shard / GRADIENTS)
+            fisher.add(vectors.block(0, vectors.rows) * np.load(shard / NORMS)[:, None])
+        if hessian:
+            states = VectorFile(shard / HIDDEN)
+            hessian.add(np.load(shard / PREDICTIONS), states.block(0, states.rows) * np.load(shard / HIDDEN_NORMS)[:, None])
+    tensors = decompose("fisher", fisher.matrices()) if fisher else {}
+    tensors |= decompose("hessian", hessian.matrices()) if hessian else {}
+    save_file(tensors, path)
+
+
+def describe(
+    plan: Plan, signer: Signer, sidecars: Sequence[Sidecar], entries: list[ShardEntry], number: str, created: str, directory: Path
+) -> Manifest:
+    """The manifest of a version whose other files lie in `directory`."""
+    config = plan.config
+    return Manifest(
+        version=number,
+        created=created,
+        task=config.model.task,
+        instances=sum(sidecar.rows for sidecar in sidecars),
+        deleted=0,
+        truncated=sum(sidecar.truncated for sidecar in sidecars),
+        bad=[entry for sidecar in sidecars for entry in sidecar.bad],
+        config=config.model_dump(mode="json"),
+        model=ModelFacts(
+            path=config.model.path,
+            hash=plan.settings["model"],
+            tokenizer_hash=plan.settings["tokenizer"],
+            family=signer.loaded.family,
+            labels=signer.labels,
+            layers=signer.layers,
+            units=signer.units,
+            hidden=signer.arch.hidden,
+        ),
+        corpus={
+            "fingerprint": plan.survey.fingerprint,
+            "instances": plan.survey.instances,
+            "tokens": plan.survey.tokens,
+            "text_fields": list(signer.renderer.text_fields),
+        },
+        gradient_dim=signer.gradient_dim,
+        blocks=signer.gradients.blocks,
+        precision=plan.precision(signer.gradient_dim),
+        sign=SIGN,
+        label=config.gradients.label,
+        curvatures=sorted(config.gradients.curvature),
+        neurons=config.neurons.enabled,
+        signature_dim=signer.dense.dim if config.neurons.enabled else 0,
+        signature_projected=signer.dense.projected,
+        columns=[("row", "BIGINT"), *OWN_COLUMNS.items(), *plan.survey.columns.items()],
+        shards=entries,
+        files={path.name: file_entry(path) for path in sorted(directory.iterdir())},
+        libraries=library_versions(),
+        revision=git_revision(),
+    )
+
+
+def delete_instances(index: Path, rows: Sequence[int]) -> str:
+    """Write a version of the current one without the given rows, and make it current.
+
+    Files that do not change are linked, so a deletion costs no space.
+
+    Returns:
+        The new version's name.
+    """
+    with write_lock(index):
+        current = read_current(index)
+        before = read_manifest(index, current)
+        gone = np.union1d(np.load(version_dir(index, current) / TOMBSTONES), np.asarray(rows, np.int64))
+        if len(gone) and (gone[0] < 0 or gone[-1] >= before.instances):
+            raise InputError(f"{index}: rows must be between 0 and {before.instances - 1}")
+        if len(gone) == before.instances:
+            raise InputError(f"{index}: this would delete every instance; remove the directory instead")
+        number = next_version(index)
+        with publish(version_dir(index, number)) as directory:
+            for name in before.files:
+                if name != TOMBSTONES:
+                    os.link(version_dir(index, current) / name, directory / name)
+            np.save(directory / TOMBSTONES, gone)
+            files = {**before.files, TOMBSTONES: file_entry(directory / TOMBSTONES)}
+            manifest = before.model_copy(update={"version": number, "created": now(), "deleted": len(gone), "files": files})
+            write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
+        write_current(index, number)
+    return number
+
+
+def next_version(index: Path) -> str:
+    """The number after the last one on disk."""
+    return str(int((list_versions(index) or ["0"])[-1]) + 1)
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that made an index."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """Git revision of attridex's own source, where it runs from a checkout."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
