@@ -122,8 +122,7 @@ class Catalog:
 
     def neuron_count(self) -> int:
         """Rows of the neurons table."""
-        found = self._con.execute("SELECT count(*) FROM neurons").fetchone()
-        return int(found[0]) if found else 0
+        return int(self._con.execute("SELECT count(*) FROM neurons").fetchall()[0][0])
 
     def close(self) -> None:
         """Check ids, write everything into the file, and leave no log beside it.
@@ -131,9 +130,9 @@ class Catalog:
         Raises:
             InputError: an id stands twice.
         """
-        twice = self._con.execute("SELECT id FROM instances GROUP BY id HAVING count(*) > 1 LIMIT 1").fetchone()
+        twice = self._con.execute("SELECT id FROM instances GROUP BY id HAVING count(*) > 1 LIMIT 1").fetchall()
         if twice:
-            raise InputError(f"duplicate id '{twice[0]}'; ids must be unique over the index")
+            raise InputError(f"duplicate id '{twice[0][0]}'; ids must be unique over the index")
         self._con.execute("CREATE UNIQUE INDEX instance_ids ON instances (id)")
         self._con.execute("CHECKPOINT")
         self._con.close()
