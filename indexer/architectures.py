@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from attridex.indexer.errors import InputError
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
-
-from attridex.indexer.errors import InputError
 
 Site = Literal["post", "pre"]
 
@@ -39,7 +38,9 @@ FAMILIES = {
     "qwen2": GATED,
     "gemma": GATED,
     "bert": Family("bert", "bert.encoder.layer", "intermediate.dense", "output.dense", "classifier", causal=False),
-    "roberta": Family("roberta", "roberta.encoder.layer", "intermediate.dense", "output.dense", "classifier.out_proj", causal=False),
+    "roberta": Family(
+        "roberta", "roberta.encoder.layer", "intermediate.dense", "output.dense", "classifier.out_proj", causal=False
+    ),
 }
 
 

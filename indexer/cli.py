@@ -33,7 +33,9 @@ def emit(data: Any) -> None:
 
 def build(
     config: ConfigPath,
-    out: Annotated[Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)
+    ],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Succeed even if instances were left out as not finite.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +50,9 @@ def build(
         emit({**summary(manifest), "signed": built.signed, "bytes": size_of(out)})
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
-        say(f"{out}: version {manifest.version}, {manifest.instances} instances ({built.signed} signed now{cut}), {human(size_of(out))}")
+        say(
+            f"{out}: version {manifest.version}, {manifest.instances} instances ({built.signed} signed now{cut}), {human(size_of(out))}"
+        )
     if manifest.bad and not skip_bad:
         first = manifest.bad[0]
         raise NumericError(
@@ -59,10 +63,9 @@ def build(
 
 def info(index: IndexPath, as_json: Json = False) -> None:
     """What an index holds and how it was made."""
+    from attridex.indexer.layout import read_current, read_manifest
     from rich.console import Console
     from rich.table import Table
-
-    from attridex.indexer.layout import read_current, read_manifest
 
     manifest = read_manifest(index, read_current(index))
     facts = {**summary(manifest), "bytes": size_of(index)}

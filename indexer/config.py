@@ -4,10 +4,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from attridex.indexer.errors import InputError, nearest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-
-from attridex.indexer.errors import InputError, nearest
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
@@ -49,7 +48,7 @@ class CorpusConfig(Section):
     def one_source(self) -> Self:
         """Refuse a corpus with no source, or with two."""
         if bool(self.files) == bool(self.dataset):
-            raise ValueError("give either files = [...] or dataset = \"...\"")
+            raise ValueError('give either files = [...] or dataset = "..."')
         return self
 
 
@@ -68,7 +67,7 @@ class GradientsConfig(Section):
         """The exact Hessian is defined for the head's own, unprojected gradient."""
         if "hessian" in self.curvature and (self.parameters != "head" or self.resolved_projection != "none"):
             raise ValueError(
-                "curvature 'hessian' is exact for parameters = \"head\" with projection = \"none\" only; use \"fisher\" here"
+                'curvature \'hessian\' is exact for parameters = "head" with projection = "none" only; use "fisher" here'
             )
         return self
 

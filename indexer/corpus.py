@@ -104,7 +104,7 @@ def read_dataset(corpus: CorpusConfig) -> Iterator[Record]:
             data = datasets.load_dataset(name, corpus.config, split=corpus.split)
     except Exception as error:  # datasets raises dozens of types; each is the user's input or network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"corpus.dataset = \"{name}\": cannot be loaded ({corpus.split}): {reason}") from None
+        raise InputError(f'corpus.dataset = "{name}": cannot be loaded ({corpus.split}): {reason}') from None
     for number, values in enumerate(data):
         yield Record(values, f"{name}[{corpus.split}]:{number}")
 
@@ -138,7 +138,9 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
     columns = [*corpus.metadata, *renderer.text_fields]
     for name in columns:
         if name.lower() in RESERVED:
-            raise InputError(f"corpus: the column '{name}' has a name that attridex uses itself; rename it ({', '.join(RESERVED)})")
+            raise InputError(
+                f"corpus: the column '{name}' has a name that attridex uses itself; rename it ({', '.join(RESERVED)})"
+            )
     found, digest = Survey(), hashlib.sha256()
     seen: set[bytes] = set()
     types: dict[str, set[str]] = {name: set() for name in columns}

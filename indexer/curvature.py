@@ -6,10 +6,9 @@ Letters: n instances, d stored dimensions, C labels, h hidden size.
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
-
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import Block
+from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 LIMIT = 16_384

@@ -1,7 +1,7 @@
 """Errors of the indexer: one line that says what is wrong, where, and what would be right."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class AttridexError(Exception):

@@ -9,8 +9,6 @@ from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from attridex.indexer.architectures import Architecture, linear_shape
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.capture import captured_linear, differentiable_inputs
@@ -18,6 +16,7 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.layout import Block
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides
+from torch import Tensor, nn
 
 LabelSource = Literal["gold", "predicted"]
 NO_LABEL = -1
@@ -80,7 +79,9 @@ def layers_in_scope(arch: Architecture, scope: str) -> dict[str, nn.Module]:
     try:
         pattern = re.compile(scope)
     except re.error as error:
-        raise InputError(f'gradients.parameters = "{scope}": not "head", "mlp", "linear" or a regular expression ({error})') from None
+        raise InputError(
+            f'gradients.parameters = "{scope}": not "head", "mlp", "linear" or a regular expression ({error})'
+        ) from None
     layers = {name: module for name, module in arch.linear_layers().items() if pattern.search(name)}
     if not layers:
         raise InputError(
@@ -183,7 +184,9 @@ class KroneckerSketch:
             InputError: fewer dimensions than layers.
         """
         if dim < len(layers):
-            raise InputError(f"gradients.dim = {dim}: fewer than one for each of {len(layers)} layers; use at least {len(layers)}")
+            raise InputError(
+                f"gradients.dim = {dim}: fewer than one for each of {len(layers)} layers; use at least {len(layers)}"
+            )
         budget = dim // len(layers)
         shapes = {name: linear_shape(module) for name, module in layers.items()}
         self._sides = {name: kronecker_sides(name, shape, budget, seed) for name, shape in shapes.items()}
@@ -258,4 +261,3 @@ class LayerGradients:
 def no_cache(arch: Architecture) -> dict[str, bool]:
     """Arguments that keep a causal body from filling a cache."""
     return {"use_cache": False} if arch.causal else {}
-

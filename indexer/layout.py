@@ -1,9 +1,9 @@
 """The index directory: names, sealed JSON, checksums, and writes that a reader never sees half done.
 
-    INDEX/plan.json                  what every range of this index is built from
-    INDEX/CURRENT                    "<version> <sha256 of its manifest>"; swapped with os.replace
-    INDEX/shards/<start>-<stop>/     one range of instances; shard.json is written last
-    INDEX/versions/<v>/              manifest.json (last), catalog, postings, curvature, tombstones
+INDEX/plan.json                  what every range of this index is built from
+INDEX/CURRENT                    "<version> <sha256 of its manifest>"; swapped with os.replace
+INDEX/shards/<start>-<stop>/     one range of instances; shard.json is written last
+INDEX/versions/<v>/              manifest.json (last), catalog, postings, curvature, tombstones
 """
 
 import fcntl
@@ -16,9 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
+from pydantic import BaseModel, ConfigDict
 
 FORMAT = 1
 CURRENT = "CURRENT"

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
-
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.config import Config, ModelConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.tasks import Renderer, SpecialTokens
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
@@ -132,7 +131,7 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise InputError(f"model.device: '{name}' is no device; use \"auto\", \"cpu\" or \"cuda\"") from None
+        raise InputError(f'model.device: \'{name}\' is no device; use "auto", "cpu" or "cuda"') from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError('model.device: no CUDA GPU here; use "auto" or "cpu"')
     return device

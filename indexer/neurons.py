@@ -9,12 +9,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.rows import packs, run_rows
+from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,7 @@ def score_layers(
         target = p[:, 0].argmax(-1)
         wanted = p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1)).sum()
         gradients = torch.autograd.grad(wanted, list(points.values()))
-    scores = {
-        layer: activations[layer] * gradient.sum(1) / steps for layer, gradient in zip(points, gradients, strict=True)
-    }
+    scores = {layer: activations[layer] * gradient.sum(1) / steps for layer, gradient in zip(points, gradients, strict=True)}
     return scores, activations, p[:, 0].detach()
 
 

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from attridex.indexer.corpus import as_column
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import (
@@ -37,6 +35,7 @@ from attridex.indexer.signatures import Signer
 from attridex.indexer.tables import write_instances, write_neurons
 from attridex.indexer.tasks import Instance
 from attridex.indexer.vectors import unit_rows, write_vectors
+from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
@@ -140,7 +139,9 @@ class RangeResults:
         np.save(directory / HIDDEN_NORMS, lengths)
         np.save(directory / PREDICTIONS, self.probabilities[rows])
         write_instances(
-            directory / INSTANCES, self._plan.survey.columns, [self._describe(instances[row], row, norm) for row, norm in zip(rows, norms, strict=True)]
+            directory / INSTANCES,
+            self._plan.survey.columns,
+            [self._describe(instances[row], row, norm) for row, norm in zip(rows, norms, strict=True)],
         )
         if self.neurons:
             precision = self._plan.precision(self.activations.shape[1])

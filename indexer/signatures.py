@@ -6,9 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.errors import InputError
@@ -19,6 +16,8 @@ from attridex.indexer.neurons import edited_probabilities, kept_neurons, score_n
 from attridex.indexer.projection import SparseProjection
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import Instance
+from numpy.typing import NDArray
+from torch import Tensor
 
 __all__ = ["Edit", "Signature", "Signer", "model_hash", "tokenizer_hash"]
 
@@ -151,23 +150,31 @@ class Signer:
             batch = self._pad([instances[row] for row in rows])
             labels = [NO_LABEL if label == "predicted" or instances[row].label is None else instances[row].label for row in rows]
             taken = self.gradients.take(batch, torch.tensor(labels, device=batch.ids.device))
-            yield rows, unstack(
-                predicted=taken.logits.argmax(1),
-                label=taken.labels,
-                loss=taken.loss,
-                probabilities=taken.logits.float().softmax(1),
-                hidden=taken.hidden.float(),
-                gradient=taken.gradients if gradient else None,
+            yield (
+                rows,
+                unstack(
+                    predicted=taken.logits.argmax(1),
+                    label=taken.labels,
+                    loss=taken.loss,
+                    probabilities=taken.logits.float().softmax(1),
+                    hidden=taken.hidden.float(),
+                    gradient=taken.gradients if gradient else None,
+                ),
             )
 
     def neuron_batches(self, instances: Sequence[Instance]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
         """Positions of a batch, and for each the Signature's fields about neurons."""
         site, steps = self.config.neurons.site, self.config.neurons.steps
         self.arch.check_site(site)
-        for rows in plan_batches([i.tokens for i in instances], self.config.engine.batch_tokens, self._riding(self.layers * steps)):
+        for rows in plan_batches(
+            [i.tokens for i in instances], self.config.engine.batch_tokens, self._riding(self.layers * steps)
+        ):
             scored = score_neurons(self.arch, self._pad([instances[row] for row in rows]), site, steps)
-            yield rows, unstack(
-                scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
+            yield (
+                rows,
+                unstack(
+                    scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
+                ),
             )
 
     def kept(self, scores: Float32) -> list[Neuron]:
@@ -185,7 +192,9 @@ class Signer:
         """
         answers: list[Float32] = []
         for instance, variants in zip(instances, edits, strict=True):
-            factors = torch.stack([self._factors(edit) for edit in variants]) if variants else torch.ones(0, self.layers, self.units)
+            factors = (
+                torch.stack([self._factors(edit) for edit in variants]) if variants else torch.ones(0, self.layers, self.units)
+            )
             batch = self._pad([instance])
             chunk = max(1, self.config.engine.batch_tokens // (1 if packs(self.arch, batch) else instance.tokens))
             parts = [
@@ -198,7 +207,9 @@ class Signer:
     def _factors(self, edit: Edit) -> Tensor:
         for layer, unit in edit.neurons:
             if not (0 <= layer < self.layers and 0 <= unit < self.units):
-                raise InputError(f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0")
+                raise InputError(
+                    f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
+                )
         return edit.factors(self.layers, self.units)
 
     def _riding(self, rows: int) -> int:
@@ -214,6 +225,9 @@ def unstack(**columns: Tensor | None) -> list[dict[str, Any]]:
     arrays = {name: None if value is None else value.detach().cpu().numpy() for name, value in columns.items()}
     size = len(next(value for value in arrays.values() if value is not None))
     return [
-        {name: None if value is None else (value[row].item() if value.ndim == 1 else value[row]) for name, value in arrays.items()}
+        {
+            name: None if value is None else (value[row].item() if value.ndim == 1 else value[row])
+            for name, value in arrays.items()
+        }
         for row in range(size)
     ]

@@ -7,7 +7,6 @@ from string import Formatter
 from typing import Any
 
 import numpy as np
-
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, nearest
 
@@ -180,7 +179,11 @@ class Renderer:
             if self._cut is None or len(parts[self._cut]) < excess:
                 raise InputError(
                     f"{where}: {excess} tokens over the limit of {self._max_length}"
-                    + ("; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty")
+                    + (
+                        "; set corpus.truncate to the field to shorten"
+                        if self._cut is None
+                        else " even with the cut segment empty"
+                    )
                 )
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0

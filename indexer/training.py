@@ -8,10 +8,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
-
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, TrainingConfig
@@ -21,6 +17,9 @@ from attridex.indexer.layout import dumps, publish, write_synced
 from attridex.indexer.models import load_hf_config, positions, quiet_transformers, renderer_for
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.tasks import Instance, Renderer
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
 
 RECORD = "finetune.json"
 """Written beside the weights: configuration, seed and figures of the training."""
@@ -125,7 +124,11 @@ def train(
     data = [{"input_ids": list(i.sequences[0]), "label": i.label} for i in instances]
     with progress("Fine-tuning", steps, "steps", enabled=show) as advance:
         trainer = ReadoutTrainer(
-            model=arch.model, args=arguments, train_dataset=data, data_collator=Collate(tokenizer.pad_token_id), callbacks=[Steps(advance)]
+            model=arch.model,
+            args=arguments,
+            train_dataset=data,
+            data_collator=Collate(tokenizer.pad_token_id),
+            callbacks=[Steps(advance)],
         )
         trainer.arch = arch
         trainer.remove_callback(PrinterCallback)
@@ -162,7 +165,9 @@ class ReadoutTrainer(Trainer):
         """
         loss = F.cross_entropy(logits(self.arch, TokenBatch(inputs["ids"], inputs["mask"], inputs["lengths"])), inputs["labels"])
         if not torch.isfinite(loss):
-            raise NumericError(f"fine-tuning: the loss is {loss.item()} at step {self.state.global_step}; lower training.learning_rate")
+            raise NumericError(
+                f"fine-tuning: the loss is {loss.item()} at step {self.state.global_step}; lower training.learning_rate"
+            )
         return (loss, {}) if return_outputs else loss
 
 
@@ -206,4 +211,3 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
         arch.model.save_pretrained(directory)  # type: ignore[operator]
         tokenizer.save_pretrained(directory)
         write_synced(directory / RECORD, dumps({"config": config.model_dump(mode="json"), **figures}))
-

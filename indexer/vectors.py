@@ -5,9 +5,8 @@ from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
-
 from attridex.indexer.errors import DamageError
+from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 FLOAT32_LIMIT = 1 << 30

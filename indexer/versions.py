@@ -9,13 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
-
 from attridex.indexer.curvature import Fisher, HeadHessian, decompose
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
-    CURVATURE,
     CATALOG,
+    CURVATURE,
     GRADIENTS,
     HIDDEN,
     HIDDEN_NORMS,
@@ -48,6 +46,7 @@ from attridex.indexer.plan import Plan
 from attridex.indexer.signatures import Signer
 from attridex.indexer.tables import OWN_COLUMNS, Catalog, write_instance_neurons, write_postings
 from attridex.indexer.vectors import VectorFile
+from safetensors.numpy import save_file
 
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
@@ -57,7 +56,8 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
     """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already."""
     sidecars = {name: read_sidecar(index, name) for name in plan.shards}
     entries = [
-        ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR)) for name, sidecar in sidecars.items()
+        ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR))
+        for name, sidecar in sidecars.items()
     ]
     for number in reversed(list_versions(index)):
         manifest = read_manifest(index, number)

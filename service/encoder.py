@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-
 from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.layout import Manifest
@@ -88,9 +87,7 @@ class Cache:
     def _keys(key: str, need: Need) -> list[tuple[Any, ...]]:
         """Entries that answer a need: those that hold at least as much."""
         return [
-            (key, need.label, gradient, neurons)
-            for gradient in ({True, need.gradient})
-            for neurons in ({True, need.neurons})
+            (key, need.label, gradient, neurons) for gradient in ({True, need.gradient}) for neurons in ({True, need.neurons})
         ]
 
     def get(self, key: str, need: Need) -> "Signature | None":
@@ -262,5 +259,3 @@ def grouped(jobs: Sequence[Job]) -> list[list[Job]]:
     for job in jobs:
         groups.setdefault(job.need, []).append(job)
     return list(groups.values())
-
-

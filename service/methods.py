@@ -27,7 +27,9 @@ SIMILARITIES = {
         "higher = the instance keeps more of the query's neurons, and higher up among its own",
         "sum of (2^z - 1) / log2(rank + 1) over shared neurons; z and rank are those of the neuron within the instance",
     ),
-    "activation": Meaning("higher = FFN activations at the read position are more alike", "cosine of FFN activations, from -1 to 1"),
+    "activation": Meaning(
+        "higher = FFN activations at the read position are more alike", "cosine of FFN activations, from -1 to 1"
+    ),
     "attribution": Meaning("higher = neuron scores are more alike", "cosine of neuron scores, from -1 to 1"),
 }
 NEURON_SCORES = Meaning(
@@ -40,7 +42,8 @@ AGGREGATES = {
         "the neuron's own score in the first instance that gave it; instances in rank order, each gives its best neuron",
     ),
     "summed": Meaning(
-        "higher = the neuron raises the predictions of the influential instances more", "sum of scores over instances, top 5 neurons of each"
+        "higher = the neuron raises the predictions of the influential instances more",
+        "sum of scores over instances, top 5 neurons of each",
     ),
 }
 PROBABILITIES = Meaning("probability of each label", "softmax over the model's outputs, 0 to 1")
@@ -70,11 +73,15 @@ def check_curvature(manifest: Manifest, curvature: str) -> str:
         InvalidArgumentError: it has several and none is named, or not the named one.
     """
     if not manifest.curvatures:
-        raise NotIndexedError('method "influence": the index was built without curvature; build with gradients.curvature = ["fisher"]', "method")
+        raise NotIndexedError(
+            'method "influence": the index was built without curvature; build with gradients.curvature = ["fisher"]', "method"
+        )
     if not curvature and len(manifest.curvatures) == 1:
         return manifest.curvatures[0]
     if curvature not in manifest.curvatures:
-        raise InvalidArgumentError(f"curvature: '{curvature}' is not in this index; it has {', '.join(manifest.curvatures)}", "curvature")
+        raise InvalidArgumentError(
+            f"curvature: '{curvature}' is not in this index; it has {', '.join(manifest.curvatures)}", "curvature"
+        )
     return curvature
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from attridex.indexer.errors import nearest
 from attridex.indexer.layout import Manifest
 from attridex.indexer.tables import quoted
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
 from attridex.service.requests import Condition
 from attridex.service.store import IndexVersion
+from numpy.typing import NDArray
 
 Literal = str | int | float | bool
 DEPTH = 50
@@ -134,7 +133,9 @@ class PageToken:
         if not sound:
             raise InvalidArgumentError("page_token: not a token of this server; leave it empty to begin", "page_token")
         if token.version != version:
-            raise VersionGoneError(f"page_token: the listing began on version {token.version}, version {version} is served now; begin anew")
+            raise VersionGoneError(
+                f"page_token: the listing began on version {token.version}, version {version} is served now; begin anew"
+            )
         return token
 
 
@@ -145,5 +146,3 @@ def listing_sql(manifest: Manifest, condition: Condition | None, order_by: str) 
     check_column(manifest, name, "order_by")
     direction = "DESC" if order_by.startswith("-") else "ASC"
     return where, list(parameters), f"{quoted(name)} {direction} NULLS LAST, row"
-
-

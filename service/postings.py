@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from attridex.service.store import IndexVersion
+from numpy.typing import NDArray
 
 
 def dcns(

@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
-
 from attridex.indexer.vectors import VectorFile
 from attridex.service.requests import Checkpoint
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -10,9 +10,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
-
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import (
     ACTIVATIONS,
@@ -48,6 +45,8 @@ from attridex.indexer.tables import quoted
 from attridex.indexer.vectors import VectorFile
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, UnknownInstanceError
 from attridex.service.scan import Part
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 Rows = NDArray[np.int64]
 
@@ -163,7 +162,9 @@ class IndexVersion:
         """
         found = self._con.cursor().execute("SELECT row FROM instances WHERE id = ?", [identity]).fetchall()
         if not found or not self.alive[found[0][0]]:
-            raise UnknownInstanceError(f"no instance '{identity}' in version {self.manifest.version} of {self._index.name}", "instance_id")
+            raise UnknownInstanceError(
+                f"no instance '{identity}' in version {self.manifest.version} of {self._index.name}", "instance_id"
+            )
         return int(found[0][0])
 
     def ids_of(self, rows: Rows) -> list[str]:

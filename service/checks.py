@@ -1,0 +1,83 @@
+"""Checks of a request against an index version: everything that can be refused is refused before work starts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from attridex.service import methods
+from attridex.service.errors import InvalidArgumentError
+from attridex.service.planner import check_column
+from attridex.service.requests import Intervention
+from attridex.service.store import IndexVersion
+from numpy.typing import NDArray
+
+
+def check_k(version: IndexVersion, k: int, field: str = "k") -> None:
+    """Refuse a number of hits that the index cannot give."""
+    if not 1 <= k <= version.live:
+        raise InvalidArgumentError(f"{field} = {k}: must be 1 to {version.live}, the number of instances", field)
+
+
+def check_r(version: IndexVersion, r: int) -> None:
+    """Refuse a number of neurons that the model cannot give."""
+    most = version.manifest.model.layers * version.manifest.model.units
+    if not 0 <= r <= most:
+        raise InvalidArgumentError(f"r = {r}: must be 0 to {most}, the number of neurons", "r")
+
+
+def check_fields(version: IndexVersion, fields: Sequence[str]) -> None:
+    """Refuse unknown columns."""
+    for name in fields:
+        check_column(version.manifest, name, "fields")
+
+
+def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) -> None:
+    """Refuse a vector of another size, or with numbers that are none."""
+    dim = version.manifest.gradient_dim
+    if vector.shape != (dim,):
+        raise InvalidArgumentError(f"query '{name}': a vector of {vector.size} elements; this index has {dim}", "queries")
+    if not np.isfinite(vector).all():
+        raise InvalidArgumentError(f"query '{name}': the vector holds NaN or infinity", "queries")
+
+
+def check_neuron_ids(version: IndexVersion, neurons: Sequence[tuple[int, int]], name: str) -> None:
+    """Refuse neurons that the model does not have."""
+    model = version.manifest.model
+    if not neurons:
+        raise InvalidArgumentError(f"query '{name}': no neurons given", "queries")
+    for layer, unit_number in neurons:
+        if not (0 <= layer < model.layers and 0 <= unit_number < model.units):
+            raise InvalidArgumentError(
+                f"query '{name}': neuron {layer}-{unit_number}: the model has {model.layers} layers of {model.units} units, from 0",
+                "queries",
+            )
+
+
+def check_intervention(version: IndexVersion, intervention: Intervention) -> None:
+    """Refuse an intervention that cannot be carried out."""
+    if intervention.neurons is not None:
+        if intervention.neurons:
+            check_neuron_ids(version, intervention.neurons, intervention.name or "intervention")
+        return
+    check_r(version, intervention.r)
+    if intervention.method == "na":
+        return
+    kind, _, method = intervention.method.partition(":")
+    if kind != "ia":
+        raise InvalidArgumentError(
+            f"interventions: unknown method '{intervention.method}'; use 'na' or 'ia:METHOD'", "interventions"
+        )
+    methods.check_choice("interventions", method, methods.INSTANCE_METHODS)
+    if method == "influence":
+        methods.check_curvature(version.manifest, "")
+
+
+def check_damping(version: IndexVersion, curvature: str, damping: float | None) -> float:
+    """The damping to use; by default a tenth of the mean eigenvalue."""
+    if damping is None:
+        values = np.concatenate(
+            [values for name, values in version.curvature.items() if name.startswith(curvature) and name.endswith("values")]
+        )
+        return 0.1 * float(values.mean()) or 1.0
+    if not (np.isfinite(damping) and damping > 0):
+        raise InvalidArgumentError(f"damping = {damping}: must be a positive number", "damping")
+    return damping
