@@ -1,15 +1,14 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 from attridex.indexer.curvature import Fisher, HeadHessian, decompose
+from attridex.indexer.deletion import next_version, now
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
     CATALOG,
@@ -32,14 +31,12 @@ from attridex.indexer.layout import (
     file_hash,
     list_versions,
     publish,
-    read_current,
     read_manifest,
     read_sidecar,
     seal,
     shard_dir,
     version_dir,
     write_current,
-    write_lock,
     write_synced,
 )
 from attridex.indexer.plan import Plan
@@ -165,45 +162,6 @@ def describe(
         libraries=library_versions(),
         revision=git_revision(),
     )
-
-
-def delete_instances(index: Path, rows: Sequence[int]) -> str:
-    """Write a version of the current one without the given rows, and make it current.
-
-    Files that do not change are linked, so a deletion costs no space.
-
-    Returns:
-        The new version's name.
-    """
-    with write_lock(index):
-        current = read_current(index)
-        before = read_manifest(index, current)
-        gone = np.union1d(np.load(version_dir(index, current) / TOMBSTONES), np.asarray(rows, np.int64))
-        if len(gone) and (gone[0] < 0 or gone[-1] >= before.instances):
-            raise InputError(f"{index}: rows must be between 0 and {before.instances - 1}")
-        if len(gone) == before.instances:
-            raise InputError(f"{index}: this would delete every instance; remove the directory instead")
-        number = next_version(index)
-        with publish(version_dir(index, number)) as directory:
-            for name in before.files:
-                if name != TOMBSTONES:
-                    os.link(version_dir(index, current) / name, directory / name)
-            np.save(directory / TOMBSTONES, gone)
-            files = {**before.files, TOMBSTONES: file_entry(directory / TOMBSTONES)}
-            manifest = before.model_copy(update={"version": number, "created": now(), "deleted": len(gone), "files": files})
-            write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
-        write_current(index, number)
-    return number
-
-
-def next_version(index: Path) -> str:
-    """The number after the last one on disk."""
-    return str(int((list_versions(index) or ["0"])[-1]) + 1)
-
-
-def now() -> str:
-    """The time, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def library_versions() -> dict[str, str]:

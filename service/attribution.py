@@ -121,6 +121,12 @@ class Attribution:
         self._scanner.close()
         self.store.close()
 
+    @property
+    def live(self) -> int:
+        """Instances that answers can hold."""
+        with self.store.version() as version:
+            return version.live
+
     # ------------------------------------------------------------ use cases
 
     def attribute_instances(self, request: InstancesRequest, checkpoint: Checkpoint) -> Answer[InstancesResult]:

@@ -1,0 +1,407 @@
+"""Wire messages to requests and answers back: the only file that knows both."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+from attridex.service.errors import InvalidArgumentError
+from attridex.service.planner import DEPTH
+from attridex.service.requests import (
+    Answer,
+    Condition,
+    IaNeuronsRequest,
+    IndexDescription,
+    Info,
+    Instance,
+    InstanceHit,
+    InstancesRequest,
+    InstancesResult,
+    Intervention,
+    LabelSource,
+    ListRequest,
+    NaInstancesRequest,
+    NeuronScore,
+    NeuronsRequest,
+    NeuronsResult,
+    Page,
+    Prediction,
+    PredictRequest,
+    PredictResult,
+    Query,
+    SignatureRequest,
+    SignatureResult,
+)
+from attridex.v1 import attribution_pb2 as pb
+from google.protobuf import json_format, struct_pb2
+
+QUERIES = 1024
+"""Queries a request may hold."""
+DEFAULT_K, DEFAULT_R_NA, DEFAULT_R_DCNS, DEFAULT_R_IA, DEFAULT_PAGE = 10, 20, 5, 10, 100
+DTYPES = {pb.DTYPE_FLOAT16: "<f2", pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_FLOAT64: "<f8"}
+LABELS: dict[int, LabelSource | None] = {
+    pb.LABEL_SOURCE_UNSPECIFIED: None,
+    pb.LABEL_SOURCE_GOLD: "gold",
+    pb.LABEL_SOURCE_PREDICTED: "predicted",
+}
+LABEL_CODES = {name: code for code, name in LABELS.items()}
+OPERATORS = {
+    pb.OPERATOR_EQUAL: "=",
+    pb.OPERATOR_NOT_EQUAL: "!=",
+    pb.OPERATOR_LESS: "<",
+    pb.OPERATOR_LESS_EQUAL: "<=",
+    pb.OPERATOR_GREATER: ">",
+    pb.OPERATOR_GREATER_EQUAL: ">=",
+}
+MODES: dict[int, Literal["suppress", "keep"]] = {
+    pb.INTERVENTION_MODE_SUPPRESS: "suppress",
+    pb.INTERVENTION_MODE_KEEP: "keep",
+}
+MODE_CODES = {name: code for code, name in MODES.items()}
+
+# ---------------------------------------------------------------- requests
+
+
+def plain(value: Any) -> Any:
+    """A Struct's value as Python's; numbers that are whole become ints, as JSON wrote them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def struct_to_dict(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """A record."""
+    return cast(dict[str, Any], plain(json_format.MessageToDict(struct)))
+
+
+def query(message: pb.Query) -> Query:
+    """A query; the use case checks that it has a source."""
+    source = message.WhichOneof("source")
+    return Query(
+        id=message.id,
+        record=struct_to_dict(message.record) if source == "record" else None,
+        instance_id=message.instance_id if source == "instance_id" else None,
+        vector=vector(message) if source == "vector" else None,
+        neurons=neurons(message.neurons.neurons) if source == "neurons" else None,
+    )
+
+
+def queries(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
+    """The queries of a request.
+
+    Raises:
+        InvalidArgumentError: too many.
+    """
+    if len(messages) > QUERIES:
+        raise InvalidArgumentError(
+            f"queries: {len(messages)} in one request; at most {QUERIES}, use AttributeStream for more", "queries"
+        )
+    return tuple(query(message) for message in messages)
+
+
+def vector(message: pb.Query) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """A query's vector as float32.
+
+    Raises:
+        InvalidArgumentError: no element type, or bytes that do not fit it.
+    """
+    dtype = DTYPES.get(message.vector.dtype)
+    if dtype is None:
+        raise InvalidArgumentError(f"query '{message.id}': the vector's dtype is not set; use DTYPE_FLOAT32", "queries")
+    if len(message.vector.data) % np.dtype(dtype).itemsize:
+        raise InvalidArgumentError(
+            f"query '{message.id}': {len(message.vector.data)} bytes are no whole number of {dtype[1:]} elements", "queries"
+        )
+    return np.frombuffer(message.vector.data, dtype).astype(np.float32)
+
+
+def neurons(messages: Iterable[pb.Neuron]) -> tuple[tuple[int, int], ...]:
+    """Neurons as (layer, unit)."""
+    return tuple((neuron.layer, neuron.unit) for neuron in messages)
+
+
+def condition(message: pb.Filter, depth: int = 0) -> Condition:
+    """A filter.
+
+    Raises:
+        InvalidArgumentError: an empty node, or nesting without end.
+    """
+    if depth > DEPTH:
+        raise InvalidArgumentError(f"where: more than {DEPTH} levels deep", "where")
+    node = message.WhichOneof("node")
+    if node in ("and", "or"):
+        return Condition(node, tuple(condition(child, depth + 1) for child in getattr(message, node).filters))
+    if node == "not":
+        return Condition("not", (condition(getattr(message, "not"), depth + 1),))
+    if node == "comparison":
+        compared = message.comparison
+        return Condition("compare", (), compared.column, OPERATORS.get(compared.operator, ""), (literal(compared.value),))
+    if node == "in":
+        member = getattr(message, "in")
+        return Condition("in", (), member.column, "", tuple(literal(value) for value in member.values))
+    if node == "is_null":
+        return Condition("null", (), message.is_null.column)
+    if node == "like":
+        return Condition("like", (), message.like.column, "", (message.like.pattern,))
+    raise InvalidArgumentError("where: a node of the filter is empty", "where")
+
+
+def literal(message: pb.Literal) -> str | int | float | bool:
+    """A literal of a filter."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise InvalidArgumentError("where: a literal is not set", "where")
+    return cast("str | int | float | bool", getattr(message, kind))
+
+
+def where(message: Any) -> Condition | None:
+    """The filter of a request, if it has one."""
+    return condition(message.where) if message.HasField("where") else None
+
+
+def optional(message: Any, field: str, default: Any) -> Any:
+    """An optional field, or the default that the proto states."""
+    return getattr(message, field) if message.HasField(field) else default
+
+
+def instances_request(message: pb.AttributeInstancesRequest, live: int) -> InstancesRequest:
+    """IA; `live` caps the default k of a small index."""
+    return InstancesRequest(
+        queries(message.queries),
+        message.method or "grad-dot",
+        message.curvature,
+        optional(message, "damping", None),
+        optional(message, "k", min(DEFAULT_K, live)),
+        where(message),
+        LABELS.get(message.label),
+        tuple(message.fields),
+        message.ascending,
+    )
+
+
+def neurons_request(message: pb.AttributeNeuronsRequest) -> NeuronsRequest:
+    """NA."""
+    return NeuronsRequest(queries(message.queries), optional(message, "r", DEFAULT_R_NA))
+
+
+def na_instances_request(message: pb.FindInstancesByNeuronsRequest, live: int) -> NaInstancesRequest:
+    """NA-Instances."""
+    return NaInstancesRequest(
+        queries(message.queries),
+        optional(message, "r", DEFAULT_R_DCNS),
+        optional(message, "k", min(DEFAULT_K, live)),
+        message.similarity or "dcns",
+        where(message),
+        tuple(message.fields),
+    )
+
+
+def ia_neurons_request(message: pb.FindNeuronsByInstancesRequest, live: int) -> IaNeuronsRequest:
+    """IA-Neurons."""
+    return IaNeuronsRequest(
+        queries(message.queries),
+        message.method or "grad-dot",
+        message.curvature,
+        optional(message, "damping", None),
+        optional(message, "instances", min(DEFAULT_K, live)),
+        optional(message, "r", DEFAULT_R_IA),
+        message.aggregate or "top-neuron",
+        where(message),
+        LABELS.get(message.label),
+    )
+
+
+def predict_request(message: pb.PredictRequest) -> PredictRequest:
+    """Predict."""
+    return PredictRequest(queries(message.queries), tuple(intervention(each) for each in message.interventions))
+
+
+def intervention(message: pb.Intervention) -> Intervention:
+    """An intervention.
+
+    Raises:
+        InvalidArgumentError: its mode or its choice is not set.
+    """
+    choice = message.WhichOneof("choice")
+    if message.mode not in MODES or choice is None:
+        raise InvalidArgumentError(
+            f"interventions: '{message.name}' needs a mode (suppress or keep) and neurons or top", "interventions"
+        )
+    if choice == "neurons":
+        return Intervention(MODES[message.mode], neurons(message.neurons.neurons), name=message.name)
+    return Intervention(MODES[message.mode], None, message.top.method or "na", message.top.r, message.name)
+
+
+def signature_request(message: pb.ComputeSignatureRequest) -> SignatureRequest:
+    """ComputeSignature."""
+    return SignatureRequest(queries(message.queries), LABELS.get(message.label))
+
+
+def list_request(message: pb.ListInstancesRequest) -> ListRequest:
+    """ListInstances."""
+    return ListRequest(
+        where(message), message.order_by or "row", message.page_size or DEFAULT_PAGE, message.page_token, tuple(message.fields)
+    )
+
+
+# ---------------------------------------------------------------- answers
+
+
+def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Columns of an instance."""
+    message = struct_pb2.Struct()
+    message.update(dict(values))
+    return message
+
+
+def info(value: Info) -> pb.AnswerInfo:
+    """How an answer was made."""
+    timings = value.timings
+    return pb.AnswerInfo(
+        index=value.index,
+        index_version=value.index_version,
+        method=value.method,
+        sign=value.sign,
+        scale=value.scale,
+        exact=value.exact,
+        recall=value.recall,
+        timings=pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search),
+        curvature=value.curvature,
+        damping=value.damping,
+        label=LABEL_CODES[value.label],
+    )
+
+
+def probabilities(values: Iterable[tuple[str, float]]) -> list[pb.LabelProbability]:
+    """Label probabilities, in the order of the model's outputs."""
+    return [pb.LabelProbability(label=label, probability=p) for label, p in values]
+
+
+def prediction(value: Prediction | None) -> pb.Prediction | None:
+    """The model's own answer."""
+    if value is None:
+        return None
+    return pb.Prediction(
+        predicted=value.predicted, label=value.label, loss=value.loss, probabilities=probabilities(value.probabilities)
+    )
+
+
+def neuron_scores(values: Iterable[NeuronScore]) -> list[pb.NeuronScore]:
+    """Neurons with scores."""
+    return [pb.NeuronScore(layer=n.layer, unit=n.unit, score=n.score, instance_ids=n.instance_ids) for n in values]
+
+
+def hit(value: InstanceHit) -> pb.InstanceHit:
+    """A retrieved instance."""
+    return pb.InstanceHit(
+        rank=value.rank,
+        id=value.id,
+        row=value.row,
+        score=value.score,
+        fields=struct(value.fields),
+        shared=neuron_scores(value.shared),
+    )
+
+
+def instances_results(answer: Answer[InstancesResult]) -> list[pb.InstancesResult]:
+    """Hits of each query."""
+    return [
+        pb.InstancesResult(
+            query_id=result.query_id,
+            prediction=prediction(result.prediction),
+            hits=[hit(each) for each in result.hits],
+            neurons=neuron_scores(result.neurons),
+        )
+        for result in answer.results
+    ]
+
+
+def neurons_results(answer: Answer[NeuronsResult]) -> list[pb.NeuronsResult]:
+    """Neurons of each query."""
+    return [
+        pb.NeuronsResult(
+            query_id=result.query_id, prediction=prediction(result.prediction), neurons=neuron_scores(result.neurons)
+        )
+        for result in answer.results
+    ]
+
+
+def predict_results(answer: Answer[PredictResult]) -> list[pb.PredictResult]:
+    """Probabilities of each query."""
+    return [
+        pb.PredictResult(
+            query_id=result.query_id,
+            baseline=prediction(result.baseline),
+            interventions=[
+                pb.InterventionResult(
+                    name=each.name,
+                    mode=cast(Any, MODE_CODES[each.mode]),
+                    predicted=each.predicted,
+                    probabilities=probabilities(each.probabilities),
+                    neurons=[pb.Neuron(layer=layer, unit=unit) for layer, unit in each.neurons],
+                )
+                for each in result.interventions
+            ],
+        )
+        for result in answer.results
+    ]
+
+
+def float32(values: np.ndarray[Any, Any]) -> pb.Vector:
+    """A vector as bytes."""
+    return pb.Vector(data=np.ascontiguousarray(values, "<f4").tobytes(), dtype=pb.DTYPE_FLOAT32)
+
+
+def signatures(answer: Answer[SignatureResult]) -> list[pb.Signature]:
+    """Signatures of texts."""
+    return [
+        pb.Signature(
+            query_id=result.query_id,
+            prediction=prediction(result.prediction),
+            gradient=float32(result.gradient),
+            neurons=neuron_scores(result.neurons),
+            hidden=float32(result.hidden),
+            activation=float32(result.activation),
+        )
+        for result in answer.results
+    ]
+
+
+def instances(values: Iterable[Instance]) -> list[pb.Instance]:
+    """Training instances."""
+    return [
+        pb.Instance(id=each.id, row=each.row, fields=struct(each.fields), neurons=neuron_scores(each.neurons)) for each in values
+    ]
+
+
+def page(value: Page) -> pb.ListInstancesResponse:
+    """A page of training instances."""
+    return pb.ListInstancesResponse(
+        index_version=value.index_version,
+        instances=instances(value.instances),
+        next_page_token=value.next_page_token,
+        total=value.total,
+    )
+
+
+def index_info(value: IndexDescription) -> pb.IndexInfo:
+    """What an index holds."""
+    return pb.IndexInfo(
+        name=value.name,
+        version=value.version,
+        instances=value.instances,
+        task=value.task,
+        labels=value.labels,
+        columns=[pb.Column(name=name, type=kind) for name, kind in value.columns],
+        methods=value.methods,
+        curvatures=value.curvatures,
+        gradient_dim=value.gradient_dim,
+        layers=value.layers,
+        units=value.units,
+        site=value.site,
+        has_model=value.has_model,
+        manifest=value.manifest,
+    )

@@ -1,0 +1,95 @@
+"""The service without a socket: the generated stub's methods, answered by the same servicer in this process."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+from attridex.service.server import open_index
+from attridex.service.servicer import AttributionServicer, Indexes
+from attridex.service.status import CODES, status
+from grpc_status import rpc_status
+
+METHODS = (
+    "AttributeInstances",
+    "AttributeNeurons",
+    "FindInstancesByNeurons",
+    "FindNeuronsByInstances",
+    "Predict",
+    "ComputeSignature",
+    "GetInstances",
+    "ListInstances",
+    "ListIndexes",
+    "GetIndex",
+)
+
+
+class InProcessError(grpc.RpcError):  # type: ignore[misc]
+    """What a remote call would have raised."""
+
+    def __init__(self, error: Exception) -> None:
+        """Carry the status of an error."""
+        super().__init__(str(error))
+        self._status = status(error)
+
+    def code(self) -> grpc.StatusCode:
+        """The status code."""
+        return CODES[self._status.code]
+
+    def details(self) -> str:
+        """The status message."""
+        return str(self._status.message)
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        """Metadata with the status details."""
+        return tuple(rpc_status.to_status(self._status).trailing_metadata)
+
+
+class InProcessContext:
+    """A caller that waits until its deadline."""
+
+    def __init__(self, timeout: float | None) -> None:
+        """`timeout` in seconds."""
+        self._until = None if timeout is None else time.monotonic() + timeout
+
+    def is_active(self) -> bool:
+        """The caller is this process."""
+        return True
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline."""
+        return None if self._until is None else self._until - time.monotonic()
+
+
+class InProcessStub:
+    """Has the methods of `AttributionServiceStub`."""
+
+    def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
+        """Open an index; see `server.open_index` for what it raises."""
+        self._attribution = open_index(index, index.resolve().name, model=model, verify=verify)
+        servicer = AttributionServicer(Indexes({self._attribution.name: self._attribution}))
+        for name in METHODS:
+            setattr(self, name, self._unary(getattr(servicer, name)))
+        self._stream = servicer.AttributeStream
+
+    @staticmethod
+    def _unary(behaviour: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+        def call(request: Any, timeout: float | None = None, **_: Any) -> Any:
+            try:
+                return behaviour(request, InProcessContext(timeout))
+            except Exception as error:
+                raise InProcessError(error) from error
+
+        return call
+
+    def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
+        """The batch stream."""
+        try:
+            yield from self._stream(iter(requests), InProcessContext(timeout))
+        except Exception as error:
+            raise InProcessError(error) from error
+
+    def close(self) -> None:
+        """Let the index go."""
+        self._attribution.close()

@@ -1,0 +1,54 @@
+"""From the error catalogue to gRPC statuses with details; the unknown becomes a bland INTERNAL, its details only logged."""
+
+import logging
+import uuid
+
+import grpc
+from attridex.indexer.errors import AttridexError, InputError
+from attridex.service.errors import InvalidArgumentError, ServiceError
+from attridex.v1 import attribution_pb2 as pb
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+DOMAIN = "attridex"
+log = logging.getLogger("attridex.service")
+
+
+def catalogued(error: Exception) -> ServiceError:
+    """The catalogue's error for any exception."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, InputError):
+        return InvalidArgumentError(str(error))
+    number = uuid.uuid4().hex[:8]
+    log.error("internal error %s", number, exc_info=error)
+    if isinstance(error, AttridexError):
+        return ServiceError(str(error))
+    return ServiceError(f"internal error {number}; the server's log has the details")
+
+
+def status(error: Exception) -> status_pb2.Status:
+    """A google.rpc.Status with ErrorInfo, and BadRequest where a field is to blame."""
+    known = catalogued(error)
+    details = [packed(error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN))]
+    if known.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=str(known))
+        details.append(packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    return status_pb2.Status(code=code_pb2.Code.Value(known.code), message=str(known), details=details)
+
+
+def packed(message: "error_details_pb2.ErrorInfo | error_details_pb2.BadRequest") -> any_pb2.Any:
+    """A detail as the wire carries it."""
+    holder = any_pb2.Any()
+    holder.Pack(message)
+    return holder
+
+
+def failure(error: Exception) -> pb.Failure:
+    """One request's failure inside a stream."""
+    known = catalogued(error)
+    return pb.Failure(code=code_pb2.Code.Value(known.code), reason=known.reason, message=str(known))
+
+
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+"""gRPC status by number."""
