@@ -1,0 +1,222 @@
+"""Arguments to request messages: shared by the sync, the asyncio and the in-process client."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from attridex.v1 import attribution_pb2 as pb
+from google.protobuf import struct_pb2
+from numpy.typing import ArrayLike
+
+from attridex.client.errors import UsageError
+from attridex.client.filters import parse_filter
+
+Source = "Query | Mapping[str, Any]"
+LABELS = {None: pb.LABEL_SOURCE_UNSPECIFIED, "gold": pb.LABEL_SOURCE_GOLD, "predicted": pb.LABEL_SOURCE_PREDICTED}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked about; a plain dict is taken as a record."""
+
+    message: pb.Query
+
+    @classmethod
+    def record(cls, record: Mapping[str, Any], id: str | None = None) -> "Query":
+        """A record with the corpus's columns."""
+        fields = struct_pb2.Struct()
+        try:
+            fields.update(dict(record))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"a record holds what JSON cannot: {error}") from None
+        return cls(pb.Query(id=str(record.get("id", "")) if id is None else id, record=fields))
+
+    @classmethod
+    def instance(cls, instance_id: str, id: str | None = None) -> "Query":
+        """A training instance of the index."""
+        return cls(pb.Query(id=instance_id if id is None else id, instance_id=instance_id))
+
+    @classmethod
+    def vector(cls, vector: ArrayLike, id: str = "") -> "Query":
+        """A gradient in the index's stored space, not normalised."""
+        array = np.ascontiguousarray(vector, "<f4")
+        if array.ndim != 1:
+            raise UsageError(f"a vector of one dimension is needed, this has shape {array.shape}")
+        return cls(pb.Query(id=id, vector=pb.Vector(data=array.tobytes(), dtype=pb.DTYPE_FLOAT32)))
+
+    @classmethod
+    def neurons(cls, neurons: Iterable[tuple[int, int]], id: str = "") -> "Query":
+        """Neurons as (layer, unit), the most important first."""
+        return cls(pb.Query(id=id, neurons=neuron_set(neurons)))
+
+
+def neuron_set(neurons: Iterable[tuple[int, int]]) -> pb.NeuronSet:
+    """Neurons on the wire."""
+    try:
+        return pb.NeuronSet(neurons=[pb.Neuron(layer=layer, unit=unit) for layer, unit in neurons])
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Suppress or keep neurons at the position that the head reads.
+
+    Attributes:
+        mode: "suppress" or "keep".
+        neurons: the neurons, or None for the query's own top `r` by `method`.
+        method: "na", or "ia:METHOD" for IA-Neurons.
+        r: how many.
+        name: returned with the answer; made from the rest where empty.
+    """
+
+    mode: str
+    neurons: Sequence[tuple[int, int]] | None = None
+    method: str = "na"
+    r: int = 0
+    name: str = ""
+
+    @classmethod
+    def parse(cls, mode: str, text: str) -> "Intervention":
+        """Read "na:10", "ia:grad-dot:5" or "3-17,5-2".
+
+        Raises:
+            UsageError: it is none of these.
+        """
+        method, _, count = text.rpartition(":")
+        if method and count.isdecimal() and (method == "na" or method.startswith("ia:")):
+            return cls(mode, None, method, int(count), f"{mode} {text}")
+        try:
+            pairs = [tuple(int(part) for part in neuron.split("-")) for neuron in text.split(",")]
+            neurons = [(layer, unit) for layer, unit in pairs]
+        except ValueError:
+            raise UsageError(f"--{mode} {text}: write na:R, ia:METHOD:R, or neurons as LAYER-UNIT,LAYER-UNIT") from None
+        return cls(mode, neurons, name=f"{mode} {text}")
+
+    def message(self) -> pb.Intervention:
+        """The intervention on the wire."""
+        modes = {"suppress": pb.INTERVENTION_MODE_SUPPRESS, "keep": pb.INTERVENTION_MODE_KEEP}
+        if self.mode not in modes:
+            raise UsageError(f"intervention mode '{self.mode}': use 'suppress' or 'keep'")
+        if self.neurons is not None:
+            return pb.Intervention(name=self.name, mode=modes[self.mode], neurons=neuron_set(self.neurons))
+        return pb.Intervention(name=self.name, mode=modes[self.mode], top=pb.TopNeurons(method=self.method, r=self.r))
+
+
+def query_messages(queries: Iterable["Query | Mapping[str, Any]"]) -> list[pb.Query]:
+    """Queries on the wire."""
+    if isinstance(queries, Query | Mapping | str):
+        raise UsageError("queries: a list is needed, this is a single one")
+    return [query.message if isinstance(query, Query) else Query.record(query).message for query in queries]
+
+
+def label_code(label: str | None) -> pb.LabelSource:
+    """A label source on the wire."""
+    if label not in LABELS:
+        raise UsageError(f"label = {label!r}: use 'gold' or 'predicted'")
+    return LABELS[label]
+
+
+def condition(where: str | pb.Filter | None) -> pb.Filter | None:
+    """A filter, parsed where it is a string."""
+    return parse_filter(where) if isinstance(where, str) else where
+
+
+def attribute_instances(
+    index: str,
+    queries: Iterable["Query | Mapping[str, Any]"],
+    *,
+    method: str = "grad-dot",
+    curvature: str | None = None,
+    damping: float | None = None,
+    k: int | None = None,
+    where: str | pb.Filter | None = None,
+    label: str | None = None,
+    fields: Sequence[str] = (),
+    ascending: bool = False,
+) -> pb.AttributeInstancesRequest:
+    """IA."""
+    return pb.AttributeInstancesRequest(
+        index=index,
+        queries=query_messages(queries),
+        method=method,
+        curvature=curvature or "",
+        damping=damping,
+        k=unsigned("k", k),
+        where=condition(where),
+        label=label_code(label),
+        fields=fields,
+        ascending=ascending,
+    )
+
+
+def attribute_neurons(index: str, queries: Iterable["Query | Mapping[str, Any]"], *, r: int = 20) -> pb.AttributeNeuronsRequest:
+    """NA."""
+    return pb.AttributeNeuronsRequest(index=index, queries=query_messages(queries), r=unsigned("r", r))
+
+
+def find_instances_by_neurons(
+    index: str,
+    queries: Iterable["Query | Mapping[str, Any]"],
+    *,
+    r: int = 5,
+    k: int | None = None,
+    similarity: str = "dcns",
+    where: str | pb.Filter | None = None,
+    fields: Sequence[str] = (),
+) -> pb.FindInstancesByNeuronsRequest:
+    """NA-Instances."""
+    return pb.FindInstancesByNeuronsRequest(
+        index=index,
+        queries=query_messages(queries),
+        r=unsigned("r", r),
+        k=unsigned("k", k),
+        similarity=similarity,
+        where=condition(where),
+        fields=fields,
+    )
+
+
+def find_neurons_by_instances(
+    index: str,
+    queries: Iterable["Query | Mapping[str, Any]"],
+    *,
+    method: str = "grad-dot",
+    curvature: str | None = None,
+    damping: float | None = None,
+    instances: int | None = None,
+    r: int = 10,
+    aggregate: str = "top-neuron",
+    where: str | pb.Filter | None = None,
+    label: str | None = None,
+) -> pb.FindNeuronsByInstancesRequest:
+    """IA-Neurons."""
+    return pb.FindNeuronsByInstancesRequest(
+        index=index,
+        queries=query_messages(queries),
+        method=method,
+        curvature=curvature or "",
+        damping=damping,
+        instances=unsigned("instances", instances),
+        r=unsigned("r", r),
+        aggregate=aggregate,
+        where=condition(where),
+        label=label_code(label),
+    )
+
+
+def predict(
+    index: str, queries: Iterable["Query | Mapping[str, Any]"], *, interventions: Sequence[Intervention] = ()
+) -> pb.PredictRequest:
+    """Predict."""
+    return pb.PredictRequest(
+        index=index, queries=query_messages(queries), interventions=[intervention.message() for intervention in interventions]
+    )
+
+
+def unsigned(name: str, value: int | None) -> int | None:
+    """A count that the wire can carry."""
+    if value is not None and not 0 <= value < 1 << 32:
+        raise UsageError(f"{name} = {value}: must not be negative")
+    return value
