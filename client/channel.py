@@ -1,0 +1,92 @@
+"""Channels: addresses, TLS, message limits, and which failures are worth another try."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from attridex.client.errors import UsageError, details_of, from_rpc
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files: the CA that signed the server's certificate, and this client's own pair where the server asks for one."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Channel credentials.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        try:
+            parts = [path.read_bytes() if path else None for path in (self.ca, self.key, self.certificate)]
+        except OSError as error:
+            raise UsageError(f"TLS: {error.filename}: {error.strerror}") from None
+        return grpc.ssl_channel_credentials(*parts)
+
+
+def channel_options(max_message_mb: int) -> list[tuple[str, int]]:
+    """Message limits, both ways; no retries of gRPC's own beside ours."""
+    limit = max_message_mb << 20
+    return [("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit), ("grpc.enable_retries", 0)]
+
+
+def worth_retrying(error: Any) -> bool:
+    """Whether a call may succeed if made again: the server was away, or overloaded."""
+    code = error.code()
+    return code == grpc.StatusCode.UNAVAILABLE or (
+        code == grpc.StatusCode.RESOURCE_EXHAUSTED and details_of(error)[0] in ("OVERLOADED", "")
+        and "larger than max" not in (error.details() or "")
+    )
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before the next try: doubling from 0.1, with jitter."""
+    return 0.1 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - spreads callers, guards nothing
+
+
+@dataclass
+class Attempts:
+    """Tries of one call within its timeout."""
+
+    timeout: float
+    retries: int
+    target: str
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        """The clock starts now."""
+        self._until = time.monotonic() + self.timeout
+
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(0.001, self._until - time.monotonic())
+
+    def pause(self, error: Any) -> float:
+        """Seconds to wait before the next try.
+
+        Raises:
+            ServiceError: there is none: the failure is final, or tries or time are used up.
+        """
+        wait = backoff(self.made)
+        self.made += 1
+        if self.made > self.retries or not worth_retrying(error) or wait >= self.left():
+            raise from_rpc(error, self.target) from error
+        return wait
+
+
+def with_retries(call: Callable[..., Any], request: Any, attempts: Attempts) -> Any:
+    """Make a call, again where that may help."""
+    while True:
+        try:
+            return call(request, timeout=attempts.left())
+        except grpc.RpcError as error:
+            time.sleep(attempts.pause(error))

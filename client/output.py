@@ -1,0 +1,119 @@
+"""Answers as JSON lines and as tables for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from attridex.client import models
+
+
+def head(info: models.Info, query_id: str, prediction: models.Prediction | None) -> dict[str, Any]:
+    """Keys that every line begins with."""
+    line: dict[str, Any] = {"query": query_id, "predicted": prediction.predicted if prediction else None, "method": info.method}
+    if info.damping is not None:
+        line |= {"curvature": info.curvature, "damping": info.damping}
+    return line
+
+
+def tail(info: models.Info) -> dict[str, Any]:
+    """Keys that every line ends with."""
+    line: dict[str, Any] = {"index_version": info.index_version, "exact": info.exact}
+    return line if info.recall is None else {**line, "recall": info.recall}
+
+
+def neuron(value: models.NeuronScore) -> dict[str, Any]:
+    """A neuron as JSON."""
+    line: dict[str, Any] = {"layer": value.layer, "unit": value.unit, "score": value.score}
+    return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
+
+
+def instance_lines(answer: models.InstancesAnswer) -> Iterator[dict[str, Any]]:
+    """One line a query of IA and NA-Instances."""
+    for result in answer.results:
+        hits = [{"rank": hit.rank, "id": hit.id, "score": hit.score, **hit.fields} for hit in result.hits]
+        line = {**head(answer.info, result.query_id, result.prediction), "hits": hits}
+        if result.neurons:
+            line["neurons"] = [neuron(value) for value in result.neurons]
+        yield {**line, **tail(answer.info)}
+
+
+def neuron_lines(answer: models.NeuronsAnswer) -> Iterator[dict[str, Any]]:
+    """One line a query of NA and IA-Neurons."""
+    for result in answer.results:
+        yield {
+            **head(answer.info, result.query_id, result.prediction),
+            "neurons": [neuron(value) for value in result.neurons],
+            **tail(answer.info),
+        }
+
+
+def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
+    """One line a query: `probabilities` under the last intervention (plain where there is none), all of them in `interventions`."""
+    for result in answer.results:
+        baseline = dict(result.baseline.probabilities)
+        last = dict(result.interventions[-1].probabilities) if result.interventions else baseline
+        yield {
+            **head(answer.info, result.query_id, result.baseline),
+            "probabilities": last,
+            "baseline": baseline,
+            "interventions": [
+                {
+                    "name": each.name,
+                    "mode": each.mode,
+                    "predicted": each.predicted,
+                    "probabilities": dict(each.probabilities),
+                    "neurons": [list(pair) for pair in each.neurons],
+                }
+                for each in result.interventions
+            ],
+            **tail(answer.info),
+        }
+
+
+def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> None:
+    """Tables of an answer; `texts` shows each query."""
+    if isinstance(answer, models.InstancesAnswer):
+        tables = [instance_table(result) for result in answer.results]
+    elif isinstance(answer, models.NeuronsAnswer):
+        tables = [neuron_table(result) for result in answer.results]
+    elif isinstance(answer, models.PredictAnswer):
+        tables = [predict_table(result) for result in answer.results]
+    else:
+        return
+    for result, table in zip(answer.results, tables, strict=True):
+        prediction = result.baseline if isinstance(result, models.PredictResult) else result.prediction
+        predicted = f"  predicted [bold]{prediction.predicted}[/bold]" if prediction else ""
+        console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")
+        if texts.get(result.query_id):
+            console.print(texts[result.query_id], style="dim", markup=False, highlight=False)
+        console.print(table)
+    console.print(f"{answer.info.method}: {answer.info.sign}; {answer.info.scale}", style="dim", markup=False, highlight=False)
+
+
+def instance_table(result: models.InstancesResult) -> Table:
+    """Hits of a query."""
+    names = list(result.hits[0].fields) if result.hits else []
+    table = Table("rank", "score", "instance", *names, box=None, pad_edge=False)
+    for hit in result.hits:
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(str(hit.fields.get(name, "")) for name in names))
+    return table
+
+
+def neuron_table(result: models.NeuronsResult) -> Table:
+    """Neurons of a query."""
+    table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
+    for rank, value in enumerate(result.neurons, 1):
+        table.add_row(str(rank), str(value.layer), str(value.unit), f"{value.score:.4g}")
+    return table
+
+
+def predict_table(result: models.PredictResult) -> Table:
+    """Probabilities of a query."""
+    labels = list(result.baseline.probabilities)
+    table = Table("", "predicted", *labels, box=None, pad_edge=False)
+    table.add_row("baseline", result.baseline.predicted, *(f"{p:.3f}" for p in result.baseline.probabilities.values()))
+    for each in result.interventions:
+        table.add_row(each.name, each.predicted, *(f"{p:.3f}" for p in each.probabilities.values()))
+    return table
