@@ -117,11 +117,19 @@ class Client:
             self._index, queries, method=method, curvature=curvature, damping=damping, k=k, where=where, label=label,
             fields=fields, ascending=ascending,
         )  # fmt: skip
+        return self.attribute_instances_message(request)
+
+    def attribute_instances_message(self, request: pb.AttributeInstancesRequest) -> models.InstancesAnswer:
+        """Send a request made by `calls.attribute_instances`."""
         return convert.instances_answer(self._call("AttributeInstances", request))
 
     def attribute_neurons(self, queries: Queries, *, r: int = 20) -> models.NeuronsAnswer:
         """NA: the r neurons that a prediction owes most to; all kept ones for r = 0."""
-        return convert.neurons_answer(self._call("AttributeNeurons", calls.attribute_neurons(self._index, queries, r=r)))
+        return self.attribute_neurons_message(calls.attribute_neurons(self._index, queries, r=r))
+
+    def attribute_neurons_message(self, request: pb.AttributeNeuronsRequest) -> models.NeuronsAnswer:
+        """Send a request made by `calls.attribute_neurons`."""
+        return convert.neurons_answer(self._call("AttributeNeurons", request))
 
     def find_instances_by_neurons(
         self,
@@ -137,6 +145,10 @@ class Client:
         request = calls.find_instances_by_neurons(
             self._index, queries, r=r, k=k, similarity=similarity, where=where, fields=fields
         )
+        return self.find_instances_message(request)
+
+    def find_instances_message(self, request: pb.FindInstancesByNeuronsRequest) -> models.InstancesAnswer:
+        """Send a request made by `calls.find_instances_by_neurons`."""
         return convert.instances_answer(self._call("FindInstancesByNeurons", request))
 
     def find_neurons_by_instances(
@@ -157,11 +169,19 @@ class Client:
             self._index, queries, method=method, curvature=curvature, damping=damping, instances=instances, r=r,
             aggregate=aggregate, where=where, label=label,
         )  # fmt: skip
+        return self.find_neurons_message(request)
+
+    def find_neurons_message(self, request: pb.FindNeuronsByInstancesRequest) -> models.NeuronsAnswer:
+        """Send a request made by `calls.find_neurons_by_instances`."""
         return convert.neurons_answer(self._call("FindNeuronsByInstances", request))
 
     def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> models.PredictAnswer:
         """Label probabilities, plain and under each intervention."""
-        return convert.predict_answer(self._call("Predict", calls.predict(self._index, queries, interventions=interventions)))
+        return self.predict_message(calls.predict(self._index, queries, interventions=interventions))
+
+    def predict_message(self, request: pb.PredictRequest) -> models.PredictAnswer:
+        """Send a request made by `calls.predict`."""
+        return convert.predict_answer(self._call("Predict", request))
 
     def compute_signature(self, queries: Queries, *, label: str | None = None) -> models.SignatureAnswer:
         """What the index would store for a text: projected gradient, kept neurons, states."""

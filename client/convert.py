@@ -56,7 +56,7 @@ def neurons(values: Iterable[pb.NeuronScore]) -> tuple[models.NeuronScore, ...]:
 def fields(message: Any) -> dict[str, Any]:
     """Columns of an instance; numbers that are whole become ints."""
     values = json_format.MessageToDict(message.fields)
-    return {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in values.items()}
+    return {key: int(v) if isinstance(v, float) and v.is_integer() else v for key, v in sorted(values.items())}
 
 
 def hit(message: pb.InstanceHit) -> models.InstanceHit:

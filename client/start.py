@@ -1,0 +1,59 @@
+"""What must be installed before a command can start, said in plain words."""
+
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+from attridex.client.errors import MissingPackageError
+
+FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12", "faiss-gpu-cu11")
+EXTRAS = {
+    "torch": "indexer",
+    "transformers": "indexer",
+    "tokenizers": "indexer",
+    "datasets": "indexer",
+    "accelerate": "indexer",
+    "pydantic": "indexer",
+    "pyarrow": "indexer",
+    "safetensors": "indexer",
+    "duckdb": "service",
+    "threadpoolctl": "service",
+    "grpc_health": "service",
+    "grpc_reflection": "service",
+    "faiss": "cpu",
+    "jinja2": "studies",
+    "matplotlib": "studies",
+    "sklearn": "studies",
+    "pandas": "studies",
+    "ray": "ray",
+}
+"""Which extra brings a module."""
+
+
+def missing(module: str) -> MissingPackageError:
+    """The error for a module that is not installed."""
+    extra = EXTRAS.get(module.partition(".")[0])
+    if extra is None:
+        return MissingPackageError(f"the package '{module}' is not installed")
+    return MissingPackageError(f"this needs '{module}': pip install 'attridex[{extra}]' (indices need indexer, service and cpu or gpu)")
+
+
+def check_local() -> None:
+    """Check that indices can be opened in this process.
+
+    Raises:
+        MissingPackageError: an extra is missing, or two FAISS packages overwrite each other's files.
+    """
+    found = []
+    for name in FAISS:
+        try:
+            version(name)
+            found.append(name)
+        except PackageNotFoundError:
+            continue
+    if len(found) > 1:
+        raise MissingPackageError(
+            f"{' and '.join(found)} are both installed and break each other: pip uninstall {' '.join(found)}, then install one of them"
+        )
+    for module in ("faiss", "duckdb", "pydantic", "pyarrow", "safetensors", "threadpoolctl", "torch", "transformers"):
+        if find_spec(module) is None:
+            raise missing(module)
