@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import grpc
 import grpc.aio
-from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import attribution_pb2_grpc as rpc
 
 from attridex.client import calls, convert, models
 from attridex.client.calls import Intervention
 from attridex.client.channel import Attempts, Tls, channel_options
 from attridex.client.client import Queries
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1 import attribution_pb2_grpc as rpc
 
 
 class AsyncClient:
@@ -39,15 +39,13 @@ class AsyncClient:
 
     async def close(self) -> None:
         """End the connection."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def __aenter__(self) -> Self:
         """The client itself."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close it."""
         await self.close()
 
@@ -85,7 +83,9 @@ class AsyncClient:
 
     async def compute_signature(self, queries: Queries, *, label: str | None = None) -> models.SignatureAnswer:
         """What the index would store for a text."""
-        request = pb.ComputeSignatureRequest(index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label))
+        request = pb.ComputeSignatureRequest(
+            index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label)
+        )
         return convert.signature_answer(await self._call("ComputeSignature", request))
 
     async def get_instances(
@@ -102,7 +102,12 @@ class AsyncClient:
         token = ""
         while True:
             request = pb.ListInstancesRequest(
-                index=self._index, where=calls.condition(where), order_by=order_by, page_size=page_size, page_token=token, fields=fields
+                index=self._index,
+                where=calls.condition(where),
+                order_by=order_by,
+                page_size=page_size,
+                page_token=token,
+                fields=fields,
             )
             page = convert.page(await self._call("ListInstances", request))
             for instance in page.instances:

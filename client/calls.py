@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from attridex.v1 import attribution_pb2 as pb
 from google.protobuf import struct_pb2
 from numpy.typing import ArrayLike
 
 from attridex.client.errors import UsageError
 from attridex.client.filters import parse_filter
+from attridex.v1 import attribution_pb2 as pb
 
 Source = "Query | Mapping[str, Any]"
 LABELS = {None: pb.LABEL_SOURCE_UNSPECIFIED, "gold": pb.LABEL_SOURCE_GOLD, "predicted": pb.LABEL_SOURCE_PREDICTED}

@@ -43,14 +43,15 @@ def worth_retrying(error: Any) -> bool:
     """Whether a call may succeed if made again: the server was away, or overloaded."""
     code = error.code()
     return code == grpc.StatusCode.UNAVAILABLE or (
-        code == grpc.StatusCode.RESOURCE_EXHAUSTED and details_of(error)[0] in ("OVERLOADED", "")
+        code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        and details_of(error)[0] in ("OVERLOADED", "")
         and "larger than max" not in (error.details() or "")
     )
 
 
 def backoff(attempt: int) -> float:
     """Seconds before the next try: doubling from 0.1, with jitter."""
-    return 0.1 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - spreads callers, guards nothing
+    return 0.1 * float(2**attempt) * random.uniform(0.5, 1.5)
 
 
 @dataclass

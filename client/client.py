@@ -6,13 +6,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
-from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import attribution_pb2_grpc as rpc
 
 from attridex.client import calls, convert, models
 from attridex.client.calls import Intervention, Query
 from attridex.client.channel import Attempts, Tls, channel_options, with_retries
 from attridex.client.errors import ClientError, from_failure, from_rpc
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1 import attribution_pb2_grpc as rpc
 
 Queries = Iterable["Query | Mapping[str, Any]"]
 
@@ -185,7 +185,9 @@ class Client:
 
     def compute_signature(self, queries: Queries, *, label: str | None = None) -> models.SignatureAnswer:
         """What the index would store for a text: projected gradient, kept neurons, states."""
-        request = pb.ComputeSignatureRequest(index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label))
+        request = pb.ComputeSignatureRequest(
+            index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label)
+        )
         return convert.signature_answer(self._call("ComputeSignature", request))
 
     def get_instances(
@@ -206,7 +208,12 @@ class Client:
     ) -> models.Page:
         """One page of training instances."""
         request = pb.ListInstancesRequest(
-            index=self._index, where=calls.condition(where), order_by=order_by, page_size=page_size, page_token=page_token, fields=fields
+            index=self._index,
+            where=calls.condition(where),
+            order_by=order_by,
+            page_size=page_size,
+            page_token=page_token,
+            fields=fields,
         )
         return convert.page(self._call("ListInstances", request))
 

@@ -1,14 +1,14 @@
 """Response messages to the client's dataclasses."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from attridex.v1 import attribution_pb2 as pb
 from google.protobuf import json_format
 
 from attridex.client import models
+from attridex.v1 import attribution_pb2 as pb
 
 DTYPES = {pb.DTYPE_FLOAT16: "<f2", pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_FLOAT64: "<f8"}
 LABELS = {pb.LABEL_SOURCE_GOLD: "gold", pb.LABEL_SOURCE_PREDICTED: "predicted"}
@@ -158,7 +158,7 @@ def index_info(message: pb.IndexInfo) -> models.IndexInfo:
     )
 
 
-STREAM = {
+STREAM: dict[str, Callable[[Any], models.Tabular]] = {
     "attribute_instances": instances_answer,
     "attribute_neurons": neurons_answer,
     "find_instances_by_neurons": instances_answer,

@@ -1,2 +1,7 @@
 """attridex demo."""
-def register(app): ...
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the demo."""

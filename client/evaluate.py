@@ -9,10 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attridex.v1 import attribution_pb2 as pb
-
 from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
+from attridex.v1 import attribution_pb2 as pb
 
 BATCH = 16
 """Queries of one request."""

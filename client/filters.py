@@ -1,15 +1,16 @@
 """Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that the wire carries."""
 
 from collections.abc import Callable
+from typing import Any
 
 import sqlglot
-from attridex.v1 import attribution_pb2 as pb
 from sqlglot import exp
 
 from attridex.client.errors import FilterError
+from attridex.v1 import attribution_pb2 as pb
 
 ALLOWED = "use columns, literals, = != < <= > >=, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL"
-COMPARISONS: dict[type[exp.Expression], tuple[pb.Operator, pb.Operator]] = {
+COMPARISONS: dict[type[exp.Expr], tuple[pb.Operator, pb.Operator]] = {
     exp.EQ: (pb.OPERATOR_EQUAL, pb.OPERATOR_EQUAL),
     exp.NEQ: (pb.OPERATOR_NOT_EQUAL, pb.OPERATOR_NOT_EQUAL),
     exp.LT: (pb.OPERATOR_LESS, pb.OPERATOR_GREATER),
@@ -39,13 +40,18 @@ def parse_filter(text: str) -> pb.Filter:
     return node(where.this)
 
 
-def node(tree: exp.Expression) -> pb.Filter:
+def branch(**fields: Any) -> pb.Filter:
+    """A filter by field; `and_`, `or_`, `not_` and `in_` stand for the names that Python keeps to itself."""
+    return pb.Filter(**{name.rstrip("_"): value for name, value in fields.items()})
+
+
+def node(tree: exp.Expr) -> pb.Filter:
     """One node of the tree."""
-    handlers: dict[type[exp.Expression], Callable[[exp.Expression], pb.Filter]] = {
+    handlers: dict[type[exp.Expr], Callable[[exp.Expr], pb.Filter]] = {
         exp.Paren: lambda t: node(t.this),
-        exp.And: lambda t: pb.Filter(**{"and": pb.FilterList(filters=[node(part) for part in t.flatten()])}),
-        exp.Or: lambda t: pb.Filter(**{"or": pb.FilterList(filters=[node(part) for part in t.flatten()])}),
-        exp.Not: lambda t: pb.Filter(**{"not": node(t.this)}),
+        exp.And: lambda t: branch(and_=pb.FilterList(filters=[node(part) for part in t.flatten()])),
+        exp.Or: lambda t: branch(or_=pb.FilterList(filters=[node(part) for part in t.flatten()])),
+        exp.Not: lambda t: branch(not_=node(t.this)),
         exp.In: membership,
         exp.Between: between,
         exp.Like: like,
@@ -59,20 +65,20 @@ def node(tree: exp.Expression) -> pb.Filter:
     return handlers[type(tree)](tree)
 
 
-def refused(tree: exp.Expression | None) -> FilterError:
+def refused(tree: exp.Expr | None) -> FilterError:
     """The error for a part that a filter cannot have."""
     shown = tree.sql(dialect="duckdb") if tree is not None else "nothing"
     return FilterError(f"filter: '{shown}' is not allowed; {ALLOWED}")
 
 
-def column(tree: exp.Expression) -> str:
+def column(tree: exp.Expr) -> str:
     """A column's name."""
     if not isinstance(tree, exp.Column) or tree.table:
         raise refused(tree)
     return str(tree.name)
 
 
-def literal(tree: exp.Expression) -> pb.Literal:
+def literal(tree: exp.Expr) -> pb.Literal:
     """A literal: text, whole number, number, true or false."""
     negative = isinstance(tree, exp.Neg)
     value = tree.this if negative else tree
@@ -97,7 +103,7 @@ def compared(name: str, operator: pb.Operator, value: pb.Literal) -> pb.Filter:
     return pb.Filter(comparison=pb.Comparison(column=name, operator=operator, value=value))
 
 
-def comparison(tree: exp.Expression) -> pb.Filter:
+def comparison(tree: exp.Expr) -> pb.Filter:
     """A comparison, with the column on either side."""
     left, right = tree.this, tree.expression
     as_written, swapped = COMPARISONS[type(tree)]
@@ -106,29 +112,29 @@ def comparison(tree: exp.Expression) -> pb.Filter:
     return compared(column(right), swapped, literal(left))
 
 
-def membership(tree: exp.Expression) -> pb.Filter:
+def membership(tree: exp.Expr) -> pb.Filter:
     """IN with a list of literals."""
     if not tree.expressions or tree.args.get("query"):
         raise refused(tree)
-    return pb.Filter(**{"in": pb.Membership(column=column(tree.this), values=[literal(value) for value in tree.expressions])})
+    return branch(in_=pb.Membership(column=column(tree.this), values=[literal(value) for value in tree.expressions]))
 
 
-def between(tree: exp.Expression) -> pb.Filter:
+def between(tree: exp.Expr) -> pb.Filter:
     """BETWEEN, both ends included."""
     name = column(tree.this)
     low = compared(name, pb.OPERATOR_GREATER_EQUAL, literal(tree.args["low"]))
     high = compared(name, pb.OPERATOR_LESS_EQUAL, literal(tree.args["high"]))
-    return pb.Filter(**{"and": pb.FilterList(filters=[low, high])})
+    return branch(and_=pb.FilterList(filters=[low, high]))
 
 
-def like(tree: exp.Expression) -> pb.Filter:
+def like(tree: exp.Expr) -> pb.Filter:
     """LIKE with a literal pattern."""
     if not (isinstance(tree.expression, exp.Literal) and tree.expression.is_string):
         raise refused(tree)
     return pb.Filter(like=pb.TextMatch(column=column(tree.this), pattern=tree.expression.this))
 
 
-def is_null(tree: exp.Expression) -> pb.Filter:
+def is_null(tree: exp.Expr) -> pb.Filter:
     """IS NULL, and IS TRUE or FALSE."""
     if isinstance(tree.expression, exp.Null):
         return pb.Filter(is_null=pb.NullTest(column=column(tree.this)))

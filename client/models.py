@@ -172,7 +172,14 @@ class InstancesAnswer(Tabular):
         """One row a hit."""
         for result in self.results:
             for hit in result.hits:
-                yield {"query_id": result.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score, **hit.fields}
+                yield {
+                    "query_id": result.query_id,
+                    "rank": hit.rank,
+                    "id": hit.id,
+                    "row": hit.row,
+                    "score": hit.score,
+                    **hit.fields,
+                }
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,13 @@ class NeuronsAnswer(Tabular):
         """One row a neuron."""
         for result in self.results:
             for rank, neuron in enumerate(result.neurons, 1):
-                yield {"query_id": result.query_id, "rank": rank, "layer": neuron.layer, "unit": neuron.unit, "score": neuron.score}
+                yield {
+                    "query_id": result.query_id,
+                    "rank": rank,
+                    "layer": neuron.layer,
+                    "unit": neuron.unit,
+                    "score": neuron.score,
+                }
 
 
 @dataclass(frozen=True)

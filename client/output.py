@@ -50,7 +50,7 @@ def neuron_lines(answer: models.NeuronsAnswer) -> Iterator[dict[str, Any]]:
 
 
 def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
-    """One line a query: `probabilities` under the last intervention (plain where there is none), all of them in `interventions`."""
+    """One line a query; `probabilities` are those under the last intervention, or plain where there is none."""
     for result in answer.results:
         baseline = dict(result.baseline.probabilities)
         last = dict(result.interventions[-1].probabilities) if result.interventions else baseline
@@ -82,7 +82,8 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
         tables = [predict_table(result) for result in answer.results]
     else:
         return
-    for result, table in zip(answer.results, tables, strict=True):
+    results: tuple[Any, ...] = answer.results
+    for result, table in zip(results, tables, strict=True):
         prediction = result.baseline if isinstance(result, models.PredictResult) else result.prediction
         predicted = f"  predicted [bold]{prediction.predicted}[/bold]" if prediction else ""
         console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from attridex.v1 import attribution_pb2 as pb
 
 from attridex.client import calls, output
 from attridex.client.calls import Intervention, Query
@@ -17,6 +16,7 @@ from attridex.client.client import Client
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate, fingerprint
 from attridex.client.records import read_records
+from attridex.v1 import attribution_pb2 as pb
 
 BATCH = 32
 """Queries of one request."""
@@ -306,7 +306,7 @@ def predict(
     index: IndexDir = None,
     server: ServerAddress = None,
     name: IndexName = "",
-    suppress: Annotated[list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R, or LAYER-UNIT,...; repeatable.")] = None,
+    suppress: Annotated[list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R or LAYER-UNIT,...")] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="The same, keeping only these neurons; repeatable.")] = None,
     limit: Limit = None,
     out: Out = None,

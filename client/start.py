@@ -34,7 +34,7 @@ def missing(module: str) -> MissingPackageError:
     extra = EXTRAS.get(module.partition(".")[0])
     if extra is None:
         return MissingPackageError(f"the package '{module}' is not installed")
-    return MissingPackageError(f"this needs '{module}': pip install 'attridex[{extra}]' (indices need indexer, service and cpu or gpu)")
+    return MissingPackageError(f"this needs '{module}': pip install 'attridex[{extra}]'")
 
 
 def check_local() -> None:
@@ -52,7 +52,8 @@ def check_local() -> None:
             continue
     if len(found) > 1:
         raise MissingPackageError(
-            f"{' and '.join(found)} are both installed and break each other: pip uninstall {' '.join(found)}, then install one of them"
+            f"{' and '.join(found)} are both installed and break each other: "
+            f"pip uninstall {' '.join(found)}, then install one of them"
         )
     for module in ("faiss", "duckdb", "pydantic", "pyarrow", "safetensors", "threadpoolctl", "torch", "transformers"):
         if find_spec(module) is None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from attridex.indexer.errors import InputError
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
+
+from attridex.indexer.errors import InputError
 
 Site = Literal["post", "pre"]
 
@@ -91,7 +92,8 @@ class Architecture:
         """Refuse a neuron site that the FFN does not have."""
         if site == "pre" and self.family.gated:
             raise InputError(
-                'neurons.site = "pre" is not defined for a gated FFN (act(gate) * up has no single output before the nonlinearity); '
+                'neurons.site = "pre" is not defined for a gated FFN (act(gate) * up has no one output '
+                "before the nonlinearity); "
                 'use site = "post"'
             )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
 from attridex.indexer.config import Config
 from attridex.indexer.engines import local
 from attridex.indexer.layout import Manifest, write_lock

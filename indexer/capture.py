@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from attridex.indexer.architectures import Architecture, Site
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+
+from attridex.indexer.architectures import Architecture, Site
 
 
 @contextmanager

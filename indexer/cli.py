@@ -51,21 +51,23 @@ def build(
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
         say(
-            f"{out}: version {manifest.version}, {manifest.instances} instances ({built.signed} signed now{cut}), {human(size_of(out))}"
+            f"{out}: version {manifest.version}, {manifest.instances} instances "
+            f"({built.signed} signed now{cut}), {human(size_of(out))}"
         )
     if manifest.bad and not skip_bad:
         first = manifest.bad[0]
         raise NumericError(
-            f"{len(manifest.bad)} instances left out, the first is '{first['id']}' ({first['reason']}); the index holds the rest; "
-            "--skip-bad accepts that"
+            f"{len(manifest.bad)} instances left out, the first is '{first['id']}' ({first['reason']}); "
+            "the index holds the rest; --skip-bad accepts that"
         )
 
 
 def info(index: IndexPath, as_json: Json = False) -> None:
     """What an index holds and how it was made."""
-    from attridex.indexer.layout import read_current, read_manifest
     from rich.console import Console
     from rich.table import Table
+
+    from attridex.indexer.layout import read_current, read_manifest
 
     manifest = read_manifest(index, read_current(index))
     facts = {**summary(manifest), "bytes": size_of(index)}

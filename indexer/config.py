@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from attridex.indexer.errors import InputError, nearest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+
+from attridex.indexer.errors import InputError, nearest
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]

@@ -172,7 +172,8 @@ def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
             values = {**values, corpus.id: str(number)}
         elif values.get(corpus.id) in (None, ""):
             raise InputError(
-                f"{record.where}: missing column '{corpus.id}' (corpus.id); {nearest(corpus.id, values)}; id = \"\" numbers the instances"
+                f"{record.where}: missing column '{corpus.id}' (corpus.id); {nearest(corpus.id, values)}; "
+                'id = "" numbers the instances'
             )
         instance = renderer.render(values, record.where)
         if labels_needed and instance.label is None:

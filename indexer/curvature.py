@@ -6,9 +6,10 @@ Letters: n instances, d stored dimensions, C labels, h hidden size.
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import Block
-from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 LIMIT = 16_384
@@ -26,7 +27,8 @@ def check_size(kinds: Iterable[str], blocks: Iterable[Block]) -> None:
     for block in blocks:
         if (size := block.stop - block.start) > LIMIT:
             raise InputError(
-                f"gradients.curvature = {list(kinds)}: block '{block.name}' has {size} dimensions, at most {LIMIT} can be decomposed; "
+                f"gradients.curvature = {list(kinds)}: block '{block.name}' has {size} dimensions, "
+                f"at most {LIMIT} can be decomposed; "
                 'use projection = "kronecker" with a smaller dim'
             )
 

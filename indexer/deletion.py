@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
     MANIFEST,

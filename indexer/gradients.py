@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from attridex.indexer.architectures import Architecture, linear_shape
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.capture import captured_linear, differentiable_inputs
@@ -16,7 +18,6 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.layout import Block
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides
-from torch import Tensor, nn
 
 LabelSource = Literal["gold", "predicted"]
 NO_LABEL = -1
@@ -254,7 +255,7 @@ class LayerGradients:
             logits = self._arch.head(hidden)
             labels = chosen_labels(logits.detach(), labels)
             loss = F.cross_entropy(logits.float(), labels, reduction="none")
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            loss.sum().backward()
         return Pass(logits.detach(), hidden.detach(), labels, loss.detach(), out)
 
 

@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from pydantic import BaseModel, ConfigDict
+
+from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 
 FORMAT = 1
 CURRENT = "CURRENT"

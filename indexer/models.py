@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.config import Config, ModelConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.tasks import Renderer, SpecialTokens
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
@@ -50,7 +51,8 @@ def load_model(config: Config) -> LoadedModel:
         )
     if missing := sorted(loading["missing_keys"]):
         raise InputError(
-            f"{wanted.path}: the model has no trained {missing[0]}; fine-tune it first (`attridex finetune`), a new head answers at random"
+            f"{wanted.path}: the model has no trained {missing[0]}; "
+            "fine-tune it first (`attridex finetune`), a new head answers at random"
         )
     model.eval().requires_grad_(False).to(device)
     arch = Architecture(model, family)

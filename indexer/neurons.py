@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.rows import packs, run_rows
-from numpy.typing import NDArray
-from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,8 @@ def bind(plan: Plan, index: Path) -> None:
     for key in sorted({*before, *plan.settings}):
         if before.get(key) != plan.settings.get(key):
             raise InputError(
-                f"{index}: this index was begun with {key} = {shown(before.get(key))}, now it is {shown(plan.settings.get(key))}; "
-                "use the same settings, or another --out"
+                f"{index}: this index was begun with {key} = {shown(before.get(key))}, now it is {shown(plan.settings.get(key))}"
+                "; use the same settings, or another --out"
             )
 
 

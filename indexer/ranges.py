@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.indexer.corpus import as_column
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import (
@@ -35,7 +37,6 @@ from attridex.indexer.signatures import Signer
 from attridex.indexer.tables import write_instances, write_neurons
 from attridex.indexer.tasks import Instance
 from attridex.indexer.vectors import unit_rows, write_vectors
-from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 
@@ -115,9 +116,10 @@ class RangeResults:
 
     def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
         """Rows whose numbers are all finite, and what is wrong with the others."""
-        finite = {
+        finite: dict[str, Any] = {
             "loss": np.isfinite(self.loss),
-            "gradient": np.isfinite(self.gradients).all(1) & np.isfinite(self.hidden).all(1),
+            "gradient": np.isfinite(self.gradients).all(1),
+            "hidden state": np.isfinite(self.hidden).all(1),
             "neuron scores": self.scored,
         }
         good, bad = [], []

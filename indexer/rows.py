@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from attridex.indexer.architectures import Architecture, Site
-from attridex.indexer.batches import TokenBatch
-from attridex.indexer.capture import edited_ffn, removing
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers.cache_utils import DynamicCache
+
+from attridex.indexer.architectures import Architecture, Site
+from attridex.indexer.batches import TokenBatch
+from attridex.indexer.capture import edited_ffn, removing
 
 Edit = Callable[[int, Tensor], Tensor]
 """edit(layer, activations [B, rows so far, F]) -> the same shape; the last rows are those that entered at this layer."""

@@ -6,6 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.errors import InputError
@@ -16,8 +19,6 @@ from attridex.indexer.neurons import edited_probabilities, kept_neurons, score_n
 from attridex.indexer.projection import SparseProjection
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import Instance
-from numpy.typing import NDArray
-from torch import Tensor
 
 __all__ = ["Edit", "Signature", "Signer", "model_hash", "tokenizer_hash"]
 

@@ -8,9 +8,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.lib.format import open_memmap
+
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import CSC_INDPTR, CSC_ROWS, CSC_SCORES, CSC_WEIGHTS, CSR_INDPTR, CSR_NEURONS, CSR_SCORES
-from numpy.lib.format import open_memmap
 
 OWN_COLUMNS = {
     "id": "VARCHAR",

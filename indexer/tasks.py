@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any
 
 import numpy as np
+
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, nearest
 
@@ -163,9 +164,8 @@ class Renderer:
                 number = int(value)
             if number is not None and number < len(self.labels):
                 return number
-        elif not isinstance(value, bool) and isinstance(value, int | float) and value == int(value):
-            if 0 <= value < len(self.labels):
-                return int(value)
+        elif not isinstance(value, bool) and isinstance(value, int | float) and value in range(len(self.labels)):
+            return int(value)
         raise InputError(
             f"{where}: label {value!r} is none of the model's outputs: {', '.join(self.labels)} "
             f"(or their number, 0 to {len(self.labels) - 1}); set corpus.labels if the outputs have other names"

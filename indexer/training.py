@@ -8,6 +8,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, TrainingConfig
@@ -17,9 +21,6 @@ from attridex.indexer.layout import dumps, publish, write_synced
 from attridex.indexer.models import load_hf_config, positions, quiet_transformers, renderer_for
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.tasks import Instance, Renderer
-from torch import Tensor
-from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
 
 RECORD = "finetune.json"
 """Written beside the weights: configuration, seed and figures of the training."""
@@ -152,7 +153,7 @@ class Collate:
         return {"ids": batch.ids, "mask": batch.mask, "lengths": batch.lengths, "labels": labels}
 
 
-class ReadoutTrainer(Trainer):
+class ReadoutTrainer(Trainer):  # type: ignore[misc]
     """Trainer whose loss reads the position that attribution reads."""
 
     arch: Architecture
@@ -178,7 +179,7 @@ def logits(arch: Architecture, batch: TokenBatch) -> Tensor:
     return result
 
 
-class Steps(TrainerCallback):
+class Steps(TrainerCallback):  # type: ignore[misc]
     """Hands each training step to the progress bar."""
 
     def __init__(self, advance: Advance) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import faiss
 import numpy as np
-from attridex.indexer.errors import DamageError
 from numpy.typing import NDArray
+
+from attridex.indexer.errors import DamageError
 
 Float32 = NDArray[np.float32]
 FLOAT32_LIMIT = 1 << 30

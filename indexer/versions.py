@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
+
 from attridex.indexer.curvature import Fisher, HeadHessian, decompose
 from attridex.indexer.deletion import next_version, now
 from attridex.indexer.errors import InputError
@@ -43,7 +45,6 @@ from attridex.indexer.plan import Plan
 from attridex.indexer.signatures import Signer
 from attridex.indexer.tables import OWN_COLUMNS, Catalog, write_instance_neurons, write_postings
 from attridex.indexer.vectors import VectorFile
-from safetensors.numpy import save_file
 
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.service import methods
 from attridex.service.checks import (
     check_damping,
@@ -52,7 +54,6 @@ from attridex.service.requests import (
 )
 from attridex.service.scan import Hits, Part, Scanner
 from attridex.service.store import IndexVersion, Store
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from attridex.indexer.signatures import Signature
@@ -255,7 +256,7 @@ class Attribution:
             number = version.manifest.version
             offset = PageToken.decode(request.page_token, number).offset if request.page_token else 0
             where, parameters, order = listing_sql(version.manifest, request.where, request.order_by)
-            rows = [row for (row,) in version.select(f"SELECT row FROM instances WHERE {where} ORDER BY {order}", parameters)]  # noqa: S608
+            rows = [row for (row,) in version.select(f"SELECT row FROM instances WHERE {where} ORDER BY {order}", parameters)]
             checkpoint()
             live = [row for row in rows if version.alive[row]]
             page = live[offset : offset + request.page_size]

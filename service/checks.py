@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.service import methods
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.planner import check_column
 from attridex.service.requests import Intervention
 from attridex.service.store import IndexVersion
-from numpy.typing import NDArray
 
 
 def check_k(version: IndexVersion, k: int, field: str = "k") -> None:
@@ -47,7 +48,7 @@ def check_neuron_ids(version: IndexVersion, neurons: Sequence[tuple[int, int]], 
     for layer, unit_number in neurons:
         if not (0 <= layer < model.layers and 0 <= unit_number < model.units):
             raise InvalidArgumentError(
-                f"query '{name}': neuron {layer}-{unit_number}: the model has {model.layers} layers of {model.units} units, from 0",
+                f"query '{name}': neuron {layer}-{unit_number}: there are {model.layers} layers of {model.units} units, from 0",
                 "queries",
             )
 

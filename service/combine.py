@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.service.postings import kept_neurons
 from attridex.service.requests import Instance, NeuronScore
 from attridex.service.store import IndexVersion
-from numpy.typing import NDArray
 
 SUMMED_NEURONS = 5
 """Neurons that each instance gives to the `summed` aggregate."""

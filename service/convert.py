@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
+from google.protobuf import json_format, struct_pb2
+
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.planner import DEPTH
 from attridex.service.requests import (
@@ -32,7 +34,6 @@ from attridex.service.requests import (
     SignatureResult,
 )
 from attridex.v1 import attribution_pb2 as pb
-from google.protobuf import json_format, struct_pb2
 
 QUERIES = 1024
 """Queries a request may hold."""
@@ -271,7 +272,7 @@ def info(value: Info) -> pb.AnswerInfo:
         timings=pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search),
         curvature=value.curvature,
         damping=value.damping,
-        label=LABEL_CODES[value.label],
+        label=cast(Any, LABEL_CODES[value.label]),
     )
 
 

@@ -1,8 +1,9 @@
 """Transforms of query vectors in the stored space."""
 
 import numpy as np
-from attridex.service.store import IndexVersion
 from numpy.typing import NDArray
+
+from attridex.service.store import IndexVersion
 
 Float64 = NDArray[np.float64]
 

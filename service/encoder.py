@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
 from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.layout import Manifest
@@ -80,7 +81,7 @@ class Cache:
     def __init__(self, limit: int) -> None:
         """`limit` in bytes."""
         self._limit, self._size = limit, 0
-        self._entries: OrderedDict[tuple[Any, ...], tuple["Signature", int]] = OrderedDict()
+        self._entries: OrderedDict[tuple[Any, ...], tuple[Signature, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     @staticmethod
@@ -135,8 +136,8 @@ class Encoder:
         signer = Signer.load(config)
         if model_hash(config.model) != manifest.model.hash or tokenizer_hash(config.model) != manifest.model.tokenizer_hash:
             raise DamagedIndexError(
-                f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed); "
-                "build the index anew, or serve it with --no-model"
+                f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed)"
+                "; build the index anew, or serve it with --no-model"
             )
         return cls(signer)
 

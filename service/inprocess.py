@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc_status import rpc_status
+
 from attridex.service.server import open_index
 from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.service.status import CODES, status
-from grpc_status import rpc_status
 
 METHODS = (
     "AttributeInstances",
@@ -25,7 +26,7 @@ METHODS = (
 )
 
 
-class InProcessError(grpc.RpcError):  # type: ignore[misc]
+class InProcessError(grpc.RpcError):
     """What a remote call would have raised."""
 
     def __init__(self, error: Exception) -> None:
@@ -41,7 +42,7 @@ class InProcessError(grpc.RpcError):  # type: ignore[misc]
         """The status message."""
         return str(self._status.message)
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self) -> Any:
         """Metadata with the status details."""
         return tuple(rpc_status.to_status(self._status).trailing_metadata)
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-from attridex.service.status import status
 from grpc_status import rpc_status
+
+from attridex.service.status import status
 
 log = logging.getLogger("attridex.calls")
 
 
-class Errors(grpc.ServerInterceptor):  # type: ignore[misc]
+class Errors(grpc.ServerInterceptor):  # type: ignore[type-arg]
     """Turns exceptions of handlers into statuses with details, and logs each call."""
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from attridex.indexer.errors import nearest
 from attridex.indexer.layout import Manifest
 from attridex.indexer.tables import quoted
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
 from attridex.service.requests import Condition
 from attridex.service.store import IndexVersion
-from numpy.typing import NDArray
 
 Literal = str | int | float | bool
 DEPTH = 50
@@ -95,7 +96,7 @@ class Planner:
                 self._masks.move_to_end(key)
                 return self._masks[key]
         sql, parameters = compile_condition(condition, version.manifest)
-        found = version.select(f"SELECT row FROM instances WHERE {sql}", parameters)  # noqa: S608 - compiled, parameterised
+        found = version.select(f"SELECT row FROM instances WHERE {sql}", parameters)
         mask = np.zeros(version.rows, bool)
         mask[[row for (row,) in found]] = True
         mask &= version.alive

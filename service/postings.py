@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attridex.service.store import IndexVersion
 from numpy.typing import NDArray
+
+from attridex.service.store import IndexVersion
 
 
 def dcns(

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from attridex.indexer.vectors import VectorFile
-from attridex.service.requests import Checkpoint
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
+
+from attridex.indexer.vectors import VectorFile
+from attridex.service.requests import Checkpoint
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -73,12 +74,13 @@ class Candidates:
 
     def prune(self) -> None:
         """Drop the rows that k others surely beat."""
-        rows, high, low = (np.concatenate(parts) if parts else np.zeros(0) for parts in (self._rows, self._high, self._low))
+        rows = np.concatenate(self._rows) if self._rows else np.zeros(0, np.int64)
+        high, low = (np.concatenate(parts) if parts else np.zeros(0) for parts in (self._high, self._low))
         if len(rows) > self._k:
             self._floor = max(self._floor, float(np.partition(low, len(low) - self._k)[len(low) - self._k]))
             hopeful = high >= self._floor
             rows, high, low = rows[hopeful], high[hopeful], low[hopeful]
-        self._rows, self._high, self._low, self._count = [rows.astype(np.int64)], [high], [low], len(rows)
+        self._rows, self._high, self._low, self._count = [rows], [high], [low], len(rows)
 
     def merge(self, other: "Candidates") -> None:
         """Take in what another thread found."""

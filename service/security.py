@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+
 from attridex.indexer.errors import InputError
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.admin import AdminServicer
 from attridex.service.attribution import Attribution
@@ -19,8 +22,6 @@ from attridex.service.security import Tls, check_listen
 from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.service.store import Store
 from attridex.v1 import admin_pb2, admin_pb2_grpc, attribution_pb2, attribution_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 SERVICES = (
     attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,

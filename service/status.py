@@ -4,11 +4,12 @@ import logging
 import uuid
 
 import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "attridex"
 log = logging.getLogger("attridex.service")

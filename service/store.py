@@ -10,6 +10,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import (
     ACTIVATIONS,
@@ -45,8 +48,6 @@ from attridex.indexer.tables import quoted
 from attridex.indexer.vectors import VectorFile
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, UnknownInstanceError
 from attridex.service.scan import Part
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 Rows = NDArray[np.int64]
 
@@ -152,7 +153,8 @@ class IndexVersion:
         """A stored vector times its norm, in float64."""
         part = next(part for part in reversed(parts) if part.offset <= row)
         local = row - part.offset
-        return part.vectors.block(local, local + 1)[0].astype(np.float64) * float(part.norms[local])
+        stored: NDArray[np.float64] = part.vectors.block(local, local + 1)[0].astype(np.float64)
+        return stored * float(part.norms[local])
 
     def row_of(self, identity: str) -> int:
         """Row of an instance.
@@ -177,14 +179,15 @@ class IndexVersion:
         if not columns or not len(rows):
             return [{} for _ in rows]
         names = ", ".join(map(quoted, columns))
-        query = f"SELECT row, {names} FROM instances WHERE row = ANY(?)"  # noqa: S608 - known columns, quoted
+        query = f"SELECT row, {names} FROM instances WHERE row = ANY(?)"
         found = self._con.cursor().execute(query, [[int(row) for row in rows]]).fetchall()
         by_row = {values[0]: dict(zip(columns, values[1:], strict=True)) for values in found}
         return [by_row[int(row)] for row in rows]
 
     def select(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Rows of a query that the planner made."""
-        return self._con.cursor().execute(sql, list(parameters)).fetchall()
+        found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+        return found
 
     def _load_ids(self) -> pa.Array:
         return self._con.cursor().sql("SELECT id FROM instances ORDER BY row").to_arrow_table().column("id").combine_chunks()
