@@ -1,0 +1,148 @@
+"""Fixtures: tiny models of every family, a tiny corpus, the command line in this process."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+import transformers as hf
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+GOLDEN = Path(__file__).parent / "golden"
+SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
+WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not some dog cat ran slept today park .".split()
+SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
+BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
+GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=24, **SMALL),
+    "opt-post-norm": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=12, do_layer_norm_before=False, **SMALL),
+    "gpt2": lambda: hf.GPT2Config(n_embd=24, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=1, **SMALL),
+    "gpt_neox": lambda: hf.GPTNeoXConfig(**BASE, intermediate_size=40, **SMALL),
+    "bloom": lambda: hf.BloomConfig(hidden_size=24, n_layer=3, n_head=4, **SMALL),
+    "llama": lambda: hf.LlamaConfig(**GATED, **SMALL),
+    "qwen2": lambda: hf.Qwen2Config(**GATED, **SMALL),
+    "qwen2-window": lambda: hf.Qwen2Config(**GATED, use_sliding_window=True, sliding_window=5, max_window_layers=1, **SMALL),
+    "gemma": lambda: hf.GemmaConfig(**GATED, head_dim=6, **SMALL),
+    "bert": lambda: hf.BertConfig(**BASE, intermediate_size=40, **SMALL),
+    "roberta": lambda: hf.RobertaConfig(**BASE, intermediate_size=40, **SMALL),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny tensors: threads would only get in each other's way."""
+    torch.set_num_threads(1)
+
+
+def tiny_model(family: str) -> Any:
+    """A random classifier of a family; weights are large enough to make neurons matter."""
+    torch.manual_seed(0)
+    config = CONFIGS[family]()
+    config.initializer_range = config.init_std = 0.3
+    return hf.AutoModelForSequenceClassification.from_config(config).eval()
+
+
+def word_tokenizer(pad: bool = True) -> Any:
+    """A tokenizer of whole words with BOS."""
+    specials = ["<pad>", "<s>", "<unk>"]
+    vocabulary = {word: number for number, word in enumerate(specials + WORDS)}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    named = {"bos_token": "<s>", "eos_token": "<s>", "unk_token": "<unk>"} | ({"pad_token": "<pad>"} if pad else {})
+    return hf.PreTrainedTokenizerFast(tokenizer_object=raw, **named)
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Directory of a saved tiny model."""
+    made: dict[str, Path] = {}
+
+    def directory(family: str) -> Path:
+        if family not in made:
+            made[family] = tmp_path_factory.mktemp(family)
+            tiny_model(family).save_pretrained(made[family])
+            word_tokenizer().save_pretrained(made[family])
+        return made[family]
+
+    return directory
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    """Sentence pairs of many lengths."""
+    words = WORDS[5:]
+    return [
+        {
+            "id": f"t{number}",
+            "premise": " ".join(words[(number * 7 + at) % len(words)] for at in range(1 + number % 9)),
+            "hypothesis": " ".join(words[(number * 3 + at) % len(words)] for at in range(1 + number % 4)),
+            "label": number % 3,
+            "genre": ["phone", "travel"][number % 2],
+        }
+        for number in range(count)
+    ]
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write records."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, model_dir: Callable[[str], Path]) -> Callable[..., Path]:
+    """A directory with corpus, queries and a configuration; sections given as dicts are merged in."""
+
+    def make(family: str = "opt", count: int = 12, **sections: dict[str, Any]) -> Path:
+        write_jsonl(tmp_path / "train.jsonl", records(count))
+        queries = [{**row, "id": f"q{row['id']}"} for row in records(count)[:4]]
+        write_jsonl(tmp_path / "queries.jsonl", queries)
+        config: dict[str, dict[str, Any]] = {
+            "model": {"path": str(model_dir(family))},
+            "corpus": {"files": ["train.jsonl"], "segments": SEGMENTS, "metadata": ["genre"]},
+            "index": {"shard_rows": 5},
+        }
+        for name, values in sections.items():
+            config[name] = {**config.get(name, {}), **values}
+        lines = []
+        for name, values in config.items():
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        path = tmp_path / "config.toml"
+        path.write_text("\n".join(lines))
+        return path
+
+    return make
+
+
+class Ran:
+    """What a command left: exit code, standard output and error."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        """Keep them."""
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def attridex(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """Run a command in this process."""
+    from attridex.client.cli import main
+
+    def run(*arguments: object) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    yield run

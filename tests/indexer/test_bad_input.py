@@ -1,0 +1,135 @@
+"""Bad input is one line with what would be right, and nothing is written."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers as hf
+from safetensors.torch import load_file, save_file
+
+
+def refused(ran: Any, *words: str) -> None:
+    assert ran.code == 2, ran.err
+    assert ran.err.startswith("error: ")
+    assert len(ran.err.splitlines()) == 1
+    for word in words:
+        assert word in ran.err
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"neurons": {"stepps": 3}}, ["unknown key 'neurons.stepps'", "did you mean 'steps'?"]),
+        ({"gradient": {"dim": 3}}, ["unknown key 'gradient'", "did you mean 'gradients'?"]),
+        ({"corpus": {"files": ["nowhere.jsonl"]}}, ["nowhere.jsonl: no such file"]),
+        ({"corpus": {"files": ["train.txt"]}}, ["unknown kind of file"]),
+        ({"corpus": {"segments": ["{premis}"]}}, ["missing column 'premis'", "train.jsonl:1", "did you mean 'premise'?"]),
+        ({"corpus": {"segments": ["{premise!r}"]}}, ["corpus.segments"]),
+        ({"corpus": {"label": "lable"}}, ["missing column 'lable'", "did you mean 'label'?"]),
+        ({"corpus": {"labels": ["a", "b"]}}, ["names 2 labels", "3 outputs"]),
+        ({"corpus": {"truncate": "genre"}}, ["corpus.truncate"]),
+        ({"corpus": {"metadata": ["genres"]}}, ["no record has a column 'genres'", "did you mean 'genre'?"]),
+        ({"gradients": {"parameters": "linear", "curvature": ["hessian"]}}, ['parameters = "head"', "fisher"]),
+        ({"gradients": {"parameters": "nowhere.*"}}, ["fits no linear layer"]),
+        ({"gradients": {"parameters": "linear", "dim": 3}}, ["gradients.dim = 3"]),
+        ({"model": {"path": "/no/such/model"}}, ["no such model directory"]),
+        ({"model": {"task": "translation"}}, ["model.task"]),
+        ({"model": {"max_length": 4}}, ["tokens over the limit of 4", "corpus.truncate"]),
+    ],
+)
+def test_a_bad_configuration_is_refused(
+    sections: dict[str, Any], words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
+) -> None:
+    refused(attridex("build", project(**sections), "--out", tmp_path / "i"), *words)
+    assert not (tmp_path / "i").exists()
+
+
+def test_site_pre_is_refused_for_a_gated_ffn(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    refused(attridex("build", project("llama", neurons={"site": "pre"}), "--out", tmp_path / "i"), "gated FFN", 'site = "post"')
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"id": "x", ', ["train.jsonl:13", "not valid JSON"]),
+        ("[1]", ["train.jsonl:13", "a JSON object is needed"]),
+        ('{"id": "x", "premise": "a", "hypothesis": "b", "label": 9}', ["train.jsonl:13", "label 9", "LABEL_0"]),
+        ('{"id": "x", "premise": "a", "hypothesis": "b", "label": "joy"}', ["label 'joy'"]),
+        ('{"id": "t3", "premise": "a", "hypothesis": "b", "label": 1}', ["train.jsonl:13", "duplicate id 't3'"]),
+        ('{"id": "x", "premise": " ", "hypothesis": "b", "label": 1}', ["train.jsonl:13", "'premise' is empty"]),
+        ('{"id": "x", "premise": "a", "label": 1}', ["train.jsonl:13", "missing column 'hypothesis'"]),
+        ('{"premise": "a", "hypothesis": "b", "label": 1}', ["train.jsonl:13", "missing column 'id'"]),
+    ],
+)
+def test_a_bad_line_of_the_corpus_is_named(
+    line: str, words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
+) -> None:
+    config = project()
+    with (tmp_path / "train.jsonl").open("a") as stream:
+        stream.write(line + "\n")
+    refused(attridex("build", config, "--out", tmp_path / "i"), *words)
+    assert not (tmp_path / "i").exists()
+
+
+def test_a_tokenizer_without_padding_token_is_refused(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    config = project()
+    source = Path(config.read_text().split('path = "')[1].split('"')[0])
+    shutil.copytree(source, tmp_path / "m")
+    path = tmp_path / "m" / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["pad_token"]
+    path.write_text(json.dumps(settings))
+    config.write_text(config.read_text().replace(str(source), str(tmp_path / "m")))
+    refused(attridex("build", config, "--out", tmp_path / "i"), "no padding token")
+
+
+def test_a_model_of_an_unknown_family_is_refused(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    config = project()
+    source = config.read_text().split('path = "')[1].split('"')[0]
+    hf.XLNetConfig(vocab_size=30, d_model=8, n_layer=1, n_head=1, d_inner=8).save_pretrained(tmp_path / "m")
+    config.write_text(config.read_text().replace(source, str(tmp_path / "m")))
+    refused(attridex("build", config, "--out", tmp_path / "i"), "type 'xlnet'", "known: ")
+
+
+def test_a_model_without_a_trained_head_is_refused(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    config = project()
+    source = Path(config.read_text().split('path = "')[1].split('"')[0])
+    shutil.copytree(source, tmp_path / "m")
+    weights = load_file(tmp_path / "m" / "model.safetensors")
+    del weights["score.weight"]
+    save_file(weights, tmp_path / "m" / "model.safetensors", {"format": "pt"})
+    config.write_text(config.read_text().replace(str(source), str(tmp_path / "m")))
+    refused(attridex("build", config, "--out", tmp_path / "i"), "score.weight", "attridex finetune")
+
+
+def test_a_missing_index_is_refused(attridex: Any, tmp_path: Path) -> None:
+    for command in (("info",), ("verify",), ("versions",), ("query", "ia", "--instance", "t1", "--index")):
+        refused(attridex(*command, tmp_path / "none"), "no attridex index there")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ia", "--instance", "t1", "--k", "0"], ["k = 0: must be 1 to 12"]),
+        (["ia", "--instance", "t1", "--k", "13"], ["k = 13: must be 1 to 12"]),
+        (["ia", "--instance", "nobody"], ["no instance 'nobody'"]),
+        (["ia", "--instance", "t1", "--method", "grad-dott"], ["did you mean 'grad-dot'?"]),
+        (["ia", "--instance", "t1", "--method", "influence"], ["built without curvature"]),
+        (["ia", "--instance", "t1", "--where", "gener = 'phone'"], ["unknown column 'gener'", "did you mean 'genre'?"]),
+        (["ia", "--instance", "t1", "--where", "loss = 'high'"], ["column 'loss' holds a number"]),
+        (["ia", "--instance", "t1", "--where", "lower(genre) = 'x'"], ["not allowed"]),
+        (["ia", "--instance", "t1", "--fields", "premis"], ["unknown column 'premis'"]),
+        (["na", "--instance", "t1", "--r", "9999"], ["r = 9999: must be 0 to 120"]),
+        (["na-instances", "--instance", "t1", "--similarity", "cosine"], ["similarity: unknown 'cosine'"]),
+        (["ia-neurons", "--instance", "t1", "--aggregate", "mean"], ["aggregate: unknown 'mean'"]),
+        (["ia"], ["give one of --queries FILE or --instance ID"]),
+    ],
+)
+def test_a_bad_query_is_refused(
+    arguments: list[str], words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
+) -> None:
+    assert attridex("build", project(), "--out", tmp_path / "i").code == 0
+    refused(attridex("query", *arguments, "--index", tmp_path / "i"), *words)

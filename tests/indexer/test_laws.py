@@ -1,0 +1,203 @@
+"""Laws of the engine: every family, the fast path against slow plain loops."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from attridex.indexer import neurons as neurons_module
+from attridex.indexer.architectures import Architecture, family_of
+from attridex.indexer.batches import TokenBatch, pad, plan_batches
+from attridex.indexer.config import Config, parse_config
+from attridex.indexer.neurons import NeuronEdit, dcns_weights, edited_probabilities, kept_neurons, score_neurons
+from attridex.indexer.rows import packs
+from attridex.indexer.signatures import Signer
+from torch import Tensor
+
+FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]
+SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
+STEPS = 5
+GATED = ("llama", "qwen2", "qwen2-window", "gemma")
+
+
+def load(directory: Path) -> Architecture:
+    import transformers
+
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(directory).eval().requires_grad_(False)
+    return Architecture(model, family_of(model.config.model_type, "test"))
+
+
+def signer(directory: Path, **sections: dict[str, Any]) -> Signer:
+    config: dict[str, Any] = {"model": {"path": str(directory)}, "corpus": {"files": ["x.jsonl"], "segments": SEGMENTS}}
+    parsed: Config = parse_config({**config, **sections}, "test", directory)
+    return Signer.load(parsed)
+
+
+def sequences() -> list[list[int]]:
+    return [[1, *range(5, 5 + length)] for length in (9, 6, 3)]
+
+
+def batch(rows: list[list[int]]) -> TokenBatch:
+    return pad(rows, 0, torch.device("cpu"))
+
+
+@contextmanager
+def last_position(arch: Architecture, layer: int, read: int, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """The plain way: replace one layer's FFN activations at one position of one sequence."""
+
+    def hook(_module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x = args[0].clone()
+        flat = x.reshape(-1, x.shape[-1])
+        flat = torch.cat([flat[:read], change(flat[read])[None], flat[read + 1 :]])
+        return (flat.reshape(x.shape),)
+
+    handle = arch.ffn_out[layer].register_forward_pre_hook(hook)
+    yield
+    handle.remove()
+
+
+def plain_scores(arch: Architecture, ids: list[int]) -> Tensor:
+    """Integrated gradients, one layer, one point and one whole forward at a time, through the model's own logits."""
+    one = batch([ids])
+    read = len(ids) - 1 if arch.causal else 0
+    target = int(arch.model(one.ids, attention_mask=one.mask).logits.argmax())
+    rows = []
+    for layer in range(len(arch.layers)):
+        seen: list[Tensor] = []
+        with last_position(arch, layer, read, lambda a, seen=seen: seen.append(a) or a):  # type: ignore[misc]
+            arch.model(one.ids, attention_mask=one.mask)
+        total = torch.zeros_like(seen[0])
+        for k in range(STEPS):
+            point = (seen[0] * k / (STEPS - 1)).detach().requires_grad_(True)
+            with last_position(arch, layer, read, lambda _a, point=point: point):
+                p = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0, target]
+            total += torch.autograd.grad(p, point)[0]
+        rows.append(seen[0] * total / STEPS)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_scores_equal_the_plain_loop(family: str, model_dir: Callable[[str], Path]) -> None:
+    arch = load(model_dir(family))
+    found = score_neurons(arch, batch(sequences()), "post", STEPS).scores
+    expected = torch.stack([plain_scores(arch, ids) for ids in sequences()])
+    assert packs(arch, batch(sequences())) == (family not in ("bert", "roberta", "qwen2-window"))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("parameters", ["head", "linear", "mlp"])
+def test_gradients_equal_autograd_of_each_instance_alone(family: str, parameters: str, model_dir: Callable[[str], Path]) -> None:
+    made = signer(model_dir(family), gradients={"parameters": parameters, "projection": "none"})
+    arch = made.arch
+    labels = torch.tensor([0, 1, 2])
+    found = made.gradients.take(batch(sequences()), labels)
+    layers = (
+        {"head": arch.head} if parameters == "head" else arch.linear_layers() if parameters == "linear" else arch.ffn_layers()
+    )
+    for row, ids in enumerate(sequences()):
+        weights = [module.weight.requires_grad_(True) for module in layers.values()]
+        one = batch([ids])
+        loss = torch.nn.functional.cross_entropy(arch.model(one.ids, attention_mask=one.mask).logits, labels[row : row + 1])
+        wanted = torch.autograd.grad(loss, weights)
+        flat = torch.cat(
+            [(g.T if type(m).__name__ == "Conv1D" else g).flatten() for g, m in zip(wanted, layers.values(), strict=True)]
+        )
+        for weight in weights:
+            weight.requires_grad_(False)
+        assert found.gradients is not None
+        torch.testing.assert_close(found.gradients[row], flat, rtol=1e-4, atol=1e-5 * float(flat.abs().max()))
+        assert found.loss[row].item() == pytest.approx(loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_results_do_not_depend_on_the_batch(family: str, model_dir: Callable[[str], Path]) -> None:
+    made = signer(model_dir(family), gradients={"parameters": "linear", "dim": 64})
+    rows = [{"id": str(n), "premise": "the dog ran " * n, "hypothesis": "cat", "label": n % 3} for n in range(1, 5)]
+    instances = [made.render(row, "row") for row in rows]
+    together, alone = made.sign(instances), [made.sign([instance])[0] for instance in instances]
+    for one, other in zip(together, alone, strict=True):
+        for name in ("gradient", "scores", "hidden", "probabilities"):
+            left, right = getattr(one, name), getattr(other, name)
+            np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4 * np.abs(right).max(), err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("family", "site"),
+    [(family, "post") for family in FAMILIES] + [(family, "pre") for family in FAMILIES if family not in GATED],
+)
+def test_an_edit_that_changes_nothing_changes_nothing_and_leaves_no_hook(
+    family: str, site: str, model_dir: Callable[[str], Path]
+) -> None:
+    arch = load(model_dir(family))
+    rows = batch(sequences())
+    nothing = torch.ones(3, 2, len(arch.layers), arch.units)
+    found = edited_probabilities(arch, rows, site, nothing)  # type: ignore[arg-type]
+    expected = arch.model(rows.ids, attention_mask=rows.mask).logits.softmax(-1)
+    torch.testing.assert_close(found, expected[:, None].expand_as(found), rtol=1e-5, atol=1e-6)
+    score_neurons(arch, rows, site, STEPS)  # type: ignore[arg-type]
+    assert not [m for m in arch.model.modules() if m._forward_hooks or m._forward_pre_hooks]
+
+
+def test_hooks_go_even_when_the_pass_fails(model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = load(model_dir("opt"))
+
+    def broken(*_args: object) -> None:
+        raise RuntimeError("stop")
+
+    monkeypatch.setattr(neurons_module, "packs", lambda *_args: True)
+    with pytest.raises(RuntimeError, match="stop"):
+        neurons_module.run_rows(arch, batch(sequences()), "post", [1, 0, 0], broken)  # type: ignore[arg-type]
+    assert not [m for m in arch.model.modules() if m._forward_hooks or m._forward_pre_hooks]
+
+
+@pytest.mark.parametrize("family", ["opt", "llama", "bert"])
+def test_scores_do_not_depend_on_what_was_scored_before(family: str, model_dir: Callable[[str], Path]) -> None:
+    arch = load(model_dir(family))
+    rows = [batch([ids]) for ids in sequences()]
+    first = [score_neurons(arch, row, "post", STEPS).scores for row in rows]
+    again = [score_neurons(arch, row, "post", STEPS).scores for row in reversed(rows)][::-1]
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_suppressed_and_kept_neurons_equal_one_edit_at_a_time(family: str, model_dir: Callable[[str], Path]) -> None:
+    arch = load(model_dir(family))
+    layers = len(arch.layers)
+    chosen = ((0, 3), (1, 7), (2, 0))
+    edits = [NeuronEdit("suppress", chosen), NeuronEdit("keep", chosen)]
+    factors = torch.stack([edit.factors(layers, arch.units) for edit in edits])
+    found = edited_probabilities(arch, batch(sequences()), "post", factors[None].expand(3, -1, -1, -1))
+    for row, ids in enumerate(sequences()):
+        one = batch([ids])
+        read = len(ids) - 1 if arch.causal else 0
+        for number in range(2):
+            with last_position(arch, 0, read, lambda a, f=factors[number, 0]: a * f):  # type: ignore[misc]
+                with last_position(arch, 1, read, lambda a, f=factors[number, 1]: a * f):  # type: ignore[misc]
+                    with last_position(arch, 2, read, lambda a, f=factors[number, 2]: a * f):  # type: ignore[misc]
+                        expected = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0]
+            torch.testing.assert_close(found[row, 1 + number], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_batches_hold_the_budget_and_little_padding() -> None:
+    lengths = [(n * 37) % 90 + 5 for n in range(300)]
+    groups = list(plan_batches(lengths, 500))
+    assert sorted(row for group in groups for row in group) == list(range(300))
+    for group in groups:
+        width = max(lengths[row] for row in group)
+        assert width * len(group) <= 500
+        assert width * len(group) - sum(lengths[row] for row in group) <= 0.1 * width * len(group)
+
+
+def test_one_kept_neuron_or_equal_scores_have_weight_zero_not_nan() -> None:
+    assert dcns_weights([0.5]).tolist() == [0.0]
+    assert dcns_weights([0.5, 0.5, 0.5]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_kept_neurons_come_in_descending_score_with_ties_by_neuron() -> None:
+    scores = np.array([[0.5, 1.0, 0.05], [0.5, -3.0, 0.11]], np.float32)
+    assert kept_neurons(scores, 0.1).tolist() == [1, 0, 3, 5]
