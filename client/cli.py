@@ -4,7 +4,6 @@ import sys
 from importlib.metadata import version
 from typing import Annotated, Any
 
-import click
 import typer
 
 from attridex.client.start import check_local, missing
@@ -34,15 +33,21 @@ def make_app() -> typer.Typer:
     return app
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, if asked to."""
+    if wanted:
+        sys.stdout.write(f"attridex {version('attridex')}\n")
+        raise typer.Exit
+
+
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=print_version)
+    ] = False,
 ) -> None:
     """Options that stand before the command."""
-    if show_version:
-        sys.stdout.write(f"attridex {version('attridex')}\n")
-        raise typer.Exit
     if context.invoked_subcommand in LOCAL and not {"--help"} & set(sys.argv):
         check_local()
 
@@ -51,13 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = typer.main.get_command(make_app())(given, standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
+        code = typer.main.get_command(make_app()).main(given, prog_name="attridex", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except ModuleNotFoundError as error:

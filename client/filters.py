@@ -60,6 +60,8 @@ def node(tree: exp.Expr) -> pb.Filter:
     }
     if type(tree) in COMPARISONS:
         return comparison(tree)
+    if tree.args.get("negate") and not isinstance(tree, exp.Like):
+        raise refused(tree)
     if type(tree) not in handlers:
         raise refused(tree)
     return handlers[type(tree)](tree)
@@ -131,7 +133,9 @@ def like(tree: exp.Expr) -> pb.Filter:
     """LIKE with a literal pattern."""
     if not (isinstance(tree.expression, exp.Literal) and tree.expression.is_string):
         raise refused(tree)
-    return pb.Filter(like=pb.TextMatch(column=column(tree.this), pattern=tree.expression.this))
+    matches = pb.Filter(like=pb.TextMatch(column=column(tree.this), pattern=tree.expression.this))
+    # sqlglot keeps the NOT of NOT LIKE inside the node, unlike that of NOT IN.
+    return branch(not_=matches) if tree.args.get("negate") else matches
 
 
 def is_null(tree: exp.Expr) -> pb.Filter:

@@ -195,7 +195,8 @@ def ia(
     """Training instances that a prediction owes most to (instance attribution)."""
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
     options = {
-        "method": method, "curvature": curvature, "damping": damping, "k": k, "where": where, "label": label, "ascending": ascending,
+        "method": method, "curvature": curvature, "damping": damping, "k": k, "where": where, "label": label,
+        "ascending": ascending,
     }  # fmt: skip
 
     def make(client: Client, batch: list[Any]) -> pb.AttributeInstancesRequest:

@@ -29,7 +29,11 @@ def unit_rows(vectors: Float32) -> tuple[Float32, Float32]:
 
 
 def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
-    """Write rows [n, d] as a flat inner-product index of float32 or float16 elements."""
+    """Write rows [n, d] as a flat inner-product index of float32 or float16 elements.
+
+    Raises:
+        OSError: the disk is full or refuses the write.
+    """
     dim = vectors.shape[1]
     index = (
         faiss.IndexFlatIP(dim)
@@ -37,7 +41,10 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
         else faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     )
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-    faiss.write_index(index, str(path))
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
 
 
 class VectorFile:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from safetensors.numpy import save_file
 
@@ -68,7 +69,10 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
     number = next_version(index)
     created = now()
     with publish(version_dir(index, number)) as directory:
-        write_catalog(index, directory, plan, signer, entries, number, created)
+        try:
+            write_catalog(index, directory, plan, signer, entries, number, created)
+        except duckdb.IOException as error:
+            raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
         np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
         if plan.config.gradients.curvature:
             write_curvature(index, directory / CURVATURE, plan, signer, entries)

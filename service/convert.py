@@ -6,8 +6,8 @@ from typing import Any, Literal, cast
 import numpy as np
 from google.protobuf import json_format, struct_pb2
 
+from attridex.service.convert_filters import condition
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.planner import DEPTH
 from attridex.service.requests import (
     Answer,
     Condition,
@@ -45,14 +45,6 @@ LABELS: dict[int, LabelSource | None] = {
     pb.LABEL_SOURCE_PREDICTED: "predicted",
 }
 LABEL_CODES = {name: code for code, name in LABELS.items()}
-OPERATORS = {
-    pb.OPERATOR_EQUAL: "=",
-    pb.OPERATOR_NOT_EQUAL: "!=",
-    pb.OPERATOR_LESS: "<",
-    pb.OPERATOR_LESS_EQUAL: "<=",
-    pb.OPERATOR_GREATER: ">",
-    pb.OPERATOR_GREATER_EQUAL: ">=",
-}
 MODES: dict[int, Literal["suppress", "keep"]] = {
     pb.INTERVENTION_MODE_SUPPRESS: "suppress",
     pb.INTERVENTION_MODE_KEEP: "keep",
@@ -122,40 +114,6 @@ def vector(message: pb.Query) -> np.ndarray[Any, np.dtype[np.float32]]:
 def neurons(messages: Iterable[pb.Neuron]) -> tuple[tuple[int, int], ...]:
     """Neurons as (layer, unit)."""
     return tuple((neuron.layer, neuron.unit) for neuron in messages)
-
-
-def condition(message: pb.Filter, depth: int = 0) -> Condition:
-    """A filter.
-
-    Raises:
-        InvalidArgumentError: an empty node, or nesting without end.
-    """
-    if depth > DEPTH:
-        raise InvalidArgumentError(f"where: more than {DEPTH} levels deep", "where")
-    node = message.WhichOneof("node")
-    if node in ("and", "or"):
-        return Condition(node, tuple(condition(child, depth + 1) for child in getattr(message, node).filters))
-    if node == "not":
-        return Condition("not", (condition(getattr(message, "not"), depth + 1),))
-    if node == "comparison":
-        compared = message.comparison
-        return Condition("compare", (), compared.column, OPERATORS.get(compared.operator, ""), (literal(compared.value),))
-    if node == "in":
-        member = getattr(message, "in")
-        return Condition("in", (), member.column, "", tuple(literal(value) for value in member.values))
-    if node == "is_null":
-        return Condition("null", (), message.is_null.column)
-    if node == "like":
-        return Condition("like", (), message.like.column, "", (message.like.pattern,))
-    raise InvalidArgumentError("where: a node of the filter is empty", "where")
-
-
-def literal(message: pb.Literal) -> str | int | float | bool:
-    """A literal of a filter."""
-    kind = message.WhichOneof("kind")
-    if kind is None:
-        raise InvalidArgumentError("where: a literal is not set", "where")
-    return cast("str | int | float | bool", getattr(message, kind))
 
 
 def where(message: Any) -> Condition | None:

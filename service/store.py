@@ -204,10 +204,8 @@ def mapped(path: Path) -> NDArray[Any]:
 
 def open_catalog(path: Path) -> duckdb.DuckDBPyConnection:
     """A catalog that can only be read, by SQL that reaches nothing else."""
-    con = duckdb.connect(str(path), read_only=True)
-    con.execute("SET enable_external_access = false")
-    con.execute("SET lock_configuration = true")
-    return con
+    # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
+    return duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false", "lock_configuration": "true"})
 
 
 def check_files(index: Path, manifest: Manifest) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 GOLDEN = Path(__file__).parent / "golden"
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
-WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not some dog cat ran slept today park .".split()
+WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not some dog cat ran slept today park ."
 SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
@@ -51,7 +51,7 @@ def tiny_model(family: str) -> Any:
 def word_tokenizer(pad: bool = True) -> Any:
     """A tokenizer of whole words with BOS."""
     specials = ["<pad>", "<s>", "<unk>"]
-    vocabulary = {word: number for number, word in enumerate(specials + WORDS)}
+    vocabulary = {word: number for number, word in enumerate(specials + WORDS.split())}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     named = {"bos_token": "<s>", "eos_token": "<s>", "unk_token": "<unk>"} | ({"pad_token": "<pad>"} if pad else {})
@@ -75,7 +75,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 def records(count: int) -> list[dict[str, Any]]:
     """Sentence pairs of many lengths."""
-    words = WORDS[5:]
+    words = WORDS.split()[5:]
     return [
         {
             "id": f"t{number}",
@@ -133,7 +133,7 @@ class Ran:
 
 
 @pytest.fixture
-def attridex(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+def attridex(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run a command in this process."""
     from attridex.client.cli import main
 
@@ -145,4 +145,4 @@ def attridex(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]
         code = ended.value.code
         return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
 
-    yield run
+    return run

@@ -14,7 +14,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pytest
 
 COMMAND = [sys.executable, "-c", "from attridex.client.cli import main; main()"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -25,7 +24,7 @@ def content(index: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(path.relative_to(index)): path.read_bytes()
         for path in sorted(index.rglob("*"))
-        if path.is_file() and path.suffix in (".faiss", ".npy", ".parquet", ".safetensors") or path.name == "plan.json"
+        if (path.is_file() and path.suffix in (".faiss", ".npy", ".parquet", ".safetensors")) or path.name == "plan.json"
     }
     with duckdb.connect(str(index / "versions/1/catalog.duckdb"), read_only=True) as con:
         for table in ("instances", "neurons", "predictions"):

@@ -1,13 +1,15 @@
 """Laws of the engine: every family, the fast path against slow plain loops."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from attridex.indexer import neurons as neurons_module
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
@@ -15,7 +17,6 @@ from attridex.indexer.config import Config, parse_config
 from attridex.indexer.neurons import NeuronEdit, dcns_weights, edited_probabilities, kept_neurons, score_neurons
 from attridex.indexer.rows import packs
 from attridex.indexer.signatures import Signer
-from torch import Tensor
 
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
@@ -176,10 +177,11 @@ def test_suppressed_and_kept_neurons_equal_one_edit_at_a_time(family: str, model
         one = batch([ids])
         read = len(ids) - 1 if arch.causal else 0
         for number in range(2):
-            with last_position(arch, 0, read, lambda a, f=factors[number, 0]: a * f):  # type: ignore[misc]
-                with last_position(arch, 1, read, lambda a, f=factors[number, 1]: a * f):  # type: ignore[misc]
-                    with last_position(arch, 2, read, lambda a, f=factors[number, 2]: a * f):  # type: ignore[misc]
-                        expected = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0]
+            with ExitStack() as stack:
+                for layer in range(layers):
+                    factor = factors[number, layer]
+                    stack.enter_context(last_position(arch, layer, read, lambda a, factor=factor: a * factor))  # type: ignore[misc]
+                expected = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0]
             torch.testing.assert_close(found[row, 1 + number], expected, rtol=1e-4, atol=1e-6)
 
 

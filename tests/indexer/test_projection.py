@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from attridex.indexer.projection import DenseProjection, global_projection, kronecker_shape, kronecker_sides, normals, signs
 
 SIZE, DIM, SEEDS = 60, 32, 600

@@ -1,0 +1,124 @@
+"""Reading queries: sources checked, texts rendered and signed together, the model's own answers said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attridex.service import methods
+from attridex.service.checks import check_neuron_ids, check_vector
+from attridex.service.encoder import Encoder, Need
+from attridex.service.errors import InvalidArgumentError, ModelRequiredError
+from attridex.service.requests import Checkpoint, Prediction, Query, Timings
+from attridex.service.store import IndexVersion
+
+if TYPE_CHECKING:
+    from attridex.indexer.signatures import Signature
+    from attridex.indexer.tasks import Instance as Rendered
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query made ready: its signature where it is a text, its row where it is a training instance."""
+
+    query: Query
+    name: str
+    row: int | None = None
+    signature: "Signature | None" = None
+
+
+class Reader:
+    """Makes queries ready, with the model where they need one."""
+
+    def __init__(self, encoder: Encoder | None) -> None:
+        """Without an encoder, a query that is a text is refused."""
+        self._encoder = encoder
+
+    def ask(
+        self,
+        version: IndexVersion,
+        queries: Sequence[Query],
+        need: Need,
+        timings: Timings,
+        checkpoint: Checkpoint,
+        sources: Sequence[str],
+        *,
+        sign: bool = False,
+    ) -> list[Asked]:
+        """Check all queries, then sign the texts among them together (with `sign` the training instances too)."""
+        if not queries:
+            raise InvalidArgumentError("queries: none given", "queries")
+        if need.neurons:
+            methods.check_neurons(version.manifest)
+        asked = [self._check(version, query, number, sources) for number, query in enumerate(queries)]
+        texts = [at for at, one in enumerate(asked) if one.query.record is not None or sign]
+        if texts:
+            rendered = [self.rendered(version, asked[at]) for at in texts]
+            for at, signature in zip(texts, self.model().sign(rendered, need, timings, checkpoint), strict=True):
+                one = asked[at]
+                if not np.isfinite(signature.loss):
+                    raise InvalidArgumentError(f"query '{one.name}': the model's loss is not finite", "queries")
+                asked[at] = Asked(one.query, one.name, one.row, signature)
+        return asked
+
+    def _check(self, version: IndexVersion, query: Query, number: int, sources: Sequence[str]) -> Asked:
+        """Check one query's source.
+
+        Raises:
+            InvalidArgumentError: it has none, or one that this request cannot use; named by its id or position.
+        """
+        name = query.id or f"#{number}"
+        given = [source for source in ("record", "instance_id", "vector", "neurons") if getattr(query, source) is not None]
+        if len(given) != 1:
+            raise InvalidArgumentError(
+                f"query '{name}': exactly one of record, instance_id, vector, neurons is needed", "queries"
+            )
+        if given[0] not in sources:
+            raise InvalidArgumentError(
+                f"query '{name}': a {given[0]} cannot be asked here; give {' or '.join(sources)}", "queries"
+            )
+        if query.record is not None:
+            self.model()
+        if query.vector is not None:
+            check_vector(version, query.vector, name)
+        if query.neurons is not None:
+            methods.check_neurons(version.manifest)
+            check_neuron_ids(version, query.neurons, name)
+        return Asked(query, name, None if query.instance_id is None else version.row_of(query.instance_id))
+
+    def rendered(self, version: IndexVersion, one: Asked) -> "Rendered":
+        """The query's text, rendered; of a training instance from its stored fields."""
+        if one.query.record is not None:
+            return self.model().render(one.query.record, f"query '{one.name}'")
+        corpus = version.manifest.config["corpus"]
+        names = [*version.manifest.corpus["text_fields"], "label"]
+        values = version.fields([one.row or 0], names)[0]
+        return self.model().render({**values, corpus["label"]: values["label"]}, f"instance '{one.name}'")
+
+    def model(self) -> Encoder:
+        """The model's encoder.
+
+        Raises:
+            ModelRequiredError: the server runs without one.
+        """
+        if self._encoder is None:
+            raise ModelRequiredError(
+                "this needs the model, and the server runs without one (--no-model); ask by instance id, vector or neurons"
+            )
+        return self._encoder
+
+    def prediction(self, version: IndexVersion, one: Asked) -> Prediction | None:
+        """The model's own answer: from the signature, or as the index stored it."""
+        labels = version.manifest.model.labels
+        if one.signature is not None:
+            s = one.signature
+            return Prediction(
+                labels[s.predicted], labels[s.label], float(s.loss), tuple(zip(labels, map(float, s.probabilities), strict=True))
+            )
+        if one.row is None:
+            return None
+        values = version.fields([one.row], ("predicted", "label", "loss"))[0]
+        found = dict(version.select("SELECT label, probability FROM predictions WHERE row = ?", [one.row]))
+        label = values["label"] if version.manifest.label == "gold" else values["predicted"]
+        return Prediction(values["predicted"], label or "", values["loss"], tuple((name, float(found[name])) for name in labels))
