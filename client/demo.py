@@ -285,8 +285,8 @@ def write_report(out: Path, results: Mapping[str, Any], instances: int, commands
     detection, overlaps = results["detection"], results["overlaps"]
     numbers = [
         (f"{results['wrong']} of {results['challenge']}", "challenge pairs that mislead the model"),
-        (f"{detection['IA self-influence'].auc:.2f}", "AUC of self-influence at finding flipped labels"),
-        (f"{detection['NA-Instances'].auc:.2f}", "AUC of NA-Instances at the same"),
+        (f"{detection['IA self-influence'].auc:.3f}", "AUC of self-influence at finding flipped labels"),
+        (f"{detection['NA-Instances'].auc:.3f}", "AUC of NA-Instances at the same"),
         (f"{overlaps['IA']:.2f} / {overlaps['whole corpus']:.2f}", "word overlap of IA's instances / of the corpus"),
     ]
     context = {

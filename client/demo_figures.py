@@ -64,7 +64,7 @@ def figure(
     bars(
         right,
         overlaps,
-        "share of hypothesis words in the premise",
+        "hypothesis words that the premise has",
         "Overlap of retrieved instances",
         next(iter(overlaps.values())),
     )
@@ -79,9 +79,9 @@ def bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: 
     names = list(values)[::-1]
     colours = [PALE if name in ("random", "whole corpus") else SECOND if name.startswith("NA") else ACCENT for name in names]
     drawn = axes.barh(names, [values[name] for name in names], color=colours)
-    axes.bar_label(drawn, fmt="%.2f", padding=3)
+    axes.bar_label(drawn, fmt="%.3f", padding=3)
     axes.axvline(line, color=INK, lw=1, ls=":")
-    axes.set(xlabel=label, title=title, xlim=(0, 1.15))
+    axes.set(xlabel=label, title=title, xlim=(0, 1.2))
 
 
 def as_svg(drawn: Figure) -> str:

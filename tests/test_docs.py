@@ -1,0 +1,40 @@
+"""The README names what there is."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from attridex.indexer.config import parse_config
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+HELP = [sys.executable, "-c", "from attridex.client.cli import main; main()", "--help"]
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    shown = subprocess.run(HELP, capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^│ (\w[\w-]*)  ", shown, re.MULTILINE)
+    assert {"build", "serve", "query", "predict", "demo", "verify"} <= set(commands)
+    assert [name for name in commands if f"attridex {name}" not in README and f"make {name}" not in README] == []
+
+
+def test_every_linked_file_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_is_a_valid_configuration(path: Path) -> None:
+    parse_config(tomllib.loads(path.read_text()), path.name, path.parent)
+
+
+def test_the_readme_configuration_is_valid() -> None:
+    found = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert found
+    for text in found:
+        parse_config(tomllib.loads(text), "README.md", ROOT)
