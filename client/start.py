@@ -55,6 +55,6 @@ def check_local() -> None:
             f"{' and '.join(found)} are both installed and break each other: "
             f"pip uninstall {' '.join(found)}, then install one of them"
         )
-    for module in ("faiss", "duckdb", "pydantic", "pyarrow", "safetensors", "threadpoolctl", "torch", "transformers"):
+    for module in ("faiss", "duckdb", "pydantic", "pyarrow", "safetensors", "threadpoolctl"):
         if find_spec(module) is None:
             raise missing(module)

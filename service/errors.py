@@ -72,10 +72,24 @@ class OverloadedError(ServiceError):
 
 
 class CancelledError(ServiceError):
-    """The caller went away, or its deadline passed, while work was under way."""
+    """The caller went away while work was under way."""
 
     code = "CANCELLED"
     reason = "CANCELLED"
+
+
+class DeadlineError(CancelledError):
+    """The caller's deadline passed while work was under way."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "DEADLINE_EXCEEDED"
+
+
+class BusyIndexError(ServiceError):
+    """Another process is writing to the index."""
+
+    code = "ABORTED"
+    reason = "BUSY"
 
 
 class DamagedIndexError(ServiceError):

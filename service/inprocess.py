@@ -48,15 +48,20 @@ class InProcessError(grpc.RpcError):
 
 
 class InProcessContext:
-    """A caller that waits until its deadline."""
+    """A caller that waits until its deadline, or until it cancels."""
 
     def __init__(self, timeout: float | None) -> None:
         """`timeout` in seconds."""
         self._until = None if timeout is None else time.monotonic() + timeout
+        self._active = True
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        self._active = False
 
     def is_active(self) -> bool:
-        """The caller is this process."""
-        return True
+        """Whether the caller still waits."""
+        return self._active
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline."""
@@ -85,11 +90,14 @@ class InProcessStub:
         return call
 
     def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
-        """The batch stream."""
+        """The batch stream; a caller that takes no more answers stops the work on them."""
+        context = InProcessContext(timeout)
+        answers = self._stream(own(requests), context)
         try:
-            yield from self._stream(iter(requests), InProcessContext(timeout))
-        except Exception as error:
-            raise InProcessError(error) from error
+            yield from_stub(answers)
+        finally:
+            context.cancel()
+            answers.close()
 
     def close(self) -> None:
         """Let the index go."""

@@ -1,22 +1,17 @@
 """The thin edge: convert, delegate, convert. Errors are raised as they are; `status` turns them into gRPC statuses."""
 
-import queue
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from attridex.indexer.errors import nearest
 from attridex.service import convert
 from attridex.service.attribution import Attribution
-from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
+from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, UnknownIndexError
 from attridex.service.requests import Checkpoint
 from attridex.service.status import failure
+from attridex.service.stream import answered
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
-
-IN_FLIGHT = 8
-"""Requests of one stream that are worked on at once; no more are read meanwhile."""
-STREAM_WORKERS = 4
 
 
 class Context(Protocol):
@@ -36,8 +31,10 @@ def checkpoint(context: Context) -> Checkpoint:
 
     def check() -> None:
         left = context.time_remaining()
-        if not context.is_active() or (left is not None and left <= 0):
-            raise CancelledError("the caller went away, or its deadline passed")
+        if left is not None and left <= 0:
+            raise DeadlineError("the deadline passed before the answer was ready; give the call more time, or ask for less")
+        if not context.is_active():
+            raise CancelledError("the caller went away")
 
     return check
 
@@ -157,28 +154,4 @@ class AttributionServicer(rpc.AttributionServiceServicer):
             except Exception as error:
                 return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error))
 
-        yield from in_flight(request_iterator, answer, checkpoint(context))
-
-
-def in_flight(
-    requests: Iterator[pb.AttributeStreamRequest],
-    answer: Callable[[pb.AttributeStreamRequest], pb.AttributeStreamResponse],
-    check: Checkpoint,
-) -> Iterator[pb.AttributeStreamResponse]:
-    """Answers in the order of completion; reading stops while IN_FLIGHT requests are under way."""
-    finished: queue.Queue[Future[pb.AttributeStreamResponse]] = queue.Queue()
-    with ThreadPoolExecutor(STREAM_WORKERS, "stream") as pool:
-        pending, more = 0, True
-        while more or pending:
-            check()
-            if more and pending < IN_FLIGHT:
-                message = next(requests, None)
-                if message is None:
-                    more = False
-                    continue
-                pool.submit(answer, message).add_done_callback(finished.put)
-                pending += 1
-                if finished.empty():
-                    continue
-            yield finished.get().result()
-            pending -= 1
+        yield from answered(request_iterator, answer, checkpoint(context))

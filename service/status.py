@@ -7,11 +7,19 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from attridex.indexer.errors import AttridexError, InputError
-from attridex.service.errors import InvalidArgumentError, ServiceError
+from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
+from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
 
 DOMAIN = "attridex"
+HEAD_BYTES, TAIL_BYTES = 700, 250
+"""What is kept of a message. It travels three times in the trailing metadata, of which gRPC takes 8 KiB, escaped to up to
+three times its size: a longer one would reach the caller as another error."""
+INDEXER: dict[type[AttridexError], type[ServiceError]] = {
+    InputError: InvalidArgumentError,
+    DamageError: DamagedIndexError,
+    BusyError: BusyIndexError,
+}
 log = logging.getLogger("attridex.service")
 
 
@@ -19,8 +27,9 @@ def catalogued(error: Exception) -> ServiceError:
     """The catalogue's error for any exception."""
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, InputError):
-        return InvalidArgumentError(str(error))
+    for kind, known in INDEXER.items():
+        if isinstance(error, kind):
+            return known(str(error))
     number = uuid.uuid4().hex[:8]
     log.error("internal error %s", number, exc_info=error)
     if isinstance(error, AttridexError):
@@ -28,14 +37,23 @@ def catalogued(error: Exception) -> ServiceError:
     return ServiceError(f"internal error {number}; the server's log has the details")
 
 
+def shortened(message: str) -> str:
+    """A message that the trailing metadata can carry: beginning and end of it, where it is too long."""
+    content = message.encode(errors="replace")
+    if len(content) <= HEAD_BYTES + TAIL_BYTES:
+        return content.decode()
+    return f"{content[:HEAD_BYTES].decode(errors='ignore')} ... {content[-TAIL_BYTES:].decode(errors='ignore')}"
+
+
 def status(error: Exception) -> status_pb2.Status:
     """A google.rpc.Status with ErrorInfo, and BadRequest where a field is to blame."""
     known = catalogued(error)
+    message = shortened(str(known))
     details = [packed(error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN))]
     if known.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=str(known))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=message)
         details.append(packed(error_details_pb2.BadRequest(field_violations=[violation])))
-    return status_pb2.Status(code=code_pb2.Code.Value(known.code), message=str(known), details=details)
+    return status_pb2.Status(code=code_pb2.Code.Value(known.code), message=message, details=details)
 
 
 def packed(message: "error_details_pb2.ErrorInfo | error_details_pb2.BadRequest") -> any_pb2.Any:
@@ -48,7 +66,7 @@ def packed(message: "error_details_pb2.ErrorInfo | error_details_pb2.BadRequest"
 def failure(error: Exception) -> pb.Failure:
     """One request's failure inside a stream."""
     known = catalogued(error)
-    return pb.Failure(code=code_pb2.Code.Value(known.code), reason=known.reason, message=str(known))
+    return pb.Failure(code=code_pb2.Code.Value(known.code), reason=known.reason, message=shortened(str(known)))
 
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
