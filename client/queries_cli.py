@@ -70,8 +70,8 @@ class Asking:
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
         return Client(str(self.server), index=self.name, timeout=self.timeout)
 
-    def sources(self) -> list[Mapping[str, Any]]:
-        """The queries: records, or stand-ins for training instances.
+    def sources(self) -> Iterator[Mapping[str, Any]]:
+        """The queries, one at a time: records, or stand-ins for training instances.
 
         Raises:
             UsageError: neither or both of --queries and --instance.
@@ -79,8 +79,8 @@ class Asking:
         if bool(self.queries) == bool(self.instances):
             raise UsageError("give one of --queries FILE or --instance ID")
         if self.queries:
-            return list(islice(read_records(self.queries), self.limit))
-        return [{"id": identity, "instance": Query.instance(identity)} for identity in islice(self.instances or [], self.limit)]
+            return islice(read_records(self.queries), self.limit)
+        return ({"id": identity, "instance": Query.instance(identity)} for identity in islice(self.instances or [], self.limit))
 
 
 def as_query(source: Mapping[str, Any]) -> Query | Mapping[str, Any]:
@@ -116,15 +116,16 @@ def run(
         answers: sends a request and gives its answer.
         settings: what is asked, for resuming a job.
     """
-    sources = asking.sources()
+    # One pass before any work: a bad line is found now, not after hours.
+    total = sum(1 for _ in asking.sources())
     with asking.client() as client:
         if asking.out:
-            job(asking, client, sources, make, lines, kind, settings)
+            job(asking, client, total, make, lines, kind, settings)
             return
         from rich.console import Console
 
         console = Console()
-        for batch in batches(sources):
+        for batch in batches(asking.sources()):
             answer = answers(client, make(client, [as_query(source) for source in batch]))
             if asking.as_json:
                 for line in lines(answer):
@@ -137,7 +138,7 @@ def run(
 def job(
     asking: Asking,
     client: Client,
-    sources: list[Mapping[str, Any]],
+    total: int,
     make: Callable[[Client, list[Any]], Any],
     lines: Callable[[Any], Iterator[dict[str, Any]]],
     kind: str,
@@ -155,9 +156,9 @@ def job(
 
     if asking.out is None:
         return
-    with progress("Evaluating", len(sources), "queries") as advance:
-        asked_now = evaluate(client, sources, build, lines, asking.out, settings=asked, advance=advance)
-    sys.stderr.write(f"{asking.out}: {len(sources)} queries, {asked_now} asked now\n")
+    with progress("Evaluating", total, "queries") as advance:
+        asked_now = evaluate(client, asking.sources(), build, lines, asking.out, settings=asked, advance=advance)
+    sys.stderr.write(f"{asking.out}: {total} queries, {asked_now} asked now\n")
 
 
 def batches(sources: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

@@ -20,7 +20,7 @@ from attridex.service.checks import (
 from attridex.service.combine import Weighted, scores, summed_neurons, top_neurons
 from attridex.service.damping import damped, unit
 from attridex.service.encoder import Encoder, Need
-from attridex.service.errors import ServiceError
+from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.postings import dcns, kept_neurons
 from attridex.service.reader import Asked, Reader
 from attridex.service.requests import (
@@ -212,6 +212,10 @@ class Attribution(Catalogue):
         """The scan behind IA and IA-Neurons: queries, their best rows, and how they were scored."""
         meaning = methods.check_choice("method", request.method, methods.INSTANCE_METHODS)
         curvature, damping = "", None
+        if request.method != "influence" and (request.curvature or request.damping is not None):
+            raise InvalidArgumentError(
+                f"method '{request.method}' has no curvature and no damping; use method 'influence'", "method"
+            )
         if request.method == "influence":
             curvature = methods.check_curvature(version.manifest, request.curvature)
             damping = check_damping(version, curvature, request.damping)

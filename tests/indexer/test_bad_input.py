@@ -118,6 +118,7 @@ def test_a_missing_index_is_refused(attridex: Any, tmp_path: Path) -> None:
         (["ia", "--instance", "nobody"], ["no instance 'nobody'"]),
         (["ia", "--instance", "t1", "--method", "grad-dott"], ["did you mean 'grad-dot'?"]),
         (["ia", "--instance", "t1", "--method", "influence"], ["built without curvature"]),
+        (["ia", "--instance", "t1", "--damping", "0.1"], ["'grad-dot' has no curvature and no damping"]),
         (["ia", "--instance", "t1", "--where", "gener = 'phone'"], ["unknown column 'gener'", "did you mean 'genre'?"]),
         (["ia", "--instance", "t1", "--where", "loss = 'high'"], ["column 'loss' holds a number"]),
         (["ia", "--instance", "t1", "--where", "lower(genre) = 'x'"], ["not allowed"]),
