@@ -55,6 +55,7 @@ def check_local() -> None:
             f"{' and '.join(found)} are both installed and break each other: "
             f"pip uninstall {' '.join(found)}, then install one of them"
         )
-    for module in ("faiss", "duckdb", "pydantic", "pyarrow", "safetensors", "threadpoolctl"):
-        if find_spec(module) is None:
-            raise missing(module)
+    absent = [module for module in ("faiss", "duckdb", "pyarrow", "safetensors", "threadpoolctl") if find_spec(module) is None]
+    if absent:
+        extras = sorted({"indexer", "service", *(EXTRAS[module] for module in absent)})
+        raise MissingPackageError(f"this needs {', '.join(absent)}: pip install 'attridex[{','.join(extras)}]'")

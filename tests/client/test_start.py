@@ -27,7 +27,7 @@ def test_two_faiss_packages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "find_spec", lambda name: None if name == "duckdb" else object())
-    with pytest.raises(MissingPackageError, match=r"attridex\[service\]"):
+    with pytest.raises(MissingPackageError, match=r"this needs duckdb: pip install .attridex\[indexer,service\]"):
         start.check_local()
     assert "attridex[indexer]" in str(start.missing("torch"))
     assert "attridex[cpu]" in str(start.missing("faiss.contrib"))
