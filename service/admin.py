@@ -44,6 +44,7 @@ class AdminServicer(rpc.AdminServiceServicer):
         condition = convert.where(request)
         if condition is None:
             raise InvalidArgumentError("where: a condition is needed; what it holds for is deleted", "where")
+        index.store.reload()  # rows are numbered within a version: those of the current one are deleted
         rows = index.matching_rows(ListRequest(where=condition))
         if rows:
             delete_instances(index.store.index, rows)

@@ -23,7 +23,7 @@ def serve(
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Calls answered at once.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
-    max_message_mb: Annotated[int, typer.Option(min=1, help="Limit on a message, MiB.")] = 256,
+    max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     no_admin: Annotated[bool, typer.Option("--no-admin", help="Do not offer AdminService.")] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
@@ -33,13 +33,10 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log each call.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
-    from attridex.indexer.errors import InputError
-    from attridex.service.security import Tls
+    from attridex.service.security import tls_of
     from attridex.service.server import ServerOptions, run_server
 
-    if (tls_cert is None) != (tls_key is None):
-        raise InputError("--tls-cert and --tls-key go together")
-    tls = Tls(tls_cert, tls_key, tls_client_ca) if tls_cert and tls_key else None
+    tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )

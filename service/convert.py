@@ -1,5 +1,6 @@
 """Wire messages to requests and answers back: the only file that knows both."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -50,13 +51,15 @@ MODES: dict[int, Literal["suppress", "keep"]] = {
     pb.INTERVENTION_MODE_KEEP: "keep",
 }
 MODE_CODES = {name: code for code, name in MODES.items()}
+EXACT = 2**53
+"""Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
 
 # ---------------------------------------------------------------- requests
 
 
 def plain(value: Any) -> Any:
     """A Struct's value as Python's; numbers that are whole become ints, as JSON wrote them."""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
         return int(value)
     if isinstance(value, list):
         return [plain(item) for item in value]
@@ -65,19 +68,28 @@ def plain(value: Any) -> Any:
     return value
 
 
-def struct_to_dict(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """A record."""
-    return cast(dict[str, Any], plain(json_format.MessageToDict(struct)))
+def record(struct: struct_pb2.Struct, name: str) -> dict[str, Any]:
+    """A record; `name` is the query's, for errors.
+
+    Raises:
+        InvalidArgumentError: it holds NaN or infinity.
+    """
+    try:
+        return cast(dict[str, Any], plain(json_format.MessageToDict(struct)))
+    except (ValueError, json_format.Error):
+        raise InvalidArgumentError(
+            f"query '{name}': the record holds NaN or infinity; give a number or null", "queries"
+        ) from None
 
 
-def query(message: pb.Query) -> Query:
-    """A query; the use case checks that it has a source."""
-    source = message.WhichOneof("source")
+def query(message: pb.Query, number: int = 0) -> Query:
+    """A query; the use case checks that it has a source. `number` is its position, for errors."""
+    source, name = message.WhichOneof("source"), message.id or f"#{number}"
     return Query(
         id=message.id,
-        record=struct_to_dict(message.record) if source == "record" else None,
+        record=record(message.record, name) if source == "record" else None,
         instance_id=message.instance_id if source == "instance_id" else None,
-        vector=vector(message) if source == "vector" else None,
+        vector=vector(message.vector, name) if source == "vector" else None,
         neurons=neurons(message.neurons.neurons) if source == "neurons" else None,
     )
 
@@ -92,23 +104,24 @@ def queries(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
         raise InvalidArgumentError(
             f"queries: {len(messages)} in one request; at most {QUERIES}, use AttributeStream for more", "queries"
         )
-    return tuple(query(message) for message in messages)
+    return tuple(query(message, number) for number, message in enumerate(messages))
 
 
-def vector(message: pb.Query) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """A query's vector as float32.
+def vector(message: pb.Vector, name: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The vector of the query `name` as float32; what float32 cannot hold becomes infinite, which the use case refuses.
 
     Raises:
         InvalidArgumentError: no element type, or bytes that do not fit it.
     """
-    dtype = DTYPES.get(message.vector.dtype)
+    dtype = DTYPES.get(message.dtype)
     if dtype is None:
-        raise InvalidArgumentError(f"query '{message.id}': the vector's dtype is not set; use DTYPE_FLOAT32", "queries")
-    if len(message.vector.data) % np.dtype(dtype).itemsize:
+        raise InvalidArgumentError(f"query '{name}': the vector's dtype is not set; use DTYPE_FLOAT32", "queries")
+    if len(message.data) % np.dtype(dtype).itemsize:
         raise InvalidArgumentError(
-            f"query '{message.id}': {len(message.vector.data)} bytes are no whole number of {dtype[1:]} elements", "queries"
+            f"query '{name}': {len(message.data)} bytes are no whole number of {np.dtype(dtype).name} elements", "queries"
         )
-    return np.frombuffer(message.vector.data, dtype).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return np.frombuffer(message.data, dtype).astype(np.float32)
 
 
 def neurons(messages: Iterable[pb.Neuron]) -> tuple[tuple[int, int], ...]:
@@ -119,6 +132,17 @@ def neurons(messages: Iterable[pb.Neuron]) -> tuple[tuple[int, int], ...]:
 def where(message: Any) -> Condition | None:
     """The filter of a request, if it has one."""
     return condition(message.where) if message.HasField("where") else None
+
+
+def label(message: Any) -> LabelSource | None:
+    """Whose loss a request asks for.
+
+    Raises:
+        InvalidArgumentError: a value that this server does not know.
+    """
+    if message.label not in LABELS:
+        raise InvalidArgumentError(f"label: unknown value {message.label}; use LABEL_SOURCE_GOLD or _PREDICTED", "label")
+    return LABELS[message.label]
 
 
 def optional(message: Any, field: str, default: Any) -> Any:
@@ -135,7 +159,7 @@ def instances_request(message: pb.AttributeInstancesRequest, live: int) -> Insta
         optional(message, "damping", None),
         optional(message, "k", min(DEFAULT_K, live)),
         where(message),
-        LABELS.get(message.label),
+        label(message),
         tuple(message.fields),
         message.ascending,
     )
@@ -169,7 +193,7 @@ def ia_neurons_request(message: pb.FindNeuronsByInstancesRequest, live: int) -> 
         optional(message, "r", DEFAULT_R_IA),
         message.aggregate or "top-neuron",
         where(message),
-        LABELS.get(message.label),
+        label(message),
     )
 
 
@@ -196,7 +220,7 @@ def intervention(message: pb.Intervention) -> Intervention:
 
 def signature_request(message: pb.ComputeSignatureRequest) -> SignatureRequest:
     """ComputeSignature."""
-    return SignatureRequest(queries(message.queries), LABELS.get(message.label))
+    return SignatureRequest(queries(message.queries), label(message))
 
 
 def list_request(message: pb.ListInstancesRequest) -> ListRequest:
@@ -210,9 +234,9 @@ def list_request(message: pb.ListInstancesRequest) -> ListRequest:
 
 
 def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Columns of an instance."""
+    """Columns of an instance; NaN and infinity, which a Struct cannot hold, become null."""
     message = struct_pb2.Struct()
-    message.update(dict(values))
+    message.update({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in values.items()})
     return message
 
 

@@ -8,22 +8,32 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
+from attridex.service.errors import ServiceError
 from attridex.service.server import open_index
 from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.service.status import CODES, status
+from attridex.v1 import attribution_pb2
 
-METHODS = (
-    "AttributeInstances",
-    "AttributeNeurons",
-    "FindInstancesByNeurons",
-    "FindNeuronsByInstances",
-    "Predict",
-    "ComputeSignature",
-    "GetInstances",
-    "ListInstances",
-    "ListIndexes",
-    "GetIndex",
-)
+SERVICE = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
+
+
+class RequestsError(ServiceError):
+    """The caller's own iterator of requests failed; over a socket, gRPC gives such a stream the same code."""
+
+    code = "UNKNOWN"
+    reason = "REQUESTS_FAILED"
+
+
+def read(requests: Iterable[Any]) -> Iterator[Any]:
+    """The caller's requests.
+
+    Raises:
+        RequestsError: its iterator failed.
+    """
+    try:
+        yield from requests
+    except Exception as error:
+        raise RequestsError(f"the iterator of requests failed: {error}") from error
 
 
 class InProcessError(grpc.RpcError):
@@ -68,16 +78,15 @@ class InProcessContext:
         return None if self._until is None else self._until - time.monotonic()
 
 
-class InProcessStub:
-    """Has the methods of `AttributionServiceStub`."""
+class ServicerStub:
+    """Has the methods of `AttributionServiceStub`, answered by a servicer."""
 
-    def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
-        """Open an index; see `server.open_index` for what it raises."""
-        self._attribution = open_index(index, index.resolve().name, model=model, verify=verify)
-        servicer = AttributionServicer(Indexes({self._attribution.name: self._attribution}))
-        for name in METHODS:
-            setattr(self, name, self._unary(getattr(servicer, name)))
-        self._stream = servicer.AttributeStream
+    def __init__(self, servicer: AttributionServicer) -> None:
+        """Answer by this servicer."""
+        for method in SERVICE.methods:
+            if not method.client_streaming:
+                setattr(self, method.name, self._unary(getattr(servicer, method.name)))
+        self._stream: Callable[[Iterator[Any], Any], Any] = servicer.AttributeStream
 
     @staticmethod
     def _unary(behaviour: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -92,12 +101,25 @@ class InProcessStub:
     def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
         """The batch stream; a caller that takes no more answers stops the work on them."""
         context = InProcessContext(timeout)
-        answers = self._stream(own(requests), context)
+        answers = self._stream(read(requests), context)
         try:
-            yield from_stub(answers)
+            # Not `yield from`: closing this generator has to cancel the work before it waits for it.
+            for answer in answers:  # noqa: UP028
+                yield answer
+        except Exception as error:
+            raise InProcessError(error) from error
         finally:
             context.cancel()
             answers.close()
+
+
+class InProcessStub(ServicerStub):
+    """The stub of an index directory."""
+
+    def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
+        """Open an index; see `server.open_index` for what it raises."""
+        self._attribution = open_index(index, index.resolve().name, model=model, verify=verify)
+        super().__init__(AttributionServicer(Indexes({self._attribution.name: self._attribution})))
 
     def close(self) -> None:
         """Let the index go."""

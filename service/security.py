@@ -1,6 +1,7 @@
 """Who may connect: loopback by default, TLS elsewhere."""
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,45 @@ class Tls:
         """Server credentials.
 
         Raises:
-            InputError: a file cannot be read.
+            InputError: a file cannot be read, is no PEM, or certificate and key do not belong together.
         """
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None
         except OSError as error:
             raise InputError(f"TLS: {error.filename}: {error.strerror}") from None
+        self._check()
         return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
+
+    def _check(self) -> None:
+        """Refuse files that gRPC would only log about, and then say that the port is taken."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except ssl.SSLError as error:
+            raise InputError(
+                f"TLS: {self.certificate} and {self.key}: not a PEM certificate and its unencrypted key ({error.reason or error})"
+            ) from None
+        try:
+            if self.client_ca:
+                context.load_verify_locations(self.client_ca)
+        except ssl.SSLError as error:
+            raise InputError(f"TLS: {self.client_ca}: no PEM certificate of a CA ({error.reason or error})") from None
+
+
+def tls_of(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
+    """TLS from the options of a command; None where none is given.
+
+    Raises:
+        InputError: some of them are missing; left out silently, clients would not be checked.
+    """
+    if certificate and key:
+        return Tls(certificate, key, client_ca)
+    if certificate or key:
+        raise InputError("--tls-cert and --tls-key go together")
+    if client_ca:
+        raise InputError("--tls-client-ca needs --tls-cert and --tls-key: clients are only asked for a certificate over TLS")
+    return None
 
 
 def is_loopback(listen: str) -> bool:
@@ -42,14 +74,31 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
+def is_host_port(listen: str) -> bool:
+    """Whether an address is HOST:PORT.
+
+    gRPC takes a port modulo 65536, and reads an IPv6 address without brackets as one without a port: neither is what was asked.
+    """
+    host, _, port = listen.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    return port.isascii() and port.isdecimal() and int(port) <= 65535 and (bracketed or ":" not in host)
+
+
+def address(listen: str, port: int) -> str:
+    """The address that clients use, once the port is known."""
+    return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+
+
 def check_listen(listen: str, tls: Tls | None, insecure: bool) -> None:
     """Refuse to serve others in the clear unless told so.
 
     Raises:
         InputError: the address is no HOST:PORT, or is open to others without TLS.
     """
-    if not listen.startswith("unix:") and not listen.rpartition(":")[2].isdecimal():
-        raise InputError(f"--listen {listen}: an address such as 127.0.0.1:50051 is needed")
+    if not (listen.startswith("unix:") or is_host_port(listen)):
+        raise InputError(
+            f"--listen {listen}: an address such as 127.0.0.1:50051 or [::1]:50051 is needed, with a port up to 65535"
+        )
     if tls is None and not insecure and not is_loopback(listen):
         raise InputError(
             f"--listen {listen}: reachable from other machines without TLS; give --tls-cert and --tls-key, or --insecure"

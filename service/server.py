@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from attridex.service.admin import AdminServicer
 from attridex.service.attribution import Attribution
 from attridex.service.encoder import Encoder
 from attridex.service.interceptors import Errors
-from attridex.service.security import Tls, check_listen
+from attridex.service.security import Tls, address, check_listen
 from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.service.store import Store
 from attridex.v1 import admin_pb2, admin_pb2_grpc, attribution_pb2, attribution_pb2_grpc
@@ -39,7 +39,7 @@ class ServerOptions:
     Attributes:
         listen: HOST:PORT; port 0 takes a free one.
         workers: calls that are answered at once; twice as many may wait, more are refused.
-        max_message_mb: limit on a message, either way.
+        max_message_mb: limit on a message, either way; gRPC takes 2047 at most.
         admin: whether AdminService is offered.
     """
 
@@ -58,10 +58,12 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
         InputError, DamagedIndexError: no whole index there, or its model has changed.
     """
     store = Store(index, verify=verify)
-    encoder = None
-    if model:
+    try:
         with store.version() as version:
-            encoder = Encoder.load(version.manifest)
+            encoder = Encoder.load(version.manifest) if model else None
+    except BaseException:
+        store.close()
+        raise
     return Attribution(store, encoder, name, threads=threads)
 
 
@@ -123,39 +125,47 @@ class Server:
         for index in self._indexes.values():
             index.close()
 
-    def wait(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        stopped = threading.Event()
 
-        def stop(number: int, _frame: Any) -> None:
-            log.info("signal %d: stopping", number)
-            stopped.set()
+def stop_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set from now on."""
+    stopped = threading.Event()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
-        stopped.wait()
-        self.stop()
+    def stop(number: int, _frame: Any) -> None:
+        log.info("signal %d: stopping", number)
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopped
 
 
 def parse_indexes(arguments: list[str]) -> dict[str, Path]:
-    """NAME=DIR or DIR arguments by name.
+    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name.
 
     Raises:
-        InputError: a name stands twice.
+        InputError: a name is empty, or stands twice.
     """
     found: dict[str, Path] = {}
     for argument in arguments:
         name, separator, directory = argument.partition("=")
-        path = Path(directory if separator else argument)
-        name = name if separator else path.resolve().name
+        if not separator or Path(argument).is_dir():
+            name, directory = Path(argument).resolve().name, argument
+        if not name or not directory:
+            raise InputError(f"'{argument}': write DIR, or NAME=DIR with both of them")
         if name in found:
             raise InputError(f"two indices named '{name}'; write NAME=DIR to name them apart")
-        found[name] = path
+        found[name] = Path(directory)
     return found
 
 
 def run_server(
-    arguments: list[str], options: ServerOptions, *, model: bool, verify: bool, threads: int | None, announce: Any
+    arguments: list[str],
+    options: ServerOptions,
+    *,
+    model: bool,
+    verify: bool,
+    threads: int | None,
+    announce: Callable[[str], None],
 ) -> None:
     """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
     paths = parse_indexes(arguments)
@@ -169,6 +179,8 @@ def run_server(
         for index in opened.values():
             index.close()
         raise
+    stopped = stop_signals()  # before the address is known: a signal may follow at once
     server.start()
-    announce(f"{options.listen.rpartition(':')[0]}:{server.port}")
-    server.wait()
+    announce(address(options.listen, server.port))
+    stopped.wait()
+    server.stop()

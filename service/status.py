@@ -13,8 +13,8 @@ from attridex.v1 import attribution_pb2 as pb
 
 DOMAIN = "attridex"
 HEAD_BYTES, TAIL_BYTES = 700, 250
-"""What is kept of a message. It travels three times in the trailing metadata, of which gRPC takes 8 KiB, escaped to up to
-three times its size: a longer one would reach the caller as another error."""
+"""What is kept of a message. It travels three times in the trailing metadata, escaped to up to three times its size, and gRPC
+may refuse more than 8 KiB of that: a longer message would reach the caller as another error."""
 INDEXER: dict[type[AttridexError], type[ServiceError]] = {
     InputError: InvalidArgumentError,
     DamageError: DamagedIndexError,
