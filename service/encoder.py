@@ -100,15 +100,22 @@ class Cache:
                     return self._entries[entry][0]
         return None
 
-    def put(self, key: str, need: Need, signature: "Signature") -> None:
-        """Remember a signature."""
+    def put(self, key: str, need: Need, signature: "Signature") -> "Signature":
+        """Remember a signature; the first one made of a text stays, so that a text asked twice at once has one answer.
+
+        Returns:
+            The signature that is remembered.
+        """
+        entry = (key, need.label, need.gradient, need.neurons)
         size = sum(value.nbytes for value in vars(signature).values() if isinstance(value, np.ndarray))
         with self._lock:
-            old = self._entries.pop((key, need.label, need.gradient, need.neurons), None)
-            self._size += size - (old[1] if old else 0)
-            self._entries[key, need.label, need.gradient, need.neurons] = (signature, size)
+            if entry in self._entries:
+                return self._entries[entry][0]
+            self._size += size
+            self._entries[entry] = (signature, size)
             while self._size > self._limit:
                 self._size -= self._entries.popitem(last=False)[1][1]
+        return signature
 
 
 class Encoder:
@@ -164,8 +171,7 @@ class Encoder:
         jobs = {at: Job(instances[at], need) for at, signature in enumerate(known) if signature is None}
         self._run(list(jobs.values()), timings, checkpoint)
         for at, job in jobs.items():
-            known[at] = job.result
-            self._cache.put(job.instance.key, need, job.result)
+            known[at] = self._cache.put(job.instance.key, need, job.result)
         return [signature for signature in known if signature is not None]
 
     def edit(self, instance: "Instance", edits: Sequence["Edit"], timings: Timings, checkpoint: Checkpoint) -> Float32:
