@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROTOS := protos/attridex/v1/attribution.proto protos/attridex/v1/admin.proto
 
-.PHONY: install demo test check protos smollm2 clean
+.PHONY: install demo test check bench protos smollm2 clean
 
 install: $(STAMP)
 
@@ -30,6 +30,9 @@ check: $(STAMP) .dev/attridex
 	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -p attridex.client -p attridex.indexer -p attridex.service
 	$(BIN)/python -m pytest -q tests/test_protos.py
 	cd protos && ../$(BIN)/buf lint
+
+bench: $(STAMP)
+	$(BIN)/python tests/benchmarks/bench.py
 
 # mypy resolves `attridex.*` through links, since setuptools maps the flat folders.
 .dev/attridex:
