@@ -123,7 +123,7 @@ def train(
         dataloader_pin_memory=False,
     )
     data = [{"input_ids": list(i.sequences[0]), "label": i.label} for i in instances]
-    with progress("Fine-tuning", steps, "steps", enabled=show) as advance:
+    with quiet_transformers(), progress("Fine-tuning", steps, "steps", enabled=show) as advance:
         trainer = ReadoutTrainer(
             model=arch.model,
             args=arguments,
