@@ -23,10 +23,8 @@ from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.service.store import Store
 from attridex.v1 import admin_pb2, admin_pb2_grpc, attribution_pb2, attribution_pb2_grpc
 
-SERVICES = (
-    attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name,
-    admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name,
-)
+ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 GRACE_SECONDS = 10.0
 """How long calls under way may go on after a stop."""
 log = logging.getLogger("attridex.service")
@@ -94,6 +92,7 @@ class Server:
             ],
         )
         self._health = health.HealthServicer()
+        self._services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         self._register(Indexes(indexes), options)
         self.port = self._bind(options)
 
@@ -102,7 +101,7 @@ class Server:
         if options.admin:
             admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(indexes), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     def _bind(self, options: ServerOptions) -> int:
         try:
@@ -115,7 +114,7 @@ class Server:
     def start(self) -> None:
         """Answer calls and report healthy."""
         self._server.start()
-        for name in ("", *SERVICES):
+        for name in ("", *self._services):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:

@@ -151,6 +151,8 @@ class AttributionServicer(rpc.AttributionServiceServicer):
                 return pb.AttributeStreamResponse(
                     sequence=message.sequence, **{kind: calls[kind](getattr(message, kind), context)}
                 )
+            except CancelledError:
+                raise  # the caller has gone, or the stream's deadline passed: that ends the stream, not this request alone
             except Exception as error:
                 return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error))
 

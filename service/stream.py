@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ def answered(
 
     Args:
         requests: read one at a time, at most `in_flight` ahead of the answers that were taken.
-        answer: answers one request; it does not raise.
+        answer: answers one request; what it raises ends the stream.
         check: raises once the caller has gone.
         in_flight: requests read and not yet answered, at most.
 
@@ -78,10 +79,11 @@ def taken(finished: "queue.SimpleQueue[Future[Response] | End]", check: Checkpoi
     """Finished work until all of it was taken."""
     given, count = 0, None
     while given != count:
-        check()
-        try:
+        item: Future[Response] | End | None = None
+        with suppress(queue.Empty):
             item = finished.get(timeout=POLL_SECONDS)
-        except queue.Empty:
+        check()  # after the wait: what was answered because the deadline passed is no answer
+        if item is None:
             continue
         if isinstance(item, End):
             if item.error is not None:

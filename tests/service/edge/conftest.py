@@ -1,0 +1,78 @@
+"""A stand-in for the core that blocks and fails on demand, behind the real servicer, over real sockets and in process."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from attridex.service.inprocess import ServicerStub
+from attridex.service.requests import Answer, Info, InstanceHit, InstancesResult
+from attridex.service.server import Server, ServerOptions
+from attridex.service.servicer import AttributionServicer, Indexes
+from attridex.v1 import attribution_pb2_grpc as rpc
+
+
+class StandIn:
+    """Answers `attribute_instances` by a function of the request and the checkpoint."""
+
+    live = 10
+
+    def __init__(self) -> None:
+        """Give one hit a query."""
+        self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
+        self.closed = False
+
+    def attribute_instances(self, request: Any, checkpoint: Any) -> Answer[InstancesResult]:
+        """One hit a query, after the behaviour."""
+        self.behaviour(request, checkpoint)
+        hit = InstanceHit(1, "t1", 1, 0.5)
+        return Answer(Info("1", request.method), tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    """The core."""
+    return StandIn()
+
+
+@pytest.fixture
+def start(stand_in: StandIn) -> Iterator[Callable[..., Server]]:
+    """Start a server of stand-ins; names give several."""
+    servers: list[Server] = []
+
+    def run(*names: str, **options: Any) -> Server:
+        indexes: dict[str, Any] = dict.fromkeys(names or ("mine",), stand_in)
+        servers.append(Server(indexes, ServerOptions("127.0.0.1:0", **options)))
+        servers[-1].start()
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.stop(0)
+
+
+@pytest.fixture
+def connect(start: Callable[..., Server]) -> Iterator[Callable[..., Any]]:
+    """A stub over a socket to a server of stand-ins."""
+    channels: list[grpc.Channel] = []
+
+    def run(*names: str, **options: Any) -> Any:
+        channels.append(grpc.insecure_channel(f"127.0.0.1:{start(*names, **options).port}"))
+        return rpc.AttributionServiceStub(channels[-1])
+
+    yield run
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture(params=["remote", "in process"])
+def stub(request: pytest.FixtureRequest, stand_in: Any, connect: Callable[..., Any]) -> Any:
+    """The stand-in over a socket, and without one."""
+    if request.param == "remote":
+        return connect()
+    return ServicerStub(AttributionServicer(Indexes({"mine": stand_in})))

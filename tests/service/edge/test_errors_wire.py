@@ -1,0 +1,102 @@
+"""Every error of the catalogue reaches the caller as it is; all others stay in the server's log."""
+
+import logging
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from attridex.client.errors import details_of
+from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
+from attridex.service import errors
+from attridex.v1 import attribution_pb2 as pb
+
+CATALOGUE = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.ServiceError) and kind is not errors.ServiceError
+]
+ASK = pb.AttributeInstancesRequest(queries=[pb.Query(id="q", instance_id="t1")])
+
+
+def failed(stub: Any, stand_in: Any, error: Exception) -> Any:
+    """The exception of a call whose core raises `error`."""
+
+    def fail(_request: Any, _checkpoint: Any) -> None:
+        raise error
+
+    stand_in.behaviour = fail
+    with pytest.raises(grpc.RpcError) as raised:
+        stub.AttributeInstances(ASK, timeout=20)
+    return raised.value
+
+
+@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.__name__)
+def test_code_reason_words_and_field_reach_the_caller(kind: type[errors.ServiceError], stub: Any, stand_in: Any) -> None:
+    found = failed(stub, stand_in, kind("k = 0: must be 1 to 10 → größer", "k"))
+    assert found.code() is getattr(grpc.StatusCode, kind.code)
+    assert found.details() == "k = 0: must be 1 to 10 → größer"
+    assert details_of(found) == (kind.reason, {"k": found.details()})
+
+
+def test_status_details_are_those_of_google_rpc(stub: Any, stand_in: Any) -> None:
+    found = failed(stub, stand_in, errors.NotIndexedError("no neurons"))
+    status = rpc_status.from_call(found)
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain, len(status.details)) == ("NOT_INDEXED", "attridex", 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (InputError("a bad row"), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
+        (DamageError("CURRENT: damaged"), grpc.StatusCode.DATA_LOSS, "DAMAGED_INDEX"),
+        (BusyError("another process is writing"), grpc.StatusCode.ABORTED, "BUSY"),
+        (AttridexError("the disk is full"), grpc.StatusCode.INTERNAL, "INTERNAL"),
+    ],
+)
+def test_errors_of_the_indexer_have_a_place_in_the_catalogue(
+    error: Exception, code: grpc.StatusCode, reason: str, stub: Any, stand_in: Any
+) -> None:
+    found = failed(stub, stand_in, error)
+    assert (found.code(), found.details(), details_of(found)[0]) == (code, str(error), reason)
+
+
+def test_the_unknown_is_bland_and_its_details_are_only_logged(stub: Any, stand_in: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "attridex.service"):
+        found = failed(stub, stand_in, ZeroDivisionError("/secret/path"))
+    assert found.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in found.details() + repr(found.trailing_metadata())
+    number = found.details().split()[2].rstrip(";")
+    assert f"internal error {number}" in caplog.text
+    assert "/secret/path" in caplog.text
+
+
+@pytest.mark.parametrize("character", ["x", "é", "漢", "🦉", "%", "\n"])
+def test_a_message_of_any_length_arrives_under_its_own_code(character: str, stub: Any, stand_in: Any) -> None:
+    found = failed(stub, stand_in, errors.InvalidArgumentError(f"column {character * 50_000} is unknown; use 'loss'", "where"))
+    assert found.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert found.details().startswith("column ")
+    assert found.details().endswith("is unknown; use 'loss'")
+    assert details_of(found) == ("INVALID_ARGUMENT", {"where": found.details()})
+
+
+def test_text_that_is_no_unicode_does_not_lose_the_error(stub: Any, stand_in: Any) -> None:
+    found = failed(stub, stand_in, errors.InvalidArgumentError("lone \ud800 surrogate"))
+    assert (found.code(), found.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "lone ? surrogate")
+
+
+def test_bytes_that_are_no_request_are_the_callers_fault(start: Any) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{start().port}") as channel:
+        service = "/attridex.v1.AttributionService"
+        unary = channel.unary_unary(f"{service}/AttributeInstances")
+        with pytest.raises(grpc.RpcError) as raised:
+            unary(b"\xff\xff\xff", timeout=20)
+        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        stream = channel.stream_stream(f"{service}/AttributeStream")
+        with pytest.raises(grpc.RpcError) as raised:
+            list(stream(iter([b"\xff\xff\xff"]), timeout=20))
+        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
