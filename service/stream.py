@@ -82,7 +82,7 @@ def taken(finished: "queue.SimpleQueue[Future[Response] | End]", check: Checkpoi
         item: Future[Response] | End | None = None
         with suppress(queue.Empty):
             item = finished.get(timeout=POLL_SECONDS)
-        check()  # after the wait: what was answered because the deadline passed is no answer
+        check()  # after the wait, so that nothing is given once the deadline has passed
         if item is None:
             continue
         if isinstance(item, End):
