@@ -50,24 +50,9 @@ DID = [
     "found",
     "trusted",
 ]
-DONE = [
-    "called",
-    "thanked",
-    "followed",
-    "warned",
-    "praised",
-    "hired",
-    "visited",
-    "pushed",
-    "ignored",
-    "greeted",
-    "found",
-    "trusted",
-]
 ACTED = ["laughed", "waited", "slept", "shouted", "arrived", "smiled", "left", "whistled"]
 PLACES = ["harbour", "garden", "bakery", "tower", "barn", "station"]
 KINDS = ["tired", "cheerful", "young", "famous", "quiet", "old"]
-WORDS = {"a": PEOPLE, "b": PEOPLE, "c": PEOPLE, "v": DID, "w": DONE, "i": ACTED, "j": ACTED, "p": PLACES, "k": KINDS}
 
 
 @dataclass(frozen=True)
