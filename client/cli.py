@@ -74,5 +74,7 @@ def fail(error: Any, arguments: list[str]) -> None:
     known = hasattr(error, "exit_code")
     if not known or "--debug" in arguments:
         raise error
-    sys.stderr.write(f"error: {error}\n")
+    # What Typer raises for bad usage names the option only in its own wording.
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    sys.stderr.write(f"error: {message}\n")
     sys.exit(error.exit_code)
