@@ -25,7 +25,10 @@ def serve(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
-    no_admin: Annotated[bool, typer.Option("--no-admin", help="Do not offer AdminService.")] = False,
+    admin: Annotated[
+        bool | None,
+        typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="CA of clients, which must then show a certificate (PEM).")] = None,
@@ -33,14 +36,14 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log each call.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
-    from attridex.service.security import tls_of
+    from attridex.service.security import offers_admin, tls_of
     from attridex.service.server import ServerOptions, run_server
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
-    options = ServerOptions(listen, workers, max_message_mb, tls, insecure, not no_admin)
+    options = ServerOptions(listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin))
 
     def announce(address: str) -> None:
         sys.stderr.write(f"listening on {address}\n")

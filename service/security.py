@@ -74,6 +74,12 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
+def offers_admin(listen: str, tls: Tls | None, wanted: bool | None) -> bool:
+    """Whether to offer AdminService, which can delete: unasked only to this machine, or to clients that show a certificate."""
+    known = is_loopback(listen) or (tls is not None and tls.client_ca is not None)
+    return known if wanted is None else wanted
+
+
 def is_host_port(listen: str) -> bool:
     """Whether an address is HOST:PORT.
 

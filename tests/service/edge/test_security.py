@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.service.security import Tls, address, check_listen, is_loopback, tls_of
+from attridex.service.security import Tls, address, check_listen, is_loopback, offers_admin, tls_of
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
@@ -110,3 +110,20 @@ def test_with_a_client_ca_only_known_clients_are_answered(start: Any, pem: Calla
         with pytest.raises(grpc.RpcError) as raised:
             answer(port, root, client)
         assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("listen", "tls", "wanted", "offered"),
+    [
+        ("127.0.0.1:0", None, None, True),
+        ("127.0.0.1:0", None, False, False),
+        ("0.0.0.0:0", None, None, False),
+        ("0.0.0.0:0", Tls(Path("c"), Path("k")), None, False),
+        ("0.0.0.0:0", Tls(Path("c"), Path("k"), Path("ca")), None, True),
+        ("0.0.0.0:0", None, True, True),
+    ],
+)
+def test_administration_is_offered_unasked_only_to_those_who_are_known(
+    listen: str, tls: Tls | None, wanted: bool | None, offered: bool
+) -> None:
+    assert offers_admin(listen, tls, wanted) is offered
