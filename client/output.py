@@ -96,7 +96,10 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
 def instance_table(result: models.InstancesResult) -> Table:
     """Hits of a query."""
     names = list(result.hits[0].fields) if result.hits else []
-    table = Table("rank", "score", "instance", *names, box=None, pad_edge=False)
+    table = Table("rank", "score", box=None, pad_edge=False)
+    table.add_column("instance", no_wrap=True, overflow="ignore")  # the id is what --instance asks for: never cut
+    for name in names:
+        table.add_column(name, overflow="fold")
     for hit in result.hits:
         table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(str(hit.fields.get(name, "")) for name in names))
     return table

@@ -78,17 +78,40 @@ class quiet_transformers:  # noqa: N801 - reads as a statement
             transformers_logging.enable_progress_bar()
 
 
+def check_source(path: str, revision: str | None) -> None:
+    """Refuse a model that is neither a directory nor on the Hub, at once and without retries.
+
+    Raises:
+        InputError: no such directory, and the Hub does not have it or does not answer.
+    """
+    if Path(path).is_dir():
+        return
+    if Path(path).is_absolute() or path.startswith("."):
+        raise InputError(f"{path}: no such model directory")
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if try_to_load_from_cache(path, "config.json", revision=revision):
+            return
+        HfApi().model_info(path, revision=revision, timeout=10)
+    except HFValidationError:
+        raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
+    except Exception as error:  # no network, no such model, no right to see it: one answer
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {reason}") from None
+
+
 def load_hf_config(path: str, revision: str | None) -> Any:
     """The model's own configuration.
 
     Raises:
         InputError: there is none.
     """
+    check_source(path, revision)
     try:
         return AutoConfig.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
-        if Path(path).is_absolute() and not Path(path).exists():
-            raise InputError(f"{path}: no such model directory (model.path)") from None
         raise InputError(f"{path}: no model can be loaded from there (model.path): {str(error).splitlines()[0]}") from None
 
 

@@ -68,7 +68,7 @@ def lines(what: str, total: int, unit: str, console: Console, done: int) -> Adva
         nonlocal count, last
         count += more
         now = time.monotonic()
-        if now - last >= QUIET_SECONDS:
+        if now - last >= QUIET_SECONDS or (count == total and last > began):
             last = now
             rate = (count - done) / (now - began)
             left = (total - count) / rate if rate else 0.0
