@@ -40,7 +40,9 @@ def probabilities(values: Iterable[pb.LabelProbability]) -> dict[str, float]:
 
 def prediction(message: pb.Prediction) -> models.Prediction:
     """The model's own answer."""
-    return models.Prediction(message.predicted, message.label, message.loss, probabilities(message.probabilities))
+    return models.Prediction(
+        message.predicted, message.label, message.loss, probabilities(message.probabilities), message.greedy
+    )
 
 
 def maybe_prediction(message: Any) -> models.Prediction | None:
@@ -102,6 +104,7 @@ def intervention(message: pb.InterventionResult) -> models.InterventionResult:
         message.predicted,
         probabilities(message.probabilities),
         tuple(models.Neuron(n.layer, n.unit) for n in message.neurons),
+        message.greedy,
     )
 
 

@@ -55,12 +55,16 @@ class Info:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's own answer; `label` is the one whose loss the gradient is of."""
+    """The model's own answer; `label` is the one whose loss the gradient is of.
+
+    For causal-lm, `predicted` is empty, `label` the target, `greedy` what the model would have said at its positions.
+    """
 
     predicted: str
     label: str
     loss: float
     probabilities: Mapping[str, float]
+    greedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class InterventionResult:
     predicted: str
     probabilities: Mapping[str, float]
     neurons: tuple[Neuron, ...]
+    greedy: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from attridex.client import models
@@ -11,7 +12,8 @@ from attridex.client import models
 
 def head(info: models.Info, query_id: str, prediction: models.Prediction | None) -> dict[str, Any]:
     """Keys that every line begins with."""
-    line: dict[str, Any] = {"query": query_id, "predicted": prediction.predicted if prediction else None, "method": info.method}
+    predicted = (prediction.predicted or None) if prediction else None
+    line: dict[str, Any] = {"query": query_id, "predicted": predicted, "method": info.method}
     if info.damping is not None:
         line |= {"curvature": info.curvature, "damping": info.damping}
     return line
@@ -58,12 +60,14 @@ def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
             **head(answer.info, result.query_id, result.baseline),
             "probabilities": last,
             "baseline": baseline,
+            **({"greedy": result.baseline.greedy} if result.baseline.greedy else {}),
             "interventions": [
                 {
                     "name": each.name,
                     "mode": each.mode,
-                    "predicted": each.predicted,
+                    "predicted": each.predicted or None,
                     "probabilities": dict(each.probabilities),
+                    **({"greedy": each.greedy} if each.greedy else {}),
                     "neurons": [list(pair) for pair in each.neurons],
                 }
                 for each in result.interventions
@@ -85,7 +89,8 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
     results: tuple[Any, ...] = answer.results
     for result, table in zip(results, tables, strict=True):
         prediction = result.baseline if isinstance(result, models.PredictResult) else result.prediction
-        predicted = f"  predicted [bold]{prediction.predicted}[/bold]" if prediction else ""
+        said = (prediction.predicted or prediction.greedy) if prediction else ""
+        predicted = f"  predicted [bold]{escape(said)}[/bold]" if said else ""
         console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")
         if texts.get(result.query_id):
             console.print(texts[result.query_id], style="dim", markup=False, highlight=False)
@@ -117,7 +122,7 @@ def predict_table(result: models.PredictResult) -> Table:
     """Probabilities of a query."""
     labels = list(result.baseline.probabilities)
     table = Table("", "predicted", *labels, box=None, pad_edge=False)
-    table.add_row("baseline", result.baseline.predicted, *(f"{p:.3f}" for p in result.baseline.probabilities.values()))
+    table.add_row("baseline", result.baseline.predicted or result.baseline.greedy, *(f"{p:.3f}" for p in result.baseline.probabilities.values()))
     for each in result.interventions:
-        table.add_row(each.name, each.predicted, *(f"{p:.3f}" for p in each.probabilities.values()))
+        table.add_row(each.name, each.predicted or each.greedy, *(f"{p:.3f}" for p in each.probabilities.values()))
     return table

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,13 +59,13 @@ def family_of(model_type: str, where: str) -> Family:
 
 
 class Architecture:
-    """A classifier seen by its parts.
+    """A model seen by its parts.
 
     Attributes:
         model: the whole model, in evaluation mode, parameters frozen.
         body: the model without its head.
         layers: the transformer blocks.
-        head: last linear layer.
+        head: last linear layer: a classifier's, or the output embedding of a language model.
         causal: whether a position sees only what stands before it.
         units: FFN neurons a layer (F).
         hidden: size of the state that the head reads (h).
@@ -83,7 +83,7 @@ class Architecture:
         self.layers: Sequence[nn.Module] = list(layers)
         self.ffn_in = [layer.get_submodule(family.ffn_in) for layer in self.layers]
         self.ffn_out = [layer.get_submodule(family.ffn_out) for layer in self.layers]
-        self.head = model.get_submodule(family.head)
+        self.head = head_of(model, family)
         self.causal = family.causal
         self.units = linear_shape(self.ffn_out[0])[1]
         self.outputs, self.hidden = linear_shape(self.head)
@@ -97,9 +97,8 @@ class Architecture:
                 'use site = "post"'
             )
 
-    def hidden_states(self, output: Any, read: Tensor) -> Tensor:
-        """State that the head reads, [B, h], from the body's output; `read` [B] is the position of each instance."""
-        states: Tensor = output.last_hidden_state
+    def hidden_states(self, states: Tensor, read: Tensor) -> Tensor:
+        """States that the head reads, [S, h], from final states [S, T, h]; `read` [S] is the position of each sequence."""
         return self.head_input(states[torch.arange(len(read), device=read.device), read])
 
     def head_input(self, states: Tensor) -> Tensor:
@@ -127,6 +126,15 @@ class Architecture:
         if prefix == "mlp":
             inside |= {id(part) for layer in self.layers for part in layer.get_submodule(prefix).modules()}
         return {name: module for name, module in self.linear_layers().items() if id(module) in inside}
+
+
+def head_of(model: nn.Module, family: Family) -> nn.Module:
+    """The last linear layer: the family's classifier head where the model has one, else its output embedding."""
+    try:
+        return model.get_submodule(family.head)
+    except AttributeError:
+        embedding: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
+        return embedding
 
 
 def linear_shape(module: nn.Module) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def finetune(
     out: Annotated[Path, typer.Option("--out", help="Directory for the fine-tuned model.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Fine-tune a classifier on a configuration's corpus (its training section), rendered as the index renders it."""
+    """Fine-tune a model on a configuration's corpus (its training section), rendered as the index renders it."""
     from attridex.indexer.config import load_config
     from attridex.indexer.training import finetune as run
 

@@ -42,6 +42,9 @@ class CorpusConfig(Section):
     label: str = "label"
     labels: list[str] | None = None
     segments: list[str] = Field(min_length=1)
+    choices: str = "choices"
+    target: str | None = None
+    per_token: bool = False
     truncate: str | None = None
     metadata: list[str] = []
 
@@ -130,6 +133,37 @@ class Config(Section):
     index: IndexConfig = IndexConfig()
     engine: EngineConfig = EngineConfig()
     training: TrainingConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def scope_of_the_task(cls, data: Any) -> Any:
+        """A causal language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
+        if not isinstance(data, dict) or not isinstance(data.get("model"), dict) or data["model"].get("task") != "causal-lm":
+            return data
+        gradients = data.get("gradients", {})
+        return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
+
+    @model_validator(mode="after")
+    def fits_the_task(self) -> Self:
+        """Refuse settings that mean nothing for the task."""
+        task, corpus = self.model.task, self.corpus
+        if task == "causal-lm":
+            self._check_language_model()
+        elif corpus.target is not None or corpus.per_token:
+            raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
+        if task == "multiple-choice" and "{choice}" not in "".join(corpus.segments):
+            raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
+        if task != "sequence-classification" and "hessian" in self.gradients.curvature:
+            raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
+        return self
+
+    def _check_language_model(self) -> None:
+        if self.corpus.target is None:
+            raise ValueError('corpus.target: task "causal-lm" needs the text to predict, as target = "{answer}"')
+        if self.gradients.parameters == "head":
+            raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')
+        if self.gradients.label == "predicted":
+            raise ValueError('gradients.label = "predicted": causal-lm has no predicted label, its loss is the target\'s')
 
 
 def load_config(path: Path) -> Config:

@@ -165,7 +165,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
 
 
 def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Iterator[tuple[Record, Instance]]:
-    """Records with their instances; an empty `corpus.id` numbers them."""
+    """Records with their instances; an empty `corpus.id` numbers them, `corpus.per_token` makes one of each target token."""
     for number, record in enumerate(read_records(corpus)):
         values = record.values
         if not corpus.id:
@@ -176,12 +176,13 @@ def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
                 'id = "" numbers the instances'
             )
         instance = renderer.render(values, record.where)
-        if labels_needed and instance.label is None:
+        if labels_needed and instance.label_name is None:
             raise InputError(
                 f"{record.where}: missing column '{corpus.label}' (corpus.label); {nearest(corpus.label, values)}; "
                 'gradients.label = "predicted" needs none'
             )
-        yield record, instance
+        for part in renderer.per_token(instance) if corpus.per_token else [instance]:
+            yield record, part
 
 
 def check_id(identity: str, where: str, seen: set[bytes]) -> None:

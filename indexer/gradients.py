@@ -8,39 +8,25 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attridex.indexer.architectures import Architecture, linear_shape
-from attridex.indexer.batches import TokenBatch
 from attridex.indexer.capture import captured_linear, differentiable_inputs
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.layout import Block
+from attridex.indexer.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides
 
 LabelSource = Literal["gold", "predicted"]
-NO_LABEL = -1
-"""Stands for "the predicted one" in a tensor of labels."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over a batch gives.
+    """What one pass over a batch gives: the task's reading, and the stored vectors [B, d]."""
 
-    Attributes:
-        logits: [B, C].
-        hidden: state that the head reads, [B, h].
-        labels: the label whose loss was taken, [B].
-        loss: cross-entropy, [B].
-        gradients: [B, d].
-    """
-
-    logits: Tensor
-    hidden: Tensor
-    labels: Tensor
-    loss: Tensor
-    gradients: Tensor | None
+    reading: Reading
+    gradients: Tensor
 
 
 class Gradients(Protocol):
@@ -49,22 +35,25 @@ class Gradients(Protocol):
     dim: int
     blocks: list[Block]
 
-    def take(self, batch: TokenBatch, labels: Tensor) -> Pass:
-        """One pass; `labels` [B] holds output indices, or NO_LABEL for the predicted one."""
+    def take(self, batch: InstanceBatch) -> Pass:
+        """One pass over a batch."""
         ...
 
 
-def make_gradients(arch: Architecture, config: GradientsConfig) -> Gradients:
+def make_gradients(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
     """The way to take gradients that a configuration asks for."""
     kind = config.resolved_projection
     if config.parameters == "head":
-        return HeadGradients(arch, kind, config.dim, config.seed)
+        return HeadGradients(arch, objective, kind, config.dim, config.seed)
     layers = layers_in_scope(arch, config.parameters)
+    return LayerGradients(arch, objective, layers, make_sketch(layers, kind, config.dim, config.seed))
+
+
+def make_sketch(layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> "Sketch":
+    """What is kept of the layers' gradients under a projection."""
     if kind == "none":
-        return LayerGradients(arch, layers, FullSketch(layers))
-    if kind == "kronecker":
-        return LayerGradients(arch, layers, KroneckerSketch(layers, config.dim, config.seed))
-    return LayerGradients(arch, layers, GlobalSketch(layers, kind, config.dim, config.seed))
+        return FullSketch(layers)
+    return KroneckerSketch(layers, dim, seed) if kind == "kronecker" else GlobalSketch(layers, kind, dim, seed)
 
 
 def layers_in_scope(arch: Architecture, scope: str) -> dict[str, nn.Module]:
@@ -92,17 +81,12 @@ def layers_in_scope(arch: Architecture, scope: str) -> dict[str, nn.Module]:
     return layers
 
 
-def chosen_labels(logits: Tensor, labels: Tensor) -> Tensor:
-    """The given labels, and the predicted one where none is given."""
-    return torch.where(labels == NO_LABEL, logits.argmax(1), labels)
-
-
 class HeadGradients:
-    """Gradient of the head's weight: exactly (p - y) outer h, from one forward pass."""
+    """Gradient of the head's weight, from one forward pass: (p - y) outer h, summed over the states that the head reads."""
 
-    def __init__(self, arch: Architecture, projection: str, dim: int, seed: int) -> None:
+    def __init__(self, arch: Architecture, objective: Objective, projection: str, dim: int, seed: int) -> None:
         """`dim` is the stored size where there is a projection."""
-        self._arch = arch
+        self._arch, self._objective = arch, objective
         shape = (arch.outputs, arch.hidden)
         self._sides = kronecker_sides("head", shape, dim, seed) if projection == "kronecker" else None
         full = arch.outputs * arch.hidden
@@ -112,23 +96,20 @@ class HeadGradients:
         self.blocks = [Block(name="head", start=0, stop=self.dim)]
 
     @torch.no_grad()
-    def take(self, batch: TokenBatch, labels: Tensor) -> Pass:
+    def take(self, batch: InstanceBatch) -> Pass:
         """One forward pass; see `Gradients.take`."""
-        output = self._arch.body(batch.ids, attention_mask=batch.mask, **no_cache(self._arch))
-        hidden = self._arch.hidden_states(output, batch.read(self._arch.causal))
-        logits = self._arch.head(hidden)
-        labels = chosen_labels(logits, labels)
-        loss = F.cross_entropy(logits.float(), labels, reduction="none")
-        error = logits.float().softmax(1) - F.one_hot(labels, logits.shape[1])
-        return Pass(logits, hidden, labels, loss, self.project(error, hidden.float()))
+        reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
+        if reading.errors is None or reading.inputs is None:
+            raise TypeError("this task has no head of its own")
+        return Pass(reading, self.project(reading.errors, reading.inputs))
 
-    def project(self, error: Tensor, hidden: Tensor) -> Tensor:
-        """Stored vectors [B, d] from p - y [B, C] and h [B, h]."""
+    def project(self, errors: Tensor, inputs: Tensor) -> Tensor:
+        """Stored vectors [B, d] from the loss's gradient in the head's outputs [B, J, O] and its inputs [B, J, h]."""
         if self._sides:
             outer, inner = self._sides.outer, self._sides.inner
-            error = error if outer is None else error @ outer.T.to(error)
-            hidden = hidden if inner is None else hidden @ inner.T.to(hidden)
-        full = torch.einsum("bo,bi->boi", error, hidden).flatten(1)
+            errors = errors if outer is None else errors @ outer.T.to(errors)
+            inputs = inputs if inner is None else inputs @ inner.T.to(inputs)
+        full = torch.einsum("bjo,bji->boi", errors, inputs).flatten(1)
         return self._global(full) if self._global else full
 
 
@@ -231,32 +212,33 @@ class GlobalSketch:
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
-    def __init__(self, arch: Architecture, layers: dict[str, nn.Module], sketch: Sketch) -> None:
+    def __init__(self, arch: Architecture, objective: Objective, layers: dict[str, nn.Module], sketch: Sketch) -> None:
         """`layers` by name, in the order of the sketch's blocks."""
-        self._arch = arch
+        self._arch, self._objective = arch, objective
         self._layers = layers
         self._sketch = sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
 
-    def take(self, batch: TokenBatch, labels: Tensor) -> Pass:
-        """One forward and backward pass; see `Gradients.take`."""
-        size = len(batch.ids)
-        out = torch.zeros(size, self.dim, device=batch.ids.device)
+    def take(self, batch: InstanceBatch) -> Pass:
+        """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one."""
+        out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
 
         def on_input(name: str, a: Tensor) -> Tensor:
-            return self._sketch.keep(name, a.reshape(size, -1, a.shape[-1]))
+            return self._sketch.keep(name, a.reshape(batch.size, -1, a.shape[-1]))
 
         def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
-            self._sketch.add(name, kept, delta.reshape(size, -1, delta.shape[-1]), out)
+            self._sketch.add(name, kept, delta.reshape(batch.size, -1, delta.shape[-1]), out)
 
         with differentiable_inputs(self._arch), captured_linear(self._layers, on_input, on_gradient):
-            output = self._arch.body(batch.ids, attention_mask=batch.mask, **no_cache(self._arch))
-            hidden = self._arch.hidden_states(output, batch.read(self._arch.causal))
-            logits = self._arch.head(hidden)
-            labels = chosen_labels(logits.detach(), labels)
-            loss = F.cross_entropy(logits.float(), labels, reduction="none")
-            loss.sum().backward()
-        return Pass(logits.detach(), hidden.detach(), labels, loss.detach(), out)
+            reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
+            reading.loss.sum().backward()
+        return Pass(reading, out)
+
+
+def final_states(arch: Architecture, batch: InstanceBatch) -> Tensor:
+    """The body's final states [S, T, h]."""
+    states: Tensor = arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, **no_cache(arch)).last_hidden_state
+    return states
 
 
 def no_cache(arch: Architecture) -> dict[str, bool]:

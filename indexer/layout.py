@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "CURRENT"
 PLAN = "plan.json"
 SHARDS = "shards"
@@ -295,7 +295,7 @@ def read_manifest(index: Path, version: str) -> Manifest:
     path = version_dir(index, version) / MANIFEST
     data = read_sealed(path)
     if data.get("format") != FORMAT:
-        raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {FORMAT}")
+        raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {FORMAT}; build it anew")
     return Manifest.model_validate(data)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from attridex.indexer.architectures import Architecture, family_of
-from attridex.indexer.config import Config, ModelConfig
+from attridex.indexer.architectures import Architecture, Family, family_of
+from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.tasks import Renderer, SpecialTokens
 
@@ -29,24 +29,24 @@ class LoadedModel:
     labels: list[str]
     family: str
     device: torch.device
+    tokenizer: Any
 
 
 def load_model(config: Config) -> LoadedModel:
-    """Load the classifier of a configuration.
+    """Load the model of a configuration.
 
     Raises:
         InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
     """
     wanted = config.model
-    if wanted.task != "sequence-classification":
-        raise InputError(f'model.task = "{wanted.task}" is not built yet; use "sequence-classification"')
     hf = load_hf_config(wanted.path, wanted.revision)
     family = family_of(hf.model_type, wanted.path)
-    labels = resolve_labels(config.corpus.labels, hf)
-    tokenizer = load_tokenizer(wanted.path, wanted.revision)
+    check_task(wanted.task, family, hf, wanted.path)
+    labels = resolve_labels(config.corpus.labels, hf, wanted.task)
+    tokenizer = load_tokenizer(wanted.path, wanted.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
+        model, loading = auto_model(wanted.task).from_pretrained(
             wanted.path, revision=wanted.revision, dtype=getattr(torch, wanted.dtype), output_loading_info=True
         )
     if missing := sorted(loading["missing_keys"]):
@@ -58,7 +58,30 @@ def load_model(config: Config) -> LoadedModel:
     arch = Architecture(model, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
-    return LoadedModel(arch, tokenizer.pad_token_id, labels, hf.model_type, device)
+    return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)
+
+
+def auto_model(task: Task) -> Any:
+    """The class that loads a task's model."""
+    return AutoModelForCausalLM if task == "causal-lm" else AutoModelForSequenceClassification
+
+
+def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
+    """Refuse a model that cannot do a task.
+
+    Raises:
+        InputError: an encoder as a language model, or a multiple-choice model with several outputs.
+    """
+    if task == "causal-lm" and not family.causal:
+        raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
+    if task == "multiple-choice" and hf.num_labels != 1:
+        raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
+
+
+def padding_token(tokenizer: Any) -> int:
+    """The token that fills batches; any will do for a language model, since it is masked."""
+    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return int(next(token for token in known if token is not None))
 
 
 class quiet_transformers:  # noqa: N801 - reads as a statement
@@ -115,17 +138,17 @@ def load_hf_config(path: str, revision: str | None) -> Any:
         raise InputError(f"{path}: no model can be loaded from there (model.path): {str(error).splitlines()[0]}") from None
 
 
-def load_tokenizer(path: str, revision: str | None) -> Any:
+def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
     """The model's tokenizer.
 
     Raises:
-        InputError: there is none, or it has no padding token.
+        InputError: there is none, or it has no padding token, which a classifier was trained with.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: no tokenizer can be loaded from there: {str(error).splitlines()[0]}") from None
-    if tokenizer.pad_token_id is None:
+    if tokenizer.pad_token_id is None and task != "causal-lm":
         raise InputError(
             f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
             "tokenizer.save_pretrained(...)) before fine-tuning, or let `attridex finetune` do it"
@@ -133,12 +156,14 @@ def load_tokenizer(path: str, revision: str | None) -> Any:
     return tokenizer
 
 
-def resolve_labels(wanted: list[str] | None, hf: Any) -> list[str]:
-    """Names of the model's outputs, in their order.
+def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
+    """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
     Raises:
         InputError: `corpus.labels` has another length than the model has outputs, or a name twice.
     """
+    if task != "sequence-classification":
+        return []
     own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
     if wanted is None:
         return own
@@ -179,9 +204,10 @@ def make_renderer(config: Config) -> Renderer:
     """The rendering of a configuration with its model's tokenizer; no weights are loaded."""
     hf = load_hf_config(config.model.path, config.model.revision)
     family = family_of(hf.model_type, config.model.path)
-    tokenizer = load_tokenizer(config.model.path, config.model.revision)
+    tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
     limit = min(config.model.max_length, positions(hf))
-    return renderer_for(config, resolve_labels(config.corpus.labels, hf), tokenizer, family.causal, limit)
+    labels = resolve_labels(config.corpus.labels, hf, config.model.task)
+    return renderer_for(config, labels, tokenizer, family.causal, limit)
 
 
 def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
@@ -191,7 +217,8 @@ def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: 
         ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
-    return Renderer(config.corpus, labels, tokenize, special_tokens(tokenizer, causal), max_length)
+    special = special_tokens(tokenizer, causal)
+    return Renderer(config.corpus, labels, tokenize, special, max_length, config.model.task, tokenizer.decode)
 
 
 def resolve_directory(model: ModelConfig) -> Path:

@@ -1,9 +1,9 @@
 """Neuron attribution: integrated gradients of P(target) in the FFN activations of the read position; kept neurons; DCNS.
 
-Letters: B instances, L layers, F units, m points, C labels.
+Letters: B sequences, L layers, F units, m points, C labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,9 @@ from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.rows import packs, run_rows
 
+Watch = Callable[[Tensor], Tensor]
+"""P(target) [B, R] from the logits [B, R, C] of edited rows; row 0 is unedited."""
+
 
 @dataclass(frozen=True)
 class NeuronPass:
@@ -24,38 +27,36 @@ class NeuronPass:
     Attributes:
         scores: integrated gradients [B, L, F].
         activations: FFN activations at the read position [B, L, F].
-        probabilities: of the labels [B, C].
     """
 
     scores: Tensor
     activations: Tensor
-    probabilities: Tensor
 
 
-def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, steps: int) -> NeuronPass:
+def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, steps: int, watch: Watch) -> NeuronPass:
     """Integrated gradients with a zero baseline, one layer at a time, all other layers running free.
 
-    score(l, i) = a(l, i) / m * sum over k = 0..m-1 of dP(target) / da(l, i) at a(l, :) * k / (m - 1), where the target is
-    the predicted label. Packed models score all layers in one pass; others one layer a pass, to bound memory.
+    score(l, i) = a(l, i) / m * sum over k = 0..m-1 of dP(target) / da(l, i) at a(l, :) * k / (m - 1), where `watch` gives
+    P(target). Packed models score all layers in one pass; others one layer a pass, to bound memory.
     """
     layers = len(arch.layers)
     groups = [range(layers)] if packs(arch, batch) else [range(layer, layer + 1) for layer in range(layers)]
     scores: dict[int, Tensor] = {}
     activations: dict[int, Tensor] = {}
     for group in groups:
-        part, seen, probabilities = score_layers(arch, batch, site, steps, group)
+        part, seen = score_layers(arch, batch, site, steps, group, watch)
         scores |= part
         activations |= seen
     order = range(layers)
     return NeuronPass(
-        torch.stack([scores[layer] for layer in order], 1), torch.stack([activations[layer] for layer in order], 1), probabilities
+        torch.stack([scores[layer] for layer in order], 1), torch.stack([activations[layer] for layer in order], 1)
     )
 
 
 def score_layers(
-    arch: Architecture, batch: TokenBatch, site: Site, steps: int, group: range
-) -> tuple[dict[int, Tensor], dict[int, Tensor], Tensor]:
-    """Scores [B, F] of the layers in `group`, their activations [B, F], and the label probabilities [B, C]."""
+    arch: Architecture, batch: TokenBatch, site: Site, steps: int, group: range, watch: Watch
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Scores [B, F] of the layers in `group`, and their activations [B, F]."""
     alphas = torch.linspace(0, 1, steps, device=batch.ids.device)
     activations: dict[int, Tensor] = {}
     points: dict[int, Tensor] = {}
@@ -70,12 +71,9 @@ def score_layers(
     enter = [steps if layer in group else 0 for layer in range(len(arch.layers))]
     with torch.enable_grad():
         logits, _ = run_rows(arch, batch, site, enter, edit)
-        p = logits.float().softmax(-1)
-        target = p[:, 0].argmax(-1)
-        wanted = p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1)).sum()
-        gradients = torch.autograd.grad(wanted, list(points.values()))
+        gradients = torch.autograd.grad(watch(logits).sum(), list(points.values()))
     scores = {layer: activations[layer] * gradient.sum(1) / steps for layer, gradient in zip(points, gradients, strict=True)}
-    return scores, activations, p[:, 0].detach()
+    return scores, activations
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,8 @@ class NeuronEdit:
         return chosen if self.mode == "keep" else 1 - chosen
 
 
-def edited_probabilities(arch: Architecture, batch: TokenBatch, site: Site, factors: Tensor) -> Tensor:
-    """Label probabilities [B, 1 + V, C]: unedited, then under each of the factors [B, V, L, F]."""
+def edited_logits(arch: Architecture, batch: TokenBatch, site: Site, factors: Tensor) -> Tensor:
+    """Logits [B, 1 + V, C]: unedited, then under each of the factors [B, V, L, F]."""
     variants = factors.shape[1]
     factors = factors.to(batch.ids.device)
 
@@ -102,8 +100,7 @@ def edited_probabilities(arch: Architecture, batch: TokenBatch, site: Site, fact
         return torch.cat([x[:, :1], x[:, 1:] * factors[:, :, layer].to(x.dtype)], 1)
 
     with torch.no_grad():
-        logits, _ = run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit)
-        return logits.float().softmax(-1)
+        return run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit)[0]
 
 
 def kept_neurons(scores: NDArray[np.float32], share: float) -> NDArray[np.int64]:

@@ -82,7 +82,7 @@ def content_settings(config: Config) -> dict[str, Any]:
     data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
     kept = {
         "model": ("task", "dtype", "max_length"),
-        "corpus": ("id", "label", "segments", "truncate", "metadata"),
+        "corpus": ("id", "label", "segments", "choices", "target", "per_token", "truncate", "metadata"),
         "gradients": tuple(data["gradients"]),
         "neurons": tuple(data["neurons"]),
         "index": tuple(data["index"]),

@@ -31,9 +31,10 @@ from attridex.indexer.layout import (
     write_synced,
 )
 from attridex.indexer.neurons import dcns_weights
+from attridex.indexer.objectives import NO_LABEL
 from attridex.indexer.plan import Plan
 from attridex.indexer.progress import Advance
-from attridex.indexer.signatures import Signer
+from attridex.indexer.signatures import Signer, decision
 from attridex.indexer.tables import write_instances, write_neurons
 from attridex.indexer.tasks import Instance
 from attridex.indexer.vectors import unit_rows, write_vectors
@@ -83,10 +84,8 @@ class RangeResults:
         self._signer, self._plan = signer, plan
         self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
         self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
-        self.probabilities = np.zeros((rows, signer.arch.outputs), np.float32)
+        self.decided: list[dict[str, Any]] = [{} for _ in range(rows)]
         self.loss = np.zeros(rows, np.float64)
-        self.predicted = np.zeros(rows, np.int64)
-        self.label = np.zeros(rows, np.int64)
         self.neurons = plan.config.neurons.enabled
         dense = signer.dense.dim if self.neurons else 0
         self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
@@ -98,16 +97,14 @@ class RangeResults:
         label = self._plan.config.gradients.label
         for rows, values in self._signer.gradient_batches(instances, label=label):
             for row, value in zip(rows, values, strict=True):
-                self.gradients[row], self.hidden[row] = value["gradient"], value["hidden"]
-                self.probabilities[row], self.loss[row] = value["probabilities"], value["loss"]
-                self.predicted[row], self.label[row] = value["predicted"], value["label"]
+                self.gradients[row], self.hidden[row] = value.pop("gradient"), value.pop("hidden")
+                self.decided[row], self.loss[row] = value, value["loss"]
             if not self.neurons:
                 advance(len(rows))
         if self.neurons:
-            for rows, signatures in self._signer.neuron_batches(instances):
-                for row, value in zip(rows, signatures, strict=True):
-                    self._keep(row, value)
-                advance(len(rows))
+            for row, value in self._signer.neuron_scores(instances, [decision(value) for value in self.decided]):
+                self._keep(row, value)
+                advance(1)
 
     def _keep(self, row: int, value: dict[str, Any]) -> None:
         self.activations[row], self.attributions[row] = value["activation"], value["attribution"]
@@ -139,7 +136,7 @@ class RangeResults:
         write_vectors(directory / HIDDEN, states, self._plan.precision(states.shape[1]))
         np.save(directory / NORMS, norms)
         np.save(directory / HIDDEN_NORMS, lengths)
-        np.save(directory / PREDICTIONS, self.probabilities[rows])
+        np.save(directory / PREDICTIONS, even([self.decided[row]["probabilities"] for row in rows]))
         write_instances(
             directory / INSTANCES,
             self._plan.survey.columns,
@@ -152,18 +149,26 @@ class RangeResults:
             write_neurons(directory / NEURONS, neuron_columns([self.kept[row] for row in rows], self._signer.units))
 
     def _describe(self, instance: Instance, row: int, norm: np.float32) -> dict[str, Any]:
-        labels, columns = self._signer.labels, self._plan.survey.columns
+        columns, predicted = self._plan.survey.columns, self.decided[row]["predicted"]
         return {
             "id": instance.id,
             "content_hash": instance.key,
-            "label": None if instance.label is None else labels[instance.label],
-            "predicted": labels[int(self.predicted[row])],
+            "label": instance.label_name,
+            "predicted": None if predicted == NO_LABEL else instance.outputs[predicted],
             "loss": float(self.loss[row]),
             "gradient_norm": float(norm),
             "tokens": instance.tokens,
             "truncated": instance.truncated,
             **{name: as_column(instance.fields[name], kind) for name, kind in columns.items()},
         }
+
+
+def even(rows: Sequence[Float32]) -> Float32:
+    """Rows of different lengths as one array, the missing ends NaN."""
+    table = np.full((len(rows), max(map(len, rows), default=0)), np.nan, np.float32)
+    for at, row in enumerate(rows):
+        table[at, : len(row)] = row
+    return table
 
 
 def neuron_columns(kept: Sequence[Sequence[tuple[int, int, float]]], units: int) -> dict[str, NDArray[Any]]:

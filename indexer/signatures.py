@@ -1,5 +1,6 @@
 """The one code path that turns texts into gradients and neuron scores, for the build and for queries alike."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,15 +13,19 @@ from torch import Tensor
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients import NO_LABEL, LabelSource, make_gradients
+from attridex.indexer.gradients import LabelSource, make_gradients
 from attridex.indexer.models import LoadedModel, load_model, make_renderer, model_hash, tokenizer_hash
 from attridex.indexer.neurons import NeuronEdit as Edit
-from attridex.indexer.neurons import edited_probabilities, kept_neurons, score_neurons
+from attridex.indexer.neurons import NeuronPass, edited_logits, kept_neurons, score_neurons
+from attridex.indexer.objectives import OBJECTIVES, Probe, collate
 from attridex.indexer.projection import SparseProjection
 from attridex.indexer.rows import packs
-from attridex.indexer.tasks import Instance
+from attridex.indexer.tasks import PART, Instance
 
-__all__ = ["Edit", "Signature", "Signer", "model_hash", "tokenizer_hash"]
+__all__ = ["Edit", "Edited", "Signature", "Signer", "model_hash", "tokenizer_hash"]
+
+LOGITS = 1 << 26
+"""Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
 Float32 = NDArray[np.float32]
 Neuron = tuple[int, int, float]
@@ -32,11 +37,14 @@ class Signature:
     """What the index knows of one text.
 
     Attributes:
-        predicted: output index with the highest probability.
-        label: output index whose loss was taken.
-        loss: cross-entropy of that label, in nats.
-        probabilities: of the labels [C].
-        hidden: state that the head reads [h].
+        predicted: output index with the highest probability; -1 for causal-lm.
+        label: output index whose loss was taken; -1 for causal-lm.
+        loss: cross-entropy of that label, in nats; for causal-lm the mean over target tokens.
+        outputs: names of what the model decides between.
+        probabilities: of the outputs [C]; for causal-lm the mean probability of the target tokens [1].
+        margins: log-odds of the outputs [C].
+        hidden: state behind the decision [h].
+        greedy: for causal-lm, what the model would have said at the target's positions.
         gradient: projected gradient [d], not normalised.
         scores: neuron scores [L, F].
         activation: FFN activations at the read position [s], projected where they are many.
@@ -47,8 +55,11 @@ class Signature:
     predicted: int
     label: int
     loss: float
+    outputs: tuple[str, ...]
     probabilities: Float32
+    margins: Float32
     hidden: Float32
+    greedy: str | None = None
     gradient: Float32 | None = None
     scores: Float32 | None = None
     activation: Float32 | None = None
@@ -64,6 +75,19 @@ class Signature:
     def top(self, r: int) -> list[Neuron]:
         """The first r kept neurons in descending score; all of them for r = 0."""
         return self.kept(self.keep)[: r or None]
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What the model says with neurons suppressed or kept.
+
+    Attributes:
+        probabilities: of the outputs [1 + number of edits, C]; row 0 is unedited.
+        greedy: for causal-lm, what the model would have said, for each row.
+    """
+
+    probabilities: Float32
+    greedy: tuple[str, ...] | None
 
 
 def as_neurons(scores: Float32, share: float) -> list[Neuron]:
@@ -107,7 +131,8 @@ class Signer:
         self.loaded = loaded
         self.arch = loaded.arch
         self.renderer = make_renderer(config)
-        self.gradients = make_gradients(self.arch, config.gradients)
+        self.objective = OBJECTIVES[config.model.task]
+        self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units
         self.gradient_dim = self.gradients.dim
@@ -118,9 +143,15 @@ class Signer:
         """Load the model of a configuration; see `models.load_model` for what it raises."""
         return cls(config, load_model(config))
 
-    def render(self, record: Mapping[str, Any], where: str) -> Instance:
-        """Render a record; see `tasks.Renderer.render` for what it raises."""
-        return self.renderer.render(record, where)
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> Instance:
+        """Render a record; see `tasks.Renderer.render` for what it raises.
+
+        A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
+        """
+        instance = self.renderer.render(record, where)
+        if not stored or not self.config.corpus.per_token:
+            return instance
+        return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
 
     def sign(
         self, instances: Sequence[Instance], *, gradient: bool = True, neurons: bool = True, label: LabelSource = "gold"
@@ -138,72 +169,105 @@ class Signer:
             for row, value in zip(rows, values, strict=True):
                 parts[row] |= value
         if neurons:
-            for rows, values in self.neuron_batches(instances):
-                for row, value in zip(rows, values, strict=True):
-                    parts[row] |= value
+            for row, value in self.neuron_scores(instances, [decision(part) for part in parts]):
+                parts[row] |= value
         return [Signature(**part, keep=self.config.neurons.keep) for part in parts]
 
     def gradient_batches(
         self, instances: Sequence[Instance], *, gradient: bool = True, label: LabelSource = "gold"
     ) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
         """Positions of a batch, and for each the Signature's fields that one pass gives."""
-        for rows in plan_batches([i.tokens for i in instances], self.config.engine.batch_tokens):
-            batch = self._pad([instances[row] for row in rows])
-            labels = [NO_LABEL if label == "predicted" or instances[row].label is None else instances[row].label for row in rows]
-            taken = self.gradients.take(batch, torch.tensor(labels, device=batch.ids.device))
+        for rows in self._batches(instances):
+            chosen = [instances[row] for row in rows]
+            taken = self.gradients.take(collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted"))
+            reading = taken.reading
+            fields = unstack(
+                predicted=reading.predicted,
+                label=reading.labels,
+                loss=reading.loss,
+                probabilities=reading.probabilities,
+                margins=reading.margins,
+                hidden=reading.hidden,
+                gradient=taken.gradients if gradient else None,
+            )
+            said = [None] * len(rows) if reading.greedy is None else [self._text(tokens) for tokens in reading.greedy]
             yield (
                 rows,
-                unstack(
-                    predicted=taken.logits.argmax(1),
-                    label=taken.labels,
-                    loss=taken.loss,
-                    probabilities=taken.logits.float().softmax(1),
-                    hidden=taken.hidden.float(),
-                    gradient=taken.gradients if gradient else None,
-                ),
+                [
+                    {**values, "outputs": instance.outputs, "greedy": text}
+                    for values, instance, text in zip(fields, chosen, said, strict=True)
+                ],
             )
 
-    def neuron_batches(self, instances: Sequence[Instance]) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-        """Positions of a batch, and for each the Signature's fields about neurons."""
-        site, steps = self.config.neurons.site, self.config.neurons.steps
-        self.arch.check_site(site)
-        for rows in plan_batches(
-            [i.tokens for i in instances], self.config.engine.batch_tokens, self._riding(self.layers * steps)
-        ):
-            scored = score_neurons(self.arch, self._pad([instances[row] for row in rows]), site, steps)
-            yield (
-                rows,
-                unstack(
-                    scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
-                ),
+    def _batches(self, instances: Sequence[Instance]) -> Iterator[list[int]]:
+        """Positions of instances that share a pass: alike in length, and in their number of sequences."""
+        groups: dict[int, list[int]] = {}
+        for position, instance in enumerate(instances):
+            groups.setdefault(len(instance.sequences), []).append(position)
+        for copies, positions in groups.items():
+            lengths = [instances[position].longest for position in positions]
+            for rows in plan_batches(lengths, self.config.engine.batch_tokens // copies):
+                yield [positions[row] for row in rows]
+
+    def neuron_scores(
+        self, instances: Sequence[Instance], decisions: Sequence[tuple[int, float]]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Positions of instances, and the Signature's fields about neurons; `decisions` are theirs (see `decision`)."""
+        self.arch.check_site(self.config.neurons.site)
+        probes = [
+            (row, probe)
+            for row, instance in enumerate(instances)
+            for probe in self.objective.probes(instance, *decisions[row])
+        ]
+        means = Means(Counter(row for row, _ in probes))
+        lengths = [len(probe.sequence) for _, probe in probes]
+        for part in plan_batches(lengths, *self._neuron_budget()):
+            scored = self._score([probes[at][1] for at in part])
+            fields = unstack(
+                scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
             )
+            yield from means.add([probes[at][0] for at in part], fields)
+
+    def _score(self, probes: Sequence[Probe]) -> NeuronPass:
+        site, steps = self.config.neurons.site, self.config.neurons.steps
+        batch = self._pad([probe.sequence for probe in probes])
+        return score_neurons(self.arch, batch, site, steps, lambda logits: self.objective.watch(logits, probes))
+
+    def _neuron_budget(self) -> tuple[int, int]:
+        """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
+        riding = self.layers * self.config.neurons.steps if self.arch.causal else 0
+        return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
 
     def kept(self, scores: Float32) -> list[Neuron]:
         """Kept neurons of scores [L, F] as the index keeps them."""
         return as_neurons(scores, self.config.neurons.keep)
 
-    def edit(self, instances: Sequence[Instance], edits: Sequence[Sequence[Edit]]) -> list[Float32]:
-        """Label probabilities under edits at the read position.
-
-        Returns:
-            For each instance [1 + number of its edits, C]; row 0 is unedited.
+    def edit(self, instances: Sequence[Instance], edits: Sequence[Sequence[Edit]]) -> list[Edited]:
+        """What the model says under edits at the read position (causal-lm: at the position before each target token).
 
         Raises:
             InputError: a neuron that the model does not have.
         """
-        answers: list[Float32] = []
-        for instance, variants in zip(instances, edits, strict=True):
-            factors = (
-                torch.stack([self._factors(edit) for edit in variants]) if variants else torch.ones(0, self.layers, self.units)
-            )
-            batch = self._pad([instance])
-            chunk = max(1, self.config.engine.batch_tokens // (1 if packs(self.arch, batch) else instance.tokens))
-            parts = [
-                edited_probabilities(self.arch, batch, self.config.neurons.site, part[None]).cpu().numpy()[0]
-                for part in factors.split(chunk)
-            ] or [edited_probabilities(self.arch, batch, self.config.neurons.site, factors[None]).cpu().numpy()[0]]
-            answers.append(np.concatenate([parts[0], *[part[1:] for part in parts[1:]]]))
-        return answers
+        return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
+
+    def _edited(self, instance: Instance, edits: Sequence[Edit]) -> Edited:
+        none = torch.ones(0, self.layers, self.units)
+        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else none
+        probes = self.objective.edited(instance)
+        batch = self._pad([probe.sequence for probe in probes])
+        width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
+        chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
+        probabilities, greedy = [], []
+        for number, part in enumerate(factors.split(chunk)):
+            logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
+            fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
+            probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
+            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.target else []
+        return Edited(np.concatenate(probabilities), tuple(greedy) if instance.target else None)
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        """Tokens as text."""
+        return str(self.loaded.tokenizer.decode(list(tokens))).strip()
 
     def _factors(self, edit: Edit) -> Tensor:
         for layer, unit in edit.neurons:
@@ -213,12 +277,34 @@ class Signer:
                 )
         return edit.factors(self.layers, self.units)
 
-    def _riding(self, rows: int) -> int:
-        """Tokens' worth of edited copies that ride along with each sequence."""
-        return rows if self.arch.causal else 0
+    def _pad(self, sequences: Sequence[Sequence[int]]) -> TokenBatch:
+        return pad(sequences, self.loaded.pad, self.loaded.device)
 
-    def _pad(self, instances: Sequence[Instance]) -> TokenBatch:
-        return pad([instance.sequences[0] for instance in instances], self.loaded.pad, self.loaded.device)
+
+def decision(fields: Mapping[str, Any]) -> tuple[int, float]:
+    """The predicted output of a signature's fields, and its margin."""
+    return fields["predicted"], float(fields["margins"][fields["predicted"]])
+
+
+class Means:
+    """Averages over an instance's probes, given as soon as the last one is in."""
+
+    def __init__(self, counts: Mapping[int, int]) -> None:
+        """Probes of each instance."""
+        self._counts = dict(counts)
+        self._sums: dict[int, dict[str, Any]] = {}
+        self._seen: Counter[int] = Counter()
+
+    def add(self, rows: Sequence[int], fields: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Add probes' fields; give the means of instances that are complete."""
+        for row, values in zip(rows, fields, strict=True):
+            before = self._sums.pop(row, None)
+            total = values if before is None else {name: before[name] + value for name, value in values.items()}
+            self._seen[row] += 1
+            if self._seen[row] == self._counts[row]:
+                yield row, {name: value / np.float32(self._counts[row]) for name, value in total.items()}
+            else:
+                self._sums[row] = total
 
 
 def unstack(**columns: Tensor | None) -> list[dict[str, Any]]:

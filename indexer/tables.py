@@ -68,7 +68,7 @@ class Catalog:
         self._con.execute(f"SET temp_directory = '{str(path.parent).replace(chr(39), chr(39) * 2)}/spill'")
         fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._columns.items())
         self._con.execute(f"CREATE TABLE instances (row BIGINT PRIMARY KEY, {fields})")
-        self._con.execute("CREATE TABLE predictions (row BIGINT, label VARCHAR, probability FLOAT)")
+        self._con.execute("CREATE TABLE predictions (row BIGINT, output INTEGER, label VARCHAR, probability FLOAT)")
         self._con.execute("CREATE TABLE runs (version VARCHAR, created VARCHAR, revision VARCHAR, attridex VARCHAR)")
         self._con.execute("CREATE TEMP TABLE unsorted (neuron INTEGER, row BIGINT, score FLOAT, rank INTEGER, weight DOUBLE)")
 
@@ -78,17 +78,27 @@ class Catalog:
         table = table.add_column(0, "row", pa.array(np.arange(offset, offset + len(table), dtype=np.int64)))
         self._insert("instances", table, f"row, {', '.join(map(quoted, self._columns))}")
 
-    def add_predictions(self, probabilities: np.ndarray[Any, Any], labels: Sequence[str], offset: int) -> None:
-        """Add a shard's label probabilities [rows, C]."""
+    def add_predictions(self, probabilities: np.ndarray[Any, Any], names: Sequence[str] | None, offset: int) -> None:
+        """Add a shard's output probabilities [rows, C], NaN where a row has fewer outputs.
+
+        `names` are those of the outputs; without names, an output is named by its number, a single one by the row's label.
+        """
         rows, outputs = probabilities.shape
+        numbers = np.tile(np.arange(outputs, dtype=np.int32), rows)
+        own = list(names) if names else [None if outputs == 1 else str(number) for number in range(outputs)]
         table = pa.table(
             {
                 "row": np.repeat(np.arange(offset, offset + rows, dtype=np.int64), outputs),
-                "label": pa.array(list(labels) * rows, pa.string()),
+                "output": numbers,
+                "label": pa.array(own * rows, pa.string()),
                 "probability": probabilities.reshape(-1).astype(np.float32),
             }
+        ).filter(pa.array(~np.isnan(probabilities.reshape(-1))))
+        self._insert("predictions", table, "row, output, label, probability")
+        self._con.execute(
+            "UPDATE predictions SET label = instances.label FROM instances "
+            "WHERE predictions.label IS NULL AND instances.row = predictions.row"
         )
-        self._insert("predictions", table, "row, label, probability")
 
     def add_neurons(self, path: Path, offset: int) -> None:
         """Add a shard's kept neurons."""

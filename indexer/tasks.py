@@ -1,17 +1,22 @@
 """Rendering: the one way that a record becomes token ids, shared by training, indexing, queries and studies."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any
 
 import numpy as np
 
-from attridex.indexer.config import CorpusConfig
+from attridex.indexer.config import CorpusConfig, Task
 from attridex.indexer.errors import InputError, nearest
 
 Tokenize = Callable[[str], list[int]]
+PART = "#"
+"""Stands in an id between the instance's own and the number of its target token (corpus.per_token)."""
+CHOICE = "choice"
+"""Field of a multiple-choice segment that stands for each choice in turn."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,12 @@ class Instance:
     Attributes:
         id: the record's id.
         sequences: token ids, one sequence (for multiple-choice one a choice).
-        label: output index, or None where the record has none.
+        label: output index, or None where the record has none (causal-lm never has one).
         key: content hash of tokens and label.
         truncated: whether tokens were cut to fit the model.
         fields: the record's text fields and metadata.
+        target: for causal-lm, how many tokens at the end of the sequence are the target.
+        outputs: names of what the model decides between: labels, choice numbers, or the target's text alone.
     """
 
     id: str
@@ -33,11 +40,25 @@ class Instance:
     key: str
     truncated: bool
     fields: Mapping[str, Any]
+    target: int = 0
+    outputs: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> int:
         """Number of tokens over all sequences."""
         return sum(len(sequence) for sequence in self.sequences)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return max(map(len, self.sequences))
+
+    @property
+    def label_name(self) -> str | None:
+        """The label as tables show it: its name, a choice's number, or the target's text."""
+        if self.target:
+            return self.outputs[0]
+        return None if self.label is None else self.outputs[self.label]
 
 
 @dataclass(frozen=True)
@@ -86,26 +107,39 @@ class Renderer:
     """Turns records into instances, the same way everywhere.
 
     Attributes:
-        labels: names of the model's outputs, in their order.
-        text_fields: fields that the segments show.
+        labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
+        text_fields: columns that the segments (and the target) show.
     """
 
     def __init__(
-        self, corpus: CorpusConfig, labels: Sequence[str], tokenize: Tokenize, special: SpecialTokens, max_length: int
+        self,
+        corpus: CorpusConfig,
+        labels: Sequence[str],
+        tokenize: Tokenize,
+        special: SpecialTokens,
+        max_length: int,
+        task: Task = "sequence-classification",
+        show: Callable[[Sequence[int]], str] = str,
     ) -> None:
-        """`tokenize` gives the ids of a text without special tokens.
+        """`tokenize` gives the ids of a text without special tokens, `show` the text of ids.
 
         Raises:
             InputError: a segment is not a format string, or `truncate` names no segment, or several.
         """
         self.labels = list(labels)
-        self._index = {name: number for number, name in enumerate(self.labels)}
+        self._index = {name: number for number, name in enumerate(corpus.labels or labels)}
         self._corpus = corpus
+        self._task = task
         self._tokenize = tokenize
+        self._show = show
         self._special = special
         self._max_length = max_length
         self._segments = [parse_segment(template) for template in corpus.segments]
-        self.text_fields = tuple(dict.fromkeys(name for segment in self._segments for name in segment.fields))
+        self._target = parse_segment(corpus.target) if corpus.target is not None else None
+        shown = [name for segment in (*self._segments, *filter(None, [self._target])) for name in segment.fields]
+        if task == "multiple-choice":
+            shown = [corpus.choices if name == CHOICE else name for name in shown]
+        self.text_fields = tuple(dict.fromkeys(shown))
         self._cut = self._cut_segment(corpus.truncate)
 
     def _cut_segment(self, truncate: str | None) -> int | None:
@@ -115,7 +149,7 @@ class Renderer:
         if len(holders) != 1:
             raise InputError(
                 f"corpus.truncate: '{truncate}' stands in {len(holders)} segments; name a field of exactly one "
-                f"({', '.join(self.text_fields)})"
+                f"({', '.join(dict.fromkeys(name for segment in self._segments for name in segment.fields))})"
             )
         return holders[0]
 
@@ -125,18 +159,75 @@ class Renderer:
         Raises:
             InputError: a column is missing, a text empty, a label unknown, or the instance too long to cut.
         """
-        fields = {name: self._text(record, name, where) for name in self.text_fields}
-        label = self.label(record, where)
-        ids, truncated = self._fit([self._tokenize(segment.text(fields)) for segment in self._segments], where)
-        metadata = {name: record.get(name) for name in self._corpus.metadata}
+        choices = self._choices(record, where) if self._task == "multiple-choice" else ()
+        columns = [name for name in self.text_fields if not choices or name != self._corpus.choices]
+        texts = {name: self._text(record, name, where) for name in columns}
+        target = self._target_tokens(texts, where) if self._target else []
+        outputs = self._outputs(texts, choices)
+        label = None if self._target else self.label(record, where, outputs)
+        fitted = [self._fit(parts, target, where) for parts in self._parts(texts, choices)]
+        sequences = tuple(ids for ids, _ in fitted)
+        fields = {name: list(choices) if name not in texts else texts[name] for name in self.text_fields}
         return Instance(
             id=str(record.get(self._corpus.id, "")),
-            sequences=(ids,),
+            sequences=sequences,
             label=label,
-            key=content_hash([ids], label),
-            truncated=truncated,
-            fields={**metadata, **fields},
+            key=content_hash(sequences, len(target) if self._target else label),
+            truncated=any(cut for _, cut in fitted),
+            fields={**{name: record.get(name) for name in self._corpus.metadata}, **fields},
+            target=len(target),
+            outputs=outputs,
         )
+
+    def per_token(self, instance: Instance) -> list[Instance]:
+        """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""
+        ids, parts = instance.sequences[0], []
+        for number in range(instance.target):
+            end = len(ids) - instance.target + number + 1
+            parts.append(
+                replace(
+                    instance,
+                    id=f"{instance.id}{PART}{number}",
+                    sequences=(ids[:end],),
+                    key=content_hash([ids[:end]], 1),
+                    target=1,
+                    outputs=(self._show(ids[end - 1 : end]).strip(),),
+                )
+            )
+        return parts
+
+    def _outputs(self, texts: Mapping[str, str], choices: Sequence[str]) -> tuple[str, ...]:
+        if self._target:
+            return (self._target.text(texts).strip(),)
+        return tuple(map(str, range(len(choices)))) if choices else tuple(self.labels)
+
+    def _parts(self, texts: Mapping[str, str], choices: Sequence[str]) -> list[list[list[int]]]:
+        """Token ids of the segments, each tokenised alone: one list a sequence."""
+        filled = [{**texts, CHOICE: choice} for choice in choices] or [dict(texts)]
+        return [[self._tokenize(segment.text(values)) for segment in self._segments] for values in filled]
+
+    def _target_tokens(self, texts: Mapping[str, str], where: str) -> list[int]:
+        target = self._tokenize(self._target.text(texts)) if self._target else []
+        if not target:
+            raise InputError(f"{where}: the target has no tokens; corpus.target must show a text")
+        return target
+
+    def _choices(self, record: Mapping[str, Any], where: str) -> tuple[str, ...]:
+        """The choices of a record: a list of texts, or the JSON of one (CSV, the index's own table)."""
+        name = self._corpus.choices
+        if name not in record:
+            raise InputError(f"{where}: missing column '{name}' (corpus.choices); {nearest(name, record)}")
+        value = record[name]
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = None
+        if isinstance(value, Mapping):  # as Hugging Face datasets of this kind have it
+            value = value.get("text")
+        if not isinstance(value, list | tuple) or len(value) < 2 or not all(isinstance(c, str) and c.strip() for c in value):
+            raise InputError(f"{where}: column '{name}' holds {record[name]!r}; a list of two or more texts is needed")
+        return tuple(value)
 
     def _text(self, record: Mapping[str, Any], name: str, where: str) -> str:
         if name not in record:
@@ -149,12 +240,13 @@ class Renderer:
             raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
         return text
 
-    def label(self, record: Mapping[str, Any], where: str) -> int | None:
+    def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = ()) -> int | None:
         """Output index of a record's label; None where it has none.
 
         Raises:
-            InputError: the label is not one of the model's outputs.
+            InputError: the label is not one of the record's `outputs` (by default the model's).
         """
+        outputs = outputs or self.labels
         value = record.get(self._corpus.label)
         if value is None:
             return None
@@ -162,18 +254,18 @@ class Renderer:
             number = self._index.get(value)
             if number is None and value.strip().isdecimal():
                 number = int(value)
-            if number is not None and number < len(self.labels):
+            if number is not None and number < len(outputs):
                 return number
-        elif not isinstance(value, bool) and isinstance(value, int | float) and value in range(len(self.labels)):
+        elif not isinstance(value, bool) and isinstance(value, int | float) and value in range(len(outputs)):
             return int(value)
         raise InputError(
-            f"{where}: label {value!r} is none of the model's outputs: {', '.join(self.labels)} "
-            f"(or their number, 0 to {len(self.labels) - 1}); set corpus.labels if the outputs have other names"
+            f"{where}: label {value!r} is none of the model's outputs: {', '.join(self._corpus.labels or outputs)} "
+            f"(or their number, 0 to {len(outputs) - 1}); set corpus.labels if the outputs have other names"
         )
 
-    def _fit(self, parts: list[list[int]], where: str) -> tuple[tuple[int, ...], bool]:
-        """Join segments; cut the end of the one named by `truncate` where the whole is too long."""
-        before, after = self._special.before, self._special.after
+    def _fit(self, parts: list[list[int]], target: list[int], where: str) -> tuple[tuple[int, ...], bool]:
+        """Join segments and target; cut the end of the segment named by `truncate` where the whole is too long."""
+        before, after = self._special.before, (*self._special.after, *target)
         excess = len(before) + len(after) + sum(map(len, parts)) - self._max_length
         if excess > 0:
             if self._cut is None or len(parts[self._cut]) < excess:

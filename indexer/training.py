@@ -2,23 +2,23 @@
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from attridex.indexer.architectures import Architecture, family_of
-from attridex.indexer.batches import TokenBatch, pad, plan_batches
-from attridex.indexer.config import Config, TrainingConfig
+from attridex.indexer.batches import plan_batches
+from attridex.indexer.config import Config, Task, TrainingConfig
 from attridex.indexer.corpus import read_file, rendered
 from attridex.indexer.errors import InputError, NumericError
+from attridex.indexer.gradients import final_states
 from attridex.indexer.layout import dumps, publish, write_synced
-from attridex.indexer.models import load_hf_config, positions, quiet_transformers, renderer_for
+from attridex.indexer.models import auto_model, check_task, load_hf_config, positions, quiet_transformers, renderer_for
+from attridex.indexer.objectives import OBJECTIVES, Reading, collate
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.tasks import Instance, Renderer
 
@@ -27,7 +27,7 @@ RECORD = "finetune.json"
 
 
 def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[str, Any]:
-    """Train a classifier on the corpus of a configuration; resumes a killed run from its last checkpoint.
+    """Train a model on the corpus of a configuration; resumes a killed run from its last checkpoint.
 
     Returns:
         Figures: instances, steps, train_loss, and accuracy for each test file.
@@ -43,28 +43,31 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
         raise InputError(f"{out}: there is a model already; choose another --out or remove it")
     labels = training_labels(config)
     torch.manual_seed(training.seed)
-    arch, tokenizer = base_model(training, labels)
+    arch, tokenizer = base_model(training, config.model.task, labels)
     limit = min(config.model.max_length, positions(arch.model.config))
     renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
     instances = [instance for _, instance in rendered(config.corpus, renderer, labels_needed=True)]
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
     tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
-    figures: dict[str, Any] = {"instances": len(instances), **train(arch, tokenizer, instances, training, out, show_progress)}
-    figures["accuracy"] = {Path(path).name: accuracy(arch, data, tokenizer.pad_token_id) for path, data in tests.items()}
+    reader = TaskReader(arch, config.model.task, tokenizer.pad_token_id)
+    figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
+    figures["accuracy"] = {Path(path).name: accuracy(reader, data) for path, data in tests.items()}
     save(arch, tokenizer, config, figures, out)
     return figures
 
 
 def training_labels(config: Config) -> list[str]:
-    """The model's outputs, in their order: `corpus.labels`."""
+    """The model's outputs, in their order: `corpus.labels`; none where records bring their own."""
+    if config.model.task != "sequence-classification":
+        return []
     if config.corpus.labels is not None:
         return config.corpus.labels
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 
-def base_model(training: TrainingConfig, labels: Sequence[str]) -> tuple[Architecture, Any]:
-    """The pretrained model with a new head, cut to its first `layers`, and its tokenizer with a padding token."""
+def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
+    """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
     from transformers import AutoTokenizer
 
     hf = load_hf_config(training.base, None)
@@ -79,10 +82,12 @@ def base_model(training: TrainingConfig, labels: Sequence[str]) -> tuple[Archite
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
-    hf.id2label = dict(enumerate(labels))
-    hf.label2id = {label: number for number, label in enumerate(labels)}
+    if task != "causal-lm":
+        hf.id2label = dict(enumerate(labels or ["choice"]))
+        hf.label2id = {label: number for number, label in hf.id2label.items()}
+    check_task(task, family, hf, training.base)
     with quiet_transformers():
-        model = AutoModelForSequenceClassification.from_pretrained(training.base, config=hf, dtype=torch.float32)
+        model = auto_model(task).from_pretrained(training.base, config=hf, dtype=torch.float32)
     return Architecture(model, family), tokenizer
 
 
@@ -91,15 +96,32 @@ def read_labelled(path: Path, renderer: Renderer) -> list[Instance]:
     instances = []
     for record in read_file(path):
         instance = renderer.render(record.values, record.where)
-        if instance.label is None:
+        if instance.label_name is None:
             raise InputError(f"{record.where}: a test instance needs a label")
         instances.append(instance)
     return instances
 
 
-def train(
-    arch: Architecture, tokenizer: Any, instances: Sequence[Instance], training: TrainingConfig, out: Path, show: bool
-) -> dict[str, float]:
+class TaskReader:
+    """Reads instances as attribution does: the loss and the decision of a task."""
+
+    def __init__(self, arch: Architecture, task: Task, pad_token: int) -> None:
+        """`pad_token` fills batches."""
+        self.arch = arch
+        self._objective = OBJECTIVES[task]
+        self._pad = pad_token
+
+    def read(self, instances: Sequence[Instance]) -> Iterator[tuple[list[Instance], Reading]]:
+        """Readings of instances, those with as many sequences together."""
+        groups: dict[int, list[Instance]] = {}
+        for instance in instances:
+            groups.setdefault(len(instance.sequences), []).append(instance)
+        for group in groups.values():
+            batch = collate(group, self._pad, next(self.arch.model.parameters()).device)
+            yield group, self._objective.read(self.arch, final_states(self.arch, batch), batch)
+
+
+def train(reader: TaskReader, instances: Sequence[Instance], training: TrainingConfig, out: Path, show: bool) -> dict[str, float]:
     """Run HF Trainer over the instances; checkpoints lie beside `out` until it is done."""
     checkpoints = out.with_name(f"{out.name}.checkpoints")
     steps = math.ceil(len(instances) / training.batch_size * training.epochs)
@@ -122,41 +144,27 @@ def train(
         log_level="error",
         dataloader_pin_memory=False,
     )
-    data = [{"input_ids": list(i.sequences[0]), "label": i.label} for i in instances]
+    data = [{"input_ids": max(i.sequences, key=len), "instance": i} for i in instances]  # Trainer sorts by these lengths
     with quiet_transformers(), progress("Fine-tuning", steps, "steps", enabled=show) as advance:
         trainer = ReadoutTrainer(
-            model=arch.model,
+            model=reader.arch.model,
             args=arguments,
             train_dataset=data,
-            data_collator=Collate(tokenizer.pad_token_id),
+            data_collator=lambda rows: {"instances": [row["instance"] for row in rows]},
             callbacks=[Steps(advance)],
         )
-        trainer.arch = arch
+        trainer.reader = reader
         trainer.remove_callback(PrinterCallback)
         result = trainer.train(resume_from_checkpoint=bool(list(checkpoints.glob("checkpoint-*"))))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    arch.model.eval()
+    reader.arch.model.eval()
     return {"steps": result.global_step, "train_loss": result.training_loss}
-
-
-class Collate:
-    """Turns training rows into a padded batch."""
-
-    def __init__(self, pad_token: int) -> None:
-        """`pad_token` fills the right side."""
-        self._pad = pad_token
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Ids, mask, lengths and labels of a batch."""
-        batch = pad([row["input_ids"] for row in rows], self._pad, torch.device("cpu"))
-        labels = torch.tensor([row["label"] for row in rows])
-        return {"ids": batch.ids, "mask": batch.mask, "lengths": batch.lengths, "labels": labels}
 
 
 class ReadoutTrainer(Trainer):  # type: ignore[misc]
     """Trainer whose loss reads the position that attribution reads."""
 
-    arch: Architecture
+    reader: TaskReader
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """Mean cross-entropy of a batch.
@@ -164,19 +172,12 @@ class ReadoutTrainer(Trainer):  # type: ignore[misc]
         Raises:
             NumericError: it is not finite.
         """
-        loss = F.cross_entropy(logits(self.arch, TokenBatch(inputs["ids"], inputs["mask"], inputs["lengths"])), inputs["labels"])
+        loss = torch.cat([reading.loss for _, reading in self.reader.read(inputs["instances"])]).mean()
         if not torch.isfinite(loss):
             raise NumericError(
                 f"fine-tuning: the loss is {loss.item()} at step {self.state.global_step}; lower training.learning_rate"
             )
         return (loss, {}) if return_outputs else loss
-
-
-def logits(arch: Architecture, batch: TokenBatch) -> Tensor:
-    """Logits [B, C] of a batch."""
-    output = arch.body(batch.ids, attention_mask=batch.mask)
-    result: Tensor = arch.head(arch.hidden_states(output, batch.read(arch.causal)))
-    return result
 
 
 class Steps(TrainerCallback):  # type: ignore[misc]
@@ -193,16 +194,20 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self._seen = state.global_step
 
 
-def accuracy(arch: Architecture, instances: Sequence[Instance], pad_token: int, budget: int = 4096) -> float:
-    """Share of instances whose label has the highest probability."""
-    device = next(arch.model.parameters()).device
+def accuracy(reader: TaskReader, instances: Sequence[Instance], budget: int = 4096) -> float:
+    """Share of instances whose label (for causal-lm: each token of whose target) is the most probable."""
     right = 0
     with torch.no_grad():
         for rows in plan_batches([instance.tokens for instance in instances], budget):
-            batch = pad([instances[row].sequences[0] for row in rows], pad_token, device)
-            guesses = logits(arch, batch).argmax(1).tolist()
-            right += sum(guess == instances[row].label for guess, row in zip(guesses, rows, strict=True))
+            for group, reading in reader.read([instances[row] for row in rows]):
+                said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
+                right += sum(answer == expected(instance) for answer, instance in zip(said, group, strict=True))
     return right / len(instances)
+
+
+def expected(instance: Instance) -> int | list[int] | None:
+    """The right answer: the label, or the target's tokens."""
+    return list(instance.sequences[0][-instance.target :]) if instance.target else instance.label
 
 
 def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[str, Any], out: Path) -> None:

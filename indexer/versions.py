@@ -91,7 +91,7 @@ def write_catalog(
     for entry in entries:
         shard = shard_dir(index, entry.name)
         catalog.add_instances(shard / INSTANCES, offset)
-        catalog.add_predictions(np.load(shard / PREDICTIONS), signer.labels, offset)
+        catalog.add_predictions(np.load(shard / PREDICTIONS), signer.labels or None, offset)
         if plan.config.neurons.enabled:
             catalog.add_neurons(shard / NEURONS, offset)
         offset += entry.rows

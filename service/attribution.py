@@ -47,7 +47,7 @@ from attridex.service.scan import Hits, Part, Scanner
 from attridex.service.store import IndexVersion, Store
 
 if TYPE_CHECKING:
-    pass
+    from attridex.indexer.signatures import Edited
 
 Float64 = NDArray[np.float64]
 
@@ -76,6 +76,26 @@ def intervention_name(intervention: Intervention) -> str:
     if intervention.neurons is None:
         return f"{intervention.mode} {intervention.method}:{intervention.r}"
     return f"{intervention.mode} {','.join(f'{layer}-{unit_number}' for layer, unit_number in intervention.neurons)}"
+
+
+def edited_result(
+    one: Asked,
+    intervention: Intervention,
+    neurons: tuple[tuple[int, int], ...],
+    edited: "Edited",
+    row: int,
+) -> InterventionResult:
+    """What the model says under one intervention: row `row` of what was computed."""
+    outputs = one.signature.outputs if one.signature else ()
+    p = edited.probabilities[row]
+    return InterventionResult(
+        intervention.name or intervention_name(intervention),
+        intervention.mode,
+        outputs[int(np.argmax(p))] if edited.greedy is None else "",
+        tuple(zip(outputs, map(float, p), strict=True)),
+        neurons,
+        edited.greedy[row] if edited.greedy else "",
+    )
 
 
 class Attribution(Catalogue):
@@ -317,17 +337,10 @@ class Attribution(Catalogue):
         encoder = self._reader.model()
         chosen = [self._chosen(version, one, intervention, timings, checkpoint) for intervention in interventions]
         edits = [Edit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
-        rows = encoder.edit(self._reader.rendered(version, one), edits, timings, checkpoint)[1:]
-        labels = version.manifest.model.labels
+        edited = encoder.edit(self._reader.rendered(version, one), edits, timings, checkpoint)
         results = [
-            InterventionResult(
-                intervention.name or intervention_name(intervention),
-                intervention.mode,
-                labels[int(np.argmax(p))],
-                tuple(zip(labels, map(float, p), strict=True)),
-                neurons,
-            )
-            for intervention, neurons, p in zip(interventions, chosen, rows, strict=True)
+            edited_result(one, intervention, neurons, edited, row)
+            for row, (intervention, neurons) in enumerate(zip(interventions, chosen, strict=True), 1)
         ]
         prediction = self._reader.prediction(version, one)
         if prediction is None:

@@ -268,7 +268,11 @@ def prediction(value: Prediction | None) -> pb.Prediction | None:
     if value is None:
         return None
     return pb.Prediction(
-        predicted=value.predicted, label=value.label, loss=value.loss, probabilities=probabilities(value.probabilities)
+        predicted=value.predicted,
+        label=value.label,
+        loss=value.loss,
+        probabilities=probabilities(value.probabilities),
+        greedy=value.greedy,
     )
 
 
@@ -325,6 +329,7 @@ def predict_results(answer: Answer[PredictResult]) -> list[pb.PredictResult]:
                     predicted=each.predicted,
                     probabilities=probabilities(each.probabilities),
                     neurons=[pb.Neuron(layer=layer, unit=unit) for layer, unit in each.neurons],
+                    greedy=each.greedy,
                 )
                 for each in result.interventions
             ],

@@ -14,10 +14,10 @@ from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.layout import Manifest
 from attridex.service.errors import CancelledError, DamagedIndexError, InvalidArgumentError, OverloadedError
-from attridex.service.requests import Checkpoint, Float32, LabelSource, Timings
+from attridex.service.requests import Checkpoint, LabelSource, Timings
 
 if TYPE_CHECKING:
-    from attridex.indexer.signatures import Edit, Signature
+    from attridex.indexer.signatures import Edit, Edited, Signature
     from attridex.indexer.tasks import Instance
 
 WAITING = 1024
@@ -35,8 +35,8 @@ POLL_SECONDS = 0.05
 class ModelSigner(Protocol):
     """What the encoder needs of `indexer.signatures.Signer`."""
 
-    def render(self, record: Mapping[str, Any], where: str) -> "Instance":
-        """Render a record."""
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> "Instance":
+        """Render a record; `stored` where it is an instance of the index."""
         ...
 
     def sign(
@@ -45,8 +45,8 @@ class ModelSigner(Protocol):
         """Sign instances."""
         ...
 
-    def edit(self, instances: Sequence["Instance"], edits: Sequence[Sequence["Edit"]]) -> list[Float32]:
-        """Probabilities under edits."""
+    def edit(self, instances: Sequence["Instance"], edits: Sequence[Sequence["Edit"]]) -> list["Edited"]:
+        """What the model says under edits."""
         ...
 
 
@@ -154,14 +154,14 @@ class Encoder:
         self._jobs.put(None)
         self._thread.join()
 
-    def render(self, record: Mapping[str, Any], where: str) -> "Instance":
-        """Render a record.
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> "Instance":
+        """Render a record; `stored` where it is an instance of the index.
 
         Raises:
             InvalidArgumentError: a missing column, an unknown label, an empty or too long text.
         """
         try:
-            return self._signer.render(record, where)
+            return self._signer.render(record, where, stored=stored)
         except InputError as error:
             raise InvalidArgumentError(str(error), "queries") from None
 
@@ -174,11 +174,11 @@ class Encoder:
             known[at] = self._cache.put(job.instance.key, need, job.result)
         return [signature for signature in known if signature is not None]
 
-    def edit(self, instance: "Instance", edits: Sequence["Edit"], timings: Timings, checkpoint: Checkpoint) -> Float32:
-        """Probabilities [1 + number of edits, C]; row 0 is unedited."""
+    def edit(self, instance: "Instance", edits: Sequence["Edit"], timings: Timings, checkpoint: Checkpoint) -> "Edited":
+        """What the model says, unedited and under each edit."""
         job = Job(instance, None, edits)
         self._run([job], timings, checkpoint)
-        result: Float32 = job.result
+        result: Edited = job.result
         return result
 
     def _run(self, jobs: Sequence[Job], timings: Timings, checkpoint: Checkpoint) -> None:

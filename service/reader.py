@@ -92,9 +92,10 @@ class Reader:
         if one.query.record is not None:
             return self.model().render(one.query.record, f"query '{one.name}'")
         corpus = version.manifest.config["corpus"]
-        names = [*version.manifest.corpus["text_fields"], "label"]
+        names = [*version.manifest.corpus["text_fields"], "id", "label"]
         values = version.fields([one.row or 0], names)[0]
-        return self.model().render({**values, corpus["label"]: values["label"]}, f"instance '{one.name}'")
+        record = {**values, corpus["id"]: values["id"], corpus["label"]: stored_label(version, values["label"])}
+        return self.model().render(record, f"instance '{one.name}'", stored=True)
 
     def model(self) -> Encoder:
         """The model's encoder.
@@ -110,15 +111,26 @@ class Reader:
 
     def prediction(self, version: IndexVersion, one: Asked) -> Prediction | None:
         """The model's own answer: from the signature, or as the index stored it."""
-        labels = version.manifest.model.labels
         if one.signature is not None:
-            s = one.signature
-            return Prediction(
-                labels[s.predicted], labels[s.label], float(s.loss), tuple(zip(labels, map(float, s.probabilities), strict=True))
-            )
+            return signed(one.signature)
         if one.row is None:
             return None
         values = version.fields([one.row], ("predicted", "label", "loss"))[0]
-        found = dict(version.select("SELECT label, probability FROM predictions WHERE row = ?", [one.row]))
+        found = version.select("SELECT label, probability FROM predictions WHERE row = ? ORDER BY output", [one.row])
         label = values["label"] if version.manifest.label == "gold" else values["predicted"]
-        return Prediction(values["predicted"], label or "", values["loss"], tuple((name, float(found[name])) for name in labels))
+        probabilities = tuple((str(name), float(p)) for name, p in found)
+        return Prediction(values["predicted"] or "", label or "", values["loss"], probabilities)
+
+
+def stored_label(version: IndexVersion, label: str | None) -> str | int | None:
+    """A label as a record gives it: choices are stored by number."""
+    return int(label) if version.manifest.task == "multiple-choice" and label is not None else label
+
+
+def signed(signature: "Signature") -> Prediction:
+    """What a signature says of the model's answer; a language model's label is its target."""
+    s = signature
+    label = s.outputs[0] if s.label < 0 else s.outputs[s.label]
+    predicted = "" if s.predicted < 0 else s.outputs[s.predicted]
+    probabilities = tuple(zip(s.outputs, map(float, s.probabilities), strict=True))
+    return Prediction(predicted, label, float(s.loss), probabilities, s.greedy or "")

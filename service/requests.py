@@ -162,12 +162,13 @@ class Info:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's own answer to a query; `label` is the one whose loss the gradient is of."""
+    """The model's own answer to a query; `label` is the one whose loss the gradient is of; `greedy` for causal-lm."""
 
     predicted: str
     label: str
     loss: float
     probabilities: tuple[tuple[str, float], ...]
+    greedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,7 @@ class InterventionResult:
     predicted: str
     probabilities: tuple[tuple[str, float], ...]
     neurons: tuple[tuple[int, int], ...]
+    greedy: str = ""
 
 
 @dataclass(frozen=True)

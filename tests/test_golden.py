@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-FAMILIES = ["opt", "gpt2", "bert"]
+CASES = ["opt", "gpt2", "bert", "opt-mc", "gpt2-lm"]
+HEADS = ["opt", "gpt2", "bert", "opt-mc"]
 
 
 def close(found: Any, expected: Any) -> bool:
@@ -24,8 +25,10 @@ def write_config(path: Path, family: str, expected: dict[str, Any], gradients: s
         f"""
         [model]
         path = "{case / "model"}"
+        task = "{expected.get("task", "sequence-classification")}"
         [corpus]
         files = ["{case / "train.jsonl"}"]
+        {f'target = "{expected["target"]}"' if expected.get("target") else ""}
         segments = {json.dumps(expected["segments"])}
         metadata = ["genre"]
         [gradients]
@@ -39,8 +42,16 @@ def write_config(path: Path, family: str, expected: dict[str, Any], gradients: s
     return path
 
 
-@pytest.fixture(params=FAMILIES)
-def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+Case = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param, json.loads((GOLDEN / request.param / "expected.json").read_text())
+
+
+@pytest.fixture(params=HEADS)
+def head_case(request: pytest.FixtureRequest) -> Case:
     return request.param, json.loads((GOLDEN / request.param / "expected.json").read_text())
 
 
@@ -55,10 +66,11 @@ def matrix(lines: list[dict[str, Any]], expected: dict[str, Any]) -> np.ndarray[
 
 
 def test_head_scores_and_post_neurons_are_the_golden_ones(
-    case: tuple[str, dict[str, Any]], attridex: Callable[..., Any], tmp_path: Path
+    head_case: Case, attridex: Callable[..., Any], tmp_path: Path
 ) -> None:
-    family, expected = case
-    config = write_config(tmp_path / "c.toml", family, expected, 'curvature = ["hessian", "fisher"]', "post")
+    family, expected = head_case
+    curvatures = [name for name in ("hessian", "fisher") if f"influence_{name}_0.1" in expected["head"]]
+    config = write_config(tmp_path / "c.toml", family, expected, f"curvature = {json.dumps(curvatures)}", "post")
     assert attridex("build", config, "--out", tmp_path / "index").code == 0
     ask = ("--queries", GOLDEN / family / "queries.jsonl", "--index", tmp_path / "index", "--json")
 
@@ -67,7 +79,7 @@ def test_head_scores_and_post_neurons_are_the_golden_ones(
 
     assert close(ia(), expected["head"]["dot"])
     assert close(ia("--method", "grad-cos"), expected["head"]["cosine"])
-    for curvature in ("hessian", "fisher"):
+    for curvature in curvatures:
         for damping in ("0.1", "0.001"):
             found = ia("--method", "influence", "--curvature", curvature, "--damping", damping)
             assert close(found, expected["head"][f"influence_{curvature}_{damping}"]), (curvature, damping)
@@ -75,18 +87,19 @@ def test_head_scores_and_post_neurons_are_the_golden_ones(
     check_neurons(attridex, ask, tmp_path / "index", expected, expected["post"])
 
 
-def test_whole_linear_gradients_and_pre_neurons_are_the_golden_ones(
-    case: tuple[str, dict[str, Any]], attridex: Callable[..., Any], tmp_path: Path
+@pytest.mark.parametrize("site", ["post", "pre"])
+def test_whole_linear_gradients_and_neurons_are_the_golden_ones(
+    case: Case, site: str, attridex: Callable[..., Any], tmp_path: Path
 ) -> None:
     family, expected = case
-    config = write_config(tmp_path / "c.toml", family, expected, 'parameters = "linear"\nprojection = "none"', "pre")
+    config = write_config(tmp_path / "c.toml", family, expected, 'parameters = "linear"\nprojection = "none"', site)
     assert attridex("build", config, "--out", tmp_path / "index").code == 0
     ask = ("--queries", GOLDEN / family / "queries.jsonl", "--index", tmp_path / "index", "--json")
     for method, key in (("grad-dot", "dot"), ("grad-cos", "cosine")):
         found = matrix(attridex("query", "ia", *ask, "--k", 40, "--method", method).lines, expected)
         assert close(found, expected["linear"][key]), method
     check_norms(attridex, tmp_path / "index", expected["linear"]["train_norms"])
-    check_neurons(attridex, ask, tmp_path / "index", expected, expected["pre"])
+    check_neurons(attridex, ask, tmp_path / "index", expected, expected[site])
 
 
 def check_norms(attridex: Callable[..., Any], index: Path, expected: list[float]) -> None:
@@ -103,8 +116,8 @@ def check_neurons(
 ) -> None:
     """Neurons of queries and training instances, DCNS, and every ablation."""
     lines = attridex("query", "na", *ask, "--r", 20).lines
-    labels = [f"LABEL_{number}" for number in range(3)]
-    assert [labels.index(line["predicted"]) for line in lines] == site["predicted"]
+    names = {None: None} | {f"LABEL_{number}": number for number in range(3)} | {str(number): number for number in range(3)}
+    assert [names[line["predicted"]] for line in lines] == site["predicted"]
     for line, neurons in zip(lines, site["query_neurons"], strict=True):
         assert [(n["layer"], n["unit"]) for n in line["neurons"]] == [(layer, unit) for layer, unit, _ in neurons]
         assert close([n["score"] for n in line["neurons"]], [score for _, _, score in neurons])
@@ -115,6 +128,8 @@ def check_neurons(
         assert (line["neurons"][0]["layer"], line["neurons"][0]["unit"]) == (layer, unit)
         assert close(line["neurons"][0]["score"], score)
     assert close(matrix(attridex("query", "na-instances", *ask, "--k", 40).lines, expected), site["dcns"])
+    if "ablation" not in site:
+        return
     edits = [(mode, r) for mode in ("suppress", "keep") for r in (0, 1, 5, 20)]
     options = [part for mode, r in edits for part in (f"--{mode}", f"na:{r}")]
     for line in attridex("predict", *ask, *options).lines:

@@ -199,16 +199,18 @@ class LabelProbability(_message.Message):
     def __init__(self, label: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("predicted", "label", "loss", "probabilities")
+    __slots__ = ("predicted", "label", "loss", "probabilities", "greedy")
     PREDICTED_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    GREEDY_FIELD_NUMBER: _ClassVar[int]
     predicted: str
     label: str
     loss: float
     probabilities: _containers.RepeatedCompositeFieldContainer[LabelProbability]
-    def __init__(self, predicted: _Optional[str] = ..., label: _Optional[str] = ..., loss: _Optional[float] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ...) -> None: ...
+    greedy: str
+    def __init__(self, predicted: _Optional[str] = ..., label: _Optional[str] = ..., loss: _Optional[float] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ..., greedy: _Optional[str] = ...) -> None: ...
 
 class NeuronScore(_message.Message):
     __slots__ = ("layer", "unit", "score", "instance_ids")
@@ -399,18 +401,20 @@ class PredictRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., interventions: _Optional[_Iterable[_Union[Intervention, _Mapping]]] = ...) -> None: ...
 
 class InterventionResult(_message.Message):
-    __slots__ = ("name", "mode", "predicted", "probabilities", "neurons")
+    __slots__ = ("name", "mode", "predicted", "probabilities", "neurons", "greedy")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     PREDICTED_FIELD_NUMBER: _ClassVar[int]
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
+    GREEDY_FIELD_NUMBER: _ClassVar[int]
     name: str
     mode: InterventionMode
     predicted: str
     probabilities: _containers.RepeatedCompositeFieldContainer[LabelProbability]
     neurons: _containers.RepeatedCompositeFieldContainer[Neuron]
-    def __init__(self, name: _Optional[str] = ..., mode: _Optional[_Union[InterventionMode, str]] = ..., predicted: _Optional[str] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ..., neurons: _Optional[_Iterable[_Union[Neuron, _Mapping]]] = ...) -> None: ...
+    greedy: str
+    def __init__(self, name: _Optional[str] = ..., mode: _Optional[_Union[InterventionMode, str]] = ..., predicted: _Optional[str] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ..., neurons: _Optional[_Iterable[_Union[Neuron, _Mapping]]] = ..., greedy: _Optional[str] = ...) -> None: ...
 
 class PredictResult(_message.Message):
     __slots__ = ("query_id", "baseline", "interventions")
