@@ -40,9 +40,7 @@ def probabilities(values: Iterable[pb.LabelProbability]) -> dict[str, float]:
 
 def prediction(message: pb.Prediction) -> models.Prediction:
     """The model's own answer."""
-    return models.Prediction(
-        message.predicted, message.label, message.loss, probabilities(message.probabilities), message.greedy
-    )
+    return models.Prediction(message.predicted, message.label, message.loss, probabilities(message.probabilities), message.greedy)
 
 
 def maybe_prediction(message: Any) -> models.Prediction | None:

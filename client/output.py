@@ -122,7 +122,11 @@ def predict_table(result: models.PredictResult) -> Table:
     """Probabilities of a query."""
     labels = list(result.baseline.probabilities)
     table = Table("", "predicted", *labels, box=None, pad_edge=False)
-    table.add_row("baseline", result.baseline.predicted or result.baseline.greedy, *(f"{p:.3f}" for p in result.baseline.probabilities.values()))
+    table.add_row(
+        "baseline",
+        result.baseline.predicted or result.baseline.greedy,
+        *(f"{p:.3f}" for p in result.baseline.probabilities.values()),
+    )
     for each in result.interventions:
         table.add_row(each.name, each.predicted or each.greedy, *(f"{p:.3f}" for p in each.probabilities.values()))
     return table

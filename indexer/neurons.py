@@ -48,9 +48,7 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, steps: int,
         scores |= part
         activations |= seen
     order = range(layers)
-    return NeuronPass(
-        torch.stack([scores[layer] for layer in order], 1), torch.stack([activations[layer] for layer in order], 1)
-    )
+    return NeuronPass(torch.stack([scores[layer] for layer in order], 1), torch.stack([activations[layer] for layer in order], 1))
 
 
 def score_layers(

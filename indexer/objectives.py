@@ -131,9 +131,7 @@ def decided(logits: Tensor, labels: Tensor, hidden: Tensor, inputs: Tensor) -> R
     # p - y, whose entry at the label is -(1 - p): taken from the margin, it keeps its digits where p is near 1.
     own = F.one_hot(labels, logits.shape[1]).bool()
     errors = torch.where(own, -(-margins).sigmoid(), margins.sigmoid()).detach().reshape(*inputs.shape[:2], -1)
-    return Reading(
-        margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float()
-    )
+    return Reading(margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float())
 
 
 class SequenceClassification:
@@ -216,9 +214,7 @@ class CausalLM:
         none = torch.full_like(counts, NO_LABEL)
         greedy = [part.tolist() for part in logits.argmax(1).split(counts.tolist())]
         probability = mean((-cost.detach()).exp())
-        return Reading(
-            margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy
-        )
+        return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
 
     def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
         """The sequence up to each target token, which is watched."""

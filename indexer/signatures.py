@@ -215,9 +215,7 @@ class Signer:
         """Positions of instances, and the Signature's fields about neurons; `decisions` are theirs (see `decision`)."""
         self.arch.check_site(self.config.neurons.site)
         probes = [
-            (row, probe)
-            for row, instance in enumerate(instances)
-            for probe in self.objective.probes(instance, *decisions[row])
+            (row, probe) for row, instance in enumerate(instances) for probe in self.objective.probes(instance, *decisions[row])
         ]
         means = Means(Counter(row for row, _ in probes))
         lengths = [len(probe.sequence) for _, probe in probes]

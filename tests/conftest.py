@@ -15,6 +15,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 GOLDEN = Path(__file__).parent / "golden"
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
+SHOWN: dict[str, dict[str, Any]] = {
+    "sequence-classification": {"segments": SEGMENTS},
+    "multiple-choice": {"segments": ["Premise : {premise}", "/ Hypothesis : {choice}", "/ Answer :"]},
+    "causal-lm": {"segments": ["Premise : {premise}", "/ Answer :"], "target": "{answer}"},
+}
 WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not some dog cat ran slept today park ."
 SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
@@ -40,12 +45,15 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def tiny_model(family: str) -> Any:
-    """A random classifier of a family; weights are large enough to make neurons matter."""
+def tiny_model(family: str, task: str = "sequence-classification") -> Any:
+    """A random model of a family; weights are large enough to make neurons matter."""
     torch.manual_seed(0)
     config = CONFIGS[family]()
     config.initializer_range = config.init_std = 0.3
-    return hf.AutoModelForSequenceClassification.from_config(config).eval()
+    if task == "multiple-choice":
+        config.num_labels = 1
+    made = hf.AutoModelForCausalLM if task == "causal-lm" else hf.AutoModelForSequenceClassification
+    return made.from_config(config).eval()
 
 
 def word_tokenizer(pad: bool = True) -> Any:
@@ -59,16 +67,17 @@ def word_tokenizer(pad: bool = True) -> Any:
 
 
 @pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Directory of a saved tiny model."""
-    made: dict[str, Path] = {}
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Directory of a saved tiny model of a family, for a task."""
+    made: dict[tuple[str, str], Path] = {}
 
-    def directory(family: str) -> Path:
-        if family not in made:
-            made[family] = tmp_path_factory.mktemp(family)
-            tiny_model(family).save_pretrained(made[family])
-            word_tokenizer().save_pretrained(made[family])
-        return made[family]
+    def directory(family: str, task: str = "sequence-classification") -> Path:
+        key = (family, task)
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp(family)
+            tiny_model(family, task).save_pretrained(made[key])
+            word_tokenizer().save_pretrained(made[key])
+        return made[key]
 
     return directory
 
@@ -83,6 +92,10 @@ def records(count: int) -> list[dict[str, Any]]:
             "hypothesis": " ".join(words[(number * 3 + at) % len(words)] for at in range(1 + number % 4)),
             "label": number % 3,
             "genre": ["phone", "travel"][number % 2],
+            "choices": [
+                " ".join(words[(number * 5 + 3 * c + at) % len(words)] for at in range(1 + (number + c) % 4)) for c in range(3)
+            ],
+            "answer": " ".join(words[(number * 11 + at) % len(words)] for at in range(1 + number % 3)),
         }
         for number in range(count)
     ]
@@ -95,16 +108,16 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, model_dir: Callable[[str], Path]) -> Callable[..., Path]:
+def project(tmp_path: Path, model_dir: Callable[..., Path]) -> Callable[..., Path]:
     """A directory with corpus, queries and a configuration; sections given as dicts are merged in."""
 
-    def make(family: str = "opt", count: int = 12, **sections: dict[str, Any]) -> Path:
+    def make(family: str = "opt", count: int = 12, task: str = "sequence-classification", **sections: dict[str, Any]) -> Path:
         write_jsonl(tmp_path / "train.jsonl", records(count))
         queries = [{**row, "id": f"q{row['id']}"} for row in records(count)[:4]]
         write_jsonl(tmp_path / "queries.jsonl", queries)
         config: dict[str, dict[str, Any]] = {
-            "model": {"path": str(model_dir(family))},
-            "corpus": {"files": ["train.jsonl"], "segments": SEGMENTS, "metadata": ["genre"]},
+            "model": {"path": str(model_dir(family, task)), "task": task},
+            "corpus": {"files": ["train.jsonl"], "metadata": ["genre"], **SHOWN[task]},
             "index": {"shard_rows": 5},
         }
         for name, values in sections.items():

@@ -65,9 +65,7 @@ def matrix(lines: list[dict[str, Any]], expected: dict[str, Any]) -> np.ndarray[
     return scores
 
 
-def test_head_scores_and_post_neurons_are_the_golden_ones(
-    head_case: Case, attridex: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_head_scores_and_post_neurons_are_the_golden_ones(head_case: Case, attridex: Callable[..., Any], tmp_path: Path) -> None:
     family, expected = head_case
     curvatures = [name for name in ("hessian", "fisher") if f"influence_{name}_0.1" in expected["head"]]
     config = write_config(tmp_path / "c.toml", family, expected, f"curvature = {json.dumps(curvatures)}", "post")

@@ -14,9 +14,11 @@ from attridex.indexer import neurons as neurons_module
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, parse_config
-from attridex.indexer.neurons import NeuronEdit, dcns_weights, edited_probabilities, kept_neurons, score_neurons
+from attridex.indexer.neurons import NeuronEdit, NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
+from attridex.indexer.objectives import OBJECTIVES, Probe, collate
 from attridex.indexer.rows import packs
 from attridex.indexer.signatures import Signer
+from attridex.indexer.tasks import Instance
 
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
@@ -43,6 +45,18 @@ def sequences() -> list[list[int]]:
 
 def batch(rows: list[list[int]]) -> TokenBatch:
     return pad(rows, 0, torch.device("cpu"))
+
+
+def scored(arch: Architecture, rows: TokenBatch, site: Any = "post") -> NeuronPass:
+    """Neuron scores of the predicted label."""
+    probes = [Probe(()) for _ in rows.ids]
+    return score_neurons(arch, rows, site, STEPS, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
+
+
+def instances(rows: list[list[int]], labels: list[int]) -> list[Instance]:
+    return [
+        Instance(str(n), (tuple(ids),), label, str(n), False, {}) for n, (ids, label) in enumerate(zip(rows, labels, strict=True))
+    ]
 
 
 @contextmanager
@@ -83,7 +97,7 @@ def plain_scores(arch: Architecture, ids: list[int]) -> Tensor:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_scores_equal_the_plain_loop(family: str, model_dir: Callable[[str], Path]) -> None:
     arch = load(model_dir(family))
-    found = score_neurons(arch, batch(sequences()), "post", STEPS).scores
+    found = scored(arch, batch(sequences())).scores
     expected = torch.stack([plain_scores(arch, ids) for ids in sequences()])
     assert packs(arch, batch(sequences())) == (family not in ("bert", "roberta", "qwen2-window"))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
@@ -95,7 +109,7 @@ def test_gradients_equal_autograd_of_each_instance_alone(family: str, parameters
     made = signer(model_dir(family), gradients={"parameters": parameters, "projection": "none"})
     arch = made.arch
     labels = torch.tensor([0, 1, 2])
-    found = made.gradients.take(batch(sequences()), labels)
+    found = made.gradients.take(collate(instances(sequences(), [0, 1, 2]), 0, torch.device("cpu")))
     layers = (
         {"head": arch.head} if parameters == "head" else arch.linear_layers() if parameters == "linear" else arch.ffn_layers()
     )
@@ -109,17 +123,16 @@ def test_gradients_equal_autograd_of_each_instance_alone(family: str, parameters
         )
         for weight in weights:
             weight.requires_grad_(False)
-        assert found.gradients is not None
         torch.testing.assert_close(found.gradients[row], flat, rtol=1e-4, atol=1e-5 * float(flat.abs().max()))
-        assert found.loss[row].item() == pytest.approx(loss.item(), rel=1e-5)
+        assert found.reading.loss[row].item() == pytest.approx(loss.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_results_do_not_depend_on_the_batch(family: str, model_dir: Callable[[str], Path]) -> None:
     made = signer(model_dir(family), gradients={"parameters": "linear", "dim": 64})
     rows = [{"id": str(n), "premise": "the dog ran " * n, "hypothesis": "cat", "label": n % 3} for n in range(1, 5)]
-    instances = [made.render(row, "row") for row in rows]
-    together, alone = made.sign(instances), [made.sign([instance])[0] for instance in instances]
+    rendered = [made.render(row, "row") for row in rows]
+    together, alone = made.sign(rendered), [made.sign([instance])[0] for instance in rendered]
     for one, other in zip(together, alone, strict=True):
         for name in ("gradient", "scores", "hidden", "probabilities"):
             left, right = getattr(one, name), getattr(other, name)
@@ -136,10 +149,10 @@ def test_an_edit_that_changes_nothing_changes_nothing_and_leaves_no_hook(
     arch = load(model_dir(family))
     rows = batch(sequences())
     nothing = torch.ones(3, 2, len(arch.layers), arch.units)
-    found = edited_probabilities(arch, rows, site, nothing)  # type: ignore[arg-type]
+    found = edited_logits(arch, rows, site, nothing).softmax(-1)  # type: ignore[arg-type]
     expected = arch.model(rows.ids, attention_mask=rows.mask).logits.softmax(-1)
     torch.testing.assert_close(found, expected[:, None].expand_as(found), rtol=1e-5, atol=1e-6)
-    score_neurons(arch, rows, site, STEPS)  # type: ignore[arg-type]
+    scored(arch, rows, site)
     assert not [m for m in arch.model.modules() if m._forward_hooks or m._forward_pre_hooks]
 
 
@@ -159,8 +172,8 @@ def test_hooks_go_even_when_the_pass_fails(model_dir: Callable[[str], Path], mon
 def test_scores_do_not_depend_on_what_was_scored_before(family: str, model_dir: Callable[[str], Path]) -> None:
     arch = load(model_dir(family))
     rows = [batch([ids]) for ids in sequences()]
-    first = [score_neurons(arch, row, "post", STEPS).scores for row in rows]
-    again = [score_neurons(arch, row, "post", STEPS).scores for row in reversed(rows)][::-1]
+    first = [scored(arch, row).scores for row in rows]
+    again = [scored(arch, row).scores for row in reversed(rows)][::-1]
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one, other)
 
@@ -172,7 +185,7 @@ def test_suppressed_and_kept_neurons_equal_one_edit_at_a_time(family: str, model
     chosen = ((0, 3), (1, 7), (2, 0))
     edits = [NeuronEdit("suppress", chosen), NeuronEdit("keep", chosen)]
     factors = torch.stack([edit.factors(layers, arch.units) for edit in edits])
-    found = edited_probabilities(arch, batch(sequences()), "post", factors[None].expand(3, -1, -1, -1))
+    found = edited_logits(arch, batch(sequences()), "post", factors[None].expand(3, -1, -1, -1)).softmax(-1)
     for row, ids in enumerate(sequences()):
         one = batch([ids])
         read = len(ids) - 1 if arch.causal else 0

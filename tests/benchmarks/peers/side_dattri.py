@@ -60,6 +60,7 @@ class Side:
     """The attributor, which must live from the build to the queries."""
 
     def __init__(self, job: Job, directory: Path, index: Path) -> None:
+        """Nothing is done yet."""
         self.job, self.directory, self.index = job, directory, index
 
     def build(self) -> None:
