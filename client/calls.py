@@ -130,6 +130,9 @@ def attribute_instances(
     method: str = "grad-dot",
     curvature: str | None = None,
     damping: float | None = None,
+    lissa_scale: float | None = None,
+    lissa_depth: int | None = None,
+    seed: int | None = None,
     k: int | None = None,
     where: str | pb.Filter | None = None,
     label: str | None = None,
@@ -143,6 +146,9 @@ def attribute_instances(
         method=method,
         curvature=curvature or "",
         damping=damping,
+        lissa_scale=lissa_scale,
+        lissa_depth=unsigned("lissa_depth", lissa_depth),
+        seed=unsigned("seed", seed, 1 << 64),
         k=unsigned("k", k),
         where=condition(where),
         label=label_code(label),
@@ -185,6 +191,9 @@ def find_neurons_by_instances(
     method: str = "grad-dot",
     curvature: str | None = None,
     damping: float | None = None,
+    lissa_scale: float | None = None,
+    lissa_depth: int | None = None,
+    seed: int | None = None,
     instances: int | None = None,
     r: int = 10,
     aggregate: str = "top-neuron",
@@ -198,6 +207,9 @@ def find_neurons_by_instances(
         method=method,
         curvature=curvature or "",
         damping=damping,
+        lissa_scale=lissa_scale,
+        lissa_depth=unsigned("lissa_depth", lissa_depth),
+        seed=unsigned("seed", seed, 1 << 64),
         instances=unsigned("instances", instances),
         r=unsigned("r", r),
         aggregate=aggregate,
@@ -215,8 +227,8 @@ def predict(
     )
 
 
-def unsigned(name: str, value: int | None) -> int | None:
+def unsigned(name: str, value: int | None, limit: int = 1 << 32) -> int | None:
     """A count that the wire can carry."""
-    if value is not None and not 0 <= value < 1 << 32:
+    if value is not None and not 0 <= value < limit:
         raise UsageError(f"{name} = {value}: must not be negative")
     return value

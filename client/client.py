@@ -94,6 +94,9 @@ class Client:
         method: str = "grad-dot",
         curvature: str | None = None,
         damping: float | None = None,
+        lissa_scale: float | None = None,
+        lissa_depth: int | None = None,
+        seed: int | None = None,
         k: int | None = None,
         where: str | pb.Filter | None = None,
         label: str | None = None,
@@ -104,9 +107,12 @@ class Client:
 
         Args:
             queries: records (dicts) or `Query` objects.
-            method: "grad-dot", "grad-cos", "influence" or "rep-sim".
-            curvature: for influence; may be left out where the index has one.
-            damping: lambda of (H + lambda I)^-1; default a tenth of H's mean eigenvalue.
+            method: "grad-dot", "grad-cos", "influence", "lissa", "tracin", "trak", "rep-sim", "bm25" or "random".
+            curvature: for influence and lissa; may be left out where the index has one.
+            damping: lambda of (H + lambda I)^-1 for influence and trak, default a tenth of H's mean eigenvalue; of lissa.
+            lissa_scale: of lissa, default 1e4.
+            lissa_depth: steps of lissa, default 1000.
+            seed: of random, default 0.
             k: hits a query; default 10.
             where: a filter string, see `filters.parse_filter`.
             label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
@@ -114,8 +120,8 @@ class Client:
             ascending: give the lowest scores instead.
         """
         request = calls.attribute_instances(
-            self._index, queries, method=method, curvature=curvature, damping=damping, k=k, where=where, label=label,
-            fields=fields, ascending=ascending,
+            self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
+            lissa_depth=lissa_depth, seed=seed, k=k, where=where, label=label, fields=fields, ascending=ascending,
         )  # fmt: skip
         return self.attribute_instances_message(request)
 
@@ -158,6 +164,9 @@ class Client:
         method: str = "grad-dot",
         curvature: str | None = None,
         damping: float | None = None,
+        lissa_scale: float | None = None,
+        lissa_depth: int | None = None,
+        seed: int | None = None,
         instances: int | None = None,
         r: int = 10,
         aggregate: str = "top-neuron",
@@ -166,8 +175,8 @@ class Client:
     ) -> models.NeuronsAnswer:
         """IA-Neurons: the neurons of the instances that an IA method finds, by "top-neuron" or "summed"."""
         request = calls.find_neurons_by_instances(
-            self._index, queries, method=method, curvature=curvature, damping=damping, instances=instances, r=r,
-            aggregate=aggregate, where=where, label=label,
+            self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
+            lissa_depth=lissa_depth, seed=seed, instances=instances, r=r, aggregate=aggregate, where=where, label=label,
         )  # fmt: skip
         return self.find_neurons_message(request)
 

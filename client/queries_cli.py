@@ -33,9 +33,14 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 Where = Annotated[str | None, typer.Option("--where", help="Condition on instances: \"label = 'x' AND loss > 2\".")]
 K = Annotated[int | None, typer.Option("--k", help="Instances a query; 10 unless given.")]
 Fields = Annotated[str, typer.Option("--fields", help="Columns to show, with commas; 'none' shows none.")]
-Method = Annotated[str, typer.Option("--method", help="grad-dot, grad-cos, influence or rep-sim.")]
-Curvature = Annotated[str | None, typer.Option("--curvature", help="hessian or fisher, for influence.")]
+Method = Annotated[
+    str, typer.Option("--method", help="grad-dot, grad-cos, influence, lissa, tracin, trak, rep-sim, bm25 or random.")
+]
+Curvature = Annotated[str | None, typer.Option("--curvature", help="hessian, fisher, kfac or ekfac, for influence and lissa.")]
 Damping = Annotated[float | None, typer.Option("--damping", help="lambda of (H + lambda I)^-1.")]
+LissaScale = Annotated[float | None, typer.Option("--lissa-scale", help="For lissa; 1e4 unless given.")]
+LissaDepth = Annotated[int | None, typer.Option("--lissa-depth", help="For lissa; 1000 steps unless given.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="For random; 0 unless given.")]
 Label = Annotated[str | None, typer.Option("--label", help="gold or predicted: whose loss the query's gradient is of.")]
 Verify = Annotated[bool, typer.Option("--no-verify", help="Do not check the index's files first.")]
 
@@ -182,6 +187,9 @@ def ia(
     method: Method = "grad-dot",
     curvature: Curvature = None,
     damping: Damping = None,
+    lissa_scale: LissaScale = None,
+    lissa_depth: LissaDepth = None,
+    seed: Seed = None,
     k: K = None,
     where: Where = None,
     label: Label = None,
@@ -196,8 +204,8 @@ def ia(
     """Training instances that a prediction owes most to (instance attribution)."""
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
     options = {
-        "method": method, "curvature": curvature, "damping": damping, "k": k, "where": where, "label": label,
-        "ascending": ascending,
+        "method": method, "curvature": curvature, "damping": damping, "lissa_scale": lissa_scale, "lissa_depth": lissa_depth,
+        "seed": seed, "k": k, "where": where, "label": label, "ascending": ascending,
     }  # fmt: skip
 
     def make(client: Client, batch: list[Any]) -> pb.AttributeInstancesRequest:
@@ -275,6 +283,9 @@ def ia_neurons(
     method: Method = "grad-dot",
     curvature: Curvature = None,
     damping: Damping = None,
+    lissa_scale: LissaScale = None,
+    lissa_depth: LissaDepth = None,
+    seed: Seed = None,
     instances: Annotated[int | None, typer.Option("--instances", help="Influential instances a query; 10 unless given.")] = None,
     r: Annotated[int, typer.Option("--r", help="Neurons a query.")] = 10,
     aggregate: Annotated[str, typer.Option("--aggregate", help="top-neuron or summed.")] = "top-neuron",
@@ -289,8 +300,8 @@ def ia_neurons(
     """Neurons of the training instances that an IA method finds (IA-Neurons)."""
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
     options = {
-        "method": method, "curvature": curvature, "damping": damping, "instances": instances, "r": r, "aggregate": aggregate,
-        "where": where, "label": label,
+        "method": method, "curvature": curvature, "damping": damping, "lissa_scale": lissa_scale, "lissa_depth": lissa_depth,
+        "seed": seed, "instances": instances, "r": r, "aggregate": aggregate, "where": where, "label": label,
     }  # fmt: skip
     run(
         asking,

@@ -11,7 +11,8 @@ from attridex.indexer.errors import InputError, nearest
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
-Curvature = Literal["hessian", "fisher"]
+Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
+"""Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
 
 
 class Section(BaseModel):
@@ -29,6 +30,15 @@ class ModelConfig(Section):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
     max_length: int = Field(512, ge=2)
+    checkpoints: list[str] = []
+    checkpoint_rates: list[float] = []
+
+    @model_validator(mode="after")
+    def one_rate_a_checkpoint(self) -> Self:
+        """TracIn weights every checkpoint by its learning rate; 1 where none is given."""
+        if self.checkpoint_rates and len(self.checkpoint_rates) != len(self.checkpoints):
+            raise ValueError(f"{len(self.checkpoint_rates)} checkpoint_rates for {len(self.checkpoints)} checkpoints")
+        return self
 
 
 class CorpusConfig(Section):
@@ -67,8 +77,13 @@ class GradientsConfig(Section):
     curvature: list[Curvature] = []
 
     @model_validator(mode="after")
-    def hessian_is_of_the_head(self) -> Self:
-        """The exact Hessian is defined for the head's own, unprojected gradient."""
+    def curvature_fits_the_store(self) -> Self:
+        """The exact Hessian is defined for the head's own, unprojected gradient, K-FAC for layers that keep their two sides."""
+        factored = {"kfac", "ekfac"} & set(self.curvature)
+        if factored and self.resolved_projection not in ("none", "kronecker"):
+            raise ValueError(
+                f'curvature \'{min(factored)}\' needs projection = "none" or "kronecker", this is "{self.resolved_projection}"'
+            )
         if "hessian" in self.curvature and (self.parameters != "head" or self.resolved_projection != "none"):
             raise ValueError(
                 'curvature \'hessian\' is exact for parameters = "head" with projection = "none" only; use "fisher" here'
@@ -120,6 +135,7 @@ class TrainingConfig(Section):
     warmup: float = Field(0.06, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
+    keep_checkpoints: int = Field(0, ge=0)
     test_files: list[str] = []
 
 
@@ -200,7 +216,9 @@ def anchored(config: Config, base: Path) -> Config:
         return str(candidate.resolve()) if candidate.exists() or value.startswith((".", "/")) else value
 
     update: dict[str, Any] = {
-        "model": config.model.model_copy(update={"path": path(config.model.path)}),
+        "model": config.model.model_copy(
+            update={"path": path(config.model.path), "checkpoints": list(map(path, config.model.checkpoints))}
+        ),
         "corpus": config.corpus.model_copy(
             update={
                 "files": [str((base / name).resolve()) for name in config.corpus.files],

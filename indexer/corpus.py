@@ -137,7 +137,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
     """
     columns = [*corpus.metadata, *renderer.text_fields]
     for name in columns:
-        if name.lower() in RESERVED:
+        if name.lower() in RESERVED or name.lower().startswith("self_influence"):
             raise InputError(
                 f"corpus: the column '{name}' has a name that attridex uses itself; rename it ({', '.join(RESERVED)})"
             )

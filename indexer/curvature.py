@@ -3,7 +3,7 @@
 Letters: n instances, d stored dimensions, C labels, h hidden size.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,23 @@ CHUNK = 1024
 """Rows that are held in float64 at a time."""
 
 
-def check_size(kinds: Iterable[str], blocks: Iterable[Block]) -> None:
+def check_size(kinds: Iterable[str], blocks: Sequence[Block]) -> None:
     """Refuse a curvature that cannot be decomposed, before any work.
 
     Raises:
-        InputError: a block has more than LIMIT dimensions.
+        InputError: a matrix would have more than LIMIT rows.
     """
-    for block in blocks:
-        if (size := block.stop - block.start) > LIMIT:
+    for kind in kinds:
+        if kind in ("kfac", "ekfac"):
+            sizes = {block.name: max(block.rows, block.columns) for block in blocks}
+        elif kind == "fisher":
+            sizes = {block.name: block.stop - block.start for block in blocks}
+        else:
+            sizes = {"all": blocks[-1].stop}
+        name = max(sizes, key=sizes.__getitem__)
+        if sizes[name] > LIMIT:
             raise InputError(
-                f"gradients.curvature = {list(kinds)}: block '{block.name}' has {size} dimensions, "
-                f"at most {LIMIT} can be decomposed; "
+                f"gradients.curvature: '{kind}' of block '{name}' has {sizes[name]} rows, at most {LIMIT} can be decomposed; "
                 'use projection = "kronecker" with a smaller dim'
             )
 
@@ -54,6 +60,34 @@ class Fisher:
     def matrices(self) -> list[Float64]:
         """One symmetric matrix a block."""
         return [total / max(1, self._count) for total in self._sums]
+
+
+class TrakKernel:
+    """Mean of phi phi^T, phi the gradient of the margin log p / (1 - p) of the label (Park et al., arXiv 2303.14186, eq. 13).
+
+    The margin's gradient is that of the loss over -(1 - p), so that it follows from the stored gradient and the loss.
+    """
+
+    def __init__(self, dim: int) -> None:
+        """Stored dimensions d."""
+        self._sum = np.zeros((dim, dim))
+        self._count = 0
+
+    def add(self, gradients: NDArray[np.float32], loss: Float64) -> None:
+        """Add instances' stored vectors [n, d] and their loss [n]."""
+        for start in range(0, len(gradients), CHUNK):
+            rows = gradients[start : start + CHUNK] / doubt(loss[start : start + CHUNK])[:, None]
+            self._sum += rows.T @ rows
+        self._count += len(gradients)
+
+    def matrices(self) -> list[Float64]:
+        """The one matrix [d, d]."""
+        return [self._sum / max(1, self._count)]
+
+
+def doubt(loss: Float64) -> Float64:
+    """1 - p of the label from its loss -log p, exact where p is near 1; no less than 1e-12."""
+    return np.maximum(-np.expm1(-loss), 1e-12)
 
 
 class HeadHessian:

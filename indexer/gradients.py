@@ -3,6 +3,7 @@
 Letters: B instances, T tokens, C labels, h hidden size, d stored dimensions, o and i outputs and inputs of a linear layer.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -14,6 +15,7 @@ from attridex.indexer.architectures import Architecture, linear_shape
 from attridex.indexer.capture import captured_linear, differentiable_inputs
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.factors import FactorSums
 from attridex.indexer.layout import Block
 from attridex.indexer.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides
@@ -34,6 +36,8 @@ class Gradients(Protocol):
 
     dim: int
     blocks: list[Block]
+    factors: FactorSums | None
+    """Where K-FAC's factors are summed, while an index is built."""
 
     def take(self, batch: InstanceBatch) -> Pass:
         """One pass over a batch."""
@@ -89,11 +93,15 @@ class HeadGradients:
         self._arch, self._objective = arch, objective
         shape = (arch.outputs, arch.hidden)
         self._sides = kronecker_sides("head", shape, dim, seed) if projection == "kronecker" else None
-        full = arch.outputs * arch.hidden
         one_sided = projection in ("none", "kronecker")
-        self._global = None if one_sided else global_projection(projection, full, dim, seed, "head")
-        self.dim = dim if self._global else self._sides.rows * self._sides.columns if self._sides else full
-        self.blocks = [Block(name="head", start=0, stop=self.dim)]
+        self._global = None if one_sided else global_projection(projection, math.prod(shape), dim, seed, "head")
+        if self._global:
+            shape = (1, dim)
+        elif self._sides:
+            shape = (self._sides.rows, self._sides.columns)
+        self.blocks = consecutive_blocks({"head": shape})
+        self.dim = self.blocks[-1].stop
+        self.factors: FactorSums | None = None
 
     @torch.no_grad()
     def take(self, batch: InstanceBatch) -> Pass:
@@ -109,6 +117,8 @@ class HeadGradients:
             outer, inner = self._sides.outer, self._sides.inner
             errors = errors if outer is None else errors @ outer.T.to(errors)
             inputs = inputs if inner is None else inputs @ inner.T.to(inputs)
+        if self.factors:
+            self.factors.add("head", inputs, errors, torch.ones(inputs.shape[:2]))
         full = torch.einsum("bjo,bji->boi", errors, inputs).flatten(1)
         return self._global(full) if self._global else full
 
@@ -123,17 +133,21 @@ class Sketch(Protocol):
         """What is kept of the input until the backward pass."""
         ...
 
-    def add(self, name: str, kept: Tensor, delta: Tensor, out: Tensor) -> None:
-        """Add the layer's part to `out` [B, d]."""
+    def project(self, name: str, delta: Tensor) -> Tensor:
+        """P_out delta, or delta itself."""
+        ...
+
+    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
+        """Add the layer's part to `out` [B, d], from what `keep` and `project` gave."""
         ...
 
 
-def consecutive_blocks(sizes: dict[str, int]) -> list[Block]:
+def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:
     """Blocks one after the other."""
     blocks: list[Block] = []
-    for name, size in sizes.items():
+    for name, (rows, columns) in shapes.items():
         start = blocks[-1].stop if blocks else 0
-        blocks.append(Block(name=name, start=start, stop=start + size))
+        blocks.append(Block(name=name, start=start, stop=start + rows * columns, rows=rows, columns=columns))
     return blocks
 
 
@@ -142,8 +156,7 @@ class FullSketch:
 
     def __init__(self, layers: dict[str, nn.Module]) -> None:
         """Blocks in the order of the layers."""
-        shapes = {name: linear_shape(module) for name, module in layers.items()}
-        self.blocks = consecutive_blocks({name: rows * columns for name, (rows, columns) in shapes.items()})
+        self.blocks = consecutive_blocks({name: linear_shape(module) for name, module in layers.items()})
         self.dim = self.blocks[-1].stop
         self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
 
@@ -151,9 +164,13 @@ class FullSketch:
         """The input itself."""
         return a
 
-    def add(self, name: str, kept: Tensor, delta: Tensor, out: Tensor) -> None:
+    def project(self, name: str, delta: Tensor) -> Tensor:
+        """The output gradient itself."""
+        return delta
+
+    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """G = sum over t of delta_t outer a_t."""
-        out[:, self._at[name]] = torch.einsum("bto,bti->boi", delta, kept).flatten(1).float()
+        out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
 
 
 class KroneckerSketch:
@@ -172,7 +189,7 @@ class KroneckerSketch:
         budget = dim // len(layers)
         shapes = {name: linear_shape(module) for name, module in layers.items()}
         self._sides = {name: kronecker_sides(name, shape, budget, seed) for name, shape in shapes.items()}
-        self.blocks = consecutive_blocks({name: side.rows * side.columns for name, side in self._sides.items()})
+        self.blocks = consecutive_blocks({name: (side.rows, side.columns) for name, side in self._sides.items()})
         self.dim = self.blocks[-1].stop
         self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
 
@@ -181,10 +198,13 @@ class KroneckerSketch:
         inner = self._sides[name].inner
         return a if inner is None else a @ inner.T.to(a)
 
-    def add(self, name: str, kept: Tensor, delta: Tensor, out: Tensor) -> None:
-        """The layer's ko x ki numbers."""
+    def project(self, name: str, delta: Tensor) -> Tensor:
+        """P_out delta."""
         outer = self._sides[name].outer
-        rows = delta if outer is None else delta @ outer.T.to(delta)
+        return delta if outer is None else delta @ outer.T.to(delta)
+
+    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
+        """The layer's ko x ki numbers."""
         out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
 
 
@@ -194,7 +214,7 @@ class GlobalSketch:
     def __init__(self, layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> None:
         """`kind` is sjlt, gaussian or rademacher."""
         self.dim = dim
-        self.blocks = [Block(name="all", start=0, stop=dim)]
+        self.blocks = consecutive_blocks({"all": (1, dim)})
         self._maps: dict[str, BlockProjection] = {}
         for name, module in layers.items():
             rows, columns = linear_shape(module)
@@ -204,9 +224,13 @@ class GlobalSketch:
         """The input itself."""
         return a
 
-    def add(self, name: str, kept: Tensor, delta: Tensor, out: Tensor) -> None:
+    def project(self, name: str, delta: Tensor) -> Tensor:
+        """The output gradient itself."""
+        return delta
+
+    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """Project the layer's gradient and add it."""
-        out += self._maps[name](torch.einsum("bto,bti->boi", delta, kept).flatten(1).float())
+        out += self._maps[name](torch.einsum("bto,bti->boi", rows, kept).flatten(1).float())
 
 
 class LayerGradients:
@@ -218,6 +242,7 @@ class LayerGradients:
         self._layers = layers
         self._sketch = sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
+        self.factors: FactorSums | None = None
 
     def take(self, batch: InstanceBatch) -> Pass:
         """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one."""
@@ -227,7 +252,10 @@ class LayerGradients:
             return self._sketch.keep(name, a.reshape(batch.size, -1, a.shape[-1]))
 
         def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
-            self._sketch.add(name, kept, delta.reshape(batch.size, -1, delta.shape[-1]), out)
+            rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
+            self._sketch.add(name, kept, rows, out)
+            if self.factors:
+                self.factors.add(name, kept, rows, batch.tokens.mask)
 
         with differentiable_inputs(self._arch), captured_linear(self._layers, on_input, on_gradient):
             reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)

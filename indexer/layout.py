@@ -35,8 +35,18 @@ HIDDEN, HIDDEN_NORMS = "hidden.faiss", "hidden_norms.npy"
 ACTIVATIONS, ATTRIBUTIONS = "activations.faiss", "attributions.faiss"
 NEURONS, INSTANCES = "neurons.parquet", "instances.parquet"
 PREDICTIONS = "predictions.npy"
+FACTORS = "factors.safetensors"
+TRACIN, TRACIN_NORMS = "tracin.faiss", "tracin_norms.npy"
 
 # Files of a version.
+BM25 = {
+    "data_name": "bm25_data.npy",
+    "indices_name": "bm25_indices.npy",
+    "indptr_name": "bm25_indptr.npy",
+    "vocab_name": "bm25_vocab.json",
+    "params_name": "bm25_params.json",
+    "nnoc_name": "bm25_nonoccurrence.npy",
+}
 CATALOG, CURVATURE, TOMBSTONES = "catalog.duckdb", "curvature.safetensors", "tombstones.npy"
 # Neuron -> instances (CSC): entries of neuron j are [indptr[j], indptr[j+1]), in ascending row.
 CSC_INDPTR, CSC_ROWS, CSC_WEIGHTS, CSC_SCORES = "csc_indptr.npy", "csc_rows.npy", "csc_weights.npy", "csc_scores.npy"
@@ -80,11 +90,13 @@ class Sidecar(Record):
 
 
 class Block(Record):
-    """A layer's part [start, stop) of a gradient vector."""
+    """A layer's part [start, stop) of a gradient vector: [rows, columns] numbers, 1 row where they have no such form."""
 
     name: str
     start: int
     stop: int
+    rows: int
+    columns: int
 
 
 class ModelFacts(Record):
@@ -121,6 +133,7 @@ class Manifest(Record):
     sign: str
     label: str
     curvatures: list[str]
+    checkpoints: list[str]
     neurons: bool
     signature_dim: int
     signature_projected: bool

@@ -32,18 +32,18 @@ class LoadedModel:
     tokenizer: Any
 
 
-def load_model(config: Config) -> LoadedModel:
-    """Load the model of a configuration.
+def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
+    """Load the model of a configuration, or one of its checkpoints.
 
     Raises:
         InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
     """
-    wanted = config.model
+    wanted = config.model if checkpoint is None else config.model.model_copy(update={"path": checkpoint, "revision": None})
     hf = load_hf_config(wanted.path, wanted.revision)
     family = family_of(hf.model_type, wanted.path)
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task)
-    tokenizer = load_tokenizer(wanted.path, wanted.revision, wanted.task)
+    tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():
         model, loading = auto_model(wanted.task).from_pretrained(
@@ -243,6 +243,11 @@ def files_hash(directory: Path, patterns: Sequence[str]) -> str:
 def model_hash(model: ModelConfig) -> str:
     """Identity of the model's weights and configuration."""
     return files_hash(resolve_directory(model), WEIGHTS)
+
+
+def checkpoint_hashes(model: ModelConfig) -> list[str]:
+    """Identities of the checkpoints."""
+    return [model_hash(model.model_copy(update={"path": path, "revision": None})) for path in model.checkpoints]
 
 
 def tokenizer_hash(model: ModelConfig) -> str:

@@ -14,7 +14,7 @@ from attridex.indexer.corpus import Survey, survey
 from attridex.indexer.curvature import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import PLAN, read_sealed, replace_file, seal, shard_name
-from attridex.indexer.models import make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.models import checkpoint_hashes, make_renderer, model_hash, tokenizer_hash
 from attridex.indexer.signatures import Signer
 from attridex.indexer.vectors import resolve_precision
 
@@ -67,6 +67,7 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     settings = content_settings(config) | {
         "model": model_hash(config.model),
         "tokenizer": tokenizer_hash(config.model),
+        "checkpoints": checkpoint_hashes(config.model),
         "corpus": found.fingerprint,
         "instances": found.instances,
         "labels": signer.labels,
@@ -81,7 +82,7 @@ def content_settings(config: Config) -> dict[str, Any]:
     data["gradients"]["projection"] = config.gradients.resolved_projection
     data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
     kept = {
-        "model": ("task", "dtype", "max_length"),
+        "model": ("task", "dtype", "max_length", "checkpoint_rates"),
         "corpus": ("id", "label", "segments", "choices", "target", "per_token", "truncate", "metadata"),
         "gradients": tuple(data["gradients"]),
         "neurons": tuple(data["neurons"]),

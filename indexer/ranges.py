@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from attridex.indexer.corpus import as_column
 from attridex.indexer.errors import DamageError
+from attridex.indexer.factors import FactorSums
 from attridex.indexer.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
+    FACTORS,
     GRADIENTS,
     HIDDEN,
     HIDDEN_NORMS,
@@ -20,6 +23,8 @@ from attridex.indexer.layout import (
     NORMS,
     PREDICTIONS,
     SIDECAR,
+    TRACIN,
+    TRACIN_NORMS,
     Sidecar,
     check_file,
     file_entry,
@@ -85,6 +90,8 @@ class RangeResults:
         self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
         self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
         self.decided: list[dict[str, Any]] = [{} for _ in range(rows)]
+        self.tracin = np.zeros((rows, len(signer.checkpoints) * signer.gradient_dim), np.float32)
+        self.factors: FactorSums | None = None
         self.loss = np.zeros(rows, np.float64)
         self.neurons = plan.config.neurons.enabled
         dense = signer.dense.dim if self.neurons else 0
@@ -95,12 +102,17 @@ class RangeResults:
     def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
         """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
         label = self._plan.config.gradients.label
-        for rows, values in self._signer.gradient_batches(instances, label=label):
+        if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
+            self._signer.gradients.factors = self.factors = FactorSums(self._signer.gradients.blocks)
+        for rows, values in self._signer.gradient_batches(instances, label=label, tracin=True):
             for row, value in zip(rows, values, strict=True):
+                if (earlier := value.pop("tracin")) is not None:
+                    self.tracin[row] = earlier
                 self.gradients[row], self.hidden[row] = value.pop("gradient"), value.pop("hidden")
                 self.decided[row], self.loss[row] = value, value["loss"]
             if not self.neurons:
                 advance(len(rows))
+        self._signer.gradients.factors = None
         if self.neurons:
             for row, value in self._signer.neuron_scores(instances, [decision(value) for value in self.decided]):
                 self._keep(row, value)
@@ -115,7 +127,7 @@ class RangeResults:
         """Rows whose numbers are all finite, and what is wrong with the others."""
         finite: dict[str, Any] = {
             "loss": np.isfinite(self.loss),
-            "gradient": np.isfinite(self.gradients).all(1),
+            "gradient": np.isfinite(self.gradients).all(1) & np.isfinite(self.tracin).all(1),
             "hidden state": np.isfinite(self.hidden).all(1),
             "neuron scores": self.scored,
         }
@@ -136,6 +148,12 @@ class RangeResults:
         write_vectors(directory / HIDDEN, states, self._plan.precision(states.shape[1]))
         np.save(directory / NORMS, norms)
         np.save(directory / HIDDEN_NORMS, lengths)
+        if self._signer.checkpoints:
+            earlier, sizes = unit_rows(self.tracin[rows])
+            write_vectors(directory / TRACIN, earlier, self._plan.precision(earlier.shape[1]))
+            np.save(directory / TRACIN_NORMS, sizes)
+        if self.factors:
+            save_file(self.factors.tensors(), directory / FACTORS)
         np.save(directory / PREDICTIONS, even([self.decided[row]["probabilities"] for row in rows]))
         write_instances(
             directory / INSTANCES,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,16 +13,16 @@ from torch import Tensor
 from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients import LabelSource, make_gradients
-from attridex.indexer.models import LoadedModel, load_model, make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.gradients import LabelSource, final_states, make_gradients
+from attridex.indexer.models import LoadedModel, checkpoint_hashes, load_model, make_renderer, model_hash, tokenizer_hash
 from attridex.indexer.neurons import NeuronEdit as Edit
 from attridex.indexer.neurons import NeuronPass, edited_logits, kept_neurons, score_neurons
-from attridex.indexer.objectives import OBJECTIVES, Probe, collate
+from attridex.indexer.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate
 from attridex.indexer.projection import SparseProjection
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import PART, Instance
 
-__all__ = ["Edit", "Edited", "Signature", "Signer", "model_hash", "tokenizer_hash"]
+__all__ = ["Edit", "Edited", "Signature", "Signer", "checkpoint_hashes", "model_hash", "tokenizer_hash"]
 
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
@@ -46,6 +46,7 @@ class Signature:
         hidden: state behind the decision [h].
         greedy: for causal-lm, what the model would have said at the target's positions.
         gradient: projected gradient [d], not normalised.
+        tracin: projected gradients at every checkpoint, one after the other [checkpoints * d].
         scores: neuron scores [L, F].
         activation: FFN activations at the read position [s], projected where they are many.
         attribution: neuron scores [s], projected in the same way.
@@ -61,6 +62,7 @@ class Signature:
     hidden: Float32
     greedy: str | None = None
     gradient: Float32 | None = None
+    tracin: Float32 | None = None
     scores: Float32 | None = None
     activation: Float32 | None = None
     attribution: Float32 | None = None
@@ -121,8 +123,8 @@ class Signer:
         gradient_dim: stored dimensions d of a gradient.
     """
 
-    def __init__(self, config: Config, loaded: LoadedModel) -> None:
-        """Prepare to sign with a loaded model.
+    def __init__(self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = ()) -> None:
+        """Prepare to sign with a loaded model, and with its earlier checkpoints for TracIn.
 
         Raises:
             InputError: the parameter scope or the projection does not fit the model.
@@ -133,6 +135,7 @@ class Signer:
         self.renderer = make_renderer(config)
         self.objective = OBJECTIVES[config.model.task]
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
+        self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
         self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units
         self.gradient_dim = self.gradients.dim
@@ -140,8 +143,8 @@ class Signer:
 
     @classmethod
     def load(cls, config: Config) -> Self:
-        """Load the model of a configuration; see `models.load_model` for what it raises."""
-        return cls(config, load_model(config))
+        """Load the model of a configuration and its checkpoints; see `models.load_model` for what it raises."""
+        return cls(config, load_model(config), [load_model(config, path) for path in config.model.checkpoints])
 
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> Instance:
         """Render a record; see `tasks.Renderer.render` for what it raises.
@@ -154,7 +157,13 @@ class Signer:
         return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
 
     def sign(
-        self, instances: Sequence[Instance], *, gradient: bool = True, neurons: bool = True, label: LabelSource = "gold"
+        self,
+        instances: Sequence[Instance],
+        *,
+        gradient: bool = True,
+        neurons: bool = True,
+        label: LabelSource = "gold",
+        tracin: bool = False,
     ) -> list[Signature]:
         """Signatures of instances, in their order.
 
@@ -163,9 +172,10 @@ class Signer:
             gradient: whether to take gradients.
             neurons: whether to score neurons.
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
+            tracin: whether to take gradients at the checkpoints too.
         """
         parts: list[dict[str, Any]] = [{} for _ in instances]
-        for rows, values in self.gradient_batches(instances, gradient=gradient, label=label):
+        for rows, values in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
             for row, value in zip(rows, values, strict=True):
                 parts[row] |= value
         if neurons:
@@ -174,13 +184,16 @@ class Signer:
         return [Signature(**part, keep=self.config.neurons.keep) for part in parts]
 
     def gradient_batches(
-        self, instances: Sequence[Instance], *, gradient: bool = True, label: LabelSource = "gold"
+        self, instances: Sequence[Instance], *, gradient: bool = True, label: LabelSource = "gold", tracin: bool = False
     ) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
         """Positions of a batch, and for each the Signature's fields that one pass gives."""
         for rows in self._batches(instances):
             chosen = [instances[row] for row in rows]
-            taken = self.gradients.take(collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted"))
-            reading = taken.reading
+            batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
+            taken = self.gradients.take(batch) if gradient else None
+            reading = taken.reading if taken else self._read(batch)
+            same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
+            earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
             fields = unstack(
                 predicted=reading.predicted,
                 label=reading.labels,
@@ -188,7 +201,8 @@ class Signer:
                 probabilities=reading.probabilities,
                 margins=reading.margins,
                 hidden=reading.hidden,
-                gradient=taken.gradients if gradient else None,
+                gradient=taken.gradients if taken else None,
+                tracin=torch.cat(earlier, 1) if earlier else None,
             )
             said = [None] * len(rows) if reading.greedy is None else [self._text(tokens) for tokens in reading.greedy]
             yield (
@@ -198,6 +212,11 @@ class Signer:
                     for values, instance, text in zip(fields, chosen, said, strict=True)
                 ],
             )
+
+    @torch.no_grad()
+    def _read(self, batch: InstanceBatch) -> Reading:
+        """What the task reads, without gradients."""
+        return self.objective.read(self.arch, final_states(self.arch, batch), batch)
 
     def _batches(self, instances: Sequence[Instance]) -> Iterator[list[int]]:
         """Positions of instances that share a pass: alike in length, and in their number of sequences."""

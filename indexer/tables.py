@@ -1,6 +1,6 @@
 """Tables of the index: Parquet in shards, one DuckDB catalog and sparse posting arrays in a version."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,11 @@ class Catalog:
         self._con.execute("CREATE TABLE runs (version VARCHAR, created VARCHAR, revision VARCHAR, attridex VARCHAR)")
         self._con.execute("CREATE TEMP TABLE unsorted (neuron INTEGER, row BIGINT, score FLOAT, rank INTEGER, weight DOUBLE)")
 
-    def add_instances(self, path: Path, offset: int) -> None:
-        """Add a shard's instances; its rows begin at `offset`."""
+    def add_instances(self, path: Path, offset: int, more: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Add a shard's instances with further columns; its rows begin at `offset`."""
         table = pq.read_table(path)
+        for name, values in more.items():
+            table = table.append_column(name, pa.array(values))
         table = table.add_column(0, "row", pa.array(np.arange(offset, offset + len(table), dtype=np.int64)))
         self._insert("instances", table, f"row, {', '.join(map(quoted, self._columns))}")
 

@@ -54,7 +54,13 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
     figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     figures["accuracy"] = {Path(path).name: accuracy(reader, data) for path, data in tests.items()}
     save(arch, tokenizer, config, figures, out)
+    shutil.rmtree(work_dir(out), ignore_errors=True)
     return figures
+
+
+def work_dir(out: Path) -> Path:
+    """Where a training keeps what it resumes from, until it is done."""
+    return out.with_name(f"{out.name}.checkpoints")
 
 
 def training_labels(config: Config) -> list[str]:
@@ -123,7 +129,7 @@ class TaskReader:
 
 def train(reader: TaskReader, instances: Sequence[Instance], training: TrainingConfig, out: Path, show: bool) -> dict[str, float]:
     """Run HF Trainer over the instances; checkpoints lie beside `out` until it is done."""
-    checkpoints = out.with_name(f"{out.name}.checkpoints")
+    checkpoints = work_dir(out)
     steps = math.ceil(len(instances) / training.batch_size * training.epochs)
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
@@ -151,12 +157,11 @@ def train(reader: TaskReader, instances: Sequence[Instance], training: TrainingC
             args=arguments,
             train_dataset=data,
             data_collator=lambda rows: {"instances": [row["instance"] for row in rows]},
-            callbacks=[Steps(advance)],
+            callbacks=[Steps(advance), Keep(checkpoints, steps, training.keep_checkpoints)],
         )
         trainer.reader = reader
         trainer.remove_callback(PrinterCallback)
         result = trainer.train(resume_from_checkpoint=bool(list(checkpoints.glob("checkpoint-*"))))
-    shutil.rmtree(checkpoints, ignore_errors=True)
     reader.arch.model.eval()
     return {"steps": result.global_step, "train_loss": result.training_loss}
 
@@ -194,6 +199,24 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self._seen = state.global_step
 
 
+class Keep(TrainerCallback):  # type: ignore[misc]
+    """Keeps the model at some evenly spaced steps, with the learning rate there: TracIn's checkpoints."""
+
+    def __init__(self, directory: Path, steps: int, count: int) -> None:
+        """`count` checkpoints over `steps`; the last step is the model itself."""
+        self._directory = directory
+        self._wanted = {round(steps * (number + 1) / (count + 1)) for number in range(count)}
+
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, lr_scheduler: Any = None, **kwargs: Any
+    ) -> None:
+        """Keep the model if this is one of the steps."""
+        if state.global_step in self._wanted:
+            with publish(self._directory / f"kept-{state.global_step:06d}") as directory, quiet_transformers():
+                model.save_pretrained(directory)
+                write_synced(directory / RECORD, dumps({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
+
+
 def accuracy(reader: TaskReader, instances: Sequence[Instance], budget: int = 4096) -> float:
     """Share of instances whose label (for causal-lm: each token of whose target) is the most probable."""
     right = 0
@@ -217,3 +240,5 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
         arch.model.save_pretrained(directory)  # type: ignore[operator]
         tokenizer.save_pretrained(directory)
         write_synced(directory / RECORD, dumps({"config": config.model_dump(mode="json"), **figures}))
+        for kept in sorted(work_dir(out).glob("kept-*")):
+            shutil.copytree(kept, directory / kept.name.replace("kept", "checkpoint"))

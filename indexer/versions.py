@@ -2,27 +2,23 @@
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from attridex.indexer.curvature import Fisher, HeadHessian, decompose
 from attridex.indexer.deletion import next_version, now
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
     CATALOG,
     CURVATURE,
-    GRADIENTS,
-    HIDDEN,
-    HIDDEN_NORMS,
     INSTANCES,
     MANIFEST,
     NEURONS,
-    NORMS,
     PREDICTIONS,
     SIDECAR,
     TOMBSTONES,
@@ -42,10 +38,11 @@ from attridex.indexer.layout import (
     write_current,
     write_synced,
 )
+from attridex.indexer.lexical import write_bm25
 from attridex.indexer.plan import Plan
 from attridex.indexer.signatures import Signer
+from attridex.indexer.statistics import Statistics, self_influence_columns
 from attridex.indexer.tables import OWN_COLUMNS, Catalog, write_instance_neurons, write_postings
-from attridex.indexer.vectors import VectorFile
 
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
@@ -69,13 +66,18 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
     number = next_version(index)
     created = now()
     with publish(version_dir(index, number)) as directory:
+        statistics = Statistics(index, entries, signer.gradients.blocks)
+        kinds = sorted(plan.config.gradients.curvature)
+        tensors = statistics.curvatures(kinds)
+        if kinds:
+            save_file(tensors, directory / CURVATURE)
+        own = statistics.self_influence(kinds, tensors)
         try:
-            write_catalog(index, directory, plan, signer, entries, number, created)
+            write_catalog(index, directory, plan, signer, entries, number, created, own)
         except duckdb.IOException as error:
             raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
         np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
-        if plan.config.gradients.curvature:
-            write_curvature(index, directory / CURVATURE, plan, signer, entries)
+        write_bm25(index, directory, entries, signer.renderer.text_fields)
         manifest = describe(plan, signer, list(sidecars.values()), entries, number, created, directory)
         write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
     write_current(index, number)
@@ -83,14 +85,23 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
 
 
 def write_catalog(
-    index: Path, directory: Path, plan: Plan, signer: Signer, entries: Sequence[ShardEntry], number: str, created: str
+    index: Path,
+    directory: Path,
+    plan: Plan,
+    signer: Signer,
+    entries: Sequence[ShardEntry],
+    number: str,
+    created: str,
+    own: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """Write catalog and postings of a version."""
-    catalog = Catalog(directory / CATALOG, plan.survey.columns, signer.units)
+    """Write catalog and postings of a version; `own` are further columns of the instances [n]."""
+    catalog = Catalog(directory / CATALOG, {**dict.fromkeys(own, "DOUBLE"), **plan.survey.columns}, signer.units)
     offset = 0
     for entry in entries:
         shard = shard_dir(index, entry.name)
-        catalog.add_instances(shard / INSTANCES, offset)
+        catalog.add_instances(
+            shard / INSTANCES, offset, {name: values[offset : offset + entry.rows] for name, values in own.items()}
+        )
         catalog.add_predictions(np.load(shard / PREDICTIONS), signer.labels or None, offset)
         if plan.config.neurons.enabled:
             catalog.add_neurons(shard / NEURONS, offset)
@@ -102,24 +113,6 @@ def write_catalog(
         write_instance_neurons([(shard_dir(index, entry.name) / NEURONS, entry.rows) for entry in entries], directory)
     catalog.close()
     shutil.rmtree(directory / "spill", ignore_errors=True)
-
-
-def write_curvature(index: Path, path: Path, plan: Plan, signer: Signer, entries: Sequence[ShardEntry]) -> None:
-    """Sum the curvatures over the shards, in their order, and write the eigendecompositions."""
-    kinds = plan.config.gradients.curvature
-    fisher = Fisher(signer.gradients.blocks) if "fisher" in kinds else None
-    hessian = HeadHessian(signer.arch.outputs, signer.arch.hidden) if "hessian" in kinds else None
-    for entry in entries:
-        shard = shard_dir(index, entry.name)
-        if fisher:
-            vectors = VectorFile(shard / GRADIENTS)
-            fisher.add(vectors.block(0, vectors.rows) * np.load(shard / NORMS)[:, None])
-        if hessian:
-            states = VectorFile(shard / HIDDEN)
-            hessian.add(np.load(shard / PREDICTIONS), states.block(0, states.rows) * np.load(shard / HIDDEN_NORMS)[:, None])
-    tensors = decompose("fisher", fisher.matrices()) if fisher else {}
-    tensors |= decompose("hessian", hessian.matrices()) if hessian else {}
-    save_file(tensors, path)
 
 
 def describe(
@@ -158,10 +151,16 @@ def describe(
         sign=SIGN,
         label=config.gradients.label,
         curvatures=sorted(config.gradients.curvature),
+        checkpoints=plan.settings["checkpoints"],
         neurons=config.neurons.enabled,
         signature_dim=signer.dense.dim if config.neurons.enabled else 0,
         signature_projected=signer.dense.projected,
-        columns=[("row", "BIGINT"), *OWN_COLUMNS.items(), *plan.survey.columns.items()],
+        columns=[
+            ("row", "BIGINT"),
+            *OWN_COLUMNS.items(),
+            *((name, "DOUBLE") for name in self_influence_columns(sorted(config.gradients.curvature))),
+            *plan.survey.columns.items(),
+        ],
         shards=entries,
         files={path.name: file_entry(path) for path in sorted(directory.iterdir())},
         libraries=library_versions(),

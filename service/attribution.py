@@ -10,18 +10,11 @@ from numpy.typing import NDArray
 
 from attridex.service import methods
 from attridex.service.catalogue import Catalogue
-from attridex.service.checks import (
-    check_damping,
-    check_fields,
-    check_intervention,
-    check_k,
-    check_r,
-)
+from attridex.service.checks import check_fields, check_intervention, check_k, check_r
 from attridex.service.combine import Weighted, scores, summed_neurons, top_neurons
-from attridex.service.damping import damped, unit
 from attridex.service.encoder import Encoder, Need
-from attridex.service.errors import InvalidArgumentError, ServiceError
-from attridex.service.postings import dcns, kept_neurons
+from attridex.service.errors import ServiceError
+from attridex.service.postings import best, dcns, kept_neurons
 from attridex.service.reader import Asked, Reader
 from attridex.service.requests import (
     Answer,
@@ -39,11 +32,13 @@ from attridex.service.requests import (
     NeuronsResult,
     PredictRequest,
     PredictResult,
+    Scoring,
     SignatureRequest,
     SignatureResult,
     Timings,
 )
-from attridex.service.scan import Hits, Part, Scanner
+from attridex.service.scan import Hits, Scanner
+from attridex.service.scoring import BY_ROW, Settings, row_scores, settle, space, unit
 from attridex.service.store import IndexVersion, Store
 
 if TYPE_CHECKING:
@@ -60,15 +55,6 @@ def timed(timings: Timings) -> Iterator[None]:
         yield
     finally:
         timings.search += time.perf_counter() - began
-
-
-def gradient_of(version: IndexVersion, one: Asked) -> Float64:
-    """A query's vector in the stored space [d]."""
-    if one.query.vector is not None:
-        return one.query.vector.astype(np.float64)
-    if one.signature is not None and one.signature.gradient is not None:
-        return one.signature.gradient.astype(np.float64)
-    return version.vector(version.gradients, one.row or 0)
 
 
 def intervention_name(intervention: Intervention) -> str:
@@ -175,15 +161,7 @@ class Attribution(Catalogue):
         with self.store.version() as version:
             check_k(version, request.instances, "instances")
             check_r(version, request.r)
-            wanted = InstancesRequest(
-                request.queries,
-                request.method,
-                request.curvature,
-                request.damping,
-                request.instances,
-                request.where,
-                request.label,
-            )
+            wanted = InstancesRequest(request.queries, request.scoring, request.instances, request.where, request.label)
             methods.check_neurons(version.manifest)
             asked, hits, ia = self._influential(version, wanted, timings, checkpoint)
             combine = top_neurons if request.aggregate == "top-neuron" else summed_neurons
@@ -229,40 +207,42 @@ class Attribution(Catalogue):
     def _influential(
         self, version: IndexVersion, request: InstancesRequest, timings: Timings, checkpoint: Checkpoint
     ) -> tuple[list[Asked], list[Hits], Info]:
-        """The scan behind IA and IA-Neurons: queries, their best rows, and how they were scored."""
-        meaning = methods.check_choice("method", request.method, methods.INSTANCE_METHODS)
-        curvature, damping = "", None
-        if request.method != "influence" and (request.curvature or request.damping is not None):
-            raise InvalidArgumentError(
-                f"method '{request.method}' has no curvature and no damping; use method 'influence'", "method"
-            )
-        if request.method == "influence":
-            curvature = methods.check_curvature(version.manifest, request.curvature)
-            damping = check_damping(version, curvature, request.damping)
-        label = request.label or self._label(version)
-        sources = ("record", "instance_id") if request.method == "rep-sim" else ("record", "instance_id", "vector")
+        """The search behind IA and IA-Neurons: queries, their best rows, and how they were scored."""
+        settings = settle(version, request.scoring, request.label or self._label(version))
         asked = self._reader.ask(
-            version, request.queries, Need(request.method != "rep-sim", False, label), timings, checkpoint, sources
-        )
+            version, request.queries, settings.need, timings, checkpoint, settings.sources,
+            model_needed=settings.method not in BY_ROW,
+        )  # fmt: skip
         mask = self._planner.mask(version, request.where)
         with timed(timings):
-            parts, vectors = self._scan_space(version, request.method, asked)
-            if request.method == "influence":
-                vectors = damped(version, vectors, curvature, damping or 0.0)
-            found = self._scanner.top(
-                parts, vectors, request.k, version.ids_of, checkpoint, mask=mask, ascending=request.ascending
-            )
-        info = self._info(version, request.method, meaning, timings, curvature=curvature, damping=damping, label=label)
+            if settings.method in BY_ROW:
+                found = [self._ranked(version, one, request, settings, mask, checkpoint) for one in asked]
+            else:
+                parts, vectors = space(version, asked, settings)
+                found = self._scanner.top(
+                    parts, vectors, request.k, version.ids_of, checkpoint, mask=mask, ascending=request.ascending
+                )
+        info = self._info(
+            version, settings.method, settings.meaning, timings,
+            curvature=settings.curvature, damping=settings.damping, label=settings.label,
+        )  # fmt: skip
         return asked, found, info
 
     @staticmethod
-    def _scan_space(version: IndexVersion, method: str, asked: Sequence[Asked]) -> tuple[list[Part], Float64]:
-        """What to scan, and the queries' vectors there [q, d]."""
-        if method == "rep-sim":
-            hidden = [one.signature.hidden if one.signature else version.vector(version.hidden, one.row or 0) for one in asked]
-            return version.hidden, unit(np.stack([np.asarray(vector, np.float64) for vector in hidden]))
-        vectors = np.stack([gradient_of(version, one) for one in asked])
-        return (version.unit_gradients, unit(vectors)) if method == "grad-cos" else (version.gradients, vectors)
+    def _ranked(
+        version: IndexVersion,
+        one: Asked,
+        request: InstancesRequest,
+        settings: Settings,
+        mask: NDArray[np.bool_] | None,
+        checkpoint: Checkpoint,
+    ) -> Hits:
+        """The best rows of a method that scores every row."""
+        checkpoint()
+        values = row_scores(version, one, settings)
+        rows = np.arange(version.rows) if mask is None else np.flatnonzero(mask)
+        chosen = best(version, rows, -values[rows] if request.ascending else values[rows], request.k)
+        return Hits(rows[chosen], values[rows[chosen]])
 
     @staticmethod
     def _hits(version: IndexVersion, found: Hits, fields: Sequence[str]) -> tuple[InstanceHit, ...]:
@@ -361,7 +341,7 @@ class Attribution(Catalogue):
         # Instances repeat each other's best neurons, so take more of them until r distinct ones are found.
         wanted = min(version.live, max(10, intervention.r))
         while True:
-            request = InstancesRequest((one.query,), method=method, k=wanted)
+            request = InstancesRequest((one.query,), Scoring(method), k=wanted)
             _, hits, _ = self._influential(version, request, timings, checkpoint)
             found = top_neurons(version, hits[0].rows, intervention.r)
             if len(found) == intervention.r or wanted == version.live:

@@ -79,7 +79,7 @@ class Catalogue:
                 labels=tuple(manifest.model.labels),
                 columns=tuple(manifest.columns),
                 methods=tuple(methods.methods_of(manifest)),
-                curvatures=tuple(manifest.curvatures),
+                curvatures=tuple(methods.curvatures_of(manifest)),
                 gradient_dim=manifest.gradient_dim,
                 layers=manifest.model.layers,
                 units=manifest.model.units,

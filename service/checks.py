@@ -68,17 +68,6 @@ def check_intervention(version: IndexVersion, intervention: Intervention) -> Non
             f"interventions: unknown method '{intervention.method}'; use 'na' or 'ia:METHOD'", "interventions"
         )
     methods.check_choice("interventions", method, methods.INSTANCE_METHODS)
-    if method == "influence":
-        methods.check_curvature(version.manifest, "")
-
-
-def check_damping(version: IndexVersion, curvature: str, damping: float | None) -> float:
-    """The damping to use; by default a tenth of the mean eigenvalue."""
-    if damping is None:
-        values = np.concatenate(
-            [values for name, values in version.curvature.items() if name.startswith(curvature) and name.endswith("values")]
-        )
-        return 0.1 * float(values.mean()) or 1.0
-    if not (np.isfinite(damping) and damping > 0):
-        raise InvalidArgumentError(f"damping = {damping}: must be a positive number", "damping")
-    return damping
+    methods.check_indexed(version.manifest, method)
+    if method in ("influence", "lissa"):
+        methods.check_curvature(version.manifest, method, "")

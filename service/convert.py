@@ -31,6 +31,7 @@ from attridex.service.requests import (
     PredictRequest,
     PredictResult,
     Query,
+    Scoring,
     SignatureRequest,
     SignatureResult,
 )
@@ -150,13 +151,20 @@ def optional(message: Any, field: str, default: Any) -> Any:
     return getattr(message, field) if message.HasField(field) else default
 
 
+def scoring(message: Any) -> Scoring:
+    """The IA method of a request."""
+    return Scoring(
+        message.method or "grad-dot",
+        message.curvature,
+        *(optional(message, name, None) for name in ("damping", "lissa_scale", "lissa_depth", "seed")),
+    )
+
+
 def instances_request(message: pb.AttributeInstancesRequest, live: int) -> InstancesRequest:
     """IA; `live` caps the default k of a small index."""
     return InstancesRequest(
         queries(message.queries),
-        message.method or "grad-dot",
-        message.curvature,
-        optional(message, "damping", None),
+        scoring(message),
         optional(message, "k", min(DEFAULT_K, live)),
         where(message),
         label(message),
@@ -186,9 +194,7 @@ def ia_neurons_request(message: pb.FindNeuronsByInstancesRequest, live: int) -> 
     """IA-Neurons."""
     return IaNeuronsRequest(
         queries(message.queries),
-        message.method or "grad-dot",
-        message.curvature,
-        optional(message, "damping", None),
+        scoring(message),
         optional(message, "instances", min(DEFAULT_K, live)),
         optional(message, "r", DEFAULT_R_IA),
         message.aggregate or "top-neuron",

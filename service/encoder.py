@@ -4,8 +4,9 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -40,7 +41,13 @@ class ModelSigner(Protocol):
         ...
 
     def sign(
-        self, instances: Sequence["Instance"], *, gradient: bool = True, neurons: bool = True, label: LabelSource = "gold"
+        self,
+        instances: Sequence["Instance"],
+        *,
+        gradient: bool = True,
+        neurons: bool = True,
+        label: LabelSource = "gold",
+        tracin: bool = False,
     ) -> list["Signature"]:
         """Sign instances."""
         ...
@@ -57,6 +64,16 @@ class Need:
     gradient: bool
     neurons: bool
     label: LabelSource
+    tracin: bool = False
+
+    def entry(self, key: str) -> tuple[Any, ...]:
+        """Name of a signature that holds just this."""
+        return (key, self.label, self.gradient, self.neurons, self.tracin)
+
+    def answers(self, key: str) -> Iterator[tuple[Any, ...]]:
+        """Names of signatures that hold at least this."""
+        for gradient, neurons, tracin in product({True, self.gradient}, {True, self.neurons}, {True, self.tracin}):
+            yield (key, self.label, gradient, neurons, tracin)
 
 
 @dataclass
@@ -84,17 +101,10 @@ class Cache:
         self._entries: OrderedDict[tuple[Any, ...], tuple[Signature, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    @staticmethod
-    def _keys(key: str, need: Need) -> list[tuple[Any, ...]]:
-        """Entries that answer a need: those that hold at least as much."""
-        return [
-            (key, need.label, gradient, neurons) for gradient in ({True, need.gradient}) for neurons in ({True, need.neurons})
-        ]
-
     def get(self, key: str, need: Need) -> "Signature | None":
         """A remembered signature with all that is needed."""
         with self._lock:
-            for entry in self._keys(key, need):
+            for entry in need.answers(key):
                 if entry in self._entries:
                     self._entries.move_to_end(entry)
                     return self._entries[entry][0]
@@ -106,7 +116,7 @@ class Cache:
         Returns:
             The signature that is remembered.
         """
-        entry = (key, need.label, need.gradient, need.neurons)
+        entry = need.entry(key)
         size = sum(value.nbytes for value in vars(signature).values() if isinstance(value, np.ndarray))
         with self._lock:
             if entry in self._entries:
@@ -137,11 +147,12 @@ class Encoder:
         Raises:
             DamagedIndexError: the model there is another one now.
         """
-        from attridex.indexer.signatures import Signer, model_hash, tokenizer_hash
+        from attridex.indexer.signatures import Signer, checkpoint_hashes, model_hash, tokenizer_hash
 
         config = Config.model_validate(manifest.config)
         signer = Signer.load(config)
-        if model_hash(config.model) != manifest.model.hash or tokenizer_hash(config.model) != manifest.model.tokenizer_hash:
+        found = (model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
+        if found != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
                 f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed)"
                 "; build the index anew, or serve it with --no-model"
@@ -254,7 +265,9 @@ class Encoder:
         if need is None:
             results = self._signer.edit(instances, [job.edits for job in jobs])
         else:
-            results = self._signer.sign(instances, gradient=need.gradient, neurons=need.neurons, label=need.label)
+            results = self._signer.sign(
+                instances, gradient=need.gradient, neurons=need.neurons, label=need.label, tracin=need.tracin
+            )
         for job, result in zip(jobs, results, strict=True):
             job.result, job.began, job.ended = result, began, time.perf_counter()
             job.done.set()

@@ -1,10 +1,12 @@
 """What each method's scores mean, said the same way everywhere, and what an index offers."""
 
+import math
 from dataclasses import dataclass
 
 from attridex.indexer.errors import nearest
 from attridex.indexer.layout import Manifest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
+from attridex.service.requests import Scoring
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,27 @@ INSTANCE_METHODS = {
     "grad-dot": Meaning(LOWERS, "<g_query, g_train>, inner product of loss gradients (projected where the index projects)"),
     "grad-cos": Meaning(LOWERS, "<g_query, g_train> / (|g_query| |g_train|), from -1 to 1"),
     "influence": Meaning(LOWERS, "g_query^T (H + damping I)^-1 g_train; H is the named curvature of the mean training loss"),
+    "lissa": Meaning(LOWERS, "g_query^T r(H) g_train, r(H) after depth steps of LiSSA; limit (H + scale damping I)^-1"),
+    "tracin": Meaning(LOWERS, "sum over checkpoints of learning rate times <g_query, g_train>"),
+    "trak": Meaning(
+        LOWERS,
+        "(1 / n) phi_query^T (K + damping I)^-1 phi_train (1 - p_train); phi is the gradient of log p / (1 - p), "
+        "K the mean of phi phi^T over n instances",
+    ),
     "rep-sim": Meaning("higher = the states that the head reads are more alike", "cosine of the states, from -1 to 1"),
+    "bm25": Meaning(
+        "higher = more of the query's words, and rarer ones, in the instance", "BM25 of the texts, k1 = 1.5, b = 0.75"
+    ),
+    "random": Meaning("none: a baseline", "a number from 0 to 1 drawn for the query's id"),
 }
+SETTINGS = {
+    "curvature": ("influence", "lissa"),
+    "damping": ("influence", "lissa", "trak"),
+    "lissa_scale": ("lissa",),
+    "lissa_depth": ("lissa",),
+    "seed": ("random",),
+}
+"""Methods that have a setting."""
 SIMILARITIES = {
     "dcns": Meaning(
         "higher = the instance keeps more of the query's neurons, and higher up among its own",
@@ -62,26 +83,56 @@ def check_choice(kind: str, name: str, known: dict[str, Meaning]) -> Meaning:
 
 def methods_of(manifest: Manifest) -> list[str]:
     """IA methods that an index can answer."""
-    return [name for name in INSTANCE_METHODS if name != "influence" or manifest.curvatures]
+    return [name for name in INSTANCE_METHODS if missing(manifest, name) is None]
 
 
-def check_curvature(manifest: Manifest, curvature: str) -> str:
+def curvatures_of(manifest: Manifest) -> list[str]:
+    """Curvatures that `influence` can use."""
+    return [name for name in manifest.curvatures if name != "trak"]
+
+
+def missing(manifest: Manifest, method: str) -> str | None:
+    """What an index would have to be built with for a method; None where it has that."""
+    if method in ("influence", "lissa") and not curvatures_of(manifest):
+        return 'gradients.curvature = ["fisher"]'
+    if method == "trak" and "trak" not in manifest.curvatures:
+        return 'gradients.curvature = ["trak"]'
+    if method == "tracin" and not manifest.checkpoints:
+        return "model.checkpoints = [...], the directories of the training's checkpoints"
+    return None
+
+
+def check_indexed(manifest: Manifest, method: str) -> None:
+    """Refuse a method that the index was not built for."""
+    if needed := missing(manifest, method):
+        raise NotIndexedError(f'method "{method}": the index was built without it; build with {needed}', "method")
+
+
+def check_settings(scoring: Scoring) -> None:
+    """Refuse settings that the method does not have, or that are out of range."""
+    for name, having in SETTINGS.items():
+        value = getattr(scoring, name)
+        if value in (None, ""):
+            continue
+        if scoring.method not in having:
+            raise InvalidArgumentError(f"{name}: method '{scoring.method}' has none; {' and '.join(having)} do", name)
+        if isinstance(value, float) and not (math.isfinite(value) and value > 0):
+            raise InvalidArgumentError(f"{name} = {value}: must be a positive number", name)
+
+
+def check_curvature(manifest: Manifest, method: str, curvature: str) -> str:
     """The curvature to use; the only one where none is named.
 
     Raises:
-        NotIndexedError: the index has none.
-        InvalidArgumentError: it has several and none is named, or not the named one.
+        InvalidArgumentError: the index has several and none is named, or not the named one.
     """
-    if not manifest.curvatures:
-        raise NotIndexedError(
-            'method "influence": the index was built without curvature; build with gradients.curvature = ["fisher"]', "method"
-        )
-    if not curvature and len(manifest.curvatures) == 1:
-        return manifest.curvatures[0]
-    if curvature not in manifest.curvatures:
-        raise InvalidArgumentError(
-            f"curvature: '{curvature}' is not in this index; it has {', '.join(manifest.curvatures)}", "curvature"
-        )
+    known = curvatures_of(manifest)
+    if not curvature and len(known) == 1:
+        return known[0]
+    if not curvature:
+        raise InvalidArgumentError(f"curvature: method '{method}' can use {', '.join(known)} here; name one", "curvature")
+    if curvature not in known:
+        raise InvalidArgumentError(f"curvature: '{curvature}' is not in this index; it has {', '.join(known)}", "curvature")
     return curvature
 
 

@@ -45,13 +45,19 @@ class Reader:
         sources: Sequence[str],
         *,
         sign: bool = False,
+        model_needed: bool = True,
     ) -> list[Asked]:
-        """Check all queries, then sign the texts among them together (with `sign` the training instances too)."""
+        """Check all queries, then sign the texts among them together (with `sign` the training instances too).
+
+        Where the model is not needed, texts are signed only if it is there.
+        """
         if not queries:
             raise InvalidArgumentError("queries: none given", "queries")
         if need.neurons:
             methods.check_neurons(version.manifest)
-        asked = [self._check(version, query, number, sources) for number, query in enumerate(queries)]
+        asked = [self._check(version, query, number, sources, model_needed) for number, query in enumerate(queries)]
+        if not model_needed and self._encoder is None:
+            return asked
         texts = [at for at, one in enumerate(asked) if one.query.record is not None or sign]
         if texts:
             rendered = [self.rendered(version, asked[at]) for at in texts]
@@ -62,7 +68,7 @@ class Reader:
                 asked[at] = Asked(one.query, one.name, one.row, signature)
         return asked
 
-    def _check(self, version: IndexVersion, query: Query, number: int, sources: Sequence[str]) -> Asked:
+    def _check(self, version: IndexVersion, query: Query, number: int, sources: Sequence[str], model_needed: bool) -> Asked:
         """Check one query's source.
 
         Raises:
@@ -78,7 +84,7 @@ class Reader:
             raise InvalidArgumentError(
                 f"query '{name}': a {given[0]} cannot be asked here; give {' or '.join(sources)}", "queries"
             )
-        if query.record is not None:
+        if query.record is not None and model_needed:
             self.model()
         if query.vector is not None:
             check_vector(version, query.vector, name)

@@ -47,13 +47,23 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class InstancesRequest:
-    """IA. `None` means the default that the proto states."""
+class Scoring:
+    """An IA method and its settings. `None` means the default that the proto states."""
 
-    queries: tuple[Query, ...]
     method: str = "grad-dot"
     curvature: str = ""
     damping: float | None = None
+    lissa_scale: float | None = None
+    lissa_depth: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class InstancesRequest:
+    """IA."""
+
+    queries: tuple[Query, ...]
+    scoring: Scoring = Scoring()
     k: int = 10
     where: Condition | None = None
     label: LabelSource | None = None
@@ -86,9 +96,7 @@ class IaNeuronsRequest:
     """IA-Neurons."""
 
     queries: tuple[Query, ...]
-    method: str = "grad-dot"
-    curvature: str = ""
-    damping: float | None = None
+    scoring: Scoring = Scoring()
     instances: int = 10
     r: int = 10
     aggregate: str = "top-neuron"

@@ -32,6 +32,8 @@ from attridex.indexer.layout import (
     NORMS,
     SIDECAR,
     TOMBSTONES,
+    TRACIN,
+    TRACIN_NORMS,
     Manifest,
     check_file,
     file_hash,
@@ -44,6 +46,8 @@ from attridex.indexer.layout import (
     write_current,
     write_lock,
 )
+from attridex.indexer.lexical import Lexical
+from attridex.indexer.spectrum import Spectrum
 from attridex.indexer.tables import quoted
 from attridex.indexer.vectors import VectorFile
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, UnknownInstanceError
@@ -80,6 +84,7 @@ class IndexVersion:
             self.ids = self._load_ids()
         except (DamageError, duckdb.Error, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
+        self._spectra: dict[str, Spectrum] = {}
         self.rows = self.manifest.instances
         if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
             raise DamagedIndexError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
@@ -127,10 +132,25 @@ class IndexVersion:
         return self._parts(ATTRIBUTIONS, None)
 
     @cached_property
-    def curvature(self) -> dict[str, NDArray[np.float64]]:
-        """Eigendecompositions by tensor name; see `indexer.curvature`."""
+    def tracin(self) -> list[Part]:
+        """Gradients at the checkpoints, one after the other in each vector."""
+        return self._parts(TRACIN, TRACIN_NORMS)
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """The BM25 index of the texts."""
+        return Lexical(self._directory)
+
+    @cached_property
+    def _curvature(self) -> dict[str, NDArray[np.float64]]:
         tensors: dict[str, NDArray[np.float64]] = load_file(self._directory / CURVATURE)
         return tensors
+
+    def spectrum(self, kind: str) -> Spectrum:
+        """The eigendecomposition of a curvature."""
+        if kind not in self._spectra:
+            self._spectra[kind] = Spectrum.read(self._curvature, kind, self.manifest.blocks, self.manifest.gradient_dim)
+        return self._spectra[kind]
 
     @cached_property
     def postings(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -20,6 +20,8 @@ MODULES = 4 * LAYERS
 SEED = 1
 K = 5
 """Hits that a query asks for."""
+TUNED = os.environ.get("TUNED", "")
+"""Whether a peer is set up by hand to do no more than it must, rather than as its own examples or commands do."""
 
 
 @dataclass(frozen=True)

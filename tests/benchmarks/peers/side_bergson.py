@@ -10,16 +10,16 @@ import transformers
 from bergson import Attributor, GradientProcessor, IndexConfig, collect_gradients
 from bergson.data import allocate_batches
 from datasets import Dataset
-from job import PAD, Corpus, Job, K, begin, report
+from job import PAD, TUNED, Corpus, Job, K, begin, report
 
 Rows = tuple[list[list[int]], list[list[int]]]
 
 
 def load(job: Job, directory: Path) -> torch.nn.Module:
-    """The model, all frozen but one small parameter before the first layer.
+    """The model as bergson's own command line has it: all frozen but the token embeddings, so that gradients flow.
 
-    bergson's own command line leaves the token embeddings unfrozen for that, whose gradient costs a third of the head's work;
-    a classifier's head takes the place of the language model's, since bergson knows no other loss.
+    They are a language model's output weights too, whose gradient nobody needs; with TUNED=1 it is the positions' embeddings
+    that are left. A classifier's head takes the place of the language model's, since bergson knows no other loss.
     """
     if job.task == "causal-lm":
         model = transformers.GPT2LMHeadModel.from_pretrained(directory / "model")
@@ -28,7 +28,7 @@ def load(job: Job, directory: Path) -> torch.nn.Module:
         model = transformers.GPT2LMHeadModel(classifier.config)
         model.transformer, model.lm_head = classifier.transformer, classifier.score
     model.eval().requires_grad_(False)
-    model.transformer.wpe.weight.requires_grad_(True)
+    (model.transformer.wpe if TUNED else model.get_input_embeddings()).requires_grad_(True)
     return model
 
 
@@ -71,7 +71,7 @@ def open_index(job: Job, directory: Path, index: Path) -> Callable[[int], int]:
 
 def main() -> None:
     job, directory, index = begin()
-    name = f"bergson {version('bergson')}"
+    name = f"bergson {version('bergson')}{TUNED and ' tuned'}"
     report(job, name, lambda: build(job, directory, index), index, lambda: open_index(job, directory, index))
 
 

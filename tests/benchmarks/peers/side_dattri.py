@@ -9,7 +9,7 @@ import torch
 import transformers
 from dattri.algorithm.logra import LoGraAttributor
 from dattri.task import AttributionTask
-from job import Corpus, Job, begin, report
+from job import TUNED, Corpus, Job, begin, report
 from torch.utils.data import DataLoader
 from transformers.pytorch_utils import Conv1D
 
@@ -34,9 +34,9 @@ def as_linear(module: Conv1D) -> torch.nn.Linear:
 
 
 def load(job: Job, directory: Path) -> torch.nn.Module:
-    """The model, all frozen but the layers whose gradients are kept."""
+    """The model as it comes; with TUNED=1 all of it is frozen but the layers whose gradients are kept."""
     kind = transformers.GPT2LMHeadModel if job.task == "causal-lm" else transformers.GPT2ForSequenceClassification
-    model = kind.from_pretrained(directory / "model").eval().requires_grad_(False)
+    model = kind.from_pretrained(directory / "model").eval().requires_grad_(not TUNED)
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, Conv1D):
@@ -86,7 +86,7 @@ def main() -> None:
     job, directory, index = begin()
     index.mkdir(parents=True)
     side = Side(job, directory, index)
-    report(job, f"dattri {version('dattri')}", side.build, index, lambda: side.ask)
+    report(job, f"dattri {version('dattri')}{TUNED and ' tuned'}", side.build, index, lambda: side.ask)
 
 
 main()

@@ -24,6 +24,7 @@ from attridex.service.requests import (
     NeuronsRequest,
     PredictRequest,
     Query,
+    Scoring,
     SignatureRequest,
 )
 from attridex.v1 import attribution_pb2 as pb
@@ -48,7 +49,7 @@ NEURONS = pb.NeuronSet(neurons=[pb.Neuron(layer=1, unit=2)])
                 ),
                 99,
             ),
-            InstancesRequest(ASKED, "influence", "fisher", 0.0, 0, WHERE, "predicted", ("a",), True),
+            InstancesRequest(ASKED, Scoring("influence", "fisher", 0.0), 0, WHERE, "predicted", ("a",), True),
         ),
         (convert.neurons_request(pb.AttributeNeuronsRequest(queries=QUERIES)), NeuronsRequest(ASKED, 20)),
         (convert.neurons_request(pb.AttributeNeuronsRequest(queries=QUERIES, r=0)), NeuronsRequest(ASKED, 0)),
@@ -68,7 +69,7 @@ NEURONS = pb.NeuronSet(neurons=[pb.Neuron(layer=1, unit=2)])
                 ),
                 9,
             ),
-            IaNeuronsRequest(ASKED, "influence", "fisher", 1.5, 7, 3, "summed", WHERE, "gold"),
+            IaNeuronsRequest(ASKED, Scoring("influence", "fisher", 1.5), 7, 3, "summed", WHERE, "gold"),
         ),
         (convert.signature_request(pb.ComputeSignatureRequest(queries=QUERIES)), SignatureRequest(ASKED)),
         (convert.list_request(pb.ListInstancesRequest()), ListRequest()),
