@@ -1,45 +1,19 @@
-"""Seeded random projections with E[P^T P] = I: the same seed gives the same projection on every machine.
+"""Seeded random projections with E[P^T P] = I: the same seed gives the same projection on every machine."""
 
-All randomness is raw 64-bit output of the counter-based Philox generator (Salmon et al., 2011), keyed by a hash of the
-seed and the block's name; nothing depends on how a library turns bits into numbers.
-"""
-
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from attridex.indexer.randomness import normals, philox, signs
 
 CHUNK = 1 << 22
 """Entries of a dense projection that are made at a time."""
 KEPT_BYTES = 1 << 28
 """Dense projections up to this size are kept between batches; larger ones are made anew for each."""
-
-
-def philox(seed: int, name: str, start: int = 0) -> np.random.Philox:
-    """Generator for one block of one projection, from its counter `start` (each step gives four 64-bit words)."""
-    digest = hashlib.sha256(f"attridex|{seed}|{name}".encode()).digest()
-    return np.random.Philox(key=np.frombuffer(digest[:16], dtype="<u8"), counter=[start, 0, 0, 0])
-
-
-def signs(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
-    """`count` fair signs from the generator's bits; `start` (a multiple of 256) is where in the stream to begin."""
-    words = philox(seed, name, start // 256).random_raw(-(-count // 64))
-    bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[:count]
-    return bits.astype(np.float32) * 2 - 1
-
-
-def normals(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
-    """`count` standard normal numbers by Box and Muller; `start` must be a multiple of 4."""
-    words = philox(seed, name, start // 4).random_raw(-(-count // 4) * 4)
-    uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    radius, angle = np.sqrt(-2 * np.log(uniform[0::2])), 2 * np.pi * uniform[1::2]
-    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return pairs.reshape(-1)[:count].astype(np.float32)
 
 
 class BlockProjection(Protocol):

@@ -1,7 +1,6 @@
-"""Wire messages to requests and answers back: the only file that knows both."""
+"""Wire messages to requests; `convert_answers` is the way back."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -10,30 +9,18 @@ from google.protobuf import json_format, struct_pb2
 from attridex.service.convert_filters import condition
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.requests import (
-    Answer,
     Condition,
     IaNeuronsRequest,
-    IndexDescription,
-    Info,
-    Instance,
-    InstanceHit,
     InstancesRequest,
-    InstancesResult,
     Intervention,
     LabelSource,
     ListRequest,
     NaInstancesRequest,
-    NeuronScore,
     NeuronsRequest,
-    NeuronsResult,
-    Page,
-    Prediction,
     PredictRequest,
-    PredictResult,
     Query,
     Scoring,
     SignatureRequest,
-    SignatureResult,
 )
 from attridex.v1 import attribution_pb2 as pb
 
@@ -46,16 +33,12 @@ LABELS: dict[int, LabelSource | None] = {
     pb.LABEL_SOURCE_GOLD: "gold",
     pb.LABEL_SOURCE_PREDICTED: "predicted",
 }
-LABEL_CODES = {name: code for code, name in LABELS.items()}
 MODES: dict[int, Literal["suppress", "keep"]] = {
     pb.INTERVENTION_MODE_SUPPRESS: "suppress",
     pb.INTERVENTION_MODE_KEEP: "keep",
 }
-MODE_CODES = {name: code for code, name in MODES.items()}
 EXACT = 2**53
 """Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
-
-# ---------------------------------------------------------------- requests
 
 
 def plain(value: Any) -> Any:
@@ -233,169 +216,4 @@ def list_request(message: pb.ListInstancesRequest) -> ListRequest:
     """ListInstances."""
     return ListRequest(
         where(message), message.order_by or "row", message.page_size or DEFAULT_PAGE, message.page_token, tuple(message.fields)
-    )
-
-
-# ---------------------------------------------------------------- answers
-
-
-def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Columns of an instance; NaN and infinity, which a Struct cannot hold, become null."""
-    message = struct_pb2.Struct()
-    message.update({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in values.items()})
-    return message
-
-
-def info(value: Info) -> pb.AnswerInfo:
-    """How an answer was made."""
-    timings = value.timings
-    return pb.AnswerInfo(
-        index=value.index,
-        index_version=value.index_version,
-        method=value.method,
-        sign=value.sign,
-        scale=value.scale,
-        exact=value.exact,
-        recall=value.recall,
-        timings=pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search),
-        curvature=value.curvature,
-        damping=value.damping,
-        label=cast(Any, LABEL_CODES[value.label]),
-    )
-
-
-def probabilities(values: Iterable[tuple[str, float]]) -> list[pb.LabelProbability]:
-    """Label probabilities, in the order of the model's outputs."""
-    return [pb.LabelProbability(label=label, probability=p) for label, p in values]
-
-
-def prediction(value: Prediction | None) -> pb.Prediction | None:
-    """The model's own answer."""
-    if value is None:
-        return None
-    return pb.Prediction(
-        predicted=value.predicted,
-        label=value.label,
-        loss=value.loss,
-        probabilities=probabilities(value.probabilities),
-        greedy=value.greedy,
-    )
-
-
-def neuron_scores(values: Iterable[NeuronScore]) -> list[pb.NeuronScore]:
-    """Neurons with scores."""
-    return [pb.NeuronScore(layer=n.layer, unit=n.unit, score=n.score, instance_ids=n.instance_ids) for n in values]
-
-
-def hit(value: InstanceHit) -> pb.InstanceHit:
-    """A retrieved instance."""
-    return pb.InstanceHit(
-        rank=value.rank,
-        id=value.id,
-        row=value.row,
-        score=value.score,
-        fields=struct(value.fields),
-        shared=neuron_scores(value.shared),
-    )
-
-
-def instances_results(answer: Answer[InstancesResult]) -> list[pb.InstancesResult]:
-    """Hits of each query."""
-    return [
-        pb.InstancesResult(
-            query_id=result.query_id,
-            prediction=prediction(result.prediction),
-            hits=[hit(each) for each in result.hits],
-            neurons=neuron_scores(result.neurons),
-        )
-        for result in answer.results
-    ]
-
-
-def neurons_results(answer: Answer[NeuronsResult]) -> list[pb.NeuronsResult]:
-    """Neurons of each query."""
-    return [
-        pb.NeuronsResult(
-            query_id=result.query_id, prediction=prediction(result.prediction), neurons=neuron_scores(result.neurons)
-        )
-        for result in answer.results
-    ]
-
-
-def predict_results(answer: Answer[PredictResult]) -> list[pb.PredictResult]:
-    """Probabilities of each query."""
-    return [
-        pb.PredictResult(
-            query_id=result.query_id,
-            baseline=prediction(result.baseline),
-            interventions=[
-                pb.InterventionResult(
-                    name=each.name,
-                    mode=cast(Any, MODE_CODES[each.mode]),
-                    predicted=each.predicted,
-                    probabilities=probabilities(each.probabilities),
-                    neurons=[pb.Neuron(layer=layer, unit=unit) for layer, unit in each.neurons],
-                    greedy=each.greedy,
-                )
-                for each in result.interventions
-            ],
-        )
-        for result in answer.results
-    ]
-
-
-def float32(values: np.ndarray[Any, Any]) -> pb.Vector:
-    """A vector as bytes."""
-    return pb.Vector(data=np.ascontiguousarray(values, "<f4").tobytes(), dtype=pb.DTYPE_FLOAT32)
-
-
-def signatures(answer: Answer[SignatureResult]) -> list[pb.Signature]:
-    """Signatures of texts."""
-    return [
-        pb.Signature(
-            query_id=result.query_id,
-            prediction=prediction(result.prediction),
-            gradient=float32(result.gradient),
-            neurons=neuron_scores(result.neurons),
-            hidden=float32(result.hidden),
-            activation=float32(result.activation),
-        )
-        for result in answer.results
-    ]
-
-
-def instances(values: Iterable[Instance]) -> list[pb.Instance]:
-    """Training instances."""
-    return [
-        pb.Instance(id=each.id, row=each.row, fields=struct(each.fields), neurons=neuron_scores(each.neurons)) for each in values
-    ]
-
-
-def page(value: Page) -> pb.ListInstancesResponse:
-    """A page of training instances."""
-    return pb.ListInstancesResponse(
-        index_version=value.index_version,
-        instances=instances(value.instances),
-        next_page_token=value.next_page_token,
-        total=value.total,
-    )
-
-
-def index_info(value: IndexDescription) -> pb.IndexInfo:
-    """What an index holds."""
-    return pb.IndexInfo(
-        name=value.name,
-        version=value.version,
-        instances=value.instances,
-        task=value.task,
-        labels=value.labels,
-        columns=[pb.Column(name=name, type=kind) for name, kind in value.columns],
-        methods=value.methods,
-        curvatures=value.curvatures,
-        gradient_dim=value.gradient_dim,
-        layers=value.layers,
-        units=value.units,
-        site=value.site,
-        has_model=value.has_model,
-        manifest=value.manifest,
     )

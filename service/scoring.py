@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.curvature import doubt
 from attridex.indexer.lexical import text_of
-from attridex.indexer.projection import philox
+from attridex.indexer.randomness import uniforms
 from attridex.indexer.spectrum import Filter, inverse, lissa, lissa_fits
 from attridex.service import methods
 from attridex.service.encoder import Need
@@ -120,8 +120,7 @@ def spectral(settings: Settings) -> Filter:
 def row_scores(version: IndexVersion, one: Asked, settings: Settings) -> Float64:
     """Scores of every row [n], for methods without stored vectors."""
     if settings.method == "random":
-        words = philox(settings.seed, f"random|{one.name}").random_raw(version.rows)
-        return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        return uniforms(settings.seed, f"random|{one.name}", version.rows)
     fields = version.manifest.corpus["text_fields"]
     values = one.query.record if one.query.record is not None else version.fields([one.row or 0], fields)[0]
     if missing := [name for name in fields if values.get(name) is None]:

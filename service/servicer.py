@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from attridex.indexer.errors import nearest
 from attridex.service import convert
+from attridex.service import convert_answers as answers
 from attridex.service.attribution import Attribution
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, UnknownIndexError
 from attridex.service.requests import Checkpoint
@@ -77,13 +78,13 @@ class AttributionServicer(rpc.AttributionServiceServicer):
         """IA."""
         index = self._indexes.get(request.index)
         answer = index.attribute_instances(convert.instances_request(request, index.live), checkpoint(context))
-        return pb.AttributeInstancesResponse(info=convert.info(answer.info), results=convert.instances_results(answer))
+        return pb.AttributeInstancesResponse(info=answers.info(answer.info), results=answers.instances_results(answer))
 
     def AttributeNeurons(self, request: pb.AttributeNeuronsRequest, context: Any) -> pb.AttributeNeuronsResponse:
         """NA."""
         index = self._indexes.get(request.index)
         answer = index.attribute_neurons(convert.neurons_request(request), checkpoint(context))
-        return pb.AttributeNeuronsResponse(info=convert.info(answer.info), results=convert.neurons_results(answer))
+        return pb.AttributeNeuronsResponse(info=answers.info(answer.info), results=answers.neurons_results(answer))
 
     def FindInstancesByNeurons(
         self, request: pb.FindInstancesByNeuronsRequest, context: Any
@@ -91,7 +92,7 @@ class AttributionServicer(rpc.AttributionServiceServicer):
         """NA-Instances."""
         index = self._indexes.get(request.index)
         answer = index.find_instances_by_neurons(convert.na_instances_request(request, index.live), checkpoint(context))
-        return pb.FindInstancesByNeuronsResponse(info=convert.info(answer.info), results=convert.instances_results(answer))
+        return pb.FindInstancesByNeuronsResponse(info=answers.info(answer.info), results=answers.instances_results(answer))
 
     def FindNeuronsByInstances(
         self, request: pb.FindNeuronsByInstancesRequest, context: Any
@@ -99,37 +100,37 @@ class AttributionServicer(rpc.AttributionServiceServicer):
         """IA-Neurons."""
         index = self._indexes.get(request.index)
         answer = index.find_neurons_by_instances(convert.ia_neurons_request(request, index.live), checkpoint(context))
-        return pb.FindNeuronsByInstancesResponse(info=convert.info(answer.info), results=convert.neurons_results(answer))
+        return pb.FindNeuronsByInstancesResponse(info=answers.info(answer.info), results=answers.neurons_results(answer))
 
     def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """Probabilities under interventions."""
         index = self._indexes.get(request.index)
         answer = index.predict(convert.predict_request(request), checkpoint(context))
-        return pb.PredictResponse(info=convert.info(answer.info), results=convert.predict_results(answer))
+        return pb.PredictResponse(info=answers.info(answer.info), results=answers.predict_results(answer))
 
     def ComputeSignature(self, request: pb.ComputeSignatureRequest, context: Any) -> pb.ComputeSignatureResponse:
         """What the index would store."""
         index = self._indexes.get(request.index)
         answer = index.compute_signature(convert.signature_request(request), checkpoint(context))
-        return pb.ComputeSignatureResponse(info=convert.info(answer.info), signatures=convert.signatures(answer))
+        return pb.ComputeSignatureResponse(info=answers.info(answer.info), signatures=answers.signatures(answer))
 
     def GetInstances(self, request: pb.GetInstancesRequest, context: Any) -> pb.GetInstancesResponse:
         """Training instances by id."""
         index = self._indexes.get(request.index)
         version, found = index.get_instances(list(request.ids), list(request.fields), request.with_neurons, checkpoint(context))
-        return pb.GetInstancesResponse(index_version=version, instances=convert.instances(found))
+        return pb.GetInstancesResponse(index_version=version, instances=answers.instances(found))
 
     def ListInstances(self, request: pb.ListInstancesRequest, context: Any) -> pb.ListInstancesResponse:
         """Training instances page by page."""
-        return convert.page(self._indexes.get(request.index).list_instances(convert.list_request(request), checkpoint(context)))
+        return answers.page(self._indexes.get(request.index).list_instances(convert.list_request(request), checkpoint(context)))
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Any) -> pb.ListIndexesResponse:
         """All indices."""
-        return pb.ListIndexesResponse(indexes=[convert.index_info(index.describe()) for index in self._indexes.all()])
+        return pb.ListIndexesResponse(indexes=[answers.index_info(index.describe()) for index in self._indexes.all()])
 
     def GetIndex(self, request: pb.GetIndexRequest, context: Any) -> pb.GetIndexResponse:
         """One index."""
-        return pb.GetIndexResponse(index=convert.index_info(self._indexes.get(request.index).describe()))
+        return pb.GetIndexResponse(index=answers.index_info(self._indexes.get(request.index).describe()))
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Any

@@ -27,7 +27,7 @@ class StandIn:
         """One hit a query, after the behaviour."""
         self.behaviour(request, checkpoint)
         hit = InstanceHit(1, "t1", 1, 0.5)
-        return Answer(Info("1", request.method), tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
+        return Answer(Info("1", request.scoring.method), tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
 
     def close(self) -> None:
         """Remember it."""

@@ -9,7 +9,7 @@ from google.protobuf import json_format, struct_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attridex.service import convert
+from attridex.service import convert, convert_answers
 from attridex.service.convert_filters import NODES, OPERATORS, condition
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.planner import DEPTH
@@ -262,17 +262,17 @@ def test_an_unfinished_filter_is_refused(message: pb.Filter, words: str) -> None
 
 def test_columns_keep_their_values_and_numbers_that_a_struct_cannot_hold_are_null() -> None:
     values = {"a": "x", "b": 1, "c": 2.5, "d": True, "e": None, "nan": math.nan, "inf": math.inf}
-    found = json_format.MessageToDict(convert.struct(values))
+    found = json_format.MessageToDict(convert_answers.struct(values))
     assert found == {**values, "nan": None, "inf": None}
 
 
 def test_what_an_answer_does_not_have_is_absent_and_not_zero() -> None:
-    bare, full = convert.info(Info("1", "m")), convert.info(Info("1", "m", recall=0.0, damping=0.0, label="gold"))
+    bare, full = convert_answers.info(Info("1", "m")), convert_answers.info(Info("1", "m", recall=0.0, damping=0.0, label="gold"))
     assert [bare.HasField("recall"), bare.HasField("damping"), bare.label] == [False, False, pb.LABEL_SOURCE_UNSPECIFIED]
     assert [full.HasField("recall"), full.HasField("damping"), full.label] == [True, True, pb.LABEL_SOURCE_GOLD]
 
 
 def test_a_vector_comes_back_as_it_was_sent() -> None:
     values = np.random.default_rng(0).normal(size=64).astype(np.float32)
-    assert np.array_equal(convert.vector(convert.float32(values), "q"), values)
-    assert np.array_equal(convert.vector(convert.float32(values[::2].astype(">f4")), "q"), values[::2])
+    assert np.array_equal(convert.vector(convert_answers.float32(values), "q"), values)
+    assert np.array_equal(convert.vector(convert_answers.float32(values[::2].astype(">f4")), "q"), values[::2])
