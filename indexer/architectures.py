@@ -10,7 +10,8 @@ from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
 
-Site = Literal["post", "pre"]
+Site = Literal["post", "pre", "head"]
+"""Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
 
 
 @dataclass(frozen=True)
@@ -18,30 +19,45 @@ class Family:
     """Names of a family's modules: `ffn_in` and `ffn_out` are relative to a layer.
 
     A gated FFN computes act(gate) * up, so that "the output of the first FFN linear" (site "pre") is not defined.
+    `adds` says that a layer's output is its FFN's output plus what does not depend on it.
     """
 
     body: str
     layers: str
     ffn_in: str
     ffn_out: str
+    attention_out: str
     head: str = "score"
     gated: bool = False
     causal: bool = True
+    adds: bool = True
 
 
-GATED = Family("model", "model.layers", "mlp.gate_proj", "mlp.down_proj", gated=True)
+def encoder(name: str, head: str) -> Family:
+    """BERT and its like."""
+    return Family(
+        name,
+        f"{name}.encoder.layer",
+        "intermediate.dense",
+        "output.dense",
+        "attention.output.dense",
+        head,
+        causal=False,
+        adds=False,
+    )
+
+
+GATED = Family("model", "model.layers", "mlp.gate_proj", "mlp.down_proj", "self_attn.o_proj", gated=True)
 FAMILIES = {
-    "opt": Family("model", "model.decoder.layers", "fc1", "fc2"),
-    "gpt2": Family("transformer", "transformer.h", "mlp.c_fc", "mlp.c_proj"),
-    "gpt_neox": Family("gpt_neox", "gpt_neox.layers", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
-    "bloom": Family("transformer", "transformer.h", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+    "opt": Family("model", "model.decoder.layers", "fc1", "fc2", "self_attn.out_proj"),
+    "gpt2": Family("transformer", "transformer.h", "mlp.c_fc", "mlp.c_proj", "attn.c_proj"),
+    "gpt_neox": Family("gpt_neox", "gpt_neox.layers", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h", "attention.dense"),
+    "bloom": Family("transformer", "transformer.h", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h", "self_attention.dense"),
     "llama": GATED,
     "qwen2": GATED,
     "gemma": GATED,
-    "bert": Family("bert", "bert.encoder.layer", "intermediate.dense", "output.dense", "classifier", causal=False),
-    "roberta": Family(
-        "roberta", "roberta.encoder.layer", "intermediate.dense", "output.dense", "classifier.out_proj", causal=False
-    ),
+    "bert": encoder("bert", "classifier"),
+    "roberta": encoder("roberta", "classifier.out_proj"),
 }
 
 
@@ -67,7 +83,9 @@ class Architecture:
         layers: the transformer blocks.
         head: last linear layer: a classifier's, or the output embedding of a language model.
         causal: whether a position sees only what stands before it.
-        units: FFN neurons a layer (F).
+        heads: attention heads a layer.
+        adds: whether a layer's output is its FFN's output plus what does not depend on it.
+        width: FFN neurons a layer (F).
         hidden: size of the state that the head reads (h).
         outputs: number of logits (C).
     """
@@ -83,10 +101,18 @@ class Architecture:
         self.layers: Sequence[nn.Module] = list(layers)
         self.ffn_in = [layer.get_submodule(family.ffn_in) for layer in self.layers]
         self.ffn_out = [layer.get_submodule(family.ffn_out) for layer in self.layers]
+        self.attention_out = [layer.get_submodule(family.attention_out) for layer in self.layers]
+        self.heads = int(model.config.num_attention_heads)  # type: ignore[union-attr, arg-type]
+        # OPT-350m normalises behind the addition.
+        self.adds = family.adds and bool(getattr(model.config, "do_layer_norm_before", True))
         self.head = head_of(model, family)
         self.causal = family.causal
-        self.units = linear_shape(self.ffn_out[0])[1]
+        self.width = linear_shape(self.ffn_out[0])[1]
         self.outputs, self.hidden = linear_shape(self.head)
+
+    def units(self, site: Site) -> int:
+        """Units a layer at a site: FFN neurons, or attention heads."""
+        return self.heads if site == "head" else self.width
 
     def check_site(self, site: Site) -> None:
         """Refuse a neuron site that the FFN does not have."""

@@ -23,10 +23,10 @@ def removing(handles: list[RemovableHandle]) -> Iterator[None]:
 
 @contextmanager
 def edited_ffn(arch: Architecture, site: Site, edit: Callable[[int, Tensor], Tensor]) -> Iterator[None]:
-    """Let `edit(layer, x)` replace the FFN activations of every layer at a site.
+    """Let `edit(layer, x)` replace the activations of every layer at a site.
 
-    `post` is the input of the FFN's output projection, `pre` the output of its first linear layer. `x` comes in the
-    shape that the family gives it: 3-D, or flattened to 2-D.
+    `post` is the input of the FFN's output projection, `pre` the output of its first linear layer, `head` the input of the
+    attention's output projection. `x` comes in the shape that the family gives it: 3-D, or flattened to 2-D.
     """
 
     def before(layer: int) -> Callable[..., Any]:
@@ -38,10 +38,11 @@ def edited_ffn(arch: Architecture, site: Site, edit: Callable[[int, Tensor], Ten
     handles: list[RemovableHandle] = []
     with removing(handles):
         for layer in range(len(arch.layers)):
-            if site == "post":
-                handles.append(arch.ffn_out[layer].register_forward_pre_hook(before(layer)))
-            else:
+            if site == "pre":
                 handles.append(arch.ffn_in[layer].register_forward_hook(after(layer)))
+            else:
+                module = arch.ffn_out[layer] if site == "post" else arch.attention_out[layer]
+                handles.append(module.register_forward_pre_hook(before(layer)))
         yield
 
 

@@ -102,9 +102,9 @@ class NeuronsConfig(Section):
     """How neuron scores are taken, and which are kept."""
 
     enabled: bool = True
-    site: Literal["post", "pre"] = "post"
+    site: Literal["post", "pre", "head"] = "post"
     steps: int = Field(20, ge=2)
-    rule: Literal["riemann"] = "riemann"
+    rule: Literal["riemann", "gauss-legendre", "gradient"] = "riemann"
     keep: float = Field(0.1, ge=0, lt=1)
     signature_dim: int = Field(2048, ge=1)
 

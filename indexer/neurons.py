@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
-from attridex.indexer.rows import packs, run_rows
+from attridex.indexer.quadrature import Quadrature
+from attridex.indexer.rows import grow_rows, packs, run_rows
 
 Watch = Callable[[Tensor], Tensor]
 """P(target) [B, R] from the logits [B, R, C] of edited rows; row 0 is unedited."""
@@ -25,37 +27,44 @@ class NeuronPass:
     """Scores of a batch.
 
     Attributes:
-        scores: integrated gradients [B, L, F].
-        activations: FFN activations at the read position [B, L, F].
+        scores: integrated gradients [B, L, units].
+        activations: at the read position [B, L, units]; of attention heads their lengths.
     """
 
     scores: Tensor
     activations: Tensor
 
 
-def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, steps: int, watch: Watch) -> NeuronPass:
+def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, watch: Watch) -> NeuronPass:
     """Integrated gradients with a zero baseline, one layer at a time, all other layers running free.
 
-    score(l, i) = a(l, i) / m * sum over k = 0..m-1 of dP(target) / da(l, i) at a(l, :) * k / (m - 1), where `watch` gives
-    P(target). Packed models score all layers in one pass; others one layer a pass, to bound memory.
+    score(l, i) = a(l, i) * sum over points k of w_k dP(target) / da(l, i) at a(l, :) * alpha_k, where `watch` gives P(target).
+    Attention heads count as one unit each: the sum over a head's outputs. Packed models score all layers in one pass; others
+    one layer a pass, to bound memory.
     """
     layers = len(arch.layers)
-    groups = [range(layers)] if packs(arch, batch) else [range(layer, layer + 1) for layer in range(layers)]
-    scores: dict[int, Tensor] = {}
-    activations: dict[int, Tensor] = {}
-    for group in groups:
-        part, seen = score_layers(arch, batch, site, steps, group, watch)
-        scores |= part
-        activations |= seen
-    order = range(layers)
-    return NeuronPass(torch.stack([scores[layer] for layer in order], 1), torch.stack([activations[layer] for layer in order], 1))
+    packed = packs(arch, batch)
+    if packed and site == "post" and arch.adds:
+        return unit_pass(arch, site, *behind_layers(arch, batch, rule, watch))
+    groups = [range(layers)] if packed else [range(layer, layer + 1) for layer in range(layers)]
+    parts = [in_layers(arch, batch, site, rule, group, watch) for group in groups]
+    return unit_pass(arch, site, *(torch.cat([part[number] for part in parts], 1) for number in range(2)))
 
 
-def score_layers(
-    arch: Architecture, batch: TokenBatch, site: Site, steps: int, group: range, watch: Watch
-) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """Scores [B, F] of the layers in `group`, and their activations [B, F]."""
-    alphas = torch.linspace(0, 1, steps, device=batch.ids.device)
+def unit_pass(arch: Architecture, site: Site, scores: Tensor, activations: Tensor) -> NeuronPass:
+    """Scores and activations [B, L, F]; of attention heads their sums and lengths."""
+    if site != "head":
+        return NeuronPass(scores, activations)
+    shape = (*scores.shape[:2], arch.heads, -1)
+    return NeuronPass(scores.reshape(shape).sum(-1), activations.reshape(shape).norm(dim=-1))
+
+
+def in_layers(
+    arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, group: range, watch: Watch
+) -> tuple[Tensor, Tensor]:
+    """Scores and activations [B, layers of the group, F]: copies enter at each layer, and are edited there."""
+    alphas, weights = points_of(rule, batch)
+    steps = len(alphas)
     activations: dict[int, Tensor] = {}
     points: dict[int, Tensor] = {}
 
@@ -63,15 +72,67 @@ def score_layers(
         if layer not in group:
             return x
         activations[layer] = x[:, 0].detach()
-        points[layer] = (activations[layer][:, None] * alphas[:, None].to(x.dtype)).requires_grad_(True)
+        points[layer] = (activations[layer][:, None] * alphas.to(x.dtype)).requires_grad_(True)
         return torch.cat([x[:, :-steps], points[layer]], 1)
 
     enter = [steps if layer in group else 0 for layer in range(len(arch.layers))]
     with torch.enable_grad():
         logits, _ = run_rows(arch, batch, site, enter, edit)
         gradients = torch.autograd.grad(watch(logits).sum(), list(points.values()))
-    scores = {layer: activations[layer] * gradient.sum(1) / steps for layer, gradient in zip(points, gradients, strict=True)}
-    return scores, activations
+    scores = [activations[layer] * (gradient * weights).sum(1) for layer, gradient in zip(points, gradients, strict=True)]
+    return torch.stack(scores, 1), torch.stack(list(activations.values()), 1)
+
+
+def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> tuple[Tensor, Tensor]:
+    """Scores and activations [B, L, F] where a layer's output h adds its FFN's: the copy at alpha is h + (alpha - 1) W a.
+
+    So the copies enter behind the layer, and with g_k = dP / dh_k the score is a * W^T sum_k w_k g_k. The copy at alpha = 1
+    is the unedited row, whose gradients behind all layers come from one pass.
+    """
+    alphas, weights = points_of(rule, batch)
+    edited = alphas[:, 0] != 1
+    whole = float(weights[~edited].sum())
+    activations: list[Tensor] = []
+    copies: list[Tensor] = []
+    unedited: list[Tensor] = []
+
+    def see(_layer: int, x: Tensor) -> Tensor:
+        activations.append(x[:, 0].detach())
+        return x
+
+    def grow(layer: int, states: Tensor) -> Tensor:
+        first = states[:, :1] if unedited else states[:, :1].detach().requires_grad_(True)
+        unedited.append(first)
+        step = through(arch.ffn_out[layer], activations[layer])[:, None]
+        copies.append((first.detach() + (alphas[edited] - 1).to(step.dtype) * step).requires_grad_(True))
+        return torch.cat([first, states[:, 1:], copies[-1]], 1)
+
+    with torch.enable_grad():
+        logits = grow_rows(arch, batch, "post", see, grow)
+        gradients = torch.autograd.grad(watch(logits).sum(), [*copies, *unedited])
+    scores = []
+    for layer, a in enumerate(activations):
+        total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0]
+        scores.append(a * back_through(arch.ffn_out[layer], total))
+    return torch.stack(scores, 1), torch.stack(activations, 1)
+
+
+def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+    """Points and weights of a rule [m, 1]."""
+    device = batch.ids.device
+    return torch.tensor(rule.points, device=device)[:, None], torch.tensor(rule.weights, device=device)[:, None]
+
+
+def through(module: nn.Module, x: Tensor) -> Tensor:
+    """W x for rows x [B, i] of a linear layer, without its bias."""
+    weight = module.get_parameter("weight")
+    return x @ weight if isinstance(module, Conv1D) else x @ weight.T
+
+
+def back_through(module: nn.Module, x: Tensor) -> Tensor:
+    """W^T x for rows x [B, o] of a linear layer."""
+    weight = module.get_parameter("weight")
+    return x.to(weight) @ weight.T if isinstance(module, Conv1D) else x.to(weight) @ weight
 
 
 @dataclass(frozen=True)
@@ -95,7 +156,8 @@ def edited_logits(arch: Architecture, batch: TokenBatch, site: Site, factors: Te
     factors = factors.to(batch.ids.device)
 
     def edit(layer: int, x: Tensor) -> Tensor:
-        return torch.cat([x[:, :1], x[:, 1:] * factors[:, :, layer].to(x.dtype)], 1)
+        scale = factors[:, :, layer].to(x.dtype)
+        return torch.cat([x[:, :1], x[:, 1:] * scale.repeat_interleave(x.shape[-1] // scale.shape[-1], -1)], 1)
 
     with torch.no_grad():
         return run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit)[0]

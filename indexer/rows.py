@@ -2,14 +2,16 @@
 
 With a causal model an edit of the last position leaves every earlier key and value unchanged. So the prefix runs once, and
 all edited copies ride as query rows of ONE decode step, each attending to the shared prefix and itself alone. Rows that
-are edited first in layer l equal the unedited row up to there, so they enter at layer l. Encoders (and causal models with
-a sliding window) run copies of the whole sequence instead, which enter the batch in the same way.
+are edited first in layer l equal the unedited row up to there, so they enter at layer l, or behind it where the caller
+knows what the layer makes of them. Encoders (and causal models with a sliding window) run copies of the whole sequence
+instead, which enter the batch in the same way.
 
 Letters: B instances, R rows of each (row 0 unedited), P prefix positions, F FFN units.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -20,9 +22,12 @@ from transformers.cache_utils import DynamicCache
 from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
 from attridex.indexer.capture import edited_ffn, removing
+from attridex.indexer.row_attention import attending_rows, fits
 
 Edit = Callable[[int, Tensor], Tensor]
 """edit(layer, activations [B, rows so far, F]) -> the same shape; the last rows are those that entered at this layer."""
+Grow = Callable[[int, Tensor], Tensor]
+"""grow(layer, states behind it [B, rows so far, h]) -> the states with the rows that enter there."""
 
 
 def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: Edit) -> tuple[Tensor, Tensor]:
@@ -41,6 +46,22 @@ def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[
     if packs(arch, batch):
         return PackedRows(arch, batch, enter).run(site, edit)
     return CopiedRows(arch, batch, enter).run(site, edit)
+
+
+def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: Edit, grow: Grow) -> Tensor:
+    """Run the read position of each instance alone, with rows that enter behind layers as `grow` makes them.
+
+    Args:
+        arch: the model; its rows pack (see `packs`).
+        batch: B sequences.
+        site: where `see` looks.
+        see: sees the activations; must give them back as they are.
+        grow: adds rows behind each layer.
+
+    Returns:
+        Logits [B, R, C]; row 0 is the unedited one.
+    """
+    return PackedRows(arch, batch, [0] * len(arch.layers), grow).run(site, see)[0]
 
 
 def packs(arch: Architecture, batch: TokenBatch) -> bool:
@@ -67,10 +88,11 @@ def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
 class PackedRows:
     """Copies as query rows of one decode step over a shared prefix."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int]) -> None:
+    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: Grow | None = None) -> None:
         """Nothing runs yet."""
-        self._arch, self._batch, self._enter = arch, batch, enter
+        self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
         self._rows = 1
+        self._backend = fits(arch)
         self._prefix = batch.ids.shape[1] - 1
         position = torch.arange(self._prefix, device=batch.ids.device)
         self._seen = position[None] < batch.lengths[:, None] - 1  # B x P
@@ -90,9 +112,12 @@ class PackedRows:
         if "position_ids" in inspect.signature(arch.body.forward).parameters:
             step["position_ids"] = (batch.lengths - 1)[:, None]
         handles: list[RemovableHandle] = []
-        with removing(handles), edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        attention = attending_rows(arch) if self._backend else nullcontext()
+        with removing(handles), attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
                 handles.append(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
+                if self._grow:
+                    handles.append(layer.register_forward_hook(self._growing(number, self._grow)))
             states = arch.body(last, use_cache=True, **step).last_hidden_state
         # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
         hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
@@ -109,10 +134,18 @@ class PackedRows:
             if self._enter[number]:
                 states = torch.cat([states, states[:, :1].detach().expand(-1, self._enter[number], -1)], 1)
                 self._rows += self._enter[number]
-            named["attention_mask"] = self._mask(states)
+            named["attention_mask"] = self._seen if self._backend else self._mask(states)
             if named.get("alibi") is not None:
                 named["alibi"] = self._alibi(named["alibi"])
             return (states,), named
+
+        return hook
+
+    def _growing(self, number: int, grow: Grow) -> Callable[..., Any]:
+        def hook(_layer: nn.Module, _args: Any, output: Any) -> Any:
+            states = grow(number, output if isinstance(output, Tensor) else output[0])
+            self._rows = states.shape[1]
+            return states if isinstance(output, Tensor) else (states, *output[1:])
 
         return hook
 

@@ -19,6 +19,7 @@ from attridex.indexer.neurons import NeuronEdit as Edit
 from attridex.indexer.neurons import NeuronPass, edited_logits, kept_neurons, score_neurons
 from attridex.indexer.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate
 from attridex.indexer.projection import SparseProjection
+from attridex.indexer.quadrature import quadrature
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import PART, Instance
 
@@ -137,7 +138,8 @@ class Signer:
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
         self.labels = loaded.labels
-        self.layers, self.units = len(self.arch.layers), self.arch.units
+        self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
+        self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
         self.dense = DenseSignatures(self.layers * self.units, config.neurons)
 
@@ -246,13 +248,13 @@ class Signer:
             yield from means.add([probes[at][0] for at in part], fields)
 
     def _score(self, probes: Sequence[Probe]) -> NeuronPass:
-        site, steps = self.config.neurons.site, self.config.neurons.steps
         batch = self._pad([probe.sequence for probe in probes])
-        return score_neurons(self.arch, batch, site, steps, lambda logits: self.objective.watch(logits, probes))
+        site = self.config.neurons.site
+        return score_neurons(self.arch, batch, site, self.rule, lambda logits: self.objective.watch(logits, probes))
 
     def _neuron_budget(self) -> tuple[int, int]:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
-        riding = self.layers * self.config.neurons.steps if self.arch.causal else 0
+        riding = self.layers * len(self.rule.points) if self.arch.causal else 0
         return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
 
     def kept(self, scores: Float32) -> list[Neuron]:

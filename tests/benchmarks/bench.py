@@ -20,6 +20,8 @@ from attridex.indexer.batches import TokenBatch, pad
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.gradients import make_gradients
 from attridex.indexer.neurons import score_neurons
+from attridex.indexer.objectives import OBJECTIVES, InstanceBatch
+from attridex.indexer.quadrature import quadrature
 from attridex.indexer.vectors import VectorFile, unit_rows, write_vectors
 from attridex.service.requests import never_cancelled
 from attridex.service.scan import Part, Scanner
@@ -58,9 +60,11 @@ def model() -> tuple[Architecture, TokenBatch]:
 def model_paths() -> dict[str, dict[str, float]]:
     """Gradients and neuron scores against plain passes over the same batch."""
     arch, batch = model()
-    labels = torch.zeros(BATCH, dtype=torch.long)
-    head = make_gradients(arch, GradientsConfig(parameters="head", dim=4096, seed=0))
-    linear = make_gradients(arch, GradientsConfig(parameters="linear", projection="kronecker", dim=4096, seed=0))
+    objective = OBJECTIVES["sequence-classification"]
+    instances = InstanceBatch(batch, BATCH, torch.zeros(BATCH, dtype=torch.long), torch.zeros(BATCH, dtype=torch.long))
+    head = make_gradients(arch, objective, GradientsConfig(parameters="head", dim=4096, seed=0))
+    linear = make_gradients(arch, objective, GradientsConfig(parameters="linear", projection="kronecker", dim=4096, seed=0))
+    rule = quadrature("riemann", STEPS)
 
     def forward() -> None:
         with torch.no_grad():
@@ -71,12 +75,17 @@ def model_paths() -> dict[str, dict[str, float]]:
         out = arch.body(inputs_embeds=embeddings, attention_mask=batch.mask, use_cache=False).last_hidden_state
         arch.head(out[:, -1]).logsumexp(1).sum().backward()
 
+    def neurons() -> None:
+        score_neurons(arch, batch, "post", rule, lambda logits: objective.watch(logits, ()))
+
     # methods.md: 1 + L m / T forward passes is the aim for all layers and m points.
     passes = 1 + LAYERS * STEPS / TOKENS
     return {
-        "build head / forward": ratio(lambda: head.take(batch, labels), forward),
-        "build linear kronecker / forward+backward": ratio(lambda: linear.take(batch, labels), both),
-        "neurons / (1 + L m / T) forwards": ratio(lambda: score_neurons(arch, batch, "post", STEPS), forward, passes),
+        "build head / forward": ratio(lambda: head.take(instances), forward),
+        "build linear kronecker / forward+backward": ratio(lambda: linear.take(instances), both),
+        "neurons / (1 + L m / T) forwards": ratio(
+            lambda: score_neurons(arch, batch, "post", rule, lambda logits: objective.watch(logits, ())), forward, passes
+        ),
     }
 
 

@@ -16,6 +16,7 @@ from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.neurons import NeuronEdit, NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
 from attridex.indexer.objectives import OBJECTIVES, Probe, collate
+from attridex.indexer.quadrature import Quadrature, quadrature
 from attridex.indexer.rows import packs
 from attridex.indexer.signatures import Signer
 from attridex.indexer.tasks import Instance
@@ -23,6 +24,7 @@ from attridex.indexer.tasks import Instance
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
 STEPS = 5
+RIEMANN = quadrature("riemann", STEPS)
 GATED = ("llama", "qwen2", "qwen2-window", "gemma")
 
 
@@ -47,10 +49,10 @@ def batch(rows: list[list[int]]) -> TokenBatch:
     return pad(rows, 0, torch.device("cpu"))
 
 
-def scored(arch: Architecture, rows: TokenBatch, site: Any = "post") -> NeuronPass:
+def scored(arch: Architecture, rows: TokenBatch, site: Any = "post", rule: Quadrature = RIEMANN) -> NeuronPass:
     """Neuron scores of the predicted label."""
     probes = [Probe(()) for _ in rows.ids]
-    return score_neurons(arch, rows, site, STEPS, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
+    return score_neurons(arch, rows, site, rule, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
 
 
 def instances(rows: list[list[int]], labels: list[int]) -> list[Instance]:
@@ -103,6 +105,77 @@ def test_packed_scores_equal_the_plain_loop(family: str, model_dir: Callable[[st
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
 
 
+def plain_head_scores(arch: Architecture, ids: list[int], rule: Quadrature) -> Tensor:
+    """Attention heads the same way: their outputs are what the attention's output projection reads."""
+    one = batch([ids])
+    read = len(ids) - 1 if arch.causal else 0
+    target = int(arch.model(one.ids, attention_mask=one.mask).logits.argmax())
+    rows = []
+    for module in arch.attention_out:
+        seen: list[Tensor] = []
+
+        def hook(_module: Any, args: tuple[Tensor, ...], change: Any) -> tuple[Tensor, ...]:
+            flat = args[0].clone().reshape(-1, args[0].shape[-1])
+            return (torch.cat([flat[:read], change(flat[read])[None], flat[read + 1 :]]).reshape(args[0].shape),)
+
+        def run(change: Any, module: Any = module, hook: Any = hook) -> Tensor:
+            handle = module.register_forward_pre_hook(lambda m, args: hook(m, args, change))
+            p = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0, target]
+            handle.remove()
+            return p
+
+        run(lambda a, seen=seen: seen.append(a) or a)
+        total = torch.zeros_like(seen[0])
+        for alpha, weight in zip(rule.points, rule.weights, strict=True):
+            point = (seen[0] * alpha).detach().requires_grad_(True)
+            total += weight * torch.autograd.grad(run(lambda _a, point=point: point), point)[0]
+        rows.append((seen[0] * total).reshape(arch.heads, -1).sum(1))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rule", [RIEMANN, quadrature("gauss-legendre", 3)], ids=["riemann", "gauss-legendre"])
+def test_attention_heads_equal_the_plain_loop(family: str, rule: Quadrature, model_dir: Callable[[str], Path]) -> None:
+    arch = load(model_dir(family))
+    found = scored(arch, batch(sequences()), "head", rule).scores
+    expected = torch.stack([plain_head_scores(arch, ids, rule) for ids in sequences()]).detach()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gauss_legendre_at_8_points_is_nearer_the_integral_than_the_papers_rule(
+    family: str, model_dir: Callable[[str], Path]
+) -> None:
+    arch = load(model_dir(family))
+    rows = batch(sequences())
+
+    def error(rule: Any, steps: int) -> float:
+        return float((scored(arch, rows, "post", quadrature(rule, steps)).scores - integral).abs().mean())
+
+    integral = scored(arch, rows, "post", quadrature("riemann", 2000)).scores
+    assert error("gauss-legendre", 8) < error("riemann", 8)
+
+
+@pytest.mark.parametrize("family", ["opt", "bert", "qwen2-window"])
+def test_one_point_at_the_activations_is_activation_times_gradient(family: str, model_dir: Callable[[str], Path]) -> None:
+    arch = load(model_dir(family))
+    found = scored(arch, batch(sequences()[:1]), "post", quadrature("gradient", 1)).scores[0]
+    one = batch(sequences()[:1])
+    read = len(sequences()[0]) - 1 if arch.causal else 0
+    target = int(arch.model(one.ids, attention_mask=one.mask).logits.argmax())
+    for layer in range(len(arch.layers)):
+        seen: list[Tensor] = []
+
+        def leaf(a: Tensor, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(a.detach().requires_grad_(True))
+            return seen[0]
+
+        with last_position(arch, layer, read, leaf):
+            p = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0, target]
+        expected = (seen[0] * torch.autograd.grad(p, seen[0])[0]).detach()
+        torch.testing.assert_close(found[layer], expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("parameters", ["head", "linear", "mlp"])
 def test_gradients_equal_autograd_of_each_instance_alone(family: str, parameters: str, model_dir: Callable[[str], Path]) -> None:
@@ -141,14 +214,15 @@ def test_results_do_not_depend_on_the_batch(family: str, model_dir: Callable[[st
 
 @pytest.mark.parametrize(
     ("family", "site"),
-    [(family, "post") for family in FAMILIES] + [(family, "pre") for family in FAMILIES if family not in GATED],
+    [(family, site) for family in FAMILIES for site in ("post", "head")]
+    + [(family, "pre") for family in FAMILIES if family not in GATED],
 )
 def test_an_edit_that_changes_nothing_changes_nothing_and_leaves_no_hook(
     family: str, site: str, model_dir: Callable[[str], Path]
 ) -> None:
     arch = load(model_dir(family))
     rows = batch(sequences())
-    nothing = torch.ones(3, 2, len(arch.layers), arch.units)
+    nothing = torch.ones(3, 2, len(arch.layers), arch.units(site))
     found = edited_logits(arch, rows, site, nothing).softmax(-1)  # type: ignore[arg-type]
     expected = arch.model(rows.ids, attention_mask=rows.mask).logits.softmax(-1)
     torch.testing.assert_close(found, expected[:, None].expand_as(found), rtol=1e-5, atol=1e-6)
@@ -184,7 +258,7 @@ def test_suppressed_and_kept_neurons_equal_one_edit_at_a_time(family: str, model
     layers = len(arch.layers)
     chosen = ((0, 3), (1, 7), (2, 0))
     edits = [NeuronEdit("suppress", chosen), NeuronEdit("keep", chosen)]
-    factors = torch.stack([edit.factors(layers, arch.units) for edit in edits])
+    factors = torch.stack([edit.factors(layers, arch.units("post")) for edit in edits])
     found = edited_logits(arch, batch(sequences()), "post", factors[None].expand(3, -1, -1, -1)).softmax(-1)
     for row, ids in enumerate(sequences()):
         one = batch([ids])
