@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.activations import NewGELUActivation
+from transformers.models.bloom.modeling_bloom import BloomGelu
 from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.architectures import Architecture, Family, family_of
@@ -54,11 +57,20 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
             f"{wanted.path}: the model has no trained {missing[0]}; "
             "fine-tune it first (`attridex finetune`), a new head answers at random"
         )
+    fuse_activations(model)
     model.eval().requires_grad_(False).to(device)
     arch = Architecture(model, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)
+
+
+def fuse_activations(model: nn.Module) -> None:
+    """Let PyTorch's own kernel compute the tanh form of GELU, which these modules write out in several passes."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, NewGELUActivation | BloomGelu):
+                setattr(module, name, nn.GELU("tanh"))
 
 
 def auto_model(task: Task) -> Any:

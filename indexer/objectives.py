@@ -16,6 +16,7 @@ from attridex.indexer.architectures import Architecture
 from attridex.indexer.batches import TokenBatch, pad
 from attridex.indexer.config import Task
 from attridex.indexer.tasks import Instance
+from attridex.indexer.token_loss import token_losses
 
 NO_LABEL = -1
 """Stands for "the predicted one" in a tensor of labels."""
@@ -201,8 +202,7 @@ class CausalLM:
         offset = torch.arange(len(owner), device=states.device) - first[owner]
         at = (lengths - counts - 1)[owner] + offset
         hidden = states[owner, at]
-        logits = arch.head(hidden).float()
-        cost = F.cross_entropy(logits, batch.tokens.ids[owner, at + 1], reduction="none")
+        cost, best = token_losses(arch.head, hidden, batch.tokens.ids[owner, at + 1])
 
         def mean(values: Tensor) -> Tensor:
             total = torch.zeros(batch.size, *values.shape[1:], device=values.device, dtype=values.dtype)
@@ -212,7 +212,7 @@ class CausalLM:
         fixed = loss.detach()
         margins = -fixed - torch.log(-torch.expm1(-fixed))
         none = torch.full_like(counts, NO_LABEL)
-        greedy = [part.tolist() for part in logits.argmax(1).split(counts.tolist())]
+        greedy = [part.tolist() for part in best.split(counts.tolist())]
         probability = mean((-cost.detach()).exp())
         return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
 

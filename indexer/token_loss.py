@@ -1,0 +1,60 @@
+"""Cross-entropy of target tokens with the gradient in the hidden states taken at once, a stretch of tokens at a time.
+
+The logits of a large vocabulary are the largest tensor of a language model's pass; they are made once, used and dropped.
+Letters: N target tokens, h hidden size, V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LOGITS = 1 << 25
+"""Logits that are held at a time."""
+
+
+def token_losses(head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of tokens [N] at hidden states [N, h], and the most probable token [N]."""
+    weight = head.get_parameter("weight")
+    if weight.requires_grad:  # fine-tuning: the head learns too
+        logits = head(hidden).float()
+        return F.cross_entropy(logits, tokens, reduction="none"), logits.argmax(1)
+    cost, greedy = TokenLoss.apply(hidden, weight, getattr(head, "bias", None), tokens)
+    return cost, greedy
+
+
+class TokenLoss(torch.autograd.Function):
+    """The loss of each token, differentiable in the hidden states alone."""
+
+    @staticmethod
+    def forward(context: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """See `token_losses`."""
+        rows = max(1, LOGITS // len(weight))
+        parts = [
+            stretch(h, weight, bias, t, context.needs_input_grad[0])
+            for h, t in zip(hidden.split(rows), tokens.split(rows), strict=True)
+        ]
+        cost, greedy, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        context.save_for_backward(gradient)
+        context.mark_non_differentiable(greedy)
+        return cost, greedy
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        """(softmax - y) W for each token, times what its loss counts."""
+        (gradient,) = context.saved_tensors
+        return gradient * gradients[0][:, None].to(gradient), None, None, None
+
+
+def stretch(hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses, most probable tokens, and the losses' gradients in the hidden states [N, h] (none unless `wanted`)."""
+    logits = F.linear(hidden, weight, bias).float()
+    greedy, total, at = logits.argmax(1), logits.logsumexp(1), tokens[:, None]
+    cost = total - logits.gather(1, at)[:, 0]
+    if not wanted:
+        return cost, greedy, hidden.new_zeros(0, hidden.shape[1])
+    error = logits.sub_(total[:, None]).exp_()
+    # p - 1 at the token, with its digits where p is near 1.
+    error.scatter_(1, at, torch.expm1(-cost)[:, None])
+    return cost, greedy, error.to(weight.dtype) @ weight
