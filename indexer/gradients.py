@@ -18,7 +18,7 @@ from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.factors import FactorSums
 from attridex.indexer.layout import Block
 from attridex.indexer.objectives import InstanceBatch, Objective, Reading
-from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides
+from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides, side_projected
 
 LabelSource = Literal["gold", "predicted"]
 
@@ -115,8 +115,7 @@ class HeadGradients:
         """Stored vectors [B, d] from the loss's gradient in the head's outputs [B, J, O] and its inputs [B, J, h]."""
         if self._sides:
             outer, inner = self._sides.outer, self._sides.inner
-            errors = errors if outer is None else errors @ outer.T.to(errors)
-            inputs = inputs if inner is None else inputs @ inner.T.to(inputs)
+            errors, inputs = side_projected(errors, outer), side_projected(inputs, inner)
         if self.factors:
             self.factors.add("head", inputs, errors, torch.ones(inputs.shape[:2]))
         full = torch.einsum("bjo,bji->boi", errors, inputs).flatten(1)
@@ -195,13 +194,11 @@ class KroneckerSketch:
 
     def keep(self, name: str, a: Tensor) -> Tensor:
         """P_in a."""
-        inner = self._sides[name].inner
-        return a if inner is None else a @ inner.T.to(a)
+        return side_projected(a, self._sides[name].inner)
 
     def project(self, name: str, delta: Tensor) -> Tensor:
         """P_out delta."""
-        outer = self._sides[name].outer
-        return delta if outer is None else delta @ outer.T.to(delta)
+        return side_projected(delta, self._sides[name].outer)
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """The layer's ko x ki numbers."""

@@ -20,7 +20,8 @@ def token_losses(head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tenso
     if weight.requires_grad:  # fine-tuning: the head learns too
         logits = head(hidden).float()
         return F.cross_entropy(logits, tokens, reduction="none"), logits.argmax(1)
-    cost, greedy = TokenLoss.apply(hidden, weight, getattr(head, "bias", None), tokens)
+    apply: Any = TokenLoss.apply  # untyped in some builds of torch, typed in others
+    cost, greedy = apply(hidden, weight, getattr(head, "bias", None), tokens)
     return cost, greedy
 
 

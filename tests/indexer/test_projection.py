@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from attridex.indexer.projection import DenseProjection, global_projection, kronecker_shape, kronecker_sides, normals, signs
+from attridex.indexer.projection import (
+    DenseProjection,
+    global_projection,
+    kronecker_shape,
+    kronecker_sides,
+    normals,
+    side_projected,
+    signs,
+)
 
 SIZE, DIM, SEEDS = 60, 32, 600
 
@@ -40,10 +48,19 @@ def test_kronecker_sides_keep_inner_products_on_average() -> None:
     assert np.std(found) < scale * np.sqrt((1 + 2 / 8) ** 2 - 1)
 
 
-def test_kronecker_shares_fill_the_budget_and_never_grow_a_side() -> None:
+def test_kronecker_shares_are_near_square_within_the_budget_and_never_grow_a_side() -> None:
     assert kronecker_shape((100, 100), 64) == (8, 8)
-    assert kronecker_shape((3, 100), 64) == (2, 32)
+    assert kronecker_shape((100, 100), 57) == (7, 8)
+    assert kronecker_shape((3, 100), 64) == (3, 21)
+    assert kronecker_shape((100, 3), 64) == (21, 3)
     assert kronecker_shape((2, 2), 64) == (2, 2)
+    assert kronecker_shape((100, 100), 1) == (1, 1)
+
+
+def test_a_side_on_the_left_of_the_product_gives_what_it_gives_on_the_right() -> None:
+    side, x = torch.randn(3, 7), torch.randn(2, 5, 7)
+    torch.testing.assert_close(side_projected(x, side), x @ side.T)
+    assert side_projected(x, None) is x
 
 
 def test_the_random_numbers_are_those_of_every_machine() -> None:
