@@ -12,6 +12,10 @@ from attridex.indexer.errors import DamageError
 Float32 = NDArray[np.float32]
 FLOAT32_LIMIT = 1 << 30
 """Bytes of float32 vectors up to which `precision = "auto"` keeps float32."""
+WIDENING = 112
+"""float32's exponent bias less float16's."""
+SIGN_AND_FRACTION = np.int32(~0x70001FFF)
+"""Bits of a float32 that a float16 moved up by 13 may set: its sign is spread over those between by the shift."""
 
 
 def resolve_precision(precision: str, rows: int, dim: int) -> str:
@@ -54,6 +58,7 @@ class VectorFile:
         rows: number of vectors n.
         dim: elements a vector d.
         codes: the elements as stored, [n, d] float32 or float16, a view without a copy.
+        unit: what an element of `widened` counts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,6 +78,7 @@ class VectorFile:
         self.rows = int(self._index.ntotal)
         self.dim = int(self._index.d)
         self.codes = self._view(np.float32 if flat else np.float16)
+        self.unit = 1.0 if flat else 2.0**-WIDENING
 
     def _view(self, dtype: type[np.float32] | type[np.float16]) -> NDArray[Any]:
         if self.rows == 0:
@@ -85,6 +91,32 @@ class VectorFile:
     def block(self, start: int, stop: int) -> Float32:
         """Rows [start, stop) as float32; a view where they are stored so."""
         return np.asarray(self.codes[start:stop], dtype=np.float32)
+
+    def widened(self, rows: slice | NDArray[np.int64]) -> Float32:
+        """The given rows in units of `unit`: float16 bits are moved to where float32 has them, far faster than a cast.
+
+        The exponents' biases differ by 112, so a number comes out 2 ** 112 times smaller; nothing is rounded, not even a
+        subnormal number.
+        """
+        codes = self.codes[rows]
+        if codes.dtype == np.float32:
+            return codes
+        bits = np.left_shift(codes.view(np.int16), 13, dtype=np.int32, casting="unsafe")
+        np.bitwise_and(bits, SIGN_AND_FRACTION, out=bits)
+        return bits.view(np.float32)
+
+    def products(self, query: Float32, start: int, stop: int) -> Float32:
+        """Inner products of float32 rows [start, stop) with a query [d], at the speed of the memory."""
+        block, found = self.codes[start:stop], np.empty(stop - start, np.float32)
+        pointers = map(faiss.swig_ptr, (found, query, block))
+        faiss.fvec_inner_products_ny(*pointers, self.dim, len(block))  # type: ignore[attr-defined]  # not in the stubs
+        return found
+
+    def nearest(self, query: Float32, k: int) -> tuple[Float32, NDArray[np.int64]]:
+        """The k rows with the highest inner products with a query [d], and those, highest first; on the calling thread."""
+        faiss.omp_set_num_threads(1)
+        products, rows = self._index.search(query[None], min(k, self.rows))
+        return products[0], rows[0]
 
     def take(self, rows: NDArray[np.int64]) -> Float32:
         """The given rows as float32."""

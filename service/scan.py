@@ -8,7 +8,7 @@ Letters: q queries, n rows, d dimensions, u the unit roundoff of float32.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.vectors import VectorFile
+from attridex.service.candidates import Candidates
 from attridex.service.requests import Checkpoint
 
 Float32 = NDArray[np.float32]
@@ -24,10 +25,13 @@ Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 ROUNDOFF = 2.0**-24
-BLOCK_BYTES = 8 << 20
+NOTHING = np.float32(-np.inf)
+BLOCK_BYTES = 4 << 20
 """Size of a block of vectors in float32: it stays in the cache while all queries meet it."""
-PRUNE = 4096
-"""Candidates beyond k that a query may gather before the hopeless ones are dropped."""
+FEW = 1 / 8
+"""Share of a block's rows below which they are gathered before they are scored."""
+NEAREST = 256
+"""Rows of a float16 shard that one query asks FAISS for; what is known of the others is that they are less near."""
 RESCORE_ROWS = 256
 """Rows that are held in float64 at a time."""
 
@@ -47,51 +51,6 @@ class Hits:
 
     rows: Rows
     scores: Float64
-
-
-class Candidates:
-    """Rows of one query that may still be among its k best."""
-
-    def __init__(self, k: int) -> None:
-        """None yet."""
-        self._k = k
-        self._rows: list[Rows] = []
-        self._high: list[Float64] = []
-        self._low: list[Float64] = []
-        self._count = 0
-        self._floor = -np.inf
-
-    def add(self, rows: Rows, scores: Float64, errors: Float64) -> None:
-        """Add rows with their scores and the bounds of their errors."""
-        high = scores + errors
-        hopeful = high >= self._floor
-        self._rows.append(rows[hopeful])
-        self._high.append(high[hopeful])
-        self._low.append((scores - errors)[hopeful])
-        self._count += int(hopeful.sum())
-        if self._count > self._k + PRUNE:
-            self.prune()
-
-    def prune(self) -> None:
-        """Drop the rows that k others surely beat."""
-        rows = np.concatenate(self._rows) if self._rows else np.zeros(0, np.int64)
-        high, low = (np.concatenate(parts) if parts else np.zeros(0) for parts in (self._high, self._low))
-        if len(rows) > self._k:
-            self._floor = max(self._floor, float(np.partition(low, len(low) - self._k)[len(low) - self._k]))
-            hopeful = high >= self._floor
-            rows, high, low = rows[hopeful], high[hopeful], low[hopeful]
-        self._rows, self._high, self._low, self._count = [rows], [high], [low], len(rows)
-
-    def merge(self, other: "Candidates") -> None:
-        """Take in what another thread found."""
-        self._rows += other._rows
-        self._high += other._high
-        self._low += other._low
-
-    def rows(self) -> Rows:
-        """The rows that are left."""
-        self.prune()
-        return self._rows[0]
 
 
 class Scanner:
@@ -131,17 +90,13 @@ class Scanner:
             ascending: give the lowest scores instead.
         """
         signed = -queries if ascending else queries
-        lengths = np.sqrt((signed**2).sum(1))
-        blocks = [(part, start) for part in parts for start in range(0, part.vectors.rows, block_rows(part.vectors.dim))]
+        search = Search(signed, k, mask)
+        jobs = list(search.jobs(parts))
 
         def work(number: int) -> list[Candidates]:
-            found = [Candidates(k) for _ in signed]
-            for part, start in blocks[number :: self._threads]:
-                checkpoint()
-                score_block(part, start, signed.astype(np.float32), lengths, mask, found)
-            return found
+            return search.run(jobs[number :: self._threads], checkpoint)
 
-        found, *others = self._pool.map(work, range(max(1, min(self._threads, len(blocks)))))
+        found, *others = self._pool.map(work, range(max(1, min(self._threads, len(jobs)))))
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)
@@ -161,30 +116,126 @@ def block_rows(dim: int) -> int:
     return max(64, BLOCK_BYTES // (4 * dim))
 
 
-def score_block(
-    part: Part, start: int, queries: Float32, lengths: Float64, mask: NDArray[np.bool_] | None, found: Sequence[Candidates]
-) -> None:
-    """Score one block against all queries and add what may be among the best.
+@dataclass(frozen=True)
+class Job:
+    """Rows [start, stop) of a part."""
 
-    A float32 inner product of d terms, in any order, is within gamma = (d + 4) u / (1 - (d + 4) u) of |query| |row| (Higham,
-    Accuracy and Stability of Numerical Algorithms, 3.1), the rounding of the query and of the product with the norm counted in.
-    """
-    stop = min(start + block_rows(part.vectors.dim), part.vectors.rows)
-    rows = np.arange(part.offset + start, part.offset + stop)
-    norms = part.norms[start:stop].astype(np.float64)
-    block = part.vectors.block(start, stop)
-    if mask is not None:
-        chosen = mask[rows]
-        if not chosen.any():
+    part: Part
+    start: int
+    stop: int
+
+
+class Search:
+    """Queries made ready for a scan: each is scaled by a power of two to a length from 1/2 to 1, which rounds nothing."""
+
+    def __init__(self, queries: Float64, k: int, mask: NDArray[np.bool_] | None) -> None:
+        """See `Scanner.top`."""
+        lengths = np.sqrt((queries**2).sum(1))
+        exponents = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
+        self._queries = np.ldexp(queries, -exponents[:, None]).astype(np.float32)
+        self._columns = np.ascontiguousarray(self._queries.T)
+        self._k, self._mask = k, mask
+
+    def jobs(self, parts: Sequence[Part]) -> Iterator[Job]:
+        """The work, in pieces that fit the cache; whole float16 shards for one query, which FAISS reads fastest."""
+        for part in parts:
+            rows = part.vectors.rows if self._by_nearest(part) else block_rows(part.vectors.dim)
+            for start in range(0, part.vectors.rows, max(1, rows)):
+                yield Job(part, start, min(start + rows, part.vectors.rows))
+
+    def run(self, jobs: Sequence[Job], checkpoint: Checkpoint) -> list[Candidates]:
+        """Candidates of each query among the jobs' rows."""
+        found = [Candidates(self._k) for _ in self._queries]
+        farthest: list[tuple[Job, float, Rows]] = []
+        for job in jobs:
+            checkpoint()
+            if self._by_nearest(job.part):
+                farthest.append((job, *self._nearest(job, found[0])))
+            else:
+                self._block(job, found)
+        for job, ceiling, seen in farthest:
+            checkpoint()
+            self._others(job, ceiling, seen, found[0])
+        return found
+
+    def _by_nearest(self, part: Part) -> bool:
+        """Whether FAISS's own scan serves: one query, no filter, few hits, a float16 shard of ordinary size."""
+        alone = len(self._queries) == 1 and self._mask is None and self._k <= NEAREST // 2
+        return alone and part.vectors.codes.dtype == np.float16 and part.vectors.rows * part.vectors.dim * 4 <= 16 * BLOCK_BYTES
+
+    def _nearest(self, job: Job, found: Candidates) -> tuple[float, Rows]:
+        """Add the shard's nearest rows; how near another can be, and which were seen."""
+        products, rows = job.part.vectors.nearest(self._queries[0], NEAREST)
+        ceiling = float(products[-1]) + 2 * slack(job.part.vectors.dim)
+        self._add(job.part, 0, products[:, None], [found], rows)
+        return ceiling, rows
+
+    def _others(self, job: Job, ceiling: float, seen: Rows, found: Candidates) -> None:
+        """Add the rows whose norm is large enough to lift them over the floor, although less near."""
+        if job.stop <= len(seen):
             return
-        if not chosen.all():
-            rows, norms, block = rows[chosen], norms[chosen], block[chosen]
-    scores = (queries @ block.T).astype(np.float64) * norms
-    steps = (part.vectors.dim + 4) * ROUNDOFF
-    # A stored float16 row may be longer than 1 by its own rounding.
-    bound = 1.001 * steps / (1 - steps)
-    for number, candidates in enumerate(found):
-        candidates.add(rows, scores[number], norms * (bound * lengths[number]))
+        hopeful = job.part.norms.astype(np.float64) * ceiling >= found.floor
+        hopeful[seen] = False
+        chosen = np.flatnonzero(hopeful)
+        if len(chosen) > FEW * job.stop:
+            for start in range(0, job.stop, block_rows(job.part.vectors.dim)):
+                stop = min(start + block_rows(job.part.vectors.dim), job.stop)
+                self._block(Job(job.part, start, stop), [found], hopeful[start:stop])
+        elif len(chosen):
+            self._rows(job.part, chosen, [found])
+
+    def _block(self, job: Job, found: Sequence[Candidates], chosen: NDArray[np.bool_] | None = None) -> None:
+        """Add the rows of a job, or those `chosen` of them."""
+        part, vectors = job.part, job.part.vectors
+        if self._mask is not None:
+            chosen = self._mask[part.offset + job.start : part.offset + job.stop]
+        rows = None
+        if chosen is not None and not chosen.all():
+            rows = np.flatnonzero(chosen)
+            if len(rows) <= FEW * len(chosen):
+                self._rows(part, job.start + rows, found)
+                return
+        if len(self._queries) == 1 and vectors.codes.dtype == np.float32:
+            products = vectors.products(self._queries[0], job.start, job.stop)[:, None]
+        else:
+            products = self._products(vectors, slice(job.start, job.stop))
+        self._add(part, job.start, products if rows is None else products[rows], found, rows)
+
+    def _products(self, vectors: VectorFile, rows: slice | Rows) -> Float32:
+        """Inner products [n, q] of rows with the queries."""
+        return vectors.widened(rows) @ (self._columns * np.float32(1 / vectors.unit))
+
+    def _rows(self, part: Part, rows: Rows, found: Sequence[Candidates]) -> None:
+        """Add single rows of a part."""
+        if len(rows):
+            self._add(part, 0, self._products(part.vectors, rows), found, rows)
+
+    @staticmethod
+    def _add(part: Part, start: int, products: Float32, found: Sequence[Candidates], rows: Rows | None) -> None:
+        """Add products [n, q] of the rows from `start` on, or of those at `rows` from there; `products` is overwritten."""
+        error = slack(part.vectors.dim)
+        norms = part.norms[start : start + len(products)] if rows is None else part.norms[start + rows]
+        products += np.float32(error)
+        products *= norms[:, None]
+        # Rounded down twice, since float32 may have rounded it up.
+        floors = np.array([candidates.floor for candidates in found], np.float32)
+        hopeful = products >= np.nextafter(np.nextafter(floors, NOTHING), NOTHING)
+        for number in np.flatnonzero(hopeful.any(0)).tolist():
+            at = np.flatnonzero(hopeful[:, number])
+            high = products[at, number].astype(np.float64)
+            low = high - 2.001 * error * norms[at].astype(np.float64)
+            found[number].add(part.offset + start + (at if rows is None else rows[at]), high, low)
+
+
+def slack(dim: int) -> float:
+    """Bound of the error of a float32 inner product of d terms between a query of length 1 at most and a stored row.
+
+    In any order of summation it is within gamma = (d + 4) u / (1 - (d + 4) u) of |query| |row| (Higham, Accuracy and Stability
+    of Numerical Algorithms, 3.1), the rounding of the query counted in. Four more u are for adding this bound and for the
+    product with the norm. A stored float16 row may be longer than 1 by its own rounding.
+    """
+    steps = (dim + 8) * ROUNDOFF
+    return 1.001 * steps / (1 - steps)
 
 
 def rescore(parts: Sequence[Part], query: Float64, rows: Rows) -> Float64:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.vectors import VectorFile, unit_rows, write_vectors
-from attridex.service import scan
+from attridex.service import candidates, scan
 from attridex.service.errors import CancelledError
 from attridex.service.requests import never_cancelled
 from attridex.service.scan import Hits, Part, Scanner
@@ -95,7 +95,7 @@ def test_ascending_gives_the_lowest_scores(tmp_path: Path) -> None:
 
 
 def test_candidates_are_pruned_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "PRUNE", 4)
+    monkeypatch.setattr(candidates, "PRUNE", 4)
     monkeypatch.setattr(scan, "BLOCK_BYTES", 6400)
     found, scanner = parts(tmp_path, data(), 256, "float32"), Scanner(2)
     query = np.random.default_rng(1).normal(size=(2, D))
@@ -112,3 +112,29 @@ def test_a_caller_that_goes_away_stops_the_scan(tmp_path: Path) -> None:
     with pytest.raises(CancelledError):
         scanner.top(parts(tmp_path, data(), 256, "float32"), np.ones((1, D)), 5, names, gone)
     scanner.close()
+
+
+@pytest.mark.parametrize("few", [0.0, 1 / 8, 1.0])
+def test_a_float16_shard_read_by_faiss_gives_what_the_plain_loop_gives(
+    few: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "NEAREST", 16)
+    monkeypatch.setattr(scan, "FEW", few)
+    vectors, scanner = data(), Scanner(2)
+    found = parts(tmp_path, vectors, 256, "float16")
+    alike = [Part(part.vectors, np.ones_like(part.norms), part.offset) for part in found]
+    queries = [*np.random.default_rng(1).normal(size=(20, D)), vectors[7].astype(np.float64), np.zeros(D)]
+    for query in queries:
+        for stored in (found, alike):
+            for k in (1, 8):
+                hits = scanner.top(stored, query[None], k, names, never_cancelled)
+                assert pairs(hits[0]) == plain(stored, query, k, None)
+    scanner.close()
+
+
+def test_widened_bits_are_the_stored_numbers(tmp_path: Path) -> None:
+    values = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    values = values[np.isfinite(values)].reshape(-1, 2).astype(np.float32)
+    write_vectors(tmp_path / "all.faiss", values, "float16")
+    stored = VectorFile(tmp_path / "all.faiss")
+    assert np.array_equal(stored.widened(slice(None)).astype(np.float64) / stored.unit, values.astype(np.float64))
