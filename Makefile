@@ -27,17 +27,18 @@ test: $(STAMP)
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -p attridex.client -p attridex.indexer -p attridex.service
+	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -m attridex.benchmarks.cli -p attridex.client -p attridex.indexer -p attridex.service
 	$(BIN)/python -m pytest -q tests/test_protos.py
 	cd protos && ../$(BIN)/buf lint
 
 bench: $(STAMP)
-	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/attridex bench
 
 # mypy resolves `attridex.*` through links, since setuptools maps the flat folders.
 .dev/attridex:
 	mkdir -p $@
 	ln -sfn ../../client $@/client
+	ln -sfn ../../tests/benchmarks $@/benchmarks
 	ln -sfn ../../indexer $@/indexer
 	ln -sfn ../../service $@/service
 	ln -sfn ../../protos/attridex/v1 $@/v1

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from attridex.service.store import IndexVersion
 
+DENSE = 20
+"""One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
+
 
 def dcns(
     version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None
@@ -28,17 +31,37 @@ def dcns(
     """
     indptr, rows, weights, _ = version.postings
     lists = [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
-    found = np.concatenate([np.asarray(rows[part], np.int64) for _, part in lists] or [np.zeros(0, np.int64)])
-    candidates, position = np.unique(found, return_inverse=True)
-    values = np.concatenate([np.asarray(weights[part], np.float64) for _, part in lists] or [np.zeros(0)])
-    scores = np.zeros(len(candidates))
-    np.add.at(scores, position, values)
-    if mask is not None:
-        allowed = mask[candidates]
-        candidates, scores = candidates[allowed], scores[allowed]
+    candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
     chosen = best(version, candidates, scores, k)
     shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
     return [(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
+
+
+def summed(
+    lists: Sequence[tuple[NDArray[Any], NDArray[Any]]], instances: int, k: int, mask: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Instances in any of the lists (rows, weights), ascending, and the sums of their weights, list after list.
+
+    Where the lists are long, one number an instance is summed up, and only instances that may be among the k best come back.
+    """
+    found = np.concatenate([np.asarray(rows, np.int64) for rows, _ in lists] or [np.zeros(0, np.int64)])
+    values = np.concatenate([np.asarray(weights, np.float64) for _, weights in lists] or [np.zeros(0)])
+    if len(found) * DENSE > instances:
+        totals = np.bincount(found, values, instances).astype(np.float64, copy=False)
+        if mask is not None:
+            totals[~mask] = 0
+        # k instances of every sixteenth score this; a score above 0 shares a neuron, one of 0 or less may or may not.
+        some = totals[::16]
+        floor = np.partition(some, len(some) - k)[len(some) - k] if len(some) >= k else 0.0
+        candidates = np.flatnonzero((totals > 0) & (totals >= floor))
+        if len(candidates) >= k:
+            return candidates.astype(np.int64), totals[candidates]
+    candidates, position = np.unique(found, return_inverse=True)
+    scores = np.bincount(position, values, len(candidates))
+    if mask is not None:
+        allowed = mask[candidates]
+        candidates, scores = candidates[allowed], scores[allowed]
+    return candidates.astype(np.int64), scores.astype(np.float64)
 
 
 def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:

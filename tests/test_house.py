@@ -13,7 +13,7 @@ CODE = """
 import importlib, pkgutil, sys
 sys.path.insert(0, sys.argv[1])
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-for part in ("client", "client.studies", "indexer", "indexer.engines", "service", "v1"):
+for part in ("benchmarks", "client", "client.studies", "indexer", "indexer.engines", "service", "v1"):
     name = f"attridex.{part}"
     package = importlib.import_module(name)
     assert sys.argv[1] in package.__file__, package.__file__
@@ -26,7 +26,7 @@ for part in ("client", "client.studies", "indexer", "indexer.engines", "service"
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     source = tmp_path_factory.mktemp("source") / "attridex"
-    for name in ("client", "indexer", "service", "protos"):
+    for name in ("client", "indexer", "service", "protos", "tests/benchmarks"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
@@ -38,7 +38,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_source_file(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for package, target in (("client", "client"), ("indexer", "indexer"), ("service", "service"), ("protos/attridex/v1", "v1")):
+    packages = {"client": "client", "indexer": "indexer", "service": "service", "protos/attridex/v1": "v1"}
+    assert {f"attridex/benchmarks/{path.name}" for path in (ROOT / "tests/benchmarks").glob("*.py")} <= names
+    for package, target in packages.items():
         for path in (ROOT / package).rglob("*"):
             if path.suffix in (".py", ".pyi", ".proto", ".html", ".typed"):
                 assert f"attridex/{target}/{path.relative_to(ROOT / package)}" in names

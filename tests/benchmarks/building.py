@@ -1,0 +1,70 @@
+"""Building: what an index costs beside the plain passes over its corpus."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from attridex.benchmarks.measure import Figure, against
+from attridex.benchmarks.scene import SMALL, configuration, scene, texts
+from attridex.indexer.corpus import rendered
+from attridex.indexer.engines import local
+from attridex.indexer.objectives import InstanceBatch, collate
+from attridex.indexer.plan import Plan, make_plan, survey_corpus
+from attridex.indexer.signatures import Signer
+
+INSTANCES, SHORTEST, LONGEST = 128, 32, 96
+
+
+def head(repeats: int) -> Iterator[Figure]:
+    """`head` scope: reading, rendering, signing and writing, against forward passes over the same batches."""
+    with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
+        signer, plan, build = builder(directory, {"parameters": "head"})
+        batches = batches_of(signer, plan)
+
+        def forward() -> None:
+            with torch.no_grad():
+                for batch in batches:
+                    signer.arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, use_cache=False)
+
+        yield against("build head", build, forward, "one forward pass over the corpus", target=1.15, repeats=repeats)
+
+
+def linear(repeats: int) -> Iterator[Figure]:
+    """`linear` scope with the kronecker projection, against forward and backward passes without weight gradients."""
+    with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
+        signer, plan, build = builder(directory, {"parameters": "linear", "projection": "kronecker"})
+        batches = batches_of(signer, plan)
+        embed = cast("Callable[[Tensor], Tensor]", signer.arch.model.get_input_embeddings())
+
+        def both() -> None:
+            for batch in batches:
+                embeddings = embed(batch.tokens.ids).requires_grad_(True)
+                body = signer.arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False)
+                signer.objective.read(signer.arch, body.last_hidden_state, batch).loss.sum().backward()
+
+        words = "forward and backward passes to activations, no weight gradients"
+        yield against("build linear kronecker", build, both, words, target=1.1, repeats=repeats)
+
+
+def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan, Callable[[], object]]:
+    """What builds the corpus's shards, each time into a new directory, with the model loaded."""
+    config = configuration(directory, gradients={"dim": 4096, **gradients}, neurons={"enabled": False})
+    signer = Signer.load(config)
+    plan = make_plan(config, survey_corpus(config), signer)
+    numbers = count()
+
+    def build() -> None:
+        local.run(plan, signer, directory / f"index-{next(numbers)}", show_progress=False)
+
+    return signer, plan, build
+
+
+def batches_of(signer: Signer, plan: Plan) -> list[InstanceBatch]:
+    """The corpus as the build batches it."""
+    instances = [each for _, each in rendered(plan.config.corpus, signer.renderer, labels_needed=True)]
+    groups = list(signer._batches(instances))
+    return [collate([instances[row] for row in rows], signer.loaded.pad, signer.loaded.device) for rows in groups]
