@@ -112,6 +112,7 @@ def write_catalog(
     catalog.sort_neurons()
     catalog.add_run(number, created, git_revision(), library_versions()["attridex"])
     if plan.config.neurons.enabled:
+        catalog.summarise_neurons()
         write_postings(catalog, directory, signer.layers * signer.units)
         write_instance_neurons([(shard_dir(index, entry.name) / NEURONS, entry.rows) for entry in entries], directory)
     catalog.close()
