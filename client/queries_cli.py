@@ -231,6 +231,10 @@ def na(
     name: IndexName = "",
     r: Annotated[int, typer.Option("--r", help="Neurons a query; 0 gives all kept ones.")] = 20,
     method: NeuronMethod = None,
+    refine: Annotated[
+        float | None, typer.Option("--refine", help="Keep neurons that more than this share of a group's prompts name.")
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Column that says which prompts are of the same fact.")] = None,
     limit: Limit = None,
     out: Out = None,
     timeout: Timeout = 3600.0,
@@ -238,7 +242,12 @@ def na(
     as_json: Json = False,
 ) -> None:
     """Neurons that a prediction owes most to (neuron attribution)."""
+    from attridex.client.refine_cli import refinement, run_refined
+
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
+    if (wanted := refinement(asking, refine, group)) is not None:
+        run_refined(asking, wanted, r, method)
+        return
     run(
         asking,
         lambda _client, batch: calls.attribute_neurons(name, batch, r=r, method=method),
