@@ -62,9 +62,10 @@ class AsyncClient:
         request = calls.attribute_instances(self._index, queries, **options)
         return convert.instances_answer(await self._call("AttributeInstances", request))
 
-    async def attribute_neurons(self, queries: Queries, *, r: int = 20) -> models.NeuronsAnswer:
-        """NA."""
-        return convert.neurons_answer(await self._call("AttributeNeurons", calls.attribute_neurons(self._index, queries, r=r)))
+    async def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
+        """NA; `method` as in `Client.attribute_neurons`."""
+        request = calls.attribute_neurons(self._index, queries, r=r, method=method)
+        return convert.neurons_answer(await self._call("AttributeNeurons", request))
 
     async def find_instances_by_neurons(self, queries: Queries, **options: Any) -> models.InstancesAnswer:
         """NA-Instances; options as in `Client.find_instances_by_neurons`."""

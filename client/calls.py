@@ -157,9 +157,11 @@ def attribute_instances(
     )
 
 
-def attribute_neurons(index: str, queries: Iterable["Query | Mapping[str, Any]"], *, r: int = 20) -> pb.AttributeNeuronsRequest:
+def attribute_neurons(
+    index: str, queries: Iterable["Query | Mapping[str, Any]"], *, r: int = 20, method: str | None = None
+) -> pb.AttributeNeuronsRequest:
     """NA."""
-    return pb.AttributeNeuronsRequest(index=index, queries=query_messages(queries), r=unsigned("r", r))
+    return pb.AttributeNeuronsRequest(index=index, queries=query_messages(queries), r=unsigned("r", r), method=method or "")
 
 
 def find_instances_by_neurons(

@@ -8,7 +8,7 @@ import typer
 
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "finetune", "info", "verify", "versions", "serve", "demo", "delete", "bench")
+LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "delete", "bench")
 """Commands that work on an index or a model in this process."""
 
 

@@ -129,9 +129,16 @@ class Client:
         """Send a request made by `calls.attribute_instances`."""
         return convert.instances_answer(self._call("AttributeInstances", request))
 
-    def attribute_neurons(self, queries: Queries, *, r: int = 20) -> models.NeuronsAnswer:
-        """NA: the r neurons that a prediction owes most to; all kept ones for r = 0."""
-        return self.attribute_neurons_message(calls.attribute_neurons(self._index, queries, r=r))
+    def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
+        """NA: the r neurons that a prediction owes most to; all kept ones for r = 0.
+
+        Args:
+            queries: records (dicts) or `Query` objects.
+            r: neurons a query.
+            method: "integrated-gradients", or "activation-gradient", which is approximate and takes one backward pass; the
+                answer's `info.scale` says how well it ranks. Default as the index was built.
+        """
+        return self.attribute_neurons_message(calls.attribute_neurons(self._index, queries, r=r, method=method))
 
     def attribute_neurons_message(self, request: pb.AttributeNeuronsRequest) -> models.NeuronsAnswer:
         """Send a request made by `calls.attribute_neurons`."""

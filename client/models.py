@@ -37,7 +37,7 @@ class Info:
     Attributes:
         sign: what a positive score means.
         scale: the formula and unit of a score.
-        exact: whether no approximation was used; else `recall` is the measured one.
+        exact: whether no approximation was used; else `recall` is the measured one, or `scale` says what was measured.
     """
 
     index: str

@@ -36,6 +36,12 @@ Fields = Annotated[str, typer.Option("--fields", help="Columns to show, with com
 Method = Annotated[
     str, typer.Option("--method", help="grad-dot, grad-cos, influence, lissa, tracin, trak, rep-sim, bm25 or random.")
 ]
+NeuronMethod = Annotated[
+    str | None,
+    typer.Option(
+        "--method", help="integrated-gradients, or activation-gradient (fast, approximate); as the index was built unless given."
+    ),
+]
 Curvature = Annotated[str | None, typer.Option("--curvature", help="hessian, fisher, kfac or ekfac, for influence and lissa.")]
 Damping = Annotated[float | None, typer.Option("--damping", help="lambda of (H + lambda I)^-1.")]
 LissaScale = Annotated[float | None, typer.Option("--lissa-scale", help="For lissa; 1e4 unless given.")]
@@ -224,6 +230,11 @@ def na(
     server: ServerAddress = None,
     name: IndexName = "",
     r: Annotated[int, typer.Option("--r", help="Neurons a query; 0 gives all kept ones.")] = 20,
+    method: NeuronMethod = None,
+    refine: Annotated[
+        float | None, typer.Option("--refine", help="Keep neurons that more than this share of a group's prompts name.")
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Column that says which prompts are of the same fact.")] = None,
     limit: Limit = None,
     out: Out = None,
     timeout: Timeout = 3600.0,
@@ -231,14 +242,19 @@ def na(
     as_json: Json = False,
 ) -> None:
     """Neurons that a prediction owes most to (neuron attribution)."""
+    from attridex.client.refine_cli import refinement, run_refined
+
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
+    if (wanted := refinement(asking, refine, group)) is not None:
+        run_refined(asking, wanted, r, method)
+        return
     run(
         asking,
-        lambda _client, batch: calls.attribute_neurons(name, batch, r=r),
+        lambda _client, batch: calls.attribute_neurons(name, batch, r=r, method=method),
         output.neuron_lines,
         "attribute_neurons",
         lambda client, request: client.attribute_neurons_message(request),
-        {"r": r},
+        {"r": r, "method": method},
     )
 
 

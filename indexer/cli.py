@@ -1,4 +1,4 @@
-"""Commands that make and inspect an index: build, info, verify, versions, finetune."""
+"""Commands that make and inspect an index: build, info, verify, versions, neurons, finetune."""
 
 import json
 import sys
@@ -17,7 +17,9 @@ ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (TOML).", s
 
 def register(app: typer.Typer) -> None:
     """Add the indexer's commands to an app."""
-    for command in (build, info, verify, versions, finetune):
+    from attridex.indexer.neurons_cli import neurons
+
+    for command in (build, info, verify, versions, neurons, finetune):
         app.command()(command)
 
 

@@ -141,6 +141,7 @@ class Manifest(Record):
     shards: list[ShardEntry]
     files: dict[str, FileEntry]
     recall: dict[str, float] = {}
+    agreement: dict[str, float] = {}
     libraries: dict[str, str]
     revision: str | None
 

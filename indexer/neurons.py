@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.architectures import Architecture, Site
 from attridex.indexer.batches import TokenBatch
-from attridex.indexer.quadrature import Quadrature
+from attridex.indexer.quadrature import GRADIENT, Quadrature
 from attridex.indexer.rows import grow_rows, packs, run_rows
 
 Watch = Callable[[Tensor], Tensor]
@@ -40,8 +40,10 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
 
     score(l, i) = a(l, i) * sum over points k of w_k dP(target) / da(l, i) at a(l, :) * alpha_k, where `watch` gives P(target).
     Attention heads count as one unit each: the sum over a head's outputs. Packed models score all layers in one pass; others
-    one layer a pass, to bound memory.
+    one layer a pass, to bound memory. A rule with the one point alpha = 1 needs no edited copies at all: see `at_activations`.
     """
+    if rule == GRADIENT:
+        return unit_pass(arch, site, *at_activations(arch, batch, site, watch))
     layers = len(arch.layers)
     packed = packs(arch, batch)
     if packed and site == "post" and arch.adds:
@@ -57,6 +59,24 @@ def unit_pass(arch: Architecture, site: Site, scores: Tensor, activations: Tenso
         return NeuronPass(scores, activations)
     shape = (*scores.shape[:2], arch.heads, -1)
     return NeuronPass(scores.reshape(shape).sum(-1), activations.reshape(shape).norm(dim=-1))
+
+
+def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Watch) -> tuple[Tensor, Tensor]:
+    """Activation times gradient and activations [B, L, F] of every layer, from one forward and one backward pass.
+
+    At alpha = 1 nothing is edited, so the unedited row's own gradients are those of all layers at once.
+    """
+    seen: list[Tensor] = []
+
+    def see(_layer: int, x: Tensor) -> Tensor:
+        seen.append(x if seen else x.detach().requires_grad_(True))
+        return seen[-1]
+
+    with torch.enable_grad():
+        logits, _ = run_rows(arch, batch, site, [0] * len(arch.layers), see)
+        gradients = torch.autograd.grad(watch(logits).sum(), seen)
+    activations = torch.stack([x.detach()[:, 0] for x in seen], 1)
+    return activations * torch.stack([gradient[:, 0] for gradient in gradients], 1), activations
 
 
 def in_layers(

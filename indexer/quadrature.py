@@ -16,6 +16,10 @@ class Quadrature:
     weights: tuple[float, ...]
 
 
+GRADIENT = Quadrature((1.0,), (1.0,))
+"""One point, the activations themselves: activation times gradient."""
+
+
 def quadrature(rule: Rule, steps: int) -> Quadrature:
     """The points and weights of a rule.
 
@@ -23,7 +27,7 @@ def quadrature(rule: Rule, steps: int) -> Quadrature:
     for polynomials up to degree 2 steps - 1. `gradient` takes the activations alone: activation times gradient.
     """
     if rule == "gradient":
-        return Quadrature((1.0,), (1.0,))
+        return GRADIENT
     if rule == "gauss-legendre":
         nodes, weights = np.polynomial.legendre.leggauss(steps)
         return Quadrature(tuple(map(float, (nodes + 1) / 2)), tuple(map(float, weights / 2)))

@@ -19,7 +19,7 @@ from attridex.indexer.neurons import NeuronEdit as Edit
 from attridex.indexer.neurons import NeuronPass, edited_logits, kept_neurons, score_neurons
 from attridex.indexer.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate
 from attridex.indexer.projection import SparseProjection
-from attridex.indexer.quadrature import quadrature
+from attridex.indexer.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.rows import packs
 from attridex.indexer.tasks import PART, Instance
 
@@ -166,6 +166,7 @@ class Signer:
         neurons: bool = True,
         label: LabelSource = "gold",
         tracin: bool = False,
+        fast: bool = False,
     ) -> list[Signature]:
         """Signatures of instances, in their order.
 
@@ -175,13 +176,14 @@ class Signer:
             neurons: whether to score neurons.
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
             tracin: whether to take gradients at the checkpoints too.
+            fast: score neurons by activation times gradient, whatever rule the index has.
         """
         parts: list[dict[str, Any]] = [{} for _ in instances]
         for rows, values in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
             for row, value in zip(rows, values, strict=True):
                 parts[row] |= value
         if neurons:
-            for row, value in self.neuron_scores(instances, [decision(part) for part in parts]):
+            for row, value in self.neuron_scores(instances, [decision(part) for part in parts], fast=fast):
                 parts[row] |= value
         return [Signature(**part, keep=self.config.neurons.keep) for part in parts]
 
@@ -231,30 +233,37 @@ class Signer:
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
-        self, instances: Sequence[Instance], decisions: Sequence[tuple[int, float]]
+        self, instances: Sequence[Instance], decisions: Sequence[tuple[int, float]], *, fast: bool = False
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Positions of instances, and the Signature's fields about neurons; `decisions` are theirs (see `decision`)."""
+        """Positions of instances, and the Signature's fields about neurons.
+
+        Args:
+            instances: rendered texts.
+            decisions: theirs (see `decision`).
+            fast: take activation times gradient instead of the configured rule.
+        """
         self.arch.check_site(self.config.neurons.site)
+        rule = GRADIENT if fast else self.rule
         probes = [
             (row, probe) for row, instance in enumerate(instances) for probe in self.objective.probes(instance, *decisions[row])
         ]
         means = Means(Counter(row for row, _ in probes))
         lengths = [len(probe.sequence) for _, probe in probes]
-        for part in plan_batches(lengths, *self._neuron_budget()):
-            scored = self._score([probes[at][1] for at in part])
+        for part in plan_batches(lengths, *self._neuron_budget(rule)):
+            scored = self._score([probes[at][1] for at in part], rule)
             fields = unstack(
                 scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
             )
             yield from means.add([probes[at][0] for at in part], fields)
 
-    def _score(self, probes: Sequence[Probe]) -> NeuronPass:
+    def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
         batch = self._pad([probe.sequence for probe in probes])
         site = self.config.neurons.site
-        return score_neurons(self.arch, batch, site, self.rule, lambda logits: self.objective.watch(logits, probes))
+        return score_neurons(self.arch, batch, site, rule, lambda logits: self.objective.watch(logits, probes))
 
-    def _neuron_budget(self) -> tuple[int, int]:
+    def _neuron_budget(self, rule: Quadrature) -> tuple[int, int]:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
-        riding = self.layers * len(self.rule.points) if self.arch.causal else 0
+        riding = self.layers * len(rule.points) if self.arch.causal and rule != GRADIENT else 0
         return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
 
     def kept(self, scores: Float32) -> list[Neuron]:

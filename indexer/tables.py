@@ -128,6 +128,30 @@ class Catalog:
         )
         self._con.execute("DROP TABLE unsorted")
 
+    def summarise_neurons(self) -> None:
+        """Make `neuron_statistics`, the most often kept first, and `neuron_labels`, from the `neurons` of all instances.
+
+        `neuron_labels` has a row for each neuron and label of an instance that keeps it. `kind` says whose label it is, the
+        corpus's ("label") or the model's ("predicted"); `share` is P(kept | label), and `lift` P(kept | label) / P(kept).
+        Both stay as they are when instances are deleted.
+        """
+        self._con.execute(
+            """CREATE TABLE neuron_statistics AS SELECT neuron, layer, unit, count(*) AS kept,
+            count(*) / (SELECT count(*) FROM instances) AS share, avg(CAST(score AS DOUBLE)) AS mean_score,
+            max(score) AS max_score, avg(rank) AS mean_rank
+            FROM neurons GROUP BY neuron, layer, unit ORDER BY kept DESC, neuron"""
+        )
+        self._con.execute(
+            """CREATE TABLE neuron_labels AS
+            WITH labelled AS (SELECT row, kind, name AS label FROM instances UNPIVOT (name FOR kind IN (label, predicted))),
+            sizes AS (SELECT kind, label, count(*) AS instances FROM labelled GROUP BY kind, label),
+            counts AS (SELECT neuron, kind, label, count(*) AS kept FROM neurons JOIN labelled USING (row) GROUP BY ALL)
+            SELECT neuron, layer, unit, kind, label, counts.kept, counts.kept / instances AS share,
+            counts.kept / instances / statistics.share AS lift
+            FROM counts JOIN sizes USING (kind, label) JOIN neuron_statistics AS statistics USING (neuron)
+            ORDER BY kind, label, lift DESC, counts.kept DESC, neuron"""
+        )
+
     def sorted_neurons(self) -> Iterator[pa.RecordBatch]:
         """The neurons table in its order, a batch at a time."""
         yield from self._con.sql("SELECT neuron, row, weight, score FROM neurons ORDER BY neuron, row").to_arrow_reader(BATCH)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from attridex.indexer.agreement import agreement
 from attridex.indexer.deletion import next_version, now
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
@@ -79,6 +80,8 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
         np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
         write_bm25(index, directory, entries, signer.renderer.text_fields)
         manifest = describe(plan, signer, list(sidecars.values()), entries, number, created, directory)
+        if manifest.neurons:
+            manifest = manifest.model_copy(update={"agreement": agreement(signer, index, entries)})
         write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
     write_current(index, number)
     return manifest
@@ -109,6 +112,7 @@ def write_catalog(
     catalog.sort_neurons()
     catalog.add_run(number, created, git_revision(), library_versions()["attridex"])
     if plan.config.neurons.enabled:
+        catalog.summarise_neurons()
         write_postings(catalog, directory, signer.layers * signer.units)
         write_instance_neurons([(shard_dir(index, entry.name) / NEURONS, entry.rows) for entry in entries], directory)
     catalog.close()

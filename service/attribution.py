@@ -121,9 +121,10 @@ class Attribution(Catalogue):
         timings = Timings()
         with self.store.version() as version:
             check_r(version, request.r)
-            asked = self._reader.ask(
-                version, request.queries, Need(False, True, "gold"), timings, checkpoint, ("record", "instance_id")
-            )
+            method = methods.neuron_method(version.manifest, request.method)
+            fast = method != methods.stored_neuron_method(version.manifest)
+            need, sources = Need(False, True, "gold", fast=fast), ("record", "instance_id")
+            asked = self._reader.ask(version, request.queries, need, timings, checkpoint, sources, sign=fast)
             results = [
                 NeuronsResult(
                     one.query.id,
@@ -132,7 +133,8 @@ class Attribution(Catalogue):
                 )
                 for one in asked
             ]
-            info = self._info(version, "integrated-gradients", methods.NEURON_SCORES, timings)
+            meaning, exact = methods.neuron_meaning(version.manifest, method), method == "integrated-gradients"
+            info = self._info(version, method, meaning, timings, exact=exact)
         return Answer(info, tuple(results))
 
     def find_instances_by_neurons(self, request: NaInstancesRequest, checkpoint: Checkpoint) -> Answer[InstancesResult]:
@@ -371,8 +373,9 @@ class Attribution(Catalogue):
         curvature: str = "",
         damping: float | None = None,
         label: LabelSource | None = None,
+        exact: bool = True,
     ) -> Info:
         return Info(
-            version.manifest.version, method, meaning.sign, meaning.scale,
+            version.manifest.version, method, meaning.sign, meaning.scale, exact,
             timings=timings, curvature=curvature, damping=damping, label=label, index=self.name,
         )  # fmt: skip

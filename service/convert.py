@@ -158,7 +158,7 @@ def instances_request(message: pb.AttributeInstancesRequest, live: int) -> Insta
 
 def neurons_request(message: pb.AttributeNeuronsRequest) -> NeuronsRequest:
     """NA."""
-    return NeuronsRequest(queries(message.queries), optional(message, "r", DEFAULT_R_NA))
+    return NeuronsRequest(queries(message.queries), optional(message, "r", DEFAULT_R_NA), message.method)
 
 
 def na_instances_request(message: pb.FindInstancesByNeuronsRequest, live: int) -> NaInstancesRequest:

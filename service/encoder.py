@@ -48,6 +48,7 @@ class ModelSigner(Protocol):
         neurons: bool = True,
         label: LabelSource = "gold",
         tracin: bool = False,
+        fast: bool = False,
     ) -> list["Signature"]:
         """Sign instances."""
         ...
@@ -59,21 +60,22 @@ class ModelSigner(Protocol):
 
 @dataclass(frozen=True)
 class Need:
-    """What a caller wants to know of a text."""
+    """What a caller wants to know of a text; `fast` neuron scores are activation times gradient."""
 
     gradient: bool
     neurons: bool
     label: LabelSource
     tracin: bool = False
+    fast: bool = False
 
     def entry(self, key: str) -> tuple[Any, ...]:
         """Name of a signature that holds just this."""
-        return (key, self.label, self.gradient, self.neurons, self.tracin)
+        return (key, self.label, self.gradient, self.neurons, self.tracin, self.fast)
 
     def answers(self, key: str) -> Iterator[tuple[Any, ...]]:
         """Names of signatures that hold at least this."""
         for gradient, neurons, tracin in product({True, self.gradient}, {True, self.neurons}, {True, self.tracin}):
-            yield (key, self.label, gradient, neurons, tracin)
+            yield (key, self.label, gradient, neurons, tracin, self.fast)
 
 
 @dataclass
@@ -266,7 +268,12 @@ class Encoder:
             results = self._signer.edit(instances, [job.edits for job in jobs])
         else:
             results = self._signer.sign(
-                instances, gradient=need.gradient, neurons=need.neurons, label=need.label, tracin=need.tracin
+                instances,
+                gradient=need.gradient,
+                neurons=need.neurons,
+                label=need.label,
+                tracin=need.tracin,
+                fast=need.fast,
             )
         for job, result in zip(jobs, results, strict=True):
             job.result, job.began, job.ended = result, began, time.perf_counter()

@@ -53,10 +53,15 @@ SIMILARITIES = {
     ),
     "attribution": Meaning("higher = neuron scores are more alike", "cosine of neuron scores, from -1 to 1"),
 }
-NEURON_SCORES = Meaning(
-    "higher = the neuron raises the probability of the predicted label more",
-    "integrated gradients of P(predicted label), zero baseline; a share of a probability",
-)
+RAISES = "higher = the neuron raises the probability of the predicted label more"
+NEURON_METHODS = {
+    "integrated-gradients": Meaning(
+        RAISES, "integrated gradients of P(predicted label), zero baseline; a share of a probability"
+    ),
+    "activation-gradient": Meaning(
+        RAISES, "activation times gradient of P(predicted label), one backward pass; approximates integrated gradients"
+    ),
+}
 AGGREGATES = {
     "top-neuron": Meaning(
         "higher = the neuron raises the probability of that instance's predicted label more",
@@ -134,6 +139,38 @@ def check_curvature(manifest: Manifest, method: str, curvature: str) -> str:
     if curvature not in known:
         raise InvalidArgumentError(f"curvature: '{curvature}' is not in this index; it has {', '.join(known)}", "curvature")
     return curvature
+
+
+def stored_neuron_method(manifest: Manifest) -> str:
+    """The NA method whose scores an index stores."""
+    return "activation-gradient" if manifest.config["neurons"]["rule"] == "gradient" else "integrated-gradients"
+
+
+def neuron_method(manifest: Manifest, name: str) -> str:
+    """The NA method to use; the stored one where none is named.
+
+    Raises:
+        InvalidArgumentError: there is no such method.
+        NotIndexedError: the index was built without it.
+    """
+    stored = stored_neuron_method(manifest)
+    check_choice("method", name or stored, NEURON_METHODS)
+    if name == "integrated-gradients" != stored:
+        raise NotIndexedError(f'method "{name}": the index was built without it; build with neurons.rule = "riemann"', "method")
+    return name or stored
+
+
+def neuron_meaning(manifest: Manifest, method: str) -> Meaning:
+    """What an NA method's scores mean, with how well an approximate one was found to rank in this index."""
+    meaning, measured = NEURON_METHODS[method], manifest.agreement
+    if method == "integrated-gradients" or not measured:
+        return meaning
+    return Meaning(
+        meaning.sign,
+        f"{meaning.scale} (measured on {measured['instances']:.0f} instances of this index: Spearman "
+        f"{measured['spearman']:.2f} over all neurons, {measured['spearman_kept']:.2f} over kept ones, "
+        f"{measured['top10']:.0%} of the ten best shared)",
+    )
 
 
 def check_neurons(manifest: Manifest) -> None:

@@ -73,10 +73,11 @@ class InstancesRequest:
 
 @dataclass(frozen=True)
 class NeuronsRequest:
-    """NA; r = 0 gives all kept neurons."""
+    """NA; r = 0 gives all kept neurons, an empty method is the one that the index was built with."""
 
     queries: tuple[Query, ...]
     r: int = 20
+    method: str = ""
 
 
 @dataclass(frozen=True)

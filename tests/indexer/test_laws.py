@@ -16,7 +16,7 @@ from attridex.indexer.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.neurons import NeuronEdit, NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
 from attridex.indexer.objectives import OBJECTIVES, Probe, collate
-from attridex.indexer.quadrature import Quadrature, quadrature
+from attridex.indexer.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.rows import packs
 from attridex.indexer.signatures import Signer
 from attridex.indexer.tasks import Instance
@@ -26,6 +26,7 @@ SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
 STEPS = 5
 RIEMANN = quadrature("riemann", STEPS)
 GATED = ("llama", "qwen2", "qwen2-window", "gemma")
+SITES = [(family, site) for family in FAMILIES for site in ("post", "pre", "head") if not (family in GATED and site == "pre")]
 
 
 def load(directory: Path) -> Architecture:
@@ -156,7 +157,7 @@ def test_gauss_legendre_at_8_points_is_nearer_the_integral_than_the_papers_rule(
     assert error("gauss-legendre", 8) < error("riemann", 8)
 
 
-@pytest.mark.parametrize("family", ["opt", "bert", "qwen2-window"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_one_point_at_the_activations_is_activation_times_gradient(family: str, model_dir: Callable[[str], Path]) -> None:
     arch = load(model_dir(family))
     found = scored(arch, batch(sequences()[:1]), "post", quadrature("gradient", 1)).scores[0]
@@ -174,6 +175,27 @@ def test_one_point_at_the_activations_is_activation_times_gradient(family: str, 
             p = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0, target]
         expected = (seen[0] * torch.autograd.grad(p, seen[0])[0]).detach()
         torch.testing.assert_close(found[layer], expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize(("family", "site"), SITES)
+def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_every_site(
+    family: str, site: Any, model_dir: Callable[[str], Path]
+) -> None:
+    arch, rows = load(model_dir(family)), batch(sequences())
+    probes = [Probe(()) for _ in rows.ids]
+    shapes: list[tuple[int, ...]] = []
+    handle = arch.layers[-1].register_forward_pre_hook(lambda _module, args: shapes.append(tuple(args[0].shape[:2])))
+    found = scored(arch, rows, site, GRADIENT)
+    handle.remove()
+    size, width = rows.ids.shape
+    assert shapes == ([(size, width - 1), (size, 1)] if packs(arch, rows) else [(size, width)])
+    copies = neurons_module.in_layers(
+        arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, probes)
+    )
+    expected = neurons_module.unit_pass(arch, site, *copies)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-6 * float(expected.scores.abs().max()))
+    largest = float(expected.activations.abs().max())
+    torch.testing.assert_close(found.activations, expected.activations, rtol=1e-4, atol=1e-6 * largest)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -33,6 +33,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "ia rep-sim": lambda c: c.attribute_instances(TEXTS, method="rep-sim"),
     "ia vector": lambda c: c.attribute_instances([Query.vector(np.arange(72))], k=3),
     "na": lambda c: c.attribute_neurons(TEXTS, r=0),
+    "na activation-gradient": lambda c: c.attribute_neurons([*TEXTS, Query.instance("t3")], r=0, method="activation-gradient"),
     "na-instances": lambda c: c.find_instances_by_neurons(TEXTS),
     "na-instances neurons": lambda c: c.find_instances_by_neurons([Query.neurons([(0, 1), (2, 3), (0, 1)])]),
     "na-instances activation": lambda c: c.find_instances_by_neurons([*TEXTS, Query.instance("t3")], similarity="activation"),
@@ -115,6 +116,7 @@ def test_a_text_asked_again_costs_no_model_work(remote: Client) -> None:
         (lambda c: c.attribute_instances([RECORD], k=31), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
         (lambda c: c.attribute_instances([RECORD], method="influence"), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
         (lambda c: c.attribute_neurons([Query.vector(np.ones(72))]), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
+        (lambda c: c.attribute_neurons([RECORD], method="activation"), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
         (lambda c: c.find_instances_by_neurons([Query.neurons([(9, 1)])]), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
         (
             lambda c: c.predict([RECORD], interventions=[Intervention("keep", [(0, 99)])]),

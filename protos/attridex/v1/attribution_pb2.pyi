@@ -301,14 +301,16 @@ class AttributeInstancesResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[InstancesResult, _Mapping]]] = ...) -> None: ...
 
 class AttributeNeuronsRequest(_message.Message):
-    __slots__ = ("index", "queries", "r")
+    __slots__ = ("index", "queries", "r", "method")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     R_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     r: int
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ...) -> None: ...
+    method: str
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ..., method: _Optional[str] = ...) -> None: ...
 
 class AttributeNeuronsResponse(_message.Message):
     __slots__ = ("info", "results")
