@@ -123,6 +123,11 @@ def condition(where: str | pb.Filter | None) -> pb.Filter | None:
     return parse_filter(where) if isinstance(where, str) else where
 
 
+def structure(approximate: str | None) -> dict[str, Any]:
+    """Fields of a request that allow a structure: "auto" leaves the choice to the index, None asks for exact answers."""
+    return {} if approximate is None else {"exact": False, "approximate": "" if approximate == "auto" else approximate}
+
+
 def attribute_instances(
     index: str,
     queries: Iterable["Query | Mapping[str, Any]"],
@@ -133,6 +138,7 @@ def attribute_instances(
     lissa_scale: float | None = None,
     lissa_depth: int | None = None,
     seed: int | None = None,
+    approximate: str | None = None,
     k: int | None = None,
     where: str | pb.Filter | None = None,
     label: str | None = None,
@@ -149,6 +155,7 @@ def attribute_instances(
         lissa_scale=lissa_scale,
         lissa_depth=unsigned("lissa_depth", lissa_depth),
         seed=unsigned("seed", seed, 1 << 64),
+        **structure(approximate),
         k=unsigned("k", k),
         where=condition(where),
         label=label_code(label),
@@ -196,6 +203,7 @@ def find_neurons_by_instances(
     lissa_scale: float | None = None,
     lissa_depth: int | None = None,
     seed: int | None = None,
+    approximate: str | None = None,
     instances: int | None = None,
     r: int = 10,
     aggregate: str = "top-neuron",
@@ -212,6 +220,7 @@ def find_neurons_by_instances(
         lissa_scale=lissa_scale,
         lissa_depth=unsigned("lissa_depth", lissa_depth),
         seed=unsigned("seed", seed, 1 << 64),
+        **structure(approximate),
         instances=unsigned("instances", instances),
         r=unsigned("r", r),
         aggregate=aggregate,

@@ -97,6 +97,7 @@ class Client:
         lissa_scale: float | None = None,
         lissa_depth: int | None = None,
         seed: int | None = None,
+        approximate: str | None = None,
         k: int | None = None,
         where: str | pb.Filter | None = None,
         label: str | None = None,
@@ -113,6 +114,7 @@ class Client:
             lissa_scale: of lissa, default 1e4.
             lissa_depth: steps of lissa, default 1000.
             seed: of random, default 0.
+            approximate: "sq8", "rabitq", "ivf" or "auto": let a structure of the index find the hits; exact by default.
             k: hits a query; default 10.
             where: a filter string, see `filters.parse_filter`.
             label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
@@ -121,7 +123,8 @@ class Client:
         """
         request = calls.attribute_instances(
             self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
-            lissa_depth=lissa_depth, seed=seed, k=k, where=where, label=label, fields=fields, ascending=ascending,
+            lissa_depth=lissa_depth, seed=seed, approximate=approximate,
+            k=k, where=where, label=label, fields=fields, ascending=ascending,
         )  # fmt: skip
         return self.attribute_instances_message(request)
 
@@ -174,6 +177,7 @@ class Client:
         lissa_scale: float | None = None,
         lissa_depth: int | None = None,
         seed: int | None = None,
+        approximate: str | None = None,
         instances: int | None = None,
         r: int = 10,
         aggregate: str = "top-neuron",
@@ -183,7 +187,8 @@ class Client:
         """IA-Neurons: the neurons of the instances that an IA method finds, by "top-neuron" or "summed"."""
         request = calls.find_neurons_by_instances(
             self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
-            lissa_depth=lissa_depth, seed=seed, instances=instances, r=r, aggregate=aggregate, where=where, label=label,
+            lissa_depth=lissa_depth, seed=seed, approximate=approximate,
+            instances=instances, r=r, aggregate=aggregate, where=where, label=label,
         )  # fmt: skip
         return self.find_neurons_message(request)
 

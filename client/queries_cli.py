@@ -47,6 +47,10 @@ Damping = Annotated[float | None, typer.Option("--damping", help="lambda of (H +
 LissaScale = Annotated[float | None, typer.Option("--lissa-scale", help="For lissa; 1e4 unless given.")]
 LissaDepth = Annotated[int | None, typer.Option("--lissa-depth", help="For lissa; 1000 steps unless given.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="For random; 0 unless given.")]
+Structure = Annotated[
+    str | None,
+    typer.Option("--approximate", help="sq8, rabitq, ivf or auto: search by a structure that the index was built with."),
+]
 Label = Annotated[str | None, typer.Option("--label", help="gold or predicted: whose loss the query's gradient is of.")]
 Verify = Annotated[bool, typer.Option("--no-verify", help="Do not check the index's files first.")]
 
@@ -196,6 +200,7 @@ def ia(
     lissa_scale: LissaScale = None,
     lissa_depth: LissaDepth = None,
     seed: Seed = None,
+    approximate: Structure = None,
     k: K = None,
     where: Where = None,
     label: Label = None,
@@ -211,7 +216,8 @@ def ia(
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
     options = {
         "method": method, "curvature": curvature, "damping": damping, "lissa_scale": lissa_scale, "lissa_depth": lissa_depth,
-        "seed": seed, "k": k, "where": where, "label": label, "ascending": ascending,
+        "seed": seed, "approximate": approximate,
+        "k": k, "where": where, "label": label, "ascending": ascending,
     }  # fmt: skip
 
     def make(client: Client, batch: list[Any]) -> pb.AttributeInstancesRequest:
@@ -302,6 +308,7 @@ def ia_neurons(
     lissa_scale: LissaScale = None,
     lissa_depth: LissaDepth = None,
     seed: Seed = None,
+    approximate: Structure = None,
     instances: Annotated[int | None, typer.Option("--instances", help="Influential instances a query; 10 unless given.")] = None,
     r: Annotated[int, typer.Option("--r", help="Neurons a query.")] = 10,
     aggregate: Annotated[str, typer.Option("--aggregate", help="top-neuron or summed.")] = "top-neuron",
@@ -317,7 +324,8 @@ def ia_neurons(
     asking = Asking(queries, instance, index, server, name, limit, out, timeout, as_json, no_verify)
     options = {
         "method": method, "curvature": curvature, "damping": damping, "lissa_scale": lissa_scale, "lissa_depth": lissa_depth,
-        "seed": seed, "instances": instances, "r": r, "aggregate": aggregate, "where": where, "label": label,
+        "seed": seed, "approximate": approximate,
+        "instances": instances, "r": r, "aggregate": aggregate, "where": where, "label": label,
     }  # fmt: skip
     run(
         asking,

@@ -7,23 +7,23 @@ not read at all (Cauchy-Schwarz). What a structure finds are candidates, which t
 Letters: n rows, d dimensions, q queries.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import GRADIENTS, NORMS, ShardEntry, shard_dir
 from attridex.indexer.vectors import VectorFile
 
-Kind = Literal["sq8", "rabitq", "ivf"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 Float32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
@@ -47,24 +47,19 @@ def file_name(kind: str, number: int) -> str:
     return f"approximate_{kind}_{number:04d}.faiss"
 
 
-def make_quantiser(kind: Kind, dim: int, rows: int) -> Any:
+def make_quantiser(kind: Structure, dim: int, rows: int) -> Any:
     """An empty FAISS index over unit vectors."""
     if kind == "sq8":
         return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
     if kind == "rabitq":
         return faiss.IndexRaBitQ(dim, faiss.METRIC_INNER_PRODUCT)
     lists = max(1, min(int(4 * rows**0.5), min(rows, TRAINING) // 39))
-    coarse = faiss.IndexFlatIP(dim)
-    index = faiss.IndexIVFScalarQuantizer(
-        coarse, dim, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
-    )
+    index: Any = faiss.index_factory(dim, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     index.nprobe = max(1, round(lists * PROBED))
-    coarse.this.disown()
-    index.own_fields = True
     return index
 
 
-def write_structures(index: Path, entries: Sequence[ShardEntry], kinds: Sequence[Kind], directory: Path) -> None:
+def write_structures(index: Path, entries: Sequence[ShardEntry], kinds: Sequence[Structure], directory: Path) -> None:
     """Write the structures of a version's shards into its directory; one pass over the shards for each."""
     norms = np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
     order = np.argsort(-norms, kind="stable")
@@ -93,7 +88,7 @@ def sampled(index: Path, entries: Sequence[ShardEntry], count: int) -> Float32:
     return np.ascontiguousarray(np.concatenate([rows[::step] for rows in shards(index, entries)]))
 
 
-def write_pieces(empty: Any, kind: Kind, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
+def write_pieces(empty: Any, kind: Structure, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
     """Codes of all rows in the order of their norms, piece by piece; a row's code is far smaller than the row."""
     codes = np.zeros((len(place), empty.sa_code_size()), np.uint8)
     start = 0
@@ -116,7 +111,7 @@ def bounds(norms: Float32) -> list[int]:
     return found
 
 
-def write_lists(empty: Any, kind: Kind, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
+def write_lists(empty: Any, kind: Structure, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
     """Inverted lists of all rows, which are numbered by their place."""
     start = 0
     for rows in stored:
@@ -161,7 +156,8 @@ class Approximate:
         found = list(pool.map(lambda pieces: self._nearest(pieces, query, count, weighted), groups))
         scores, places = (np.concatenate(parts) for parts in zip(*found, strict=True))
         chosen = np.argsort(-scores, kind="stable")[:count]
-        return self.order[places[chosen]]
+        rows: Rows = self.order[places[chosen]]
+        return rows
 
     def _nearest(self, pieces: Sequence[Piece], query: Float32, count: int, weighted: bool) -> tuple[Float32, Rows]:
         """Scores and places of the nearest rows of some pieces."""
@@ -171,7 +167,9 @@ class Approximate:
         for piece in pieces:
             if weighted and len(scores) >= count and piece.largest * length < scores.min():
                 break
-            products, local = piece.index.search(query[None], min(count, piece.index.ntotal))
+            # The last norms of a smallest piece may be unlike its first, so all of its rows are weighed.
+            found = max(count, LEAST_PIECE) if weighted else count
+            products, local = piece.index.search(query[None], min(found, piece.index.ntotal))
             at = local[0][local[0] >= 0] + (0 if self.kind == "ivf" else piece.start)
             mine = products[0][local[0] >= 0] * (self.norms[at] if weighted else 1)
             scores, places = np.concatenate([scores, mine.astype(np.float32)]), np.concatenate([places, at])
@@ -187,10 +185,9 @@ Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 def measure_recall(
     index: Path,
     entries: Sequence[ShardEntry],
-    kinds: Sequence[Kind],
+    kinds: Sequence[Structure],
     directory: Path,
     transforms: Mapping[str, Transform],
-    pool: Executor,
 ) -> dict[str, float]:
     """Recall@10 by "structure/method", as the mean over stored rows asked about; a query is no hit of itself.
 
@@ -200,7 +197,6 @@ def measure_recall(
         kinds: structures to measure.
         directory: where they lie.
         transforms: for each method the transform of query gradients [q, d]; "grad-cos" ranks by unit vectors.
-        pool: where the search runs.
     """
     norms = np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
     asked = np.unique(np.linspace(0, len(norms) - 1, QUERIES).astype(np.int64))
@@ -208,6 +204,8 @@ def measure_recall(
         [rows[asked[(asked >= at) & (asked < at + len(rows))] - at] for at, rows in enumerated(index, entries)]
     )
     recall: dict[str, float] = {}
+    cores = len(os.sched_getaffinity(0))
+    pool = ThreadPoolExecutor(cores)
     for method, transform in transforms.items():
         weighted = method != "grad-cos"
         vectors = transform(stored.astype(np.float64) * norms[asked, None]).astype(np.float32)
@@ -219,9 +217,10 @@ def measure_recall(
             structure = Approximate(directory, kind)
             shares = []
             for query, best in zip(vectors, exact, strict=True):
-                found = structure.candidates(query, wanted(kind, len(best) + 1), weighted=weighted, pool=pool, threads=1)
+                found = structure.candidates(query, wanted(kind, len(best) + 1), weighted=weighted, pool=pool, threads=cores)
                 shares.append(len(np.intersect1d(best, found)) / max(1, len(best)))
             recall[f"{kind}/{method}"] = float(np.mean(shares))
+    pool.shutdown()
     return recall
 
 

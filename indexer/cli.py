@@ -160,6 +160,7 @@ def summary(manifest: "Manifest") -> dict[str, Any]:
         "precision": manifest.precision,
         "label": manifest.label,
         "curvatures": manifest.curvatures,
+        "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
         "columns": [name for name, _ in manifest.columns],
     }
 

@@ -14,6 +14,9 @@ Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
 Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 """Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
 
+Structure = Literal["sq8", "rabitq", "ivf"]
+"""Structures for approximate search."""
+
 
 class Section(BaseModel):
     """A table of the configuration file."""
@@ -114,6 +117,7 @@ class IndexConfig(Section):
 
     precision: Literal["auto", "float32", "float16"] = "auto"
     shard_rows: int = Field(4096, ge=1)
+    approximate: list[Structure] = []
 
 
 class EngineConfig(Section):

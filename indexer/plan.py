@@ -81,6 +81,7 @@ def content_settings(config: Config) -> dict[str, Any]:
     data = config.model_dump(mode="json")
     data["gradients"]["projection"] = config.gradients.resolved_projection
     data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
+    data["index"]["approximate"] = sorted(data["index"]["approximate"])
     kept = {
         "model": ("task", "dtype", "max_length", "checkpoint_rates"),
         "corpus": ("id", "label", "segments", "choices", "target", "per_token", "truncate", "metadata"),

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from attridex.indexer.agreement import agreement
+from attridex.indexer.approximate import Transform, measure_recall, write_structures
 from attridex.indexer.deletion import next_version, now
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import (
@@ -42,6 +44,7 @@ from attridex.indexer.layout import (
 from attridex.indexer.lexical import write_bm25
 from attridex.indexer.plan import Plan
 from attridex.indexer.signatures import Signer
+from attridex.indexer.spectrum import Spectrum, inverse
 from attridex.indexer.statistics import Statistics, self_influence_columns
 from attridex.indexer.tables import OWN_COLUMNS, Catalog, write_instance_neurons, write_postings
 
@@ -79,12 +82,34 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
             raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
         np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
         write_bm25(index, directory, entries, signer.renderer.text_fields)
+        recall = approximate(index, directory, plan, signer, entries, tensors)
         manifest = describe(plan, signer, list(sidecars.values()), entries, number, created, directory)
         if manifest.neurons:
             manifest = manifest.model_copy(update={"agreement": agreement(signer, index, entries)})
+        manifest = manifest.model_copy(update={"recall": recall})
         write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
     write_current(index, number)
     return manifest
+
+
+def approximate(
+    index: Path,
+    directory: Path,
+    plan: Plan,
+    signer: Signer,
+    entries: Sequence[ShardEntry],
+    tensors: Mapping[str, NDArray[np.float64]],
+) -> dict[str, float]:
+    """Write the structures for approximate search that are asked for; their recall for each method."""
+    kinds = sorted(plan.config.index.approximate)
+    if not kinds:
+        return {}
+    write_structures(index, entries, kinds, directory)
+    transforms: dict[str, Transform] = {"grad-dot": lambda gradients: gradients, "grad-cos": lambda gradients: gradients}
+    for kind in sorted(plan.config.gradients.curvature):
+        spectrum = Spectrum.read(tensors, kind, signer.gradients.blocks, signer.gradient_dim)
+        transforms[kind] = partial(spectrum.apply, change=inverse(spectrum.damping))
+    return measure_recall(index, entries, kinds, directory, transforms)
 
 
 def write_catalog(

@@ -3,17 +3,20 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.service import methods
+from attridex.service.approximate import approximate_top
 from attridex.service.catalogue import Catalogue
 from attridex.service.checks import check_fields, check_intervention, check_k, check_r
 from attridex.service.combine import Weighted, scores, summed_neurons, top_neurons
 from attridex.service.encoder import Encoder, Need
 from attridex.service.errors import ServiceError
+from attridex.service.interventions import edited_result
 from attridex.service.postings import best, dcns, kept_neurons
 from attridex.service.reader import Asked, Reader
 from attridex.service.requests import (
@@ -25,7 +28,6 @@ from attridex.service.requests import (
     InstancesRequest,
     InstancesResult,
     Intervention,
-    InterventionResult,
     LabelSource,
     NaInstancesRequest,
     NeuronsRequest,
@@ -42,7 +44,7 @@ from attridex.service.scoring import BY_ROW, Settings, row_scores, settle, space
 from attridex.service.store import IndexVersion, Store
 
 if TYPE_CHECKING:
-    from attridex.indexer.signatures import Edited
+    pass
 
 Float64 = NDArray[np.float64]
 
@@ -55,33 +57,6 @@ def timed(timings: Timings) -> Iterator[None]:
         yield
     finally:
         timings.search += time.perf_counter() - began
-
-
-def intervention_name(intervention: Intervention) -> str:
-    """A name for an intervention that has none."""
-    if intervention.neurons is None:
-        return f"{intervention.mode} {intervention.method}:{intervention.r}"
-    return f"{intervention.mode} {','.join(f'{layer}-{unit_number}' for layer, unit_number in intervention.neurons)}"
-
-
-def edited_result(
-    one: Asked,
-    intervention: Intervention,
-    neurons: tuple[tuple[int, int], ...],
-    edited: "Edited",
-    row: int,
-) -> InterventionResult:
-    """What the model says under one intervention: row `row` of what was computed."""
-    outputs = one.signature.outputs if one.signature else ()
-    p = edited.probabilities[row]
-    return InterventionResult(
-        intervention.name or intervention_name(intervention),
-        intervention.mode,
-        outputs[int(np.argmax(p))] if edited.greedy is None else "",
-        tuple(zip(outputs, map(float, p), strict=True)),
-        neurons,
-        edited.greedy[row] if edited.greedy else "",
-    )
 
 
 class Attribution(Catalogue):
@@ -173,7 +148,8 @@ class Attribution(Catalogue):
             ]
             info = Info(
                 ia.index_version, f"{ia.method}/{request.aggregate}", meaning.sign, meaning.scale,
-                timings=timings, curvature=ia.curvature, damping=ia.damping, label=ia.label, index=self.name,
+                exact=ia.exact, recall=ia.recall, timings=timings, curvature=ia.curvature, damping=ia.damping,
+                label=ia.label, index=self.name,
             )  # fmt: skip
         return Answer(info, tuple(results))
 
@@ -217,18 +193,39 @@ class Attribution(Catalogue):
         )  # fmt: skip
         mask = self._planner.mask(version, request.where)
         with timed(timings):
+            recall = None
             if settings.method in BY_ROW:
                 found = [self._ranked(version, one, request, settings, mask, checkpoint) for one in asked]
             else:
-                parts, vectors = space(version, asked, settings)
-                found = self._scanner.top(
-                    parts, vectors, request.k, version.ids_of, checkpoint, mask=mask, ascending=request.ascending
-                )
+                found, recall = self._nearest(version, asked, request, settings, mask, checkpoint)
         info = self._info(
             version, settings.method, settings.meaning, timings,
             curvature=settings.curvature, damping=settings.damping, label=settings.label,
         )  # fmt: skip
-        return asked, found, info
+        return asked, found, replace(info, exact=recall is None, recall=recall)
+
+    def _nearest(
+        self,
+        version: IndexVersion,
+        asked: Sequence[Asked],
+        request: InstancesRequest,
+        settings: Settings,
+        mask: NDArray[np.bool_] | None,
+        checkpoint: Checkpoint,
+    ) -> tuple[list[Hits], float | None]:
+        """The best rows of a method that scans vectors; the recall if they were found approximately."""
+        parts, vectors = space(version, asked, settings)
+        if settings.approximate:
+            checkpoint()
+            found = approximate_top(
+                version, self._scanner, settings.approximate, parts, vectors, request.k, mask,
+                weighted=settings.method != "grad-cos", ascending=request.ascending,
+            )  # fmt: skip
+            if found is not None:
+                return found, settings.recall
+        return self._scanner.top(
+            parts, vectors, request.k, version.ids_of, checkpoint, mask=mask, ascending=request.ascending
+        ), None
 
     @staticmethod
     def _ranked(

@@ -139,7 +139,8 @@ def scoring(message: Any) -> Scoring:
     return Scoring(
         message.method or "grad-dot",
         message.curvature,
-        *(optional(message, name, None) for name in ("damping", "lissa_scale", "lissa_depth", "seed")),
+        *(optional(message, name, None) for name in ("damping", "lissa_scale", "lissa_depth", "seed", "exact")),
+        message.approximate,
     )
 
 

@@ -56,6 +56,8 @@ class Scoring:
     lissa_scale: float | None = None
     lissa_depth: int | None = None
     seed: int | None = None
+    exact: bool | None = None
+    approximate: str = ""
 
 
 @dataclass(frozen=True)

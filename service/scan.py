@@ -54,18 +54,23 @@ class Hits:
 
 
 class Scanner:
-    """Scans with a pool of threads, one block of rows at a time each."""
+    """Scans with a pool of threads, one block of rows at a time each.
+
+    Attributes:
+        threads: how many.
+        pool: where they run.
+    """
 
     def __init__(self, threads: int | None = None) -> None:
         """`threads` defaults to the processors that this process may use."""
-        self._threads = threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(self._threads, "scan")
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.pool = ThreadPoolExecutor(self.threads, "scan")
         # The pool spreads the work; BLAS threads of its own would only fight over the same cores.
         ThreadpoolController().select(internal_api="openblas").limit(limits=1)
 
     def close(self) -> None:
         """Let the threads go."""
-        self._pool.shutdown()
+        self.pool.shutdown()
 
     def top(
         self,
@@ -94,17 +99,18 @@ class Scanner:
         jobs = list(search.jobs(parts))
 
         def work(number: int) -> list[Candidates]:
-            return search.run(jobs[number :: self._threads], checkpoint)
+            return search.run(jobs[number :: self.threads], checkpoint)
 
-        found, *others = self._pool.map(work, range(max(1, min(self._threads, len(jobs)))))
+        found, *others = self.pool.map(work, range(max(1, min(self.threads, len(jobs)))))
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)
-        answers = [self._finish(parts, query, candidates.rows(), k, ids) for query, candidates in zip(signed, found, strict=True)]
+        answers = [self.best(parts, query, candidates.rows(), k, ids) for query, candidates in zip(signed, found, strict=True)]
         return [Hits(hits.rows, -hits.scores) for hits in answers] if ascending else answers
 
     @staticmethod
-    def _finish(parts: Sequence[Part], query: Float64, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+    def best(parts: Sequence[Part], query: Float64, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+        """The k best of some rows for a query [d], scored exactly, ties by id."""
         scores = rescore(parts, query, rows)
         names = ids(rows)
         order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]

@@ -14,6 +14,7 @@ from attridex.indexer.lexical import text_of
 from attridex.indexer.randomness import uniforms
 from attridex.indexer.spectrum import Filter, inverse, lissa, lissa_fits
 from attridex.service import methods
+from attridex.service.approximate import structure_of
 from attridex.service.encoder import Need
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reader import Asked
@@ -40,6 +41,8 @@ class Settings:
     lissa_scale: float = LISSA_SCALE
     lissa_depth: int = LISSA_DEPTH
     seed: int = 0
+    approximate: str = ""
+    recall: float | None = None
 
     @property
     def need(self) -> Need:
@@ -84,6 +87,7 @@ def settle(version: IndexVersion, wanted: Scoring, label: LabelSource) -> Settin
         LISSA_SCALE if wanted.lissa_scale is None else wanted.lissa_scale,
         LISSA_DEPTH if wanted.lissa_depth is None else wanted.lissa_depth,
         wanted.seed or 0,
+        *structure_of(version.manifest, wanted, curvature),
     )
     if method == "lissa" and not lissa_fits(version.spectrum(curvature), settings.damping or 0.0, settings.lissa_scale):
         least = version.spectrum(curvature).largest / (2 - (settings.damping or 0.0))

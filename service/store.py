@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from attridex.indexer.approximate import Approximate
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import (
     ACTIVATIONS,
@@ -85,6 +86,7 @@ class IndexVersion:
         except (DamageError, duckdb.Error, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
         self._spectra: dict[str, Spectrum] = {}
+        self._structures: dict[str, Approximate] = {}
         self.rows = self.manifest.instances
         if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
             raise DamagedIndexError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
@@ -145,6 +147,12 @@ class IndexVersion:
     def _curvature(self) -> dict[str, NDArray[np.float64]]:
         tensors: dict[str, NDArray[np.float64]] = load_file(self._directory / CURVATURE)
         return tensors
+
+    def approximate(self, kind: str) -> Approximate:
+        """A structure for approximate search."""
+        if kind not in self._structures:
+            self._structures[kind] = Approximate(self._directory, kind)
+        return self._structures[kind]
 
     def spectrum(self, kind: str) -> Spectrum:
         """The eigendecomposition of a curvature."""

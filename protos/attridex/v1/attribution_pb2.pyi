@@ -263,7 +263,7 @@ class NeuronsResult(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
 
 class AttributeInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "lissa_scale", "lissa_depth", "seed")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +274,8 @@ class AttributeInstancesRequest(_message.Message):
     LABEL_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     ASCENDING_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    APPROXIMATE_FIELD_NUMBER: _ClassVar[int]
     LISSA_SCALE_FIELD_NUMBER: _ClassVar[int]
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -287,10 +289,12 @@ class AttributeInstancesRequest(_message.Message):
     label: LabelSource
     fields: _containers.RepeatedScalarFieldContainer[str]
     ascending: bool
+    exact: bool
+    approximate: str
     lissa_scale: float
     lissa_depth: int
     seed: int
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class AttributeInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -347,7 +351,7 @@ class FindInstancesByNeuronsResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[InstancesResult, _Mapping]]] = ...) -> None: ...
 
 class FindNeuronsByInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "lissa_scale", "lissa_depth", "seed")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "exact", "approximate", "lissa_scale", "lissa_depth", "seed")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -358,6 +362,8 @@ class FindNeuronsByInstancesRequest(_message.Message):
     AGGREGATE_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    APPROXIMATE_FIELD_NUMBER: _ClassVar[int]
     LISSA_SCALE_FIELD_NUMBER: _ClassVar[int]
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -371,10 +377,12 @@ class FindNeuronsByInstancesRequest(_message.Message):
     aggregate: str
     where: Filter
     label: LabelSource
+    exact: bool
+    approximate: str
     lissa_scale: float
     lissa_depth: int
     seed: int
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class FindNeuronsByInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
