@@ -136,12 +136,8 @@ def optional(message: Any, field: str, default: Any) -> Any:
 
 def scoring(message: Any) -> Scoring:
     """The IA method of a request."""
-    return Scoring(
-        message.method or "grad-dot",
-        message.curvature,
-        *(optional(message, name, None) for name in ("damping", "lissa_scale", "lissa_depth", "seed", "exact")),
-        message.approximate,
-    )
+    given = {name: optional(message, name, None) for name in ("damping", "lissa_scale", "lissa_depth", "seed", "exact")}
+    return Scoring(message.method or "grad-dot", message.curvature, approximate=message.approximate, **given)
 
 
 def instances_request(message: pb.AttributeInstancesRequest, live: int) -> InstancesRequest:
