@@ -150,6 +150,7 @@ def summary(manifest: "Manifest") -> dict[str, Any]:
         "truncated": manifest.truncated,
         "left_out": len(manifest.bad),
         "model": manifest.model.path,
+        **({"adapter": manifest.config["model"]["adapter"]} if manifest.config["model"].get("adapter") else {}),
         "family": manifest.model.family,
         "labels": manifest.model.labels,
         "neurons": f"{manifest.model.layers} layers x {manifest.model.units} units" if manifest.neurons else "none",

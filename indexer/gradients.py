@@ -5,12 +5,16 @@ Letters: B instances, T tokens, C labels, h hidden size, d stored dimensions, o 
 
 import math
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from attridex.indexer.adapters import captured_factors, factor_layers
 from attridex.indexer.architectures import Architecture, linear_shape
 from attridex.indexer.capture import captured_linear, differentiable_inputs
 from attridex.indexer.config import GradientsConfig
@@ -21,6 +25,8 @@ from attridex.indexer.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides, side_projected
 
 LabelSource = Literal["gold", "predicted"]
+Capture = Callable[[Callable[[str, Tensor], Tensor], Callable[[str, Tensor, Tensor], None]], AbstractContextManager[None]]
+"""Shows layers' inputs and output gradients while it is open; see `capture.captured_linear`."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,13 @@ def make_gradients(arch: Architecture, objective: Objective, config: GradientsCo
     kind = config.resolved_projection
     if config.parameters == "head":
         return HeadGradients(arch, objective, kind, config.dim, config.seed)
-    layers = layers_in_scope(arch, config.parameters)
-    return LayerGradients(arch, objective, layers, make_sketch(layers, kind, config.dim, config.seed))
+    if config.parameters == "adapter":
+        layers = adapter_layers(arch)
+        capture: Capture = partial(captured_factors, arch.model, arch.adapter)
+    else:
+        layers = layers_in_scope(arch, config.parameters)
+        capture = partial(captured_linear, layers)
+    return LayerGradients(arch, objective, capture, make_sketch(layers, kind, config.dim, config.seed))
 
 
 def make_sketch(layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> "Sketch":
@@ -83,6 +94,22 @@ def layers_in_scope(arch: Architecture, scope: str) -> dict[str, nn.Module]:
             f"layers have names such as {next(reversed(arch.linear_layers()))}"
         )
     return layers
+
+
+def adapter_layers(arch: Architecture) -> dict[str, nn.Module]:
+    """The LoRA weights of the model's adapter, by name.
+
+    Raises:
+        InputError: one adapts a language model's output layer, whose gradients are not taken.
+    """
+    embedding = getattr(arch.model, "get_output_embeddings", lambda: None)()
+    for name in arch.adapter:
+        if arch.model.get_submodule(name) is embedding:
+            raise InputError(
+                f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not taken; '
+                'use "linear" or "mlp", gradients of the merged model'
+            )
+    return factor_layers(arch.adapter)
 
 
 class HeadGradients:
@@ -233,10 +260,10 @@ class GlobalSketch:
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
-    def __init__(self, arch: Architecture, objective: Objective, layers: dict[str, nn.Module], sketch: Sketch) -> None:
-        """`layers` by name, in the order of the sketch's blocks."""
+    def __init__(self, arch: Architecture, objective: Objective, capture: Capture, sketch: Sketch) -> None:
+        """`capture` shows the sketch's layers."""
         self._arch, self._objective = arch, objective
-        self._layers = layers
+        self._capture = capture
         self._sketch = sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
         self.factors: FactorSums | None = None
@@ -254,7 +281,7 @@ class LayerGradients:
             if self.factors:
                 self.factors.add(name, kept, rows, batch.tokens.mask)
 
-        with differentiable_inputs(self._arch), captured_linear(self._layers, on_input, on_gradient):
+        with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
             reading.loss.sum().backward()
         return Pass(reading, out)
