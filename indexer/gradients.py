@@ -23,6 +23,7 @@ from attridex.indexer.factors import FactorSums
 from attridex.indexer.layout import Block
 from attridex.indexer.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides, side_projected
+from attridex.indexer.token_loss import SURE
 
 LabelSource = Literal["gold", "predicted"]
 Capture = Callable[[Callable[[str, Tensor], Tensor], Callable[[str, Tensor, Tensor], None]], AbstractContextManager[None]]
@@ -177,6 +178,11 @@ def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:
     return blocks
 
 
+def outer_sums(rows: Tensor, kept: Tensor) -> Tensor:
+    """Sum over t of rows_t outer kept_t, flattened [B, o * i]; in float32, since a float16 sum may overflow."""
+    return torch.einsum("bto,bti->boi", rows.float(), kept.float()).flatten(1)
+
+
 class FullSketch:
     """The gradients themselves, flattened as [o, i], layer after layer."""
 
@@ -196,7 +202,7 @@ class FullSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """G = sum over t of delta_t outer a_t."""
-        out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
+        out[:, self._at[name]] = outer_sums(rows, kept)
 
 
 class KroneckerSketch:
@@ -229,7 +235,7 @@ class KroneckerSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """The layer's ko x ki numbers."""
-        out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
+        out[:, self._at[name]] = outer_sums(rows, kept)
 
 
 class GlobalSketch:
@@ -254,7 +260,7 @@ class GlobalSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """Project the layer's gradient and add it."""
-        out += self._maps[name](torch.einsum("bto,bti->boi", rows, kept).flatten(1).float())
+        out += self._maps[name](outer_sums(rows, kept))
 
 
 class LayerGradients:
@@ -279,12 +285,25 @@ class LayerGradients:
             rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
             self._sketch.add(name, kept, rows, out)
             if self.factors:
-                self.factors.add(name, kept, rows, batch.tokens.mask)
+                whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
+                mask = batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
+                self.factors.add(name, kept, rows, mask)
 
         with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
-            reading.loss.sum().backward()
-        return Pass(reading, out)
+            size = backward_size(reading.loss.detach(), next(self._arch.model.parameters()).dtype)
+            (reading.loss / size).sum().backward()
+        return Pass(reading, out * size[:, None])
+
+
+def backward_size(loss: Tensor, dtype: torch.dtype) -> Tensor:
+    """What each instance's loss [B] is divided by on its way back, and its gradient multiplied by: 1 but for float16 models.
+
+    The gradient of a loss in the logits is at most 1 - exp(-loss). In float16 it would vanish where the model is sure.
+    """
+    if dtype != torch.float16:
+        return torch.ones_like(loss)
+    return torch.where(loss > 0, -torch.expm1(-loss), SURE)
 
 
 def final_states(arch: Architecture, batch: InstanceBatch) -> Tensor:
