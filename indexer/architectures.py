@@ -1,14 +1,17 @@
 """Where the FFN, the head and the read position are, for each family of models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
+
+if TYPE_CHECKING:
+    from attridex.indexer.adapters import LowRank
 
 Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
@@ -78,6 +81,7 @@ class Architecture:
     """A model seen by its parts.
 
     Attributes:
+        adapter: LoRA weights that are merged into the model, by layer; kept where their gradients are wanted.
         model: the whole model, in evaluation mode, parameters frozen.
         body: the model without its head.
         layers: the transformer blocks.
@@ -90,9 +94,10 @@ class Architecture:
         outputs: number of logits (C).
     """
 
-    def __init__(self, model: nn.Module, family: Family) -> None:
+    def __init__(self, model: nn.Module, family: Family, adapter: Mapping[str, "LowRank"] | None = None) -> None:
         """Resolve a family's modules in a model."""
         self.model = model
+        self.adapter = adapter or {}
         self.family = family
         self.body = model.get_submodule(family.body)
         layers = model.get_submodule(family.layers)

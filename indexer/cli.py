@@ -39,9 +39,16 @@ def build(
         Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)
     ],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Succeed even if instances were left out as not finite.")] = False,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say rows, tokens, disk, memory and time, after a pilot of seconds; write nothing."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build an index from a model and its training data; run again to resume."""
+    if dry:
+        forecast(config, out, as_json)
+        return
     from attridex.indexer.build import build as run
     from attridex.indexer.config import load_config
     from attridex.indexer.errors import NumericError
@@ -62,6 +69,42 @@ def build(
             f"{len(manifest.bad)} instances left out, the first is '{first['id']}' ({first['reason']}); "
             "the index holds the rest; --skip-bad accepts that"
         )
+
+
+def forecast(config: Path, out: Path, as_json: bool) -> None:
+    """Say what a build would take."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from attridex.indexer.config import load_config
+    from attridex.indexer.dry_run import dry_run
+
+    found = dry_run(load_config(config), out)
+    if as_json:
+        emit(found.facts())
+        return
+    vectors = ", ".join(f"{name} {human(size)}" for name, size in found.vectors.items())
+    parts = [name for name in ("model", "pass", "range", "process") if found.memory[name]]
+    peaks = {"peak memory": found.memory["host"], "peak GPU memory": found.memory["device"]}
+    table = Table(show_header=False, box=None)
+    for key, value in {
+        "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated",
+        "tokens": f"{found.tokens:,}",
+        "disk": f"{human(found.disk)}, of which vectors: {vectors}",
+        **{key: human(size) for key, size in peaks.items() if size},
+        "memory of": ", ".join(f"{name} {human(found.memory[name])}" for name in parts),
+        "time": ", ".join(f"{name} {lasting(value)}" for name, value in found.seconds.items()),
+        "pilot": f"{found.pilot:,} instances signed; nothing written to {out}",
+    }.items():
+        table.add_row(key, value)
+    Console().print(table)
+
+
+def lasting(seconds: float) -> str:
+    """A time with its unit."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def info(index: IndexPath, as_json: Json = False) -> None:
@@ -152,6 +195,7 @@ def summary(manifest: "Manifest") -> dict[str, Any]:
         "truncated": manifest.truncated,
         "left_out": len(manifest.bad),
         "model": manifest.model.path,
+        **({"adapter": manifest.config["model"]["adapter"]} if manifest.config["model"].get("adapter") else {}),
         "family": manifest.model.family,
         "labels": manifest.model.labels,
         "neurons": f"{manifest.model.layers} layers x {manifest.model.units} units" if manifest.neurons else "none",

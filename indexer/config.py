@@ -25,10 +25,14 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The fine-tuned model: a directory, or a name on the Hub."""
+    """The fine-tuned model: a directory, or a name on the Hub; with an `adapter` its base model.
+
+    `checkpoints` are of the same kind: models, or adapters of the same base model.
+    """
 
     path: str
     revision: str | None = None
+    adapter: str | None = None
     task: Task = "sequence-classification"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
@@ -167,6 +171,8 @@ class Config(Section):
     def fits_the_task(self) -> Self:
         """Refuse settings that mean nothing for the task."""
         task, corpus = self.model.task, self.corpus
+        if self.gradients.parameters == "adapter" and self.model.adapter is None:
+            raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
         if task == "causal-lm":
             self._check_language_model()
         elif corpus.target is not None or corpus.per_token:
@@ -221,7 +227,11 @@ def anchored(config: Config, base: Path) -> Config:
 
     update: dict[str, Any] = {
         "model": config.model.model_copy(
-            update={"path": path(config.model.path), "checkpoints": list(map(path, config.model.checkpoints))}
+            update={
+                "path": path(config.model.path),
+                "adapter": config.model.adapter and path(config.model.adapter),
+                "checkpoints": list(map(path, config.model.checkpoints)),
+            }
         ),
         "corpus": config.corpus.model_copy(
             update={

@@ -5,12 +5,16 @@ Letters: B instances, T tokens, C labels, h hidden size, d stored dimensions, o 
 
 import math
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from attridex.indexer.adapters import captured_factors, factor_layers
 from attridex.indexer.architectures import Architecture, linear_shape
 from attridex.indexer.capture import captured_linear, differentiable_inputs
 from attridex.indexer.config import GradientsConfig
@@ -19,8 +23,11 @@ from attridex.indexer.factors import FactorSums
 from attridex.indexer.layout import Block
 from attridex.indexer.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.projection import BlockProjection, global_projection, kronecker_sides, side_projected
+from attridex.indexer.token_loss import SURE
 
 LabelSource = Literal["gold", "predicted"]
+Capture = Callable[[Callable[[str, Tensor], Tensor], Callable[[str, Tensor, Tensor], None]], AbstractContextManager[None]]
+"""Shows layers' inputs and output gradients while it is open; see `capture.captured_linear`."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,13 @@ def make_gradients(arch: Architecture, objective: Objective, config: GradientsCo
     kind = config.resolved_projection
     if config.parameters == "head":
         return HeadGradients(arch, objective, kind, config.dim, config.seed)
-    layers = layers_in_scope(arch, config.parameters)
-    return LayerGradients(arch, objective, layers, make_sketch(layers, kind, config.dim, config.seed))
+    if config.parameters == "adapter":
+        layers = adapter_layers(arch)
+        capture: Capture = partial(captured_factors, arch.model, arch.adapter)
+    else:
+        layers = layers_in_scope(arch, config.parameters)
+        capture = partial(captured_linear, layers)
+    return LayerGradients(arch, objective, capture, make_sketch(layers, kind, config.dim, config.seed))
 
 
 def make_sketch(layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> "Sketch":
@@ -83,6 +95,22 @@ def layers_in_scope(arch: Architecture, scope: str) -> dict[str, nn.Module]:
             f"layers have names such as {next(reversed(arch.linear_layers()))}"
         )
     return layers
+
+
+def adapter_layers(arch: Architecture) -> dict[str, nn.Module]:
+    """The LoRA weights of the model's adapter, by name.
+
+    Raises:
+        InputError: one adapts a language model's output layer, whose gradients are not taken.
+    """
+    embedding = getattr(arch.model, "get_output_embeddings", lambda: None)()
+    for name in arch.adapter:
+        if arch.model.get_submodule(name) is embedding:
+            raise InputError(
+                f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not taken; '
+                'use "linear" or "mlp", gradients of the merged model'
+            )
+    return factor_layers(arch.adapter)
 
 
 class HeadGradients:
@@ -150,6 +178,11 @@ def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:
     return blocks
 
 
+def outer_sums(rows: Tensor, kept: Tensor) -> Tensor:
+    """Sum over t of rows_t outer kept_t, flattened [B, o * i]; in float32, since a float16 sum may overflow."""
+    return torch.einsum("bto,bti->boi", rows.float(), kept.float()).flatten(1)
+
+
 class FullSketch:
     """The gradients themselves, flattened as [o, i], layer after layer."""
 
@@ -169,7 +202,7 @@ class FullSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """G = sum over t of delta_t outer a_t."""
-        out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
+        out[:, self._at[name]] = outer_sums(rows, kept)
 
 
 class KroneckerSketch:
@@ -202,7 +235,7 @@ class KroneckerSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """The layer's ko x ki numbers."""
-        out[:, self._at[name]] = torch.einsum("bto,bti->boi", rows, kept).flatten(1).float()
+        out[:, self._at[name]] = outer_sums(rows, kept)
 
 
 class GlobalSketch:
@@ -227,16 +260,16 @@ class GlobalSketch:
 
     def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
         """Project the layer's gradient and add it."""
-        out += self._maps[name](torch.einsum("bto,bti->boi", rows, kept).flatten(1).float())
+        out += self._maps[name](outer_sums(rows, kept))
 
 
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
-    def __init__(self, arch: Architecture, objective: Objective, layers: dict[str, nn.Module], sketch: Sketch) -> None:
-        """`layers` by name, in the order of the sketch's blocks."""
+    def __init__(self, arch: Architecture, objective: Objective, capture: Capture, sketch: Sketch) -> None:
+        """`capture` shows the sketch's layers."""
         self._arch, self._objective = arch, objective
-        self._layers = layers
+        self._capture = capture
         self._sketch = sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
         self.factors: FactorSums | None = None
@@ -252,12 +285,25 @@ class LayerGradients:
             rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
             self._sketch.add(name, kept, rows, out)
             if self.factors:
-                self.factors.add(name, kept, rows, batch.tokens.mask)
+                whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
+                mask = batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
+                self.factors.add(name, kept, rows, mask)
 
-        with differentiable_inputs(self._arch), captured_linear(self._layers, on_input, on_gradient):
+        with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
-            reading.loss.sum().backward()
-        return Pass(reading, out)
+            size = backward_size(reading.loss.detach(), next(self._arch.model.parameters()).dtype)
+            (reading.loss / size).sum().backward()
+        return Pass(reading, out * size[:, None])
+
+
+def backward_size(loss: Tensor, dtype: torch.dtype) -> Tensor:
+    """What each instance's loss [B] is divided by on its way back, and its gradient multiplied by: 1 but for float16 models.
+
+    The gradient of a loss in the logits is at most 1 - exp(-loss). In float16 it would vanish where the model is sure.
+    """
+    if dtype != torch.float16:
+        return torch.ones_like(loss)
+    return torch.where(loss > 0, -torch.expm1(-loss), SURE)
 
 
 def final_states(arch: Architecture, batch: InstanceBatch) -> Tensor:

@@ -14,6 +14,9 @@ from transformers.activations import NewGELUActivation
 from transformers.models.bloom.modeling_bloom import BloomGelu
 from transformers.utils import logging as transformers_logging
 
+from attridex.indexer.adapters import CONFIG as ADAPTER_CONFIG
+from attridex.indexer.adapters import FILES as ADAPTER_FILES
+from attridex.indexer.adapters import LowRank, SavedAdapter, adapter_directory, merged, read_adapter
 from attridex.indexer.architectures import Architecture, Family, family_of
 from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.errors import InputError
@@ -41,28 +44,73 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     Raises:
         InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
     """
-    wanted = config.model if checkpoint is None else config.model.model_copy(update={"path": checkpoint, "revision": None})
-    hf = load_hf_config(wanted.path, wanted.revision)
-    family = family_of(hf.model_type, wanted.path)
+    wanted = config.model if checkpoint is None else at_checkpoint(config.model, checkpoint)
+    adapter = read_adapter(wanted.adapter) if wanted.adapter else None
+    hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():
         model, loading = auto_model(wanted.task).from_pretrained(
-            wanted.path, revision=wanted.revision, dtype=getattr(torch, wanted.dtype), output_loading_info=True
+            wanted.path,
+            revision=wanted.revision,
+            config=hf,
+            dtype=getattr(torch, wanted.dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=adapter is not None,
         )
-    if missing := sorted(loading["missing_keys"]):
-        raise InputError(
-            f"{wanted.path}: the model has no trained {missing[0]}; "
-            "fine-tune it first (`attridex finetune`), a new head answers at random"
-        )
+    check_trained(wanted, loading, adapter)
+    factors: dict[str, LowRank] = {}
+    if adapter:
+        model, factors = merged(model, adapter, factors=config.gradients.parameters == "adapter")
     fuse_activations(model)
     model.eval().requires_grad_(False).to(device)
-    arch = Architecture(model, family)
+    for pair in factors.values():
+        nn.ModuleList([pair.a, pair.b]).requires_grad_(False).to(device)
+    arch = Architecture(model, family, factors)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)
+
+
+def at_checkpoint(model: ModelConfig, checkpoint: str) -> ModelConfig:
+    """The same model at a checkpoint of its training: a model, or an adapter where the model has one."""
+    return model.model_copy(update={"adapter": checkpoint} if model.adapter else {"path": checkpoint, "revision": None})
+
+
+def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
+    """The model's own configuration, with as many outputs as the adapter's head has, and its family.
+
+    Raises:
+        InputError: there is none, or its family is not known here.
+    """
+    hf = load_hf_config(model.path, model.revision)
+    family = family_of(hf.model_type, model.path)
+    outputs = adapter.outputs(family.head) if adapter else None
+    if outputs is not None and outputs != hf.num_labels:
+        hf.num_labels = outputs
+    return hf, family
+
+
+def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None) -> None:
+    """Refuse weights that neither the model nor its adapter has.
+
+    Raises:
+        InputError: a weight is missing, or of another size.
+    """
+    lost = {*loading["missing_keys"], *(entry[0] for entry in loading["mismatched_keys"])}
+    missing = sorted(lost - set(adapter.weights if adapter else ()))
+    if missing and adapter:
+        raise InputError(
+            f"{model.path}: neither the model nor its adapter {adapter.where} has a trained {missing[0]}; "
+            "train the adapter with the head among its modules_to_save"
+        )
+    if missing:
+        raise InputError(
+            f"{model.path}: the model has no trained {missing[0]}; "
+            "fine-tune it first (`attridex finetune`), a new head answers at random"
+        )
 
 
 def fuse_activations(model: nn.Module) -> None:
@@ -120,6 +168,8 @@ def check_source(path: str, revision: str | None) -> None:
         InputError: no such directory, and the Hub does not have it or does not answer.
     """
     if Path(path).is_dir():
+        if (Path(path) / ADAPTER_CONFIG).is_file():
+            raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
         return
     if Path(path).is_absolute() or path.startswith("."):
         raise InputError(f"{path}: no such model directory")
@@ -214,8 +264,8 @@ def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
 
 def make_renderer(config: Config) -> Renderer:
     """The rendering of a configuration with its model's tokenizer; no weights are loaded."""
-    hf = load_hf_config(config.model.path, config.model.revision)
-    family = family_of(hf.model_type, config.model.path)
+    adapter = read_adapter(config.model.adapter) if config.model.adapter else None
+    hf, family = task_config(config.model, adapter)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
     limit = min(config.model.max_length, positions(hf))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task)
@@ -253,13 +303,16 @@ def files_hash(directory: Path, patterns: Sequence[str]) -> str:
 
 
 def model_hash(model: ModelConfig) -> str:
-    """Identity of the model's weights and configuration."""
-    return files_hash(resolve_directory(model), WEIGHTS)
+    """Identity of the model's weights and configuration, and of its adapter's."""
+    own = files_hash(resolve_directory(model), WEIGHTS)
+    if model.adapter is None:
+        return own
+    return hashlib.sha256(f"{own} {files_hash(adapter_directory(model.adapter), ADAPTER_FILES)}".encode()).hexdigest()
 
 
 def checkpoint_hashes(model: ModelConfig) -> list[str]:
     """Identities of the checkpoints."""
-    return [model_hash(model.model_copy(update={"path": path, "revision": None})) for path in model.checkpoints]
+    return [model_hash(at_checkpoint(model, path)) for path in model.checkpoints]
 
 
 def tokenizer_hash(model: ModelConfig) -> str:

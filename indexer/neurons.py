@@ -54,7 +54,8 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
 
 
 def unit_pass(arch: Architecture, site: Site, scores: Tensor, activations: Tensor) -> NeuronPass:
-    """Scores and activations [B, L, F]; of attention heads their sums and lengths."""
+    """Scores and activations [B, L, F] in float32; of attention heads their sums and lengths."""
+    scores, activations = scores.float(), activations.float()
     if site != "head":
         return NeuronPass(scores, activations)
     shape = (*scores.shape[:2], arch.heads, -1)
@@ -132,8 +133,8 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
         gradients = torch.autograd.grad(watch(logits).sum(), [*copies, *unedited])
     scores = []
     for layer, a in enumerate(activations):
-        total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0]
-        scores.append(a * back_through(arch.ffn_out[layer], total))
+        total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
+        scores.append(a.float() * back_through(arch.ffn_out[layer], total))
     return torch.stack(scores, 1), torch.stack(activations, 1)
 
 

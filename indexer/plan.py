@@ -94,16 +94,22 @@ def content_settings(config: Config) -> dict[str, Any]:
 
 
 def bind(plan: Plan, index: Path) -> None:
-    """Write plan.json, or check that the one there is the same: an index is built from one plan.
+    """Write plan.json, or check that the one there is the same: an index is built from one plan; see `check_bound`."""
+    check_bound(plan, index)
+    if not (index / PLAN).exists():
+        replace_file(index / PLAN, seal(plan.settings))
+
+
+def check_bound(plan: Plan, index: Path) -> None:
+    """Refuse a directory that holds anything but this plan's index.
 
     Raises:
         InputError: the index was begun with other settings; the first difference is named.
     """
     path = index / PLAN
     if not path.exists():
-        if index.exists() and any(entry.name != ".lock" for entry in index.iterdir()):
+        if index.exists() and (not index.is_dir() or any(entry.name != ".lock" for entry in index.iterdir())):
             raise InputError(f"{index}: not empty and not an index; choose another --out")
-        replace_file(path, seal(plan.settings))
         return
     before = read_sealed(path)
     for key in sorted({*before, *plan.settings}):

@@ -60,9 +60,14 @@ def is_whole(index: Path, plan: Plan, name: str) -> bool:
 
 def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
     """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
-    stop = start + len(instances)
     results = RangeResults(signer, plan, len(instances))
     results.sign(instances, advance)
+    return write_range(results, plan, index, start, instances)
+
+
+def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[Instance]) -> Sidecar:
+    """Write the shard of instances [start, start + n) that are signed."""
+    stop = start + len(instances)
     good, bad = results.sound(instances, start)
     with publish(shard_dir(index, shard_name(start, stop))) as directory:
         results.write(directory, instances, good)
@@ -92,7 +97,7 @@ class RangeResults:
         self.decided: list[dict[str, Any]] = [{} for _ in range(rows)]
         self.tracin = np.zeros((rows, len(signer.checkpoints) * signer.gradient_dim), np.float32)
         self.factors: FactorSums | None = None
-        self.loss = np.zeros(rows, np.float64)
+        self.loss = np.full(rows, np.nan)  # a row that is not signed is not sound
         self.neurons = plan.config.neurons.enabled
         dense = signer.dense.dim if self.neurons else 0
         self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
@@ -101,21 +106,29 @@ class RangeResults:
 
     def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
         """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
+        self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
+        self.score_neurons(instances, range(len(instances)), advance)
+
+    def take_gradients(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+        """Sign instances but for their neurons; `at` says which row each one has."""
         label = self._plan.config.gradients.label
         if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
-            self._signer.gradients.factors = self.factors = FactorSums(self._signer.gradients.blocks)
-        for rows, values in self._signer.gradient_batches(instances, label=label, tracin=True):
-            for row, value in zip(rows, values, strict=True):
+            self.factors = self.factors or FactorSums(self._signer.gradients.blocks)
+            self._signer.gradients.factors = self.factors
+        for positions, values in self._signer.gradient_batches(instances, label=label, tracin=True):
+            for row, value in zip([at[position] for position in positions], values, strict=True):
                 if (earlier := value.pop("tracin")) is not None:
                     self.tracin[row] = earlier
                 self.gradients[row], self.hidden[row] = value.pop("gradient"), value.pop("hidden")
                 self.decided[row], self.loss[row] = value, value["loss"]
-            if not self.neurons:
-                advance(len(rows))
+            advance(len(positions))
         self._signer.gradients.factors = None
+
+    def score_neurons(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+        """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
         if self.neurons:
-            for row, value in self._signer.neuron_scores(instances, [decision(value) for value in self.decided]):
-                self._keep(row, value)
+            for position, value in self._signer.neuron_scores(instances, [decision(self.decided[row]) for row in at]):
+                self._keep(at[position], value)
                 advance(1)
 
     def _keep(self, row: int, value: dict[str, Any]) -> None:

@@ -122,6 +122,7 @@ class Signer:
         layers: number of layers L.
         units: FFN neurons a layer F.
         gradient_dim: stored dimensions d of a gradient.
+        earlier: the loaded checkpoints.
     """
 
     def __init__(self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = ()) -> None:
@@ -136,6 +137,7 @@ class Signer:
         self.renderer = make_renderer(config)
         self.objective = OBJECTIVES[config.model.task]
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
+        self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
         self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 LOGITS = 1 << 25
 """Logits that are held at a time."""
+SURE = 1e-7
+"""Stands for 1 - p where float32 cannot tell it from 0."""
 
 
 def token_losses(head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,26 +38,32 @@ class TokenLoss(torch.autograd.Function):
             stretch(h, weight, bias, t, context.needs_input_grad[0])
             for h, t in zip(hidden.split(rows), tokens.split(rows), strict=True)
         ]
-        cost, greedy, gradient = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
-        context.save_for_backward(gradient)
+        cost, greedy, gradient, size = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+        context.save_for_backward(gradient, size)
         context.mark_non_differentiable(greedy)
         return cost, greedy
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         """(softmax - y) W for each token, times what its loss counts."""
-        (gradient,) = context.saved_tensors
-        return gradient * gradients[0][:, None].to(gradient), None, None, None
+        gradient, size = context.saved_tensors
+        return gradient * (gradients[0] * size)[:, None].to(gradient), None, None, None
 
 
-def stretch(hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses, most probable tokens, and the losses' gradients in the hidden states [N, h] (none unless `wanted`)."""
+def stretch(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor, wanted: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Losses, most probable tokens, the losses' gradients in the hidden states [N, h] (none unless `wanted`) divided by a size.
+
+    The size [N] is 1, but 1 - p for float16 models: errors would vanish where the model is sure.
+    """
     logits = F.linear(hidden, weight, bias).float()
     greedy, total, at = logits.argmax(1), logits.logsumexp(1), tokens[:, None]
     cost = total - logits.gather(1, at)[:, 0]
     if not wanted:
-        return cost, greedy, hidden.new_zeros(0, hidden.shape[1])
-    error = logits.sub_(total[:, None]).exp_()
+        return cost, greedy, hidden.new_zeros(0, hidden.shape[1]), cost
+    size = (-torch.expm1(-cost)).clamp(min=SURE) if weight.dtype == torch.float16 else torch.ones_like(cost)
+    error = logits.sub_((total + size.log())[:, None]).exp_()
     # p - 1 at the token, with its digits where p is near 1.
-    error.scatter_(1, at, torch.expm1(-cost)[:, None])
-    return cost, greedy, error.to(weight.dtype) @ weight
+    error.scatter_(1, at, (torch.expm1(-cost) / size)[:, None])
+    return cost, greedy, error.to(weight.dtype) @ weight, size
