@@ -91,7 +91,7 @@ def forecast(config: Path, out: Path, as_json: bool) -> None:
         "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated",
         "tokens": f"{found.tokens:,}",
         "disk": f"{human(found.disk)}, of which vectors: {vectors}",
-        **{key: human(size) for key, size in peaks.items() if size},
+        **{key: f"{human(size)} in use" for key, size in peaks.items() if size},
         "memory of": ", ".join(f"{name} {human(found.memory[name])}" for name in parts),
         "time": ", ".join(f"{name} {lasting(value)}" for name, value in found.seconds.items()),
         "pilot": f"{found.pilot:,} instances signed; nothing written to {out}",

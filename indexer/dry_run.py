@@ -56,7 +56,8 @@ class Forecast:
         vectors: bytes of each kind of vector, exactly rows x dimensions x bytes of an element.
         disk: bytes of the whole index, about.
         memory: bytes of the model, of a pass, of the arrays of a range, of the process before them, and `host` and
-            `device`, the peaks that they add up to.
+            `device`, the peaks that they add up to. `host` is memory in use: on a CPU glibc's heap, full of holes after
+            batches of many sizes, was seen to hold up to twice that.
         seconds: of reading the corpus, gradients, neurons, and `total`.
     """
 

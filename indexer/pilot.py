@@ -89,11 +89,14 @@ def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
 
 
 def groups(lengths: Sequence[int], budget: int) -> list[range]:
-    """Stretches of a sample sorted by length, each up to `budget` tokens, in an order whose beginnings cover all lengths."""
+    """Stretches of a sample sorted by length, each up to `budget` tokens, in an order whose beginnings cover all lengths.
+
+    The first is as large as a build's batches are, so that its memory is theirs; of the others there are several.
+    """
     found, start, tokens = list[range](), 0, 0
     most = max(1, len(lengths) // GROUPS)
     for at, length in enumerate(lengths):
-        if at > start and (tokens + length > budget or at - start >= most):
+        if at > start and (tokens + length > budget or (found and at - start >= most)):
             found.append(range(start, at))
             start, tokens = at, 0
         tokens += length
