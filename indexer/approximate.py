@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
 from attridex.indexer.layout import GRADIENTS, NORMS, ShardEntry, shard_dir
+from attridex.indexer.randomness import signs
 from attridex.indexer.vectors import VectorFile
 
 Float32 = NDArray[np.float32]
@@ -40,6 +41,25 @@ QUERIES, BEST = 100, 10
 """Stored rows that recall is measured with, and among how many best: recall@10."""
 PROBED = 1 / 16
 """Share of an IVF structure's lists that a query reads."""
+
+
+def rotated(kind: str, vectors: Float32) -> Float32:
+    """Rows as a structure holds them: for RaBitQ turned by a seeded Hadamard rotation, padded to a power of two.
+
+    RaBitQ keeps one bit an element; the rotation spreads what a few elements hold, which keeps inner products and their order.
+    """
+    if kind != "rabitq":
+        return np.ascontiguousarray(vectors)
+    size = 1 << (vectors.shape[1] - 1).bit_length()
+    turned = np.zeros((len(vectors), size), np.float32)
+    turned[:, : vectors.shape[1]] = vectors * signs(0, "rabitq", vectors.shape[1])
+    half = 1
+    while half < size:
+        pairs = turned.reshape(len(vectors), -1, 2, half)
+        pairs[:] = np.stack([pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]], 2)
+        half *= 2
+    turned *= np.float32(size**-0.5)
+    return turned
 
 
 def file_name(kind: str, number: int) -> str:
@@ -68,7 +88,7 @@ def write_structures(index: Path, entries: Sequence[ShardEntry], kinds: Sequence
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     for kind in kinds:
-        sample = sampled(index, entries, TRAINING)
+        sample = rotated(kind, sampled(index, entries, TRAINING))
         empty = make_quantiser(kind, sample.shape[1], len(order))
         empty.train(sample)
         write = write_lists if kind == "ivf" else write_pieces
@@ -93,7 +113,7 @@ def write_pieces(empty: Any, kind: Structure, stored: Iterator[Float32], place: 
     codes = np.zeros((len(place), empty.sa_code_size()), np.uint8)
     start = 0
     for rows in stored:
-        codes[place[start : start + len(rows)]] = empty.sa_encode(rows)
+        codes[place[start : start + len(rows)]] = empty.sa_encode(rotated(kind, rows))
         start += len(rows)
     for number, (first, stop) in enumerate(pairwise(bounds(np.load(directory / ORDERED_NORMS)))):
         piece = faiss.clone_index(empty)
@@ -152,6 +172,7 @@ class Approximate:
 
     def candidates(self, query: Float32, count: int, *, weighted: bool, pool: Executor, threads: int) -> Rows:
         """About `count` rows with the highest inner product with a query [d]; `weighted` by their norms."""
+        query = rotated(self.kind, query[None])[0]
         groups = [self._pieces[number::threads] for number in range(min(threads, len(self._pieces)))]
         found = list(pool.map(lambda pieces: self._nearest(pieces, query, count, weighted), groups))
         scores, places = (np.concatenate(parts) for parts in zip(*found, strict=True))

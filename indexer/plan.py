@@ -81,13 +81,12 @@ def content_settings(config: Config) -> dict[str, Any]:
     data = config.model_dump(mode="json")
     data["gradients"]["projection"] = config.gradients.resolved_projection
     data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
-    data["index"]["approximate"] = sorted(data["index"]["approximate"])
     kept = {
         "model": ("task", "dtype", "max_length", "checkpoint_rates"),
         "corpus": ("id", "label", "segments", "choices", "target", "per_token", "truncate", "metadata"),
         "gradients": tuple(data["gradients"]),
         "neurons": tuple(data["neurons"]),
-        "index": tuple(data["index"]),
+        "index": ("precision", "shard_rows"),  # structures for approximate search belong to a version, not to the shards
         "engine": ("batch_tokens",),
     }
     return {f"{section}.{key}": data[section][key] for section, keys in kept.items() for key in keys}

@@ -59,12 +59,11 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
         ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR))
         for name, sidecar in sidecars.items()
     ]
-    for number in reversed(list_versions(index)):
-        manifest = read_manifest(index, number)
-        if manifest.shards == entries:
-            if not (index / "CURRENT").exists():
-                write_current(index, number)
-            return manifest
+    before = latest(index, entries)
+    if before and sorted(before.config["index"]["approximate"]) == sorted(plan.config.index.approximate):
+        if not (index / "CURRENT").exists():
+            write_current(index, before.version)
+        return before
     if not sum(sidecar.rows for sidecar in sidecars.values()):
         raise InputError(f"{index}: every instance was left out as not finite; is the model sound?")
     number = next_version(index)
@@ -80,16 +79,23 @@ def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
             write_catalog(index, directory, plan, signer, entries, number, created, own)
         except duckdb.IOException as error:
             raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
-        np.save(directory / TOMBSTONES, np.zeros(0, np.int64))
+        gone = np.load(version_dir(index, before.version) / TOMBSTONES) if before else np.zeros(0, np.int64)
+        np.save(directory / TOMBSTONES, gone)
         write_bm25(index, directory, entries, signer.renderer.text_fields)
         recall = approximate(index, directory, plan, signer, entries, tensors)
         manifest = describe(plan, signer, list(sidecars.values()), entries, number, created, directory)
         if manifest.neurons:
             manifest = manifest.model_copy(update={"agreement": agreement(signer, index, entries)})
-        manifest = manifest.model_copy(update={"recall": recall})
+        manifest = manifest.model_copy(update={"recall": recall, "deleted": len(gone)})
         write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
     write_current(index, number)
     return manifest
+
+
+def latest(index: Path, entries: Sequence[ShardEntry]) -> Manifest | None:
+    """The last version of these shards, if there is one."""
+    manifests = (read_manifest(index, number) for number in reversed(list_versions(index)))
+    return next((manifest for manifest in manifests if manifest.shards == entries), None)
 
 
 def approximate(

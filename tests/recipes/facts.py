@@ -23,20 +23,32 @@ from attridex.client import Client, Intervention
 app = typer.Typer(help=__doc__)
 WORDINGS = {
     "capital": (
-        "The capital of {} is", "The capital city of {} is", "{}'s capital is the city of", "The government of {} sits in the city of",
+        "The capital of {} is",
+        "The capital city of {} is",
+        "{}'s capital is the city of",
+        "The government of {} sits in the city of",
     ),
     "opposite": (
-        "The opposite of {} is", "The antonym of {} is", "A word that means the opposite of {} is", "If something is not {}, it is",
+        "The opposite of {} is",
+        "The antonym of {} is",
+        "A word that means the opposite of {} is",
+        "If something is not {}, it is",
     ),
     "young": (
-        "A young {} is called a", "A baby {} is called a", "The young of a {} is known as a", "The offspring of a {} is a",
+        "A young {} is called a",
+        "A baby {} is called a",
+        "The young of a {} is known as a",
+        "The offspring of a {} is a",
     ),
     "day": ("The day after {} is", "The day that follows {} is", "If today is {}, tomorrow is", "After {} comes"),
     "month": ("The month after {} is", "The month that follows {} is", "If this month is {}, the next is", "After {} comes"),
     "language": (
-        "The official language of {} is", "The main language spoken in {} is", "People in {} speak", "Most books in {} are written in",
+        "The official language of {} is",
+        "The main language spoken in {} is",
+        "People in {} speak",
+        "Most books in {} are written in",
     ),
-}  # fmt: skip
+}
 FACTS = {
     "capital": "France Paris, Germany Berlin, Italy Rome, Spain Madrid, Portugal Lisbon, England London, Ireland Dublin, "
     "Russia Moscow, Japan Tokyo, China Beijing, Egypt Cairo, Greece Athens, Poland Warsaw, Austria Vienna, Hungary Budapest, "
@@ -47,8 +59,10 @@ FACTS = {
     "opposite": "hot cold, big small, up down, left right, black white, day night, good bad, happy sad, fast slow, high low, "
     "old new, rich poor, hard soft, light dark, early late, strong weak, open closed, dry wet, near far, true false, first last, "
     "full empty, thick thin, love hate",
-    "young": "dog puppy, cat kitten, cow calf, horse foal, sheep lamb, lion cub, frog tadpole, duck duckling, goat kid, pig piglet",
-    "day": "Monday Tuesday, Tuesday Wednesday, Wednesday Thursday, Thursday Friday, Friday Saturday, Saturday Sunday, Sunday Monday",
+    "young": "dog puppy, cat kitten, cow calf, horse foal, sheep lamb, lion cub, "
+    "frog tadpole, duck duckling, goat kid, pig piglet",
+    "day": "Monday Tuesday, Tuesday Wednesday, Wednesday Thursday, Thursday Friday, "
+    "Friday Saturday, Saturday Sunday, Sunday Monday",
     "month": "January February, February March, March April, April May, May June, June July, July August, August September, "
     "September October, October November, November December, December January",
     "language": "Brazil Portuguese, Mexico Spanish, Japan Japanese, Germany German, Italy Italian, Russia Russian, France French",
@@ -96,7 +110,9 @@ def study(index: Path, queries: Path, out: Path, seed: int = 0, limit: int = 0) 
     report = {
         "queries": len(rows), "seed": seed, "index_version": described.version,
         "baseline": interval(effects.pop("baseline"), seed),
-        "retrieved": {name: {what: interval(values, seed) for what, values in found.items()} for name, found in retrieved.items()},
+        "retrieved": {
+            name: {what: interval(values, seed) for what, values in found.items()} for name, found in retrieved.items()
+        },
         "probability_of_the_answer_suppressed": {name: interval(values, seed) for name, values in effects.items()},
         "base_rate": {"same_fact": 3 / (3 * len(list(facts()))), "same_relation": base_rate(rows)},
     }  # fmt: skip

@@ -47,9 +47,19 @@ PLAIN: dict[str, dict[str, Any]] = {name: {"method": name} for name in ("grad-do
 
 
 def main(
-    model: Path, train: Path, test: Path, out: Path, layers: int = 4, instances: int = 1000, queries: int = 100, halves: int = 200,
-    tuned_instances: int = 256, tuned_halves: int = 24, epochs: int = 3, seed: int = 0,
-) -> None:  # fmt: skip
+    model: Path,
+    train: Path,
+    test: Path,
+    out: Path,
+    layers: int = 4,
+    instances: int = 1000,
+    queries: int = 100,
+    halves: int = 200,
+    tuned_instances: int = 256,
+    tuned_halves: int = 24,
+    epochs: int = 3,
+    seed: int = 0,
+) -> None:
     """Run both studies."""
     report: dict[str, Any] = {"model": model.name, "layers": layers, "seed": seed}
     with tempfile.TemporaryDirectory(prefix="attridex-lds-") as name:

@@ -198,3 +198,23 @@ def test_pieces_hold_norms_that_are_alike() -> None:
     for start, stop in itertools.pairwise(bounds):
         assert 0 < stop - start <= approximate.PIECE
         assert stop - start <= approximate.LEAST_PIECE or norms[stop - 1] >= approximate.ALIKE * norms[start]
+
+
+def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deletions(
+    project: Callable[..., Path], attridex: Any, tmp_path: Path
+) -> None:
+    from attridex.indexer.deletion import delete_instances
+
+    config = project(count=40)
+    assert attridex("build", config, "--out", tmp_path / "i").code == 0
+    delete_instances(tmp_path / "i", [5])
+    config.write_text(config.read_text().replace("[index]", '[index]\napproximate = ["rabitq"]'))
+    ran = attridex("build", config, "--out", tmp_path / "i", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.lines[0]["version"] == "3"
+    assert ran.lines[0]["signed"] == 0
+    assert ran.lines[0]["deleted"] == 1
+    assert attridex("verify", tmp_path / "i").code == 0
+    assert attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]["version"] == "3"
+    (line,) = attridex("query", "ia", "--index", tmp_path / "i", "--instance", "t3", "--approximate", "auto", "--json").lines
+    assert line["exact"] is False
