@@ -105,7 +105,8 @@ def shards(index: Path, entries: Sequence[ShardEntry]) -> Iterator[Float32]:
 def sampled(index: Path, entries: Sequence[ShardEntry], count: int) -> Float32:
     """About `count` rows, evenly spaced."""
     step = max(1, sum(entry.rows for entry in entries) // count)
-    return np.ascontiguousarray(np.concatenate([rows[::step] for rows in shards(index, entries)]))
+    # A shard's rows are a view of its file's memory, which goes with the file.
+    return np.concatenate([rows[::step].copy() for rows in shards(index, entries)])
 
 
 def write_pieces(empty: Any, kind: Structure, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
