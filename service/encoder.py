@@ -25,8 +25,6 @@ WAITING = 1024
 """Jobs that may wait; one more is refused."""
 BATCH_TOKENS = 8192
 """Tokens that are signed together."""
-GATHER_SECONDS = 0.002
-"""How long the first job waits for company."""
 CACHE_BYTES = 256 << 20
 """Size of the signatures that are remembered."""
 POLL_SECONDS = 0.05
@@ -137,7 +135,9 @@ class Encoder:
         """Start the thread that owns the model."""
         self._signer = signer
         self._cache = Cache(cache_bytes)
-        self._jobs: queue.Queue[Job | None] = queue.Queue(waiting)
+        self._jobs: queue.Queue[list[Job] | None] = queue.Queue()
+        self._limit, self._waiting = waiting, 0
+        self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
         self._thread.start()
@@ -197,8 +197,7 @@ class Encoder:
     def _run(self, jobs: Sequence[Job], timings: Timings, checkpoint: Checkpoint) -> None:
         """Queue jobs and wait for them; a caller that goes away takes its jobs along."""
         try:
-            for job in jobs:
-                self._put(job)
+            self._put(jobs)
             for job in jobs:
                 while not job.done.wait(POLL_SECONDS):
                     checkpoint()
@@ -213,13 +212,24 @@ class Encoder:
             timings.queue += max(job.began - job.queued for job in jobs)
             timings.encode += max(job.ended for job in jobs) - min(job.began for job in jobs)
 
-    def _put(self, job: Job) -> None:
+    def _put(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs in groups that may be signed together."""
         if self._closed:
             raise CancelledError("the server is stopping")
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            raise OverloadedError(f"more than {self._jobs.maxsize} texts wait for the model; try again") from None
+        with self._lock:
+            if self._waiting + len(jobs) > self._limit:
+                raise OverloadedError(f"more than {self._limit} texts wait for the model; try again")
+            self._waiting += len(jobs)
+        group: list[Job] = []
+        tokens = 0
+        for job in jobs:
+            if tokens >= BATCH_TOKENS:
+                self._jobs.put(group)
+                group, tokens = [], 0
+            group.append(job)
+            tokens += job.instance.tokens
+        if group:
+            self._jobs.put(group)
 
     def _work(self) -> None:
         while (batch := self._gather()) is not None:
@@ -227,22 +237,23 @@ class Encoder:
                 self._answer(group)
 
     def _gather(self) -> list[Job] | None:
-        """The next jobs, up to the token budget; None when the encoder closes."""
-        first = self._jobs.get()
-        if first is None:
+        """What has come in while the model was at work, up to the token budget; None when the encoder closes."""
+        batch = self._jobs.get()
+        if batch is None:
             return None
-        batch, tokens = [first], first.instance.tokens
-        until = time.perf_counter() + GATHER_SECONDS
+        tokens = sum(job.instance.tokens for job in batch)
         while tokens < BATCH_TOKENS:
             try:
-                job = self._jobs.get(timeout=max(0.0, until - time.perf_counter()))
+                more = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
+            if more is None:
                 self._jobs.put(None)
                 break
-            batch.append(job)
-            tokens += job.instance.tokens
+            batch = batch + more
+            tokens += sum(job.instance.tokens for job in more)
+        with self._lock:
+            self._waiting -= len(batch)
         return [job for job in batch if not job.abandoned]
 
     def _answer(self, jobs: Sequence[Job]) -> None:
