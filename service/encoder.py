@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from attridex.indexer.signatures import Edit, Edited, Signature
     from attridex.indexer.tasks import Instance
 
-WAITING = 1024
+WAITING = 4096
 """Jobs that may wait; one more is refused."""
 BATCH_TOKENS = 8192
 """Tokens that are signed together."""
