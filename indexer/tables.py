@@ -36,13 +36,15 @@ NEURON_SCHEMA = pa.schema(
 )
 BATCH = 1 << 18
 """Rows of the neurons table that are held at a time."""
+MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
+"""A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
 
 def write_instances(path: Path, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
     """Write a shard's instances; `columns` gives the DuckDB type of each field."""
     kinds = {**OWN_COLUMNS, **columns}
     schema = pa.schema([(name, ARROW[kind]) for name, kind in kinds.items()])
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
 def write_neurons(path: Path, columns: dict[str, np.ndarray[Any, Any]]) -> None:
@@ -58,12 +60,13 @@ def quoted(name: str) -> str:
 class Catalog:
     """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
 
-    def __init__(self, path: Path, columns: dict[str, str], units: int) -> None:
-        """Create the tables; `units` (F) turns neuron ids into (layer, unit)."""
+    def __init__(self, path: Path, columns: dict[str, str], units: int, rows: int) -> None:
+        """Create the tables; `units` (F) turns neuron ids into (layer, unit), `rows` are about to come."""
         self._path = path
         self._units = units
         self._columns = {**OWN_COLUMNS, **columns}
-        self._con = duckdb.connect(str(path))
+        block = SMALL_BLOCK if rows < MANY else LARGE_BLOCK
+        self._con = duckdb.connect(str(path), config={"default_block_size": str(block)})
         self._con.execute("SET memory_limit = '2GB'")
         self._con.execute(f"SET temp_directory = '{str(path.parent).replace(chr(39), chr(39) * 2)}/spill'")
         fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._columns.items())

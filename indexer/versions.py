@@ -129,7 +129,8 @@ def write_catalog(
     own: Mapping[str, NDArray[np.float64]],
 ) -> None:
     """Write catalog and postings of a version; `own` are further columns of the instances [n]."""
-    catalog = Catalog(directory / CATALOG, {**dict.fromkeys(own, "DOUBLE"), **plan.survey.columns}, signer.units)
+    rows = sum(entry.rows for entry in entries)
+    catalog = Catalog(directory / CATALOG, {**dict.fromkeys(own, "DOUBLE"), **plan.survey.columns}, signer.units, rows)
     offset = 0
     for entry in entries:
         shard = shard_dir(index, entry.name)
