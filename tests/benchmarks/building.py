@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from attridex.benchmarks.measure import Figure, against
+from attridex.benchmarks.measure import Figure, against, figure, paired
 from attridex.benchmarks.scene import SMALL, configuration, scene, texts
+from attridex.indexer.build import build
 from attridex.indexer.corpus import rendered
 from attridex.indexer.engines import local
 from attridex.indexer.objectives import InstanceBatch, collate
@@ -15,12 +16,13 @@ from attridex.indexer.plan import Plan, make_plan, survey_corpus
 from attridex.indexer.signatures import Signer
 
 INSTANCES, SHORTEST, LONGEST = 128, 32, 96
+FEW, MANY = 1_000, 16_000
 
 
 def head(repeats: int) -> Iterator[Figure]:
     """`head` scope: reading, rendering, signing and writing, against forward passes over the same batches."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
-        signer, plan, build = builder(directory, {"parameters": "head"})
+        signer, plan, shards = builder(directory, {"parameters": "head"})
         batches = batches_of(signer, plan)
 
         def forward() -> None:
@@ -28,13 +30,13 @@ def head(repeats: int) -> Iterator[Figure]:
                 for batch in batches:
                     signer.arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, use_cache=False)
 
-        yield against("build head", build, forward, "one forward pass over the corpus", target=1.15, repeats=repeats)
+        yield against("build head", shards, forward, "one forward pass over the corpus", target=1.15, repeats=repeats)
 
 
 def linear(repeats: int) -> Iterator[Figure]:
     """`linear` scope with the kronecker projection, against forward and backward passes without weight gradients."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
-        signer, plan, build = builder(directory, {"parameters": "linear", "projection": "kronecker"})
+        signer, plan, shards = builder(directory, {"parameters": "linear", "projection": "kronecker"})
         batches = batches_of(signer, plan)
         embed = signer.arch.model.get_input_embeddings()  # type: ignore[operator]
 
@@ -45,7 +47,22 @@ def linear(repeats: int) -> Iterator[Figure]:
                 signer.objective.read(signer.arch, body.last_hidden_state, batch).loss.sum().backward()
 
         words = "forward and backward passes to activations, no weight gradients"
-        yield against("build linear kronecker", build, both, words, target=1.1, repeats=repeats)
+        yield against("build linear kronecker", shards, both, words, target=1.1, repeats=repeats)
+
+
+def flat(repeats: int) -> Iterator[Figure]:
+    """A whole build, catalog and postings counted in, of few and of many instances of a tiny model: its cost an instance."""
+    tiny = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    numbers = count()
+
+    def whole(directory: Path) -> None:
+        config = configuration(directory, gradients={"curvature": ["fisher"]}, neurons={"steps": 2})
+        build(config, directory / f"index-{next(numbers)}", show_progress=False)
+
+    with scene(tiny, texts(FEW, 8, 16)) as small, scene(tiny, texts(MANY, 8, 16)) as large:
+        times = paired(lambda: whole(large), lambda: whole(small), max(1, repeats // 3))
+    ratios = [much / MANY / (little / FEW) for much, little in times]
+    yield figure(f"build, an instance of {MANY:,}", f"the same an instance of {FEW:,}", "x floor", 1.1, True, ratios, times)
 
 
 def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan, Callable[[], object]]:
@@ -55,10 +72,10 @@ def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan
     plan = make_plan(config, survey_corpus(config), signer)
     numbers = count()
 
-    def build() -> None:
+    def shards() -> None:
         local.run(plan, signer, directory / f"index-{next(numbers)}", show_progress=False)
 
-    return signer, plan, build
+    return signer, plan, shards
 
 
 def batches_of(signer: Signer, plan: Plan) -> list[InstanceBatch]:

@@ -26,6 +26,7 @@ def benchmarks() -> dict[str, Benchmark]:
     return {
         "build-head": building.head,
         "build-linear": building.linear,
+        "build-flat": building.flat,
         "neurons": neurons.scores,
         "ablation": neurons.ablation,
         "scan": search.scan,
