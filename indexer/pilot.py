@@ -20,7 +20,7 @@ from attridex.indexer.versions import commit
 SAMPLE = 256
 """Instances that a pilot signs at most."""
 SECONDS = 6.0
-"""After this long no further group of instances is begun."""
+"""After this long no further group of instances is begun, and none is larger than what takes so long or is scored at once."""
 GROUPS = 8
 """Least number of groups of like length that a sample is cut into."""
 
@@ -88,15 +88,16 @@ def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
     return sorted(kept, key=lambda instance: -instance.tokens), total
 
 
-def groups(lengths: Sequence[int], budget: int) -> list[range]:
-    """Stretches of a sample sorted by length, each up to `budget` tokens, in an order whose beginnings cover all lengths.
+def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
+    """Stretches of a sample sorted by length, each up to `budget` tokens and `cap` instances.
 
-    The first is as large as a build's batches are, so that its memory is theirs; of the others there are several.
+    Their order is one whose beginnings cover all lengths. The first is as large as a build's batches are, so that its memory is
+    theirs, if the cap allows; of the others there are several.
     """
     found, start, tokens = list[range](), 0, 0
     most = max(1, len(lengths) // GROUPS)
     for at, length in enumerate(lengths):
-        if at > start and (tokens + length > budget or (found and at - start >= most)):
+        if at > start and (tokens + length > budget or at - start >= (min(most, cap) if found else cap)):
             found.append(range(start, at))
             start, tokens = at, 0
         tokens += length
@@ -108,13 +109,25 @@ def groups(lengths: Sequence[int], budget: int) -> list[range]:
 def run_pilot(plan: Plan, signer: Signer, sample: Sequence[Instance], *, show_progress: bool) -> Pilot:
     """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed."""
     results = RangeResults(signer, plan, len(sample))
-    order = groups([instance.tokens for instance in sample], plan.config.engine.batch_tokens)
-    RangeResults(signer, plan, 1).sign(sample[-1:], lambda _count: None)  # the first pass pays for what is made once
+    lengths, budget = [instance.tokens for instance in sample], plan.config.engine.batch_tokens
+    order = groups(lengths, budget, cap_of(plan, signer, sample))
+    whole = sample[: len(groups(lengths, budget, len(sample))[0])]
     with watched(signer.loaded.device) as peak, progress("Pilot", len(sample), "instances", enabled=show_progress) as advance:
+        if len(whole) > len(order[0]):  # for the memory of a whole batch
+            RangeResults(signer, plan, len(whole)).take_gradients(whole, range(len(whole)), lambda _count: None)
         signed = list(timed(results, sample, order, advance))
     with tempfile.TemporaryDirectory(prefix="attridex-pilot-") as directory:
         rows, empty, shard, version = written(Path(directory), results, plan, signer, sample)
     return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), empty, shard, version)
+
+
+def cap_of(plan: Plan, signer: Signer, sample: Sequence[Instance]) -> int:
+    """Instances that fit into SECONDS, or that are scored at once if those are more."""
+    for _ in range(2):  # the first pass pays for what is made once
+        began = time.perf_counter()
+        RangeResults(signer, plan, 1).sign(sample[-1:], lambda _count: None)
+        one = time.perf_counter() - began
+    return max(1, int(SECONDS / one), signer.scored_at_once(sample[0].longest) if plan.config.neurons.enabled else 1)
 
 
 def timed(results: RangeResults, sample: Sequence[Instance], order: Sequence[range], advance: Advance) -> Iterator[Timing]:

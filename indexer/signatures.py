@@ -268,6 +268,11 @@ class Signer:
         riding = self.layers * len(rule.points) if self.arch.causal and rule != GRADIENT else 0
         return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
 
+    def scored_at_once(self, length: int) -> int:
+        """Sequences of a length whose neurons are scored in one pass."""
+        tokens, riding = self._neuron_budget()
+        return max(1, tokens // (length + riding))
+
     def kept(self, scores: Float32) -> list[Neuron]:
         """Kept neurons of scores [L, F] as the index keeps them."""
         return as_neurons(scores, self.config.neurons.keep)

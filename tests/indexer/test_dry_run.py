@@ -120,13 +120,13 @@ def test_an_index_of_other_settings_is_refused_and_left_alone(
 
 def test_groups_are_a_partition_whose_beginnings_cover_all_lengths() -> None:
     lengths = sorted(((n * 37) % 90 + 5 for n in range(256)), reverse=True)
-    found = groups(lengths, 500)
+    found = groups(lengths, 500, 40)
     assert sorted(row for rows in found for row in rows) == list(range(256))
     assert all(sum(lengths[row] for row in rows) <= 500 or len(rows) == 1 for rows in found)
     assert found[0].start == 0
     assert sum(lengths[row] for row in found[0]) > 500 - max(lengths)
     assert abs(found[1].start - 128) < 64
-    assert len(groups([7], 500)) == 1
+    assert len(groups([7], 500, 40)) == 1
 
 
 def test_loads_count_what_the_neuron_passes_see() -> None:
