@@ -6,10 +6,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from attridex.indexer.randomness import normals, philox, signs
 
+TILE = 16
+"""Rows that a matrix product works on at once."""
 CHUNK = 1 << 22
 """Entries of a dense projection that are made at a time."""
 KEPT_BYTES = 1 << 28
@@ -86,12 +89,12 @@ def global_projection(kind: str, size: int, dim: int, seed: int, name: str) -> B
 def side_projected(x: Tensor, side: Tensor | None) -> Tensor:
     """P x for every token of x [B, T, size], [B, T, k]; x itself where the side is kept whole.
 
-    The few rows of P stand on the left of the product: on CPUs it takes half the time of x P^T.
+    P is filled up with zero rows to a multiple of TILE: on CPUs a product with ten rows takes half as long again as with sixteen.
     """
     if side is None:
         return x
-    columns = side.to(x) @ x.reshape(-1, x.shape[-1]).T
-    return columns.reshape(len(side), *x.shape[:-1]).movedim(0, -1)
+    whole = F.pad(side.to(x), (0, 0, 0, -len(side) % TILE))
+    return (x @ whole.T)[..., : len(side)]
 
 
 @dataclass(frozen=True)

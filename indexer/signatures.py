@@ -270,7 +270,7 @@ class Signer:
 
     def scored_at_once(self, length: int) -> int:
         """Sequences of a length whose neurons are scored in one pass."""
-        tokens, riding = self._neuron_budget()
+        tokens, riding = self._neuron_budget(self.rule)
         return max(1, tokens // (length + riding))
 
     def kept(self, scores: Float32) -> list[Neuron]:

@@ -57,7 +57,7 @@ def test_kronecker_shares_are_near_square_within_the_budget_and_never_grow_a_sid
     assert kronecker_shape((100, 100), 1) == (1, 1)
 
 
-def test_a_side_on_the_left_of_the_product_gives_what_it_gives_on_the_right() -> None:
+def test_a_side_filled_up_with_zero_rows_gives_what_it_gives_alone() -> None:
     side, x = torch.randn(3, 7), torch.randn(2, 5, 7)
     torch.testing.assert_close(side_projected(x, side), x @ side.T)
     assert side_projected(x, None) is x
