@@ -95,7 +95,9 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
         if texts.get(result.query_id):
             console.print(texts[result.query_id], style="dim", markup=False, highlight=False)
         console.print(table)
-    console.print(f"{answer.info.method}: {answer.info.sign}; {answer.info.scale}", style="dim", markup=False, highlight=False)
+    info = answer.info
+    found = "" if info.recall is None else f"; found approximately, recall@10 {info.recall:.3f} measured on this index"
+    console.print(f"{info.method}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 
 def instance_table(result: models.InstancesResult) -> Table:
