@@ -125,7 +125,7 @@ def test_over_a_socket_from_the_command_line_and_for_neurons(index: Path, attrid
             (line,) = attridex("query", command, *where).lines
             assert line["exact"] is False
             assert line["recall"] > 0.9
-            assert "found approximately" in attridex("query", command, *where[:-1]).out.replace("\n", " ")
+            assert "found approximately" in " ".join(attridex("query", command, *where[:-1]).out.split())
     finally:
         running.stop(0)
     assert "sq8/grad-dot" in attridex("info", index).out
