@@ -81,41 +81,47 @@ def make_quantiser(kind: Structure, dim: int, rows: int) -> Any:
 
 def write_structures(index: Path, entries: Sequence[ShardEntry], kinds: Sequence[Structure], directory: Path) -> None:
     """Write the structures of a version's shards into its directory; one pass over the shards for each."""
-    norms = np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
+    norms = stored_norms(index, entries)
     order = np.argsort(-norms, kind="stable")
     np.save(directory / ORDER, order)
     np.save(directory / ORDERED_NORMS, norms[order])
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
+    rows = sampled(index, entries, TRAINING)
     for kind in kinds:
-        sample = rotated(kind, sampled(index, entries, TRAINING))
+        sample = rotated(kind, rows)
         empty = make_quantiser(kind, sample.shape[1], len(order))
         empty.train(sample)
         write = write_lists if kind == "ivf" else write_pieces
         write(empty, kind, shards(index, entries), place, directory)
 
 
-def shards(index: Path, entries: Sequence[ShardEntry]) -> Iterator[Float32]:
-    """The stored unit rows, shard by shard."""
+def stored_norms(index: Path, entries: Sequence[ShardEntry]) -> Float32:
+    """Norms of all rows [n]."""
+    return np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
+
+
+def shards(index: Path, entries: Sequence[ShardEntry]) -> Iterator[tuple[int, Float32]]:
+    """Number of each shard's first row, and its unit rows."""
+    start = 0
     for entry in entries:
         vectors = VectorFile(shard_dir(index, entry.name) / GRADIENTS)
-        yield vectors.block(0, vectors.rows)
+        yield start, vectors.block(0, vectors.rows)
+        start += vectors.rows
 
 
 def sampled(index: Path, entries: Sequence[ShardEntry], count: int) -> Float32:
     """About `count` rows, evenly spaced."""
     step = max(1, sum(entry.rows for entry in entries) // count)
     # A shard's rows are a view of its file's memory, which goes with the file.
-    return np.concatenate([rows[::step].copy() for rows in shards(index, entries)])
+    return np.concatenate([rows[::step].copy() for _, rows in shards(index, entries)])
 
 
-def write_pieces(empty: Any, kind: Structure, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
+def write_pieces(empty: Any, kind: Structure, stored: Iterator[tuple[int, Float32]], place: Rows, directory: Path) -> None:
     """Codes of all rows in the order of their norms, piece by piece; a row's code is far smaller than the row."""
     codes = np.zeros((len(place), empty.sa_code_size()), np.uint8)
-    start = 0
-    for rows in stored:
+    for start, rows in stored:
         codes[place[start : start + len(rows)]] = empty.sa_encode(rotated(kind, rows))
-        start += len(rows)
     for number, (first, stop) in enumerate(pairwise(bounds(np.load(directory / ORDERED_NORMS)))):
         piece = faiss.clone_index(empty)
         piece.add_sa_codes(codes[first:stop])
@@ -132,12 +138,10 @@ def bounds(norms: Float32) -> list[int]:
     return found
 
 
-def write_lists(empty: Any, kind: Structure, stored: Iterator[Float32], place: Rows, directory: Path) -> None:
+def write_lists(empty: Any, kind: Structure, stored: Iterator[tuple[int, Float32]], place: Rows, directory: Path) -> None:
     """Inverted lists of all rows, which are numbered by their place."""
-    start = 0
-    for rows in stored:
+    for start, rows in stored:
         empty.add_with_ids(np.ascontiguousarray(rows), place[start : start + len(rows)])
-        start += len(rows)
     faiss.write_index(empty, str(directory / file_name(kind, 0)))
 
 
@@ -220,23 +224,21 @@ def measure_recall(
         directory: where they lie.
         transforms: for each method the transform of query gradients [q, d]; "grad-cos" ranks by unit vectors.
     """
-    norms = np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
+    norms = stored_norms(index, entries)
     asked = np.unique(np.linspace(0, len(norms) - 1, QUERIES).astype(np.int64))
-    stored = np.concatenate(
-        [rows[asked[(asked >= at) & (asked < at + len(rows))] - at] for at, rows in enumerated(index, entries)]
-    )
+    stored = np.concatenate([rows[asked[(asked >= at) & (asked < at + len(rows))] - at] for at, rows in shards(index, entries)])
     recall: dict[str, float] = {}
     cores = len(os.sched_getaffinity(0))
     pool = ThreadPoolExecutor(cores)
+    structures = {kind: Approximate(directory, kind) for kind in kinds}
     for method, transform in transforms.items():
         weighted = method != "grad-cos"
         vectors = transform(stored.astype(np.float64) * norms[asked, None]).astype(np.float32)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         exact = exact_best(index, entries, vectors, norms if weighted else np.ones_like(norms), asked)
-        for kind in kinds:
+        for kind, structure in structures.items():
             if kind == "ivf" and weighted:
                 continue
-            structure = Approximate(directory, kind)
             shares = []
             for query, best in zip(vectors, exact, strict=True):
                 found = structure.candidates(query, wanted(kind, len(best) + 1), weighted=weighted, pool=pool, threads=cores)
@@ -251,18 +253,10 @@ def wanted(kind: str, k: int) -> int:
     return EXPANSION[kind] * k
 
 
-def enumerated(index: Path, entries: Sequence[ShardEntry]) -> Iterator[tuple[int, Float32]]:
-    """Number of each shard's first row, and its rows."""
-    at = 0
-    for rows in shards(index, entries):
-        yield at, rows
-        at += len(rows)
-
-
 def exact_best(index: Path, entries: Sequence[ShardEntry], vectors: Float32, norms: Float32, asked: Rows) -> list[Rows]:
     """The best rows of each query [q, d] but the query's own, by a plain product."""
     best = [(np.zeros(0, np.float32), np.zeros(0, np.int64)) for _ in asked]
-    for at, rows in enumerated(index, entries):
+    for at, rows in shards(index, entries):
         scores = (rows @ vectors.T) * norms[at : at + len(rows), None]
         for number, own in enumerate(asked):
             if at <= own < at + len(rows):
