@@ -90,10 +90,12 @@ class AsyncClient:
         return convert.signature_answer(await self._call("ComputeSignature", request))
 
     async def get_instances(
-        self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False
+        self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False, with_hidden: bool = False
     ) -> tuple[models.Instance, ...]:
         """Training instances by id."""
-        request = pb.GetInstancesRequest(index=self._index, ids=ids, fields=fields, with_neurons=with_neurons)
+        request = pb.GetInstancesRequest(
+            index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
+        )
         return convert.instances((await self._call("GetInstances", request)).instances)
 
     async def list_instances(

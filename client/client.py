@@ -212,10 +212,12 @@ class Client:
         return convert.signature_answer(self._call("ComputeSignature", request))
 
     def get_instances(
-        self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False
+        self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False, with_hidden: bool = False
     ) -> tuple[models.Instance, ...]:
         """Training instances by id, in the order asked; all columns where no field is named."""
-        request = pb.GetInstancesRequest(index=self._index, ids=ids, fields=fields, with_neurons=with_neurons)
+        request = pb.GetInstancesRequest(
+            index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
+        )
         return convert.instances(self._call("GetInstances", request).instances)
 
     def list_page(

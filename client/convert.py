@@ -131,7 +131,12 @@ def signature_answer(message: pb.ComputeSignatureResponse) -> models.SignatureAn
 
 def instances(values: Iterable[pb.Instance]) -> tuple[models.Instance, ...]:
     """Training instances."""
-    return tuple(models.Instance(each.id, each.row, fields(each), neurons(each.neurons)) for each in values)
+    return tuple(
+        models.Instance(
+            each.id, each.row, fields(each), neurons(each.neurons), vector(each.hidden) if each.HasField("hidden") else None
+        )
+        for each in values
+    )
 
 
 def page(message: pb.ListInstancesResponse) -> models.Page:

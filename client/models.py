@@ -247,12 +247,13 @@ class SignatureAnswer:
 
 @dataclass(frozen=True)
 class Instance:
-    """A training instance with the asked columns."""
+    """A training instance with the asked columns; `hidden` is the state that the head reads, where asked for."""
 
     id: str
     row: int
     fields: Mapping[str, Any]
     neurons: tuple[NeuronScore, ...] = ()
+    hidden: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

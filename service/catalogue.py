@@ -39,7 +39,7 @@ class Catalogue:
             return version.live
 
     def get_instances(
-        self, ids: Sequence[str], fields: Sequence[str], with_neurons: bool, checkpoint: Checkpoint
+        self, ids: Sequence[str], fields: Sequence[str], with_neurons: bool, with_hidden: bool, checkpoint: Checkpoint
     ) -> tuple[str, tuple[Instance, ...]]:
         """Training instances by id, in the order asked; all columns where no field is named."""
         with self.store.version() as version:
@@ -48,7 +48,7 @@ class Catalogue:
                 methods.check_neurons(version.manifest)
             rows = [version.row_of(identity) for identity in ids]
             checkpoint()
-            return version.manifest.version, instances(version, rows, fields, with_neurons)
+            return version.manifest.version, instances(version, rows, fields, with_neurons=with_neurons, with_hidden=with_hidden)
 
     def list_instances(self, request: ListRequest, checkpoint: Checkpoint) -> Page:
         """A page of training instances, filtered and ordered."""
@@ -65,7 +65,7 @@ class Catalogue:
             page = live[offset : offset + request.page_size]
             end = offset + len(page)
             token = PageToken(number, end).encode() if end < len(live) else ""
-            return Page(number, instances(version, page, request.fields, False), token, len(live))
+            return Page(number, instances(version, page, request.fields), token, len(live))
 
     def describe(self) -> IndexDescription:
         """What the index holds and can answer."""

@@ -21,14 +21,20 @@ def scores(version: IndexVersion, neurons: Sequence[Weighted]) -> tuple[NeuronSc
     return tuple(NeuronScore(neuron // units, neuron % units, score) for neuron, score in neurons)
 
 
-def instances(version: IndexVersion, rows: Sequence[int], fields: Sequence[str], with_neurons: bool) -> tuple[Instance, ...]:
+def instances(
+    version: IndexVersion, rows: Sequence[int], fields: Sequence[str], *, with_neurons: bool = False, with_hidden: bool = False
+) -> tuple[Instance, ...]:
     """Instances with the asked columns; all of them where none is named."""
     names = fields or [name for name, _ in version.manifest.columns if name not in ("row", "id")]
     shown, ids = version.fields(rows, names), version.ids_of(np.asarray(rows, np.int64))
     return tuple(
-        Instance(identity, int(row), values, scores(version, kept_neurons(version, row)) if with_neurons else ())
+        Instance(
+            identity, int(row), values,
+            neurons=scores(version, kept_neurons(version, row)) if with_neurons else (),
+            hidden=version.state(row) if with_hidden else None,
+        )
         for identity, row, values in zip(ids, rows, shown, strict=True)
-    )
+    )  # fmt: skip
 
 
 def top_neurons(version: IndexVersion, rows: NDArray[np.int64], r: int) -> tuple[NeuronScore, ...]:

@@ -156,8 +156,12 @@ def signatures(answer: Answer[SignatureResult]) -> list[pb.Signature]:
 def instances(values: Iterable[Instance]) -> list[pb.Instance]:
     """Training instances."""
     return [
-        pb.Instance(id=each.id, row=each.row, fields=struct(each.fields), neurons=neuron_scores(each.neurons)) for each in values
-    ]
+        pb.Instance(
+            id=each.id, row=each.row, fields=struct(each.fields), neurons=neuron_scores(each.neurons),
+            hidden=None if each.hidden is None else float32(each.hidden),
+        )
+        for each in values
+    ]  # fmt: skip
 
 
 def page(value: Page) -> pb.ListInstancesResponse:

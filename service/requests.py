@@ -264,6 +264,7 @@ class Instance:
     row: int
     fields: Mapping[str, Any]
     neurons: tuple[NeuronScore, ...] = ()
+    hidden: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

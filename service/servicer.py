@@ -117,7 +117,9 @@ class AttributionServicer(rpc.AttributionServiceServicer):
     def GetInstances(self, request: pb.GetInstancesRequest, context: Any) -> pb.GetInstancesResponse:
         """Training instances by id."""
         index = self._indexes.get(request.index)
-        version, found = index.get_instances(list(request.ids), list(request.fields), request.with_neurons, checkpoint(context))
+        version, found = index.get_instances(
+            list(request.ids), list(request.fields), request.with_neurons, request.with_hidden, checkpoint(context)
+        )
         return pb.GetInstancesResponse(index_version=version, instances=answers.instances(found))
 
     def ListInstances(self, request: pb.ListInstancesRequest, context: Any) -> pb.ListInstancesResponse:

@@ -118,6 +118,11 @@ class IndexVersion:
         """States that the head reads, without their norms."""
         return self._parts(HIDDEN, None)
 
+    def state(self, row: int) -> NDArray[np.float32]:
+        """The state that the head reads of one instance [h]."""
+        state: NDArray[np.float32] = (self.vector(self.hidden, row) * float(self.hidden_norms[row])).astype(np.float32)
+        return state
+
     @cached_property
     def hidden_norms(self) -> NDArray[np.float32]:
         """Norms of the states [n]."""

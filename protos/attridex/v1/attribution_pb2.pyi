@@ -491,28 +491,32 @@ class ComputeSignatureResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "row", "fields", "neurons")
+    __slots__ = ("id", "row", "fields", "neurons", "hidden")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_FIELD_NUMBER: _ClassVar[int]
     id: str
     row: int
     fields: _struct_pb2.Struct
     neurons: _containers.RepeatedCompositeFieldContainer[NeuronScore]
-    def __init__(self, id: _Optional[str] = ..., row: _Optional[int] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
+    hidden: Vector
+    def __init__(self, id: _Optional[str] = ..., row: _Optional[int] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., hidden: _Optional[_Union[Vector, _Mapping]] = ...) -> None: ...
 
 class GetInstancesRequest(_message.Message):
-    __slots__ = ("index", "ids", "fields", "with_neurons")
+    __slots__ = ("index", "ids", "fields", "with_neurons", "with_hidden")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     WITH_NEURONS_FIELD_NUMBER: _ClassVar[int]
+    WITH_HIDDEN_FIELD_NUMBER: _ClassVar[int]
     index: str
     ids: _containers.RepeatedScalarFieldContainer[str]
     fields: _containers.RepeatedScalarFieldContainer[str]
     with_neurons: bool
-    def __init__(self, index: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[str]] = ..., with_neurons: _Optional[bool] = ...) -> None: ...
+    with_hidden: bool
+    def __init__(self, index: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., fields: _Optional[_Iterable[str]] = ..., with_neurons: _Optional[bool] = ..., with_hidden: _Optional[bool] = ...) -> None: ...
 
 class GetInstancesResponse(_message.Message):
     __slots__ = ("index_version", "instances")
