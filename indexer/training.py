@@ -3,10 +3,13 @@
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
@@ -36,31 +39,60 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
         InputError: no [training] section, `out` in use, or bad data.
         NumericError: the loss is not finite.
     """
-    training = config.training
-    if training is None:
-        raise InputError('the configuration has no [training] section; it needs at least base = "MODEL"')
+    training = training_of(config)
     if (out / "config.json").exists():
         raise InputError(f"{out}: there is a model already; choose another --out or remove it")
+    start = begin(config)
+    renderer, reader = start.renderer, start.reader
+    instances = [instance for _, instance in rendered(config.corpus, renderer, labels_needed=True)]
+    if not instances:
+        raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
+    tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
+    figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
+    figures["accuracy"] = {Path(path).name: float(evaluate(reader, data)[1].mean()) for path, data in tests.items()}
+    save(reader.arch, start.tokenizer, config, figures, out)
+    shutil.rmtree(work_dir(out), ignore_errors=True)
+    return figures
+
+
+@dataclass(frozen=True)
+class Start:
+    """A pretrained model about to be trained, and how it reads records."""
+
+    reader: "TaskReader"
+    renderer: Renderer
+    tokenizer: Any
+
+
+def begin(config: Config) -> Start:
+    """Load what a training starts from: the same weights, and the same new head, for the same configuration.
+
+    Raises:
+        InputError: no [training] section, no such model, or no labels.
+    """
+    training = training_of(config)
     labels = training_labels(config)
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
     limit = min(config.model.max_length, positions(arch.model.config))
     renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
-    instances = [instance for _, instance in rendered(config.corpus, renderer, labels_needed=True)]
-    if not instances:
-        raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
-    tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
-    reader = TaskReader(arch, config.model.task, tokenizer.pad_token_id)
-    figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
-    figures["accuracy"] = {Path(path).name: accuracy(reader, data) for path, data in tests.items()}
-    save(arch, tokenizer, config, figures, out)
-    shutil.rmtree(work_dir(out), ignore_errors=True)
-    return figures
+    return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
 
 def work_dir(out: Path) -> Path:
     """Where a training keeps what it resumes from, until it is done."""
     return out.with_name(f"{out.name}.checkpoints")
+
+
+def training_of(config: Config) -> TrainingConfig:
+    """The [training] section.
+
+    Raises:
+        InputError: there is none.
+    """
+    if config.training is None:
+        raise InputError('the configuration has no [training] section; it needs at least base = "MODEL"')
+    return config.training
 
 
 def training_labels(config: Config) -> list[str]:
@@ -217,15 +249,20 @@ class Keep(TrainerCallback):  # type: ignore[misc]
                 write_synced(directory / RECORD, dumps({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
 
 
-def accuracy(reader: TaskReader, instances: Sequence[Instance], budget: int = 4096) -> float:
-    """Share of instances whose label (for causal-lm: each token of whose target) is the most probable."""
-    right = 0
+def evaluate(
+    reader: TaskReader, instances: Sequence[Instance], budget: int = 4096
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Loss of the label [n], and whether it (for causal-lm: each token of the target) is the most probable [n]."""
+    losses, right = np.zeros(len(instances)), np.zeros(len(instances), bool)
+    place = {id(instance): row for row, instance in enumerate(instances)}
     with torch.no_grad():
         for rows in plan_batches([instance.tokens for instance in instances], budget):
             for group, reading in reader.read([instances[row] for row in rows]):
+                at = [place[id(instance)] for instance in group]
                 said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
-                right += sum(answer == expected(instance) for answer, instance in zip(said, group, strict=True))
-    return right / len(instances)
+                losses[at] = reading.loss.double().cpu().numpy()
+                right[at] = [answer == expected(instance) for answer, instance in zip(said, group, strict=True)]
+    return losses, right
 
 
 def expected(instance: Instance) -> int | list[int] | None:
