@@ -32,6 +32,7 @@ def evaluate(
     *,
     settings: Mapping[str, Any],
     advance: Callable[[int], None] = lambda _count: None,
+    batch: int = BATCH,
 ) -> int:
     """Ask every record and write one JSON line for each, in their order.
 
@@ -43,6 +44,7 @@ def evaluate(
         out: file of JSON lines; beside it, OUT.job says what was asked.
         settings: what is asked; a file begun with other settings is refused.
         advance: called with the number of queries just written.
+        batch: queries of one request.
 
     Returns:
         Queries asked now; those that were in the file are not asked again.
@@ -55,7 +57,7 @@ def evaluate(
     done = finished_lines(out)
     left = islice(iter(records), done, None)
     advance(done)
-    return write_answers(client, left, build, read, out, advance)
+    return write_answers(client, left, build, read, out, advance, batch)
 
 
 def check_job(out: Path, settings: Mapping[str, Any]) -> None:
@@ -88,7 +90,13 @@ def finished_lines(out: Path) -> int:
 
 
 def write_answers(
-    client: Client, records: Iterator[Mapping[str, Any]], build: Build, read: Read, out: Path, advance: Callable[[int], None]
+    client: Client,
+    records: Iterator[Mapping[str, Any]],
+    build: Build,
+    read: Read,
+    out: Path,
+    advance: Callable[[int], None],
+    size: int,
 ) -> int:
     """Send requests a bounded way ahead of what is written, and write answers in order."""
     room = threading.Semaphore(WAITING)
@@ -96,7 +104,7 @@ def write_answers(
 
     def requests() -> Iterator[pb.AttributeStreamRequest]:
         sequence = 0
-        while (batch := list(islice(records, BATCH))) and not stopped.is_set():
+        while (batch := list(islice(records, size))) and not stopped.is_set():
             room.acquire()
             request = build(batch)
             request.sequence = sequence

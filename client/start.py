@@ -22,6 +22,7 @@ EXTRAS = {
     "faiss": "cpu",
     "jinja2": "studies",
     "matplotlib": "studies",
+    "scipy": "studies",
     "sklearn": "studies",
     "pandas": "studies",
     "ray": "ray",

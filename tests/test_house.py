@@ -13,7 +13,7 @@ CODE = """
 import importlib, pkgutil, sys
 sys.path.insert(0, sys.argv[1])
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-for part in ("benchmarks", "client", "client.studies", "indexer", "indexer.engines", "service", "v1"):
+for part in ("benchmarks", "client", "client.report", "client.studies", "indexer", "indexer.engines", "service", "v1"):
     name = f"attridex.{part}"
     package = importlib.import_module(name)
     assert sys.argv[1] in package.__file__, package.__file__

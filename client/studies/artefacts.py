@@ -1,0 +1,187 @@
+"""Artefacts: do the training instances found behind wrong answers show the surface pattern that misled the model?
+
+For queries that the model gets wrong, markers of the retrieved training instances (word overlap, contiguous subsequence,
+negation, any numeric or boolean column) stand against the corpus's base rate, for each method.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attridex.client import calls
+from attridex.client.errors import UsageError
+from attridex.client.studies.context import Asked, Context, file_in, read_queries
+from attridex.client.studies.markers import MARKERS, text_of
+from attridex.client.studies.methods import instances_request
+from attridex.client.studies.results import Results, Row
+from attridex.client.studies.statistics import mean_interval, rounded
+from attridex.v1 import attribution_pb2 as pb
+
+NAME = "artefacts"
+TITLE = "Artefacts behind wrong answers"
+CORPUS = "whole corpus"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+        queries: file of queries, beside the settings file; the run's own queries where empty.
+        count: wrong answers looked at, drawn by the seed; 0 takes all.
+        first: text field that the second is compared with, as "premise"; no text markers where empty.
+        second: text field whose words are looked for, as "hypothesis".
+        columns: numeric or boolean columns of the index whose means are compared too.
+        k: instances a query.
+        predicted: only wrong answers with this prediction, as "entailment"; all where empty.
+    """
+
+    queries: str = ""
+    count: int = 200
+    first: str = ""
+    second: str = ""
+    columns: tuple[str, ...] = ()
+    k: int = 10
+    predicted: str = ""
+
+
+def run(context: Context, config: Config) -> Results:
+    """Wrong answers, the instances behind them by every method, and their markers beside the corpus's."""
+    if not config.first and not config.columns:
+        return Results(notes=["nothing to look for: name text fields (first, second) or columns in [artefacts]"])
+    wrong, asked = wrong_answers(context, config)
+    facts = {"queries": asked, "wrong": len(wrong)}
+    if not wrong:
+        return Results(facts=facts, notes=["the model gets none of these queries wrong in this way: nothing to look behind"])
+    wrong = wrong[: config.count or None]
+    base = corpus_markers(context, config)
+    table = [corpus_row(base, marker, context.seed) for marker in names(config)]
+    rows: list[Row] = []
+    for method in context.methods:
+        found = retrieved(context, config, method, wrong)
+        rows += [{"query": query, "method": method, **values} for query, values in found.items()]
+        table += [
+            {
+                "method": method,
+                "marker": marker,
+                **mean_interval([each[marker] for each in found.values()], context.seed).columns(),
+            }
+            for marker in names(config)
+        ]
+    return Results(tables={"artefacts": table}, rows={"markers": rows}, facts={**facts, "looked_at": len(wrong), "k": config.k})
+
+
+def names(config: Config) -> list[str]:
+    """Markers in the order of the tables."""
+    return [*(MARKERS if config.first else []), *config.columns]
+
+
+def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], int]:
+    """Queries that the model gets wrong, drawn by the seed, and how many were asked."""
+    queries: tuple[Asked, ...] = context.queries
+    if config.queries:
+        queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
+        queries = queries[: context.limit] if context.limit else queries
+    if all(query.gold is None for query in queries):
+        raise UsageError("[artefacts]: the queries have no labels, so no answer can be called wrong")
+    lines = context.ask(
+        "artefacts/predictions", queries,
+        lambda batch: pb.AttributeStreamRequest(predict=calls.predict("", batch)), predicted_lines,
+        settings={"file": config.queries},
+    )  # fmt: skip
+    said = {line["query"]: line["predicted"] for line in lines}
+    wrong = [
+        query for query in queries
+        if query.gold is not None and not context.right(said[query.id], query.gold)
+        and (not config.predicted or said[query.id] == config.predicted)
+    ]  # fmt: skip
+    order = np.random.default_rng(context.seed).permutation(len(wrong))
+    return [wrong[at] for at in order], len(queries)
+
+
+def predicted_lines(answer: Any) -> Iterator[dict[str, Any]]:
+    """One line a query: what the model says."""
+    for result in answer.results:
+        yield {"query": result.query_id, "predicted": result.baseline.predicted}
+
+
+def fields(config: Config) -> list[str]:
+    """Columns that the markers need."""
+    texts = [config.first, config.second] if config.first else []
+    return list(dict.fromkeys([*texts, "label", *config.columns]))
+
+
+def markers(values: Mapping[str, Any], config: Config) -> dict[str, float]:
+    """All markers of one training instance; a list of choices stands for the right one."""
+    found = {}
+    if config.first:
+        # A list was stored as JSON text.
+        decoded = {name: decode(values[name]) for name in (config.first, config.second)}
+        first, second = (text_of(decoded, name, values["label"]) for name in (config.first, config.second))
+        found = {name: marker(first, second) for name, marker in MARKERS.items()}
+    return {**found, **{name: number(values[name], name) for name in config.columns}}
+
+
+def decode(value: Any) -> Any:
+    """A stored text; a list where it is one as JSON."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def number(value: Any, name: str) -> float:
+    """A value of a column as a number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if value is None:
+        return float("nan")
+    if not isinstance(value, bool | int | float):
+        raise UsageError(f"[artefacts] columns: '{name}' holds {value!r}; a numeric or boolean column is needed")
+    return float(value)
+
+
+def corpus_markers(context: Context, config: Config) -> list[dict[str, float]]:
+    """Markers of every training instance."""
+    return [markers(each.fields, config) for each in context.client.list_instances(fields=fields(config))]
+
+
+def corpus_row(base: Sequence[Mapping[str, float]], marker: str, seed: int) -> Row:
+    """The base rate, with the interval of its mean by the normal approximation (the corpus is large)."""
+    values = np.array([each[marker] for each in base])
+    values = values[~np.isnan(values)]
+    mean, half = values.mean(), 1.96 * values.std() / np.sqrt(len(values))
+    return {
+        "method": CORPUS, "marker": marker, "mean": rounded(mean), "low": rounded(mean - half), "high": rounded(mean + half),
+        "n": len(values),
+    }  # fmt: skip
+
+
+def retrieved(context: Context, config: Config, method: str, wrong: Sequence[Asked]) -> dict[str, dict[str, float]]:
+    """Mean markers of the k instances behind each wrong answer."""
+    k = min(config.k, context.index.instances)
+
+    def lines(answer: Any) -> Iterator[dict[str, Any]]:
+        for result in answer.results:
+            each = [markers(hit.fields, config) for hit in result.hits]
+            means = {name: float(np.nanmean([one[name] for one in each])) if each else float("nan") for name in names(config)}
+            yield {"query": result.query_id, "markers": means}
+
+    found = context.ask(
+        f"artefacts/{method.replace('/', '-')}", wrong,
+        lambda batch: instances_request(
+            method, batch, k=k, label=context.common.label, seed=context.seed, fields=fields(config)
+        ),
+        lines,
+        settings={
+            "method": method, "k": k, "label": context.common.label, "fields": fields(config), "markers": names(config),
+        },
+    )  # fmt: skip
+    return {line["query"]: line["markers"] for line in found}

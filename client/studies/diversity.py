@@ -1,0 +1,165 @@
+"""Diversity of the most influential tenth: how alike, how hard, how varied in words and how long its instances are."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.client.models import Instance
+from attridex.client.studies.context import Context
+from attridex.client.studies.ranking import Rows, order, rank_sums
+from attridex.client.studies.results import Results, Row
+from attridex.client.studies.statistics import Float64, Interval, bounds, interval_of
+
+NAME = "diversity"
+TITLE = "Diversity of the most influential instances"
+MEASURES = ("cosine", "loss", "distinct_words", "tokens")
+BOOTSTRAP = 200
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+        share: of all training instances, how many count as the most influential.
+        draws: random sets of the same size.
+    """
+
+    share: float = 0.1
+    draws: int = 20
+
+
+@dataclass(frozen=True)
+class Described:
+    """Training instances as the measures see them.
+
+    Attributes:
+        states: unit vectors of the states that the head reads [n, h].
+        losses: of the model [n].
+        tokens: lengths [n].
+        words: numbers of the distinct words of each text.
+        vocabulary: how many distinct words there are in all.
+    """
+
+    states: NDArray[np.float32]
+    losses: Float64
+    tokens: Float64
+    words: tuple[NDArray[np.int64], ...]
+    vocabulary: int
+
+    def measure(self, chosen: Rows) -> dict[str, float]:
+        """All measures of a set of instances, named by position."""
+        seen = np.zeros(self.vocabulary, bool)
+        for at in chosen:
+            seen[self.words[at]] = True
+        return {
+            "cosine": mean_cosine(self.states[chosen]),
+            "loss": float(self.losses[chosen].mean()),
+            "distinct_words": float(seen.sum()),
+            "tokens": float(self.tokens[chosen].mean()),
+        }
+
+
+def run(context: Context, config: Config) -> Results:
+    """The top share by every method beside random sets of the same size."""
+    instances = tuple(listed(context))
+    described = describe(context, instances)
+    size = max(2, round(config.share * len(instances)))
+    table, top = [], []
+    rows = np.array([instance.row for instance in instances], np.int64)
+    for method in context.methods:
+        ranks = rank_sums(context, method, rows)
+        table += measured(described, ranks, size, context.seed, method)
+        top += [{"method": method, "rank": at, "id": instances[i].id} for at, i in enumerate(order(ranks)[:size], 1)]
+    table += random_sets(described, size, config.draws, context.seed)
+    return Results(
+        tables={"diversity": table}, rows={"top": top},
+        facts={"instances": len(instances), "size": size, "queries": len(context.queries)},
+        notes=["words are runs of letters and digits, in lower case, over all text fields of an instance"],
+    )  # fmt: skip
+
+
+def listed(context: Context) -> Iterator[Instance]:
+    """All instances with their texts, losses and lengths."""
+    texts = list(context.index.manifest["corpus"]["text_fields"])
+    return context.client.list_instances(fields=[*texts, "loss", "tokens"])
+
+
+def describe(context: Context, instances: Sequence[Instance]) -> Described:
+    """Gather what the measures need, a page at a time."""
+    texts = list(context.index.manifest["corpus"]["text_fields"])
+    numbers: dict[str, int] = {}
+    words = tuple(
+        np.array(sorted({numbers.setdefault(word, len(numbers)) for word in words_of(each.fields, texts)}), np.int64)
+        for each in instances
+    )
+    states = []
+    with context.progress("diversity: states of", len(instances), "instances") as advance:
+        for start in range(0, len(instances), PAGE):
+            ids = [each.id for each in instances[start : start + PAGE]]
+            page = context.client.get_instances(ids, fields=["id"], with_hidden=True)
+            states.append(np.stack([unit(each.hidden) for each in page]))
+            advance(len(ids))
+    return Described(np.concatenate(states), column(instances, "loss"), column(instances, "tokens"), words, len(numbers))
+
+
+def unit(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """A state scaled to length 1."""
+    found = np.zeros(1, np.float32) if state is None else state
+    return found / max(float(np.linalg.norm(found)), 1e-12)
+
+
+def column(instances: Sequence[Instance], name: str) -> Float64:
+    """A numeric column; what is missing is NaN."""
+    values = [each.fields[name] for each in instances]
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def words_of(fields: Mapping[str, Any], texts: Sequence[str]) -> set[str]:
+    """Distinct words of an instance."""
+    return {word for name in texts for word in re.findall(r"\w+", str(fields.get(name, "")).lower())}
+
+
+def mean_cosine(states: NDArray[Any]) -> float:
+    """Mean cosine over all pairs of different rows, which are unit vectors [n, h]."""
+    n = len(states)
+    total = states.sum(0, dtype=np.float64)
+    return float((total @ total - n) / (n * (n - 1))) if n > 1 else float("nan")
+
+
+def measured(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
+    """All measures of a method's top, with intervals over resampled queries."""
+    cache: dict[bytes, dict[str, float]] = {}
+
+    def value(queries: Rows, measure: str) -> float:
+        top = np.sort(order(ranks, queries)[:size])
+        return cache.setdefault(top.tobytes(), {}).get(measure) or remember(top, measure)
+
+    def remember(top: Rows, measure: str) -> float:
+        cache[top.tobytes()].update(described.measure(top))
+        return cache[top.tobytes()][measure]
+
+    return [
+        {
+            "method": method, "measure": measure,
+            **interval_of(lambda queries, m=measure: value(queries, m), len(ranks), seed, BOOTSTRAP).columns(),  # type: ignore[misc]
+        }
+        for measure in MEASURES
+    ]  # fmt: skip
+
+
+def random_sets(described: Described, size: int, draws: int, seed: int) -> list[Row]:
+    """The measures of random sets; low and high are percentiles of the sets themselves."""
+    rng = np.random.default_rng(seed)
+    drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
+    table = []
+    for measure in MEASURES:
+        values = np.array([each[measure] for each in drawn])
+        figures = Interval(float(values.mean()), *bounds(values), draws).columns()
+        table.append({"method": "random sets", "measure": measure, **figures})
+    return table

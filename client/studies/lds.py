@@ -1,0 +1,164 @@
+"""Linear datamodelling score: how well a method's scores foretell, by rank, the losses of models retrained on random halves.
+
+For each query, the LDS is Spearman's correlation over the halves S between -loss(query) of the model trained on S and the sum
+over S of the method's scores (Park et al. 2023, arXiv 2303.14186). The head alone is retrained, to its optimum on the states of
+the index's model, or the whole model from its pretrained weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.client.errors import UsageError
+from attridex.client.studies import heads
+from attridex.client.studies.context import Asked, Context, fingerprint
+from attridex.client.studies.finetune_subsets import drawn_pool
+from attridex.client.studies.ranking import Rows
+from attridex.client.studies.results import Results, Row
+from attridex.client.studies.retrained import configuration, retraining
+from attridex.client.studies.scores import Scores, save, scores
+from attridex.client.studies.statistics import Float64, mean_interval, spearman
+
+NAME = "lds"
+TITLE = "Linear datamodelling score"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+        retrain: "head", to its optimum on fixed states, or "model", as the index's model was trained.
+        halves: random halves of the pool that are retrained on.
+        pool: training instances that take part, drawn by the seed; 0 takes all.
+        ridge: penalty of the head, times the states' mean square.
+    """
+
+    retrain: Literal["head", "model"] = "head"
+    halves: int = 100
+    pool: int = 0
+    ridge: float = 1e-2
+
+
+def run(context: Context, config: Config) -> Results:
+    """Retrain on halves, and hold every method's sums against the losses."""
+    queries = [query for query in context.queries if "label" in query_label(context, query)]
+    if not queries:
+        raise UsageError("[lds]: no query has a label that the model knows, so there is no loss to foretell")
+    instances = list(context.client.list_instances(fields=["id"]))
+    pool = drawn_pool(len(instances), config.pool, context.seed)
+    ids, rows = [instances[at].id for at in pool], np.array([instances[at].row for at in pool], np.int64)
+    chance = np.random.default_rng(context.seed)
+    halves = [np.sort(chance.permutation(len(pool))[: max(1, len(pool) // 2)]) for _ in range(config.halves)]
+    actual, accuracy = retrained_losses(context, config, ids, queries, halves)
+    found = {}
+    for method in context.methods:
+        found[method] = correlations(scores(context, method, "gold", queries, "labelled")[:, rows], halves, actual)
+    names = [query.id for query in queries]
+    return Results(
+        tables={"lds": summary(found, context.seed)},
+        rows={
+            "lds": [
+                {"query": name, "method": method, "lds": float(values[at])}
+                for method, values in found.items() for at, name in enumerate(names)
+            ]
+        },
+        facts={
+            "queries": len(queries), "halves": len(halves), "pool": len(pool), "retrain": config.retrain,
+            "accuracy_of_halves": round(accuracy, 4),
+        },
+        notes=["scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances"],
+    )  # fmt: skip
+
+
+def query_label(context: Context, query: Asked) -> Mapping[str, object]:
+    """The label that is sent with a query, if any."""
+    value = query.record.get(context.corpus["label"])
+    return {} if value is None else {"label": value}
+
+
+def correlations(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
+    """Spearman's rho of each query [q] between sums of scores [q, n] over halves and -losses [halves, q]."""
+    filled = np.nan_to_num(found.astype(np.float64), nan=0.0)
+    sums = np.stack([filled[:, half].sum(1) for half in halves])
+    return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(found.shape[0])])
+
+
+def summary(found: Mapping[str, Float64], seed: int) -> list[Row]:
+    """Mean LDS of each method, and its difference to grad-dot's, paired over queries; a constant side counts as 0."""
+    filled = {method: np.nan_to_num(values) for method, values in found.items()}
+    table = [{"method": m, "measure": "lds", **mean_interval(values, seed).columns()} for m, values in filled.items()]
+    if "grad-dot" in filled:
+        table += [
+            {"method": m, "measure": "above grad-dot", **mean_interval(values - filled["grad-dot"], seed).columns()}
+            for m, values in filled.items() if m != "grad-dot"
+        ]  # fmt: skip
+    return table
+
+
+def retrained_losses(
+    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+) -> tuple[Float64, float]:
+    """Losses of the queries [halves, queries] after each retraining, and the models' mean accuracy on them."""
+    if config.retrain == "head":
+        return head_losses(context, config, ids, queries, halves)
+    trainer = retraining(context, configuration(context))
+    tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
+    found, right = [], []
+    with context.progress("retraining on halves:", len(halves), "models") as advance:
+        for half in halves:
+            evaluation = trainer.evaluation([ids[at] for at in half], tests)
+            found.append(evaluation.losses)
+            right.append(evaluation.right.mean())
+            advance(1)
+    return np.stack(found), float(np.mean(right))
+
+
+def head_losses(
+    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+) -> tuple[Float64, float]:
+    """The same where the head alone is trained on the states of the index's model."""
+    states, labels, tests, gold = fixed_states(context, ids, queries)
+    scale = float(np.sqrt((states**2).mean()))  # a factor of the states is a factor of the weights
+    states, tests = states / scale, tests / scale
+    outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
+    start = heads.fit(states, labels, outputs, config.ridge)
+    found, right = [], []
+    with context.progress("retraining the head on halves:", len(halves), "heads") as advance:
+        for half in halves:
+            weights = heads.fit(states[half], labels[half], outputs, config.ridge, start)
+            found.append(heads.losses(tests, gold, weights))
+            right.append((heads.logits(tests, weights).argmax(1) == gold).mean())
+            advance(1)
+    return np.stack(found), float(np.mean(right))
+
+
+def fixed_states(
+    context: Context, ids: Sequence[str], queries: Sequence[Asked]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """States [n, J, h] and labels [n] of instances, and of queries; kept for a rerun."""
+    from attridex.indexer.config import Config as IndexConfig
+    from attridex.indexer.corpus import rendered
+    from attridex.indexer.models import make_renderer
+    from attridex.indexer.retraining import head_states
+
+    index = IndexConfig.model_validate(context.index.manifest["config"])
+    renderer = make_renderer(index)
+    wanted = set(ids)
+    corpus = {each.id: each for _, each in rendered(index.corpus, renderer, labels_needed=True) if each.id in wanted}
+    if missing := wanted - corpus.keys():
+        raise UsageError(f"[lds]: instance '{min(missing)}' of the index is not in the corpus files any more")
+    every = [*(corpus[identity] for identity in ids), *(renderer.render(q.record, f"query '{q.id}'") for q in queries)]
+    path = context.work(f"lds/states-{fingerprint([[each.id, each.key] for each in every])[:16]}.npy")
+    if path.exists():
+        states = np.load(path)
+    else:
+        context.say(f"lds: the model reads {len(every)} texts")
+        states = head_states(index, every)
+        save(path, states)
+    labels = np.array([each.label for each in every], np.int64)
+    n = len(ids)
+    return states[:n], labels[:n], states[n:], labels[n:]

@@ -1,0 +1,121 @@
+"""Running studies: in their order, each written when it is done, so that a killed run goes on where it was."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from attridex.client.errors import UsageError
+from attridex.client.studies import (
+    agreement,
+    artefacts,
+    diversity,
+    evidence,
+    faithfulness,
+    finetune_subsets,
+    lds,
+    mislabel,
+    overlap,
+)
+from attridex.client.studies.context import Context, fingerprint
+from attridex.client.studies.results import RESULT, read_result, versions, write_json, write_results
+from attridex.client.studies.settings import Settings
+
+STUDIES: dict[str, ModuleType] = {
+    study.NAME: study
+    for study in (evidence, faithfulness, overlap, diversity, agreement, artefacts, lds, mislabel, finetune_subsets)
+}
+"""Each has NAME, TITLE, Config and run(context, config)."""
+RUN = "run.json"
+
+
+def configs() -> dict[str, type[Any]]:
+    """The settings of each study."""
+    return {name: study.Config for name, study in STUDIES.items()}
+
+
+def run_studies(names: Sequence[str], context: Context, settings: Settings, *, skip: bool) -> dict[str, str]:
+    """Run studies that are not done yet.
+
+    Args:
+        names: which, in this order.
+        context: the run.
+        settings: of the run and of each study.
+        skip: whether a study that cannot be run on this index is left out instead of ending the run.
+
+    Returns:
+        For each study left out, why.
+
+    Raises:
+        UsageError: the directory was begun with other settings, or a study cannot be run (unless `skip`).
+    """
+    about = described(context)
+    bind_run(context.out, about)
+    left_out = {}
+    for name in names:
+        config = settings.of(name, STUDIES[name].Config)
+        try:
+            run_study(STUDIES[name], context, config, about)
+        except UsageError as error:
+            if not skip:
+                raise
+            context.say(f"{name}: left out: {error}")
+            left_out[name] = str(error)
+    return left_out
+
+
+def run_study(study: ModuleType, context: Context, config: Any, about: Mapping[str, Any]) -> None:
+    """Run one study and write its results; one that is done with the same settings is not run again."""
+    directory = context.out / study.NAME
+    known, own = read_result(directory), {"study": study.NAME, "title": study.TITLE, "config": plain(asdict(config)), **about}
+    if known is not None:
+        if known["config"] != own["config"]:
+            raise UsageError(f"{directory / RESULT}: done with other settings; remove {directory} or choose another --out")
+        context.say(f"{study.NAME}: done already")
+        return
+    began = time.perf_counter()
+    results = study.run(context, config)
+    write_results(directory, results, {**own, "versions": versions()}, time.perf_counter() - began)
+
+
+def described(context: Context) -> dict[str, Any]:
+    """What a result must say of its run: index, seed, settings, queries; no paths of this machine."""
+    manifest = context.index.manifest
+    return {
+        "seed": context.seed,
+        "limit": context.limit,
+        "common": plain(asdict(context.common)),
+        "queries": fingerprint([[query.record, query.gold] for query in context.queries]),
+        "index": {
+            "version": context.index.version,
+            "instances": context.index.instances,
+            "task": context.index.task,
+            "labels": list(context.index.labels),
+            "model": Path(manifest["model"]["path"]).name,
+            "model_hash": manifest["model"]["hash"],
+            "corpus": manifest["corpus"]["fingerprint"],
+            "layers": context.index.layers,
+            "units": context.index.units,
+            "site": context.index.site,
+            "gradients": manifest["config"]["gradients"],
+            "neurons": manifest["config"]["neurons"],
+        },
+    }
+
+
+def bind_run(out: Path, about: Mapping[str, Any]) -> None:
+    """Refuse a directory that holds another run's results."""
+    known = out / RUN
+    if not known.exists():
+        write_json(known, about)
+        return
+    if json.loads(known.read_text(encoding="utf-8")) != plain(about):
+        raise UsageError(f"{out}: holds results of other queries, settings, seed or index version; choose another --out")
+
+
+def plain(content: Any) -> Any:
+    """Content as JSON gives it back."""
+    return json.loads(json.dumps(content))

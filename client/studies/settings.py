@@ -1,0 +1,93 @@
+"""Settings of studies: a dataclass each, read from TOML, unknown keys refused with the nearest known one."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attridex.client.errors import UsageError
+
+Dataclass = TypeVar("Dataclass")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all studies of a run share.
+
+    Attributes:
+        queries: how many are drawn from the query file by the seed; 0 takes all.
+        methods: instance methods to compare, "influence/fisher" naming the curvature; empty for all that the index answers.
+        label: whose loss a query's gradient is of, "predicted" or "gold".
+        same: names of a gold label that stand for several outputs of the model, as {"non-entailment": ["neutral",
+            "contradiction"]}.
+    """
+
+    queries: int = 200
+    methods: tuple[str, ...] = ()
+    label: str = "predicted"
+    same: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A settings file: what is shared, and a table for each study."""
+
+    common: Common
+    tables: Mapping[str, Any]
+    base: Path
+
+    def of(self, name: str, kind: type[Dataclass]) -> Dataclass:
+        """The settings of one study."""
+        return parsed(kind, self.tables.get(name, {}), f"[{name}]")
+
+
+def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings:
+    """Read a settings file and check all of it; without one everything has its default.
+
+    Args:
+        path: TOML; keys of `Common` at the top, a table for each study.
+        kinds: the dataclass of each study's table.
+
+    Raises:
+        UsageError: no such file, not TOML, an unknown key, or a value of the wrong type.
+    """
+    if path is None:
+        return Settings(Common(), {}, Path())
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    tables = {name: value for name, value in data.items() if name in kinds}
+    common = parsed(Common, {name: value for name, value in data.items() if name not in kinds}, str(path), [*kinds])
+    settings = Settings(common, tables, path.resolve().parent)
+    for name, kind in kinds.items():
+        parsed(kind, tables.get(name, {}), f"{path}: [{name}]")
+    return settings
+
+
+def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
+    """A dataclass from a table.
+
+    Raises:
+        UsageError: an unknown key (the nearest known one is named), or a value of the wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if not isinstance(data, dict):
+        raise UsageError(f"{where}: a table of settings is needed, this is {data!r}")
+    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    for name in data:
+        if name not in known:
+            near = get_close_matches(name, [*known, *(others or [])], n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
+            raise UsageError(f"{where}: unknown key '{name}'; {hint}")
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None

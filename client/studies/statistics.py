@@ -1,0 +1,105 @@
+"""Figures with their intervals: bootstrap, rank correlation, AUC. Pure functions of arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+Float64 = NDArray[np.float64]
+DRAWS = 2000
+"""Bootstrap samples behind an interval."""
+BLOCK = 1 << 20
+"""Numbers drawn at once."""
+LEVEL = 95
+"""Per cent of an interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its bootstrap 95 % interval over `n` units (queries, instances, draws)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def columns(self) -> dict[str, Any]:
+        """As columns of a table; seven digits, so that a figure reads the same on every machine."""
+        return {"mean": rounded(self.mean), "low": rounded(self.low), "high": rounded(self.high), "n": self.n}
+
+
+def rounded(value: float) -> float | None:
+    """Seven significant digits; None for what is not a number."""
+    return float(f"{value:.7g}") if np.isfinite(value) else None
+
+
+def mean_interval(values: ArrayLike, seed: int) -> Interval:
+    """Mean of values [n], with its interval; values that are NaN are left out."""
+    found = np.asarray(values, np.float64)
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return Interval(np.nan, np.nan, np.nan, 0)
+    rng = np.random.default_rng(seed)
+    # A block of resamples at a time, so that memory stays bounded however many values there are.
+    block = max(1, BLOCK // len(found))
+    sizes = [min(block, DRAWS - done) for done in range(0, DRAWS, block)]
+    means = np.concatenate([found[rng.integers(0, len(found), (size, len(found)))].mean(1) for size in sizes])
+    return Interval(float(found.mean()), *bounds(means), len(found))
+
+
+def interval_of(
+    statistic: Callable[[NDArray[np.int64]], float], units: int, seed: int, draws: int = DRAWS, *, centred: bool = False
+) -> Interval:
+    """A statistic of resampled units.
+
+    Args:
+        statistic: its value for some units, named by number; the same number may stand several times.
+        units: how many there are.
+        seed: of the resampling.
+        draws: bootstrap samples.
+        centred: move the interval to the statistic: for counts of what is distinct, which repeated units always lower.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.array([statistic(rng.integers(0, units, units)) for _ in range(draws)])
+    values, found = values[~np.isnan(values)], float(statistic(np.arange(units)))
+    if centred and len(values):
+        values = values - values.mean() + found
+    return Interval(found, *bounds(values), units)
+
+
+def bounds(values: Float64) -> tuple[float, float]:
+    """The percentiles that an interval ends at."""
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.percentile(values, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman's rho of two sequences, ties given their mean rank; NaN where one is constant."""
+    left, right = (rankdata(values) - (np.size(values) + 1) / 2 for values in (a, b))
+    size = float(np.sqrt((left**2).sum() * (right**2).sum()))
+    return float(left @ right) / size if size else float("nan")
+
+
+def auc(scores: ArrayLike, marked: ArrayLike) -> float:
+    """Area under the ROC curve: the chance that a marked one scores above an unmarked one; NaN where there is no pair."""
+    wanted = np.asarray(marked, bool)
+    ranks, hits = rankdata(scores), int(wanted.sum())
+    pairs = hits * (len(wanted) - hits)
+    return float(ranks[wanted].sum() - hits * (hits + 1) / 2) / pairs if pairs else float("nan")
+
+
+def ranks_of(scores: NDArray[Any]) -> Float64:
+    """Ranks from 1 for the highest score of each row [q, n]; what is NaN gets the last rank n, ties their mean rank."""
+    filled = np.where(np.isnan(scores), -np.inf, scores)
+    ranks = np.stack([rankdata(-row) for row in filled]) if len(filled) else np.zeros(filled.shape)
+    return np.where(np.isnan(scores), scores.shape[1], ranks)
+
+
+def shared(a: Sequence[Any], b: Sequence[Any]) -> float:
+    """|A and B| / |A|; NaN for an empty A."""
+    return len(set(a) & set(b)) / len(set(a)) if a else float("nan")
