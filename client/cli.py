@@ -15,7 +15,7 @@ LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
     from attridex.benchmarks import cli as benchmarks_cli
-    from attridex.client import demo, queries_cli
+    from attridex.client import demo, queries_cli, study_cli
     from attridex.indexer import cli as indexer_cli
     from attridex.service import cli as service_cli
 
@@ -31,6 +31,7 @@ def make_app() -> typer.Typer:
     indexer_cli.register(app)
     service_cli.register(app)
     queries_cli.register(app)
+    study_cli.register(app)
     benchmarks_cli.register(app)
     return app
 

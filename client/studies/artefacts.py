@@ -13,7 +13,7 @@ import numpy as np
 
 from attridex.client import calls
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Asked, Context, file_in, read_queries
+from attridex.client.studies.context import Asked, Context, NotPossibleError, file_in, read_queries
 from attridex.client.studies.markers import MARKERS, text_of
 from attridex.client.studies.methods import instances_request
 from attridex.client.studies.results import Results, Row
@@ -51,7 +51,7 @@ class Config:
 def run(context: Context, config: Config) -> Results:
     """Wrong answers, the instances behind them by every method, and their markers beside the corpus's."""
     if not config.first and not config.columns:
-        return Results(notes=["nothing to look for: name text fields (first, second) or columns in [artefacts]"])
+        raise NotPossibleError("[artefacts]: nothing to look for; name text fields (first, second) or columns in --settings")
     wrong, asked = wrong_answers(context, config)
     facts = {"queries": asked, "wrong": len(wrong)}
     if not wrong:
@@ -86,7 +86,7 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], int]:
         queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
         queries = queries[: context.limit] if context.limit else queries
     if all(query.gold is None for query in queries):
-        raise UsageError("[artefacts]: the queries have no labels, so no answer can be called wrong")
+        raise NotPossibleError("[artefacts]: the queries have no labels, so no answer can be called wrong")
     lines = context.ask(
         "artefacts/predictions", queries,
         lambda batch: pb.AttributeStreamRequest(predict=calls.predict("", batch)), predicted_lines,

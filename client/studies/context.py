@@ -25,6 +25,10 @@ CHUNK = 8
 """Queries of one request."""
 
 
+class NotPossibleError(UsageError):
+    """A study that this index, model or query file has not what it takes for; a run of all studies leaves it out."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A query: the record that is sent, and its right answer, which may be a label that the model does not know."""

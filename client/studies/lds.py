@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from attridex.client.errors import UsageError
 from attridex.client.studies import heads
-from attridex.client.studies.context import Asked, Context, fingerprint
+from attridex.client.studies.context import Asked, Context, NotPossibleError, fingerprint
 from attridex.client.studies.finetune_subsets import drawn_pool
 from attridex.client.studies.ranking import Rows
 from attridex.client.studies.results import Results, Row
@@ -47,7 +47,7 @@ def run(context: Context, config: Config) -> Results:
     """Retrain on halves, and hold every method's sums against the losses."""
     queries = [query for query in context.queries if "label" in query_label(context, query)]
     if not queries:
-        raise UsageError("[lds]: no query has a label that the model knows, so there is no loss to foretell")
+        raise NotPossibleError("[lds]: no query has a label that the model knows, so there is no loss to foretell")
     instances = list(context.client.list_instances(fields=["id"]))
     pool = drawn_pool(len(instances), config.pool, context.seed)
     ids, rows = [instances[at].id for at in pool], np.array([instances[at].row for at in pool], np.int64)

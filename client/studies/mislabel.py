@@ -16,7 +16,7 @@ import numpy as np
 from attridex.client.calls import Query
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Context, fingerprint
+from attridex.client.studies.context import Context, NotPossibleError, fingerprint
 from attridex.client.studies.finetune_subsets import drawn_pool
 from attridex.client.studies.methods import NA, arguments
 from attridex.client.studies.results import Results, Row
@@ -133,7 +133,7 @@ def flipped_index(context: Context, config: Config) -> tuple[Path, dict[str, Any
 
     trained = configuration(context)
     if trained.model.task == "causal-lm":
-        raise UsageError(f"[{NAME}]: a causal language model has no labels to flip; name a column that tells wrong targets")
+        raise NotPossibleError(f"[{NAME}]: a causal language model has no labels to flip; name a column that tells wrong targets")
     trainer = retraining(context, trained)
     ids = sorted(trainer.instances)
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]

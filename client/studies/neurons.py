@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from attridex.client.errors import UsageError
-from attridex.client.studies.context import Context
+from attridex.client.studies.context import Context, NotPossibleError
 from attridex.client.studies.methods import instance_methods, neurons_request
 
 NA = "na"
@@ -22,10 +21,10 @@ def neurons_of(context: Context) -> tuple[dict[str, dict[str, list[Pair]]], Word
     """The top neurons of each query, best first, as method -> query id -> neurons; and what the scores mean.
 
     Raises:
-        UsageError: the index has no neurons.
+        NotPossibleError: the index has no neurons.
     """
     if not context.index.manifest["neurons"]:
-        raise UsageError("the index was built without neurons; build with neurons.enabled = true")
+        raise NotPossibleError("the index was built without neurons; build with neurons.enabled = true")
     looked = min(INSTANCES, context.index.instances)
     r = min(NEURONS, context.index.layers * context.index.units)
     found: dict[str, dict[str, list[Pair]]] = {}

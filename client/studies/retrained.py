@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attridex.client.errors import UsageError
 from attridex.client.records import read_records
-from attridex.client.studies.context import Context, file_in, sampled
+from attridex.client.studies.context import Context, NotPossibleError, file_in, sampled
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config
@@ -20,7 +19,7 @@ def configuration(context: Context) -> "Config":
     """The configuration that the index's model was trained with: the one that is named, or the index's own.
 
     Raises:
-        UsageError: it has no [training] section.
+        NotPossibleError: it has no [training] section.
         MissingPackageError: the extra `indexer` is not installed.
     """
     from attridex.client.start import check_local
@@ -31,7 +30,7 @@ def configuration(context: Context) -> "Config":
     own = context.index.manifest["config"]
     config = load_config(context.training) if context.training else Config.model_validate(own)
     if config.training is None:
-        raise UsageError(
+        raise NotPossibleError(
             "this study retrains the model, and the index's configuration has no [training] section; "
             "name one that has: --config FILE"
         )
@@ -49,7 +48,7 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
     """Test records with their places, drawn by the seed: of the file that the settings name, or the training's first test file.
 
     Raises:
-        UsageError: there is no test file.
+        NotPossibleError: there is no test file.
     """
     files = config.training.test_files if config.training else []
     if name:
@@ -57,7 +56,7 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
     elif files:
         path = Path(files[0])
     else:
-        raise UsageError(f"{where}: no test file; name one as tests = FILE, or training.test_files in the configuration")
+        raise NotPossibleError(f"{where}: no test file; name one as tests = FILE, or training.test_files in the configuration")
     records = [(record, f"{path}: '{record['id']}'") for record in read_records(path)]
     limits = [limit for limit in (count, context.limit) if limit]
     return sampled(records, min(limits, default=0), context.seed)

@@ -20,7 +20,8 @@ from attridex.client.studies import (
     mislabel,
     overlap,
 )
-from attridex.client.studies.context import Context, fingerprint
+from attridex.client.studies.context import Context, NotPossibleError, fingerprint
+from attridex.client.studies.methods import chosen
 from attridex.client.studies.results import RESULT, read_result, versions, write_json, write_results
 from attridex.client.studies.settings import Settings
 
@@ -52,6 +53,7 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
     Raises:
         UsageError: the directory was begun with other settings, or a study cannot be run (unless `skip`).
     """
+    check_methods(names, context, settings)
     about = described(context)
     bind_run(context.out, about)
     left_out = {}
@@ -59,12 +61,19 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
         config = settings.of(name, STUDIES[name].Config)
         try:
             run_study(STUDIES[name], context, config, about)
-        except UsageError as error:
+        except NotPossibleError as error:
             if not skip:
                 raise
             context.say(f"{name}: left out: {error}")
             left_out[name] = str(error)
     return left_out
+
+
+def check_methods(names: Sequence[str], context: Context, settings: Settings) -> None:
+    """Refuse methods that the index cannot answer before any work."""
+    chosen(context.common.methods, context.index)
+    if finetune_subsets.NAME in names:
+        chosen(settings.of(finetune_subsets.NAME, finetune_subsets.Config).methods, context.index)
 
 
 def run_study(study: ModuleType, context: Context, config: Any, about: Mapping[str, Any]) -> None:

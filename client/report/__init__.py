@@ -1,0 +1,1 @@
+"""The report of studies: figures and one HTML page, made from results alone."""

@@ -1,0 +1,166 @@
+"""attridex study: planted truths are found, a killed run goes on to the same results, bad input is one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from attridex.client.studies.run import STUDIES
+from attridex.client.study_cli import NAMES
+from tests.client.studies.conftest import WIRED, result
+from tests.conftest import Ran
+
+
+def command(project: Path, out: Path, *more: str) -> list[str]:
+    """`study all` on a trained project."""
+    return [
+        "study", "all", "--index", str(project / "index"), "--queries", str(project / "test.jsonl"), "--out", str(out),
+        "--settings", str(project / "settings.toml"), *more,
+    ]  # fmt: skip
+
+
+def contents(out: Path) -> dict[str, Any]:
+    """All results of a run but how long it took."""
+    found: dict[str, Any] = {}
+    for path in sorted(out.glob("*/result.json")):
+        found[path.parent.name] = {key: value for key, value in json.loads(path.read_text()).items() if key != "times"}
+    for path in sorted(out.glob("*/*.parquet")):
+        found[str(path.relative_to(out))] = pq.read_table(path).to_pylist()
+    return found
+
+
+def differences(a: Any, b: Any, at: str = "") -> list[str]:
+    """Where two contents differ; numbers may by what a batch's other members change in float32."""
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        return [found for key in a for found in differences(a[key], b[key], f"{at}/{key}")]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [found for number, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{at}/{number}")]
+    same = a == pytest.approx(b, rel=1e-4, abs=1e-6) if isinstance(a, float) and isinstance(b, float) else a == b
+    return [] if same else [f"{at}: {a!r}, {b!r}"]
+
+
+def test_the_command_knows_the_studies_by_name() -> None:
+    assert tuple(STUDIES) == NAMES
+
+
+def test_na_finds_the_one_neuron_that_decides(wired: Path, tmp_path: Path, attridex: Callable[..., Ran]) -> None:
+    out = tmp_path / "out"
+    asked = ("--index", wired, "--queries", tmp_path / "queries.jsonl", "--out", out)
+    ran = attridex("study", "faithfulness", *asked)
+    assert ran.code == 0, ran.err
+    rows = result(out, "faithfulness")["tables"]["faithfulness"]
+    unchanged = {(r["method"], r["mode"], r["r"]): r["mean"] for r in rows if r["measure"] == "unchanged"}
+    assert unchanged["na", "keep", 1] == 1.0, "the neuron alone preserves every prediction"
+    assert unchanged["na", "suppress", 1] == 0.0, "without the neuron every prediction is another"
+    assert unchanged["any", "suppress", 0] == 1.0
+    assert unchanged["any", "keep", 0] == 0.0
+    assert unchanged["random", "suppress", 1] >= 0.9
+    assert unchanged["random", "keep", 1] <= 0.1
+    ran = attridex("study", "overlap", *asked)
+    assert ran.code == 0, ran.err
+    found = pq.read_table(out / "overlap" / "neurons.parquet").to_pylist()
+    assert {row["neurons"][0] for row in found if row["method"] == "na"} == {f"{WIRED[0]}-{WIRED[1]}"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of `study all` in one go."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    ran = subprocess.run(process(trained_project, out), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return out
+
+
+def process(project: Path, out: Path) -> list[str]:
+    """The command in a process of its own."""
+    return [sys.executable, "-c", "from attridex.client.cli import main; main()", *command(project, out)]
+
+
+def test_every_study_leaves_figures_with_intervals_and_what_they_are_of(undisturbed: Path) -> None:
+    for name in NAMES:
+        found = result(undisturbed, name)
+        assert found["seed"] == 0
+        assert found["index"]["version"]
+        assert found["versions"]["torch"]
+        assert found["config"] is not None
+        assert found["times"]["seconds"] > 0
+        assert found["tables"], name
+        if name == "evidence":
+            continue
+        for table, rows in found["tables"].items():
+            if table != "layers":
+                assert all({"mean", "low", "high", "n"} <= set(row) for row in rows), (name, table)
+
+
+def test_results_hold_no_text_of_the_corpus(undisturbed: Path, trained_project: Path) -> None:
+    texts = [json.loads(line)["premise"] for line in (trained_project / "train.jsonl").read_text().splitlines()]
+    for path in undisturbed.glob("*/result.json"):
+        assert not [text for text in texts if text in path.read_text()], path
+
+
+def test_a_study_that_was_killed_goes_on_to_the_same_results(undisturbed: Path, trained_project: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for mark in ("work/interventions.jsonl", "work/scores", "work/models/*.json"):
+        with subprocess.Popen(process(trained_project, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+            until = time.monotonic() + 300
+            while not list(out.glob(mark)) and running.poll() is None and time.monotonic() < until:
+                time.sleep(0.01)
+            assert running.poll() is None, f"ended before it could be killed at {mark}"
+            os.kill(running.pid, signal.SIGKILL)
+    trained = {path: path.stat().st_mtime_ns for path in out.glob("work/models/*.json")}
+    ran = subprocess.run(process(trained_project, out), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert differences(contents(out), contents(undisturbed)) == []
+    assert trained == {path: path.stat().st_mtime_ns for path in trained}, "a model that was trained is not trained again"
+
+
+def test_what_is_done_is_not_done_again(undisturbed: Path, trained_project: Path, attridex: Callable[..., Ran]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.glob("*/result.json")}
+    ran = attridex(*command(trained_project, undisturbed))
+    assert ran.code == 0, ran.err
+    assert ran.err.count("done already") == len(NAMES)
+    assert before == {path: path.stat().st_mtime_ns for path in undisturbed.glob("*/result.json")}
+
+
+def test_json_gives_one_result_a_line(undisturbed: Path, trained_project: Path, attridex: Callable[..., Ran]) -> None:
+    ran = attridex(*command(trained_project, undisturbed, "--json"))
+    assert [line["study"] for line in ran.lines] == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"--seed": "1"}, "holds results of other queries, settings, seed or index version"),
+        ({"study": "faithfulnes"}, "unknown study 'faithfulnes'; known: "),
+        ({"--queries": "nowhere.jsonl"}, "nowhere.jsonl: no such query file"),
+        ({"--settings": "nowhere.toml"}, "nowhere.toml: No such file or directory"),
+        ({"--settings": "querys = 3"}, "unknown key 'querys'; did you mean 'queries'?"),
+        ({"--settings": "[faithfulness]\nsize = [1]"}, "[faithfulness]: unknown key 'size'; did you mean 'sizes'?"),
+        ({"--settings": '[lds]\nretrain = "all"'}, "[lds]: retrain: Input should be 'head' or 'model'"),
+        ({"--settings": "[lds]\nhalves = 'many'"}, "[lds]: halves: Input should be a valid integer"),
+        ({"--settings": 'methods = ["grad-dott"]'}, "methods: 'grad-dott' is not answered by this index; it answers bm25"),
+    ],
+)
+def test_bad_input_is_one_line_and_costs_nothing(
+    change: dict[str, str], says: str, undisturbed: Path, trained_project: Path, tmp_path: Path, attridex: Callable[..., Ran]
+) -> None:
+    before = contents(undisturbed)
+    arguments = command(trained_project, undisturbed if "--seed" in change else tmp_path / "out", "--seed", "0")
+    for key, value in change.items():
+        if key == "--settings" and not value.endswith(".toml"):
+            (tmp_path / "settings.toml").write_text(value)
+            value = str(tmp_path / "settings.toml")
+        arguments[arguments.index(key) + 1 if key != "study" else 1] = value
+    ran = attridex(*arguments)
+    assert ran.code == 2, ran.err
+    assert ran.err.count("\n") == 1
+    assert says in ran.err
+    assert contents(undisturbed) == before
