@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from attridex.client.studies.run import configs
+from attridex.client.studies.settings import load_settings
 from attridex.indexer.config import parse_config
 
 ROOT = Path(__file__).parent.parent
@@ -28,9 +30,15 @@ def test_every_linked_file_is_there() -> None:
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests/recipes").glob("*.toml")), ids=lambda path: path.stem)
-def test_every_recipe_is_a_valid_configuration(path: Path) -> None:
-    parse_config(tomllib.loads(path.read_text()), path.name, path.parent)
+RECIPES = sorted((ROOT / "tests/recipes").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_recipe_is_valid(path: Path) -> None:
+    if path.stem == "study":
+        load_settings(path, configs())
+    else:
+        parse_config(tomllib.loads(path.read_text()), path.name, path.parent)
 
 
 def test_the_readme_configuration_is_valid() -> None:
