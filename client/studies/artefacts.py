@@ -85,27 +85,33 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], int]:
     if config.queries:
         queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
         queries = queries[: context.limit] if context.limit else queries
-    if all(query.gold is None for query in queries):
-        raise NotPossibleError("[artefacts]: the queries have no labels, so no answer can be called wrong")
     lines = context.ask(
         "artefacts/predictions", queries,
         lambda batch: pb.AttributeStreamRequest(predict=calls.predict("", batch)), predicted_lines,
         settings={"file": config.queries},
     )  # fmt: skip
-    said = {line["query"]: line["predicted"] for line in lines}
+    # A language model's gold answer is its target.
+    asked = [(query, line["predicted"], line["target"] or query.gold) for query, line in zip(queries, lines, strict=True)]
+    if all(gold is None for _, _, gold in asked):
+        raise NotPossibleError("[artefacts]: the queries have no labels, so no answer can be called wrong")
     wrong = [
-        query for query in queries
-        if query.gold is not None and not context.right(said[query.id], query.gold)
-        and (not config.predicted or said[query.id] == config.predicted)
+        query for query, said, gold in asked
+        if gold is not None and not context.right(said, gold) and config.predicted in ("", said)
     ]  # fmt: skip
     order = np.random.default_rng(context.seed).permutation(len(wrong))
     return [wrong[at] for at in order], len(queries)
 
 
 def predicted_lines(answer: Any) -> Iterator[dict[str, Any]]:
-    """One line a query: what the model says."""
+    """One line a query: what the model says, and for a language model what it should have said."""
     for result in answer.results:
-        yield {"query": result.query_id, "predicted": result.baseline.predicted}
+        base = result.baseline
+        language = not base.predicted
+        yield {
+            "query": result.query_id,
+            "predicted": base.greedy if language else base.predicted,
+            "target": base.label if language else None,
+        }
 
 
 def fields(config: Config) -> list[str]:

@@ -45,7 +45,10 @@ class Config:
 
 def run(context: Context, config: Config) -> Results:
     """Retrain on halves, and hold every method's sums against the losses."""
-    queries = [query for query in context.queries if "label" in query_label(context, query)]
+    language = context.index.task == "causal-lm"
+    if language and config.retrain == "head":
+        raise NotPossibleError('[lds]: a causal language model has no head of its own; set retrain = "model"')
+    queries = [query for query in context.queries if language or query.record.get(context.corpus["label"]) is not None]
     if not queries:
         raise NotPossibleError("[lds]: no query has a label that the model knows, so there is no loss to foretell")
     instances = list(context.client.list_instances(fields=["id"]))
@@ -72,12 +75,6 @@ def run(context: Context, config: Config) -> Results:
         },
         notes=["scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances"],
     )  # fmt: skip
-
-
-def query_label(context: Context, query: Asked) -> Mapping[str, object]:
-    """The label that is sent with a query, if any."""
-    value = query.record.get(context.corpus["label"])
-    return {} if value is None else {"label": value}
 
 
 def correlations(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:

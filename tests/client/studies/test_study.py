@@ -164,3 +164,34 @@ def test_bad_input_is_one_line_and_costs_nothing(
     assert ran.err.count("\n") == 1
     assert says in ran.err
     assert contents(undisturbed) == before
+
+
+LEFT_OUT = {
+    "multiple-choice": {"mislabel", "finetune-subsets"},
+    "causal-lm": {"lds", "mislabel", "finetune-subsets"},
+}
+
+
+@pytest.mark.parametrize("task", ["multiple-choice", "causal-lm"])
+def test_studies_of_other_tasks_and_what_they_cannot_do_is_said(
+    task: str, project: Callable[..., Path], tmp_path: Path, attridex: Callable[..., Ran]
+) -> None:
+    config = project("opt", 12, task)
+    assert attridex("build", config, "--out", tmp_path / "index").code == 0
+    second = "choices" if task == "multiple-choice" else "premise"
+    (tmp_path / "settings.toml").write_text(
+        f'[faithfulness]\nsizes = [1]\n[lds]\nhalves = 4\n[artefacts]\nfirst = "premise"\nsecond = "{second}"\n'
+    )
+    out = tmp_path / "out"
+    ran = attridex(
+        "study", "all", "--index", tmp_path / "index", "--queries", tmp_path / "queries.jsonl", "--out", out,
+        "--settings", tmp_path / "settings.toml",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    done = {path.parent.name for path in out.glob("*/result.json")}
+    assert set(NAMES) - done == LEFT_OUT[task]
+    for name in LEFT_OUT[task]:
+        assert f"{name}: left out: " in ran.err
+    rows = result(out, "faithfulness")["tables"]["faithfulness"]
+    drop = next(row["mean"] for row in rows if (row["mode"], row["r"], row["measure"]) == ("suppress", 0, "drop"))
+    assert drop == pytest.approx(0, abs=1e-6), "suppressing nothing changes nothing"
