@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from attridex.indexer.architectures import Architecture, family_of
 from attridex.indexer.batches import plan_batches
@@ -178,11 +179,10 @@ def train(reader: TaskReader, instances: Sequence[Instance], training: TrainingC
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
-        train_sampling_strategy="group_by_length",
         log_level="error",
         dataloader_pin_memory=False,
     )
-    data = [{"input_ids": max(i.sequences, key=len), "instance": i} for i in instances]  # Trainer sorts by these lengths
+    data = [{"input_ids": max(i.sequences, key=len), "instance": i} for i in instances]  # the sampler sorts by these lengths
     with quiet_transformers(), progress("Fine-tuning", steps, "steps", enabled=show) as advance:
         trainer = ReadoutTrainer(
             model=reader.arch.model,
@@ -203,6 +203,10 @@ class ReadoutTrainer(Trainer):  # type: ignore[misc]
 
     reader: TaskReader
 
+    def _get_train_sampler(self, train_dataset: Any = None) -> "EpochSampler":
+        lengths = [len(row["input_ids"]) for row in train_dataset or self.train_dataset]
+        return EpochSampler(self.args.train_batch_size, lengths, self.args.seed)
+
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """Mean cross-entropy of a batch.
 
@@ -215,6 +219,20 @@ class ReadoutTrainer(Trainer):  # type: ignore[misc]
                 f"fine-tuning: the loss is {loss.item()} at step {self.state.global_step}; lower training.learning_rate"
             )
         return (loss, {}) if return_outputs else loss
+
+
+class EpochSampler(LengthGroupedSampler):  # type: ignore[misc]
+    """Batches of like length in an order that seed and epoch alone decide: a resumed training sees the same ones."""
+
+    def __init__(self, batch_size: int, lengths: list[int], seed: int) -> None:
+        """`lengths` of the instances."""
+        super().__init__(batch_size, lengths=lengths, generator=torch.Generator())
+        self._seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Trainer before each epoch."""
+        self.generator.manual_seed(self._seed * 1_000_003 + epoch)
 
 
 class Steps(TrainerCallback):  # type: ignore[misc]
