@@ -56,6 +56,8 @@ class Context:
         training: configuration file for studies that retrain; None takes the index's own.
         name: the index's name at the server.
         quiet: no progress on stderr.
+        limit: at most so many queries and tests, for a taste.
+        base: directory that file names in the settings are seen from.
     """
 
     client: Client

@@ -1,0 +1,157 @@
+"""The paper's public findings beside the results: findings.py RESULTS writes RESULTS/README.md.
+
+It reads RESULTS/<task>/<study>/result.json. A finding holds where the whole 95 % interval is on its side, does not hold where it is
+on the other, and is open in between. Nothing is written by hand: a test makes the page anew and compares.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+Tables = Mapping[str, Any]
+TASKS = {"nli": "NLI (MNLI, HANS)", "averitec": "fact checking (AVeriTeC)", "csqa": "commonsense questions (CommonsenseQA)"}
+IA = ("grad-dot", "grad-cos", "influence/hessian", "influence/fisher")
+HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
+INTRODUCTION = """\
+# The paper's findings beside these results
+
+Made by `python tests/recipes/findings.py tests/results` from the files beside it. Yu, Atanasova and Augenstein (ACL 2024) measured
+OPT-125m, BLOOM-560m and Pythia-410m; these are first layers of SmolLM2-135M on two CPU cores, with the definitions of the main
+README. A finding **holds** where the whole bootstrap 95 % interval is on its side, **does not hold** where it is on the other, and is
+**open** in between. Nothing was tuned towards the paper.
+"""
+
+
+def row(results: Tables, study: str, table: str, **wanted: Any) -> Row | None:
+    """The row of a table that has these values."""
+    rows = results.get(study, {}).get("tables", {}).get(table, [])
+    return next((each for each in rows if all(each.get(key) == value for key, value in wanted.items())), None)
+
+
+def shown(found: Row) -> str:
+    """A mean with its interval."""
+    return f"{found['mean']:.3g} ({found['low']:.3g} to {found['high']:.3g})"
+
+
+def verdict(found: Row, bound: float, *, above: bool) -> str:
+    """Whether the interval lies on the finding's side of a bound."""
+    on_side, off_side = (found["low"] > bound, found["high"] < bound) if above else (found["high"] < bound, found["low"] > bound)
+    return HOLDS if on_side else FAILS if off_side else OPEN
+
+
+def cell(found: Row | None, bound: float, *, above: bool) -> str:
+    """A figure and its verdict."""
+    return "not measured" if found is None else f"{shown(found)}: **{verdict(found, bound, above=above)}**"
+
+
+def unchanged(mode: str, r: int, bound: float) -> Callable[[Tables], str]:
+    """Share of unchanged predictions by NA."""
+    return lambda results: cell(
+        row(results, "faithfulness", "faithfulness", method="na", mode=mode, r=r, measure="unchanged"), bound, above=True
+    )
+
+
+def intervention_alone(results: Tables) -> str:
+    """What zeroing every neuron does by itself."""
+    found = row(results, "faithfulness", "faithfulness", method="any", mode="keep", r=0, measure="unchanged")
+    return "not measured" if found is None else shown(found)
+
+
+def subsets(results: Tables) -> str:
+    """Subsets that are better than random ones of their size."""
+    rows = results.get("finetune-subsets", {}).get("tables", {}).get("accuracy", [])
+    compared = [each for each in rows if each["measure"] == "above random" and each["end"] == "most"]
+    if not compared:
+        return "not measured"
+    better = [each for each in compared if each["low"] > 0]
+    named = ", ".join(f"{each['method']} {each['fraction']:.0%} by {shown(each)}" for each in better)
+    return f"{len(better)} of {len(compared)} better{f' ({named})' if named else ''}: **{FAILS if better else HOLDS}**"
+
+
+def different(table: str, a: str, others: tuple[str, ...]) -> Callable[[Tables], str]:
+    """The largest share of what NA finds that an IA method finds too."""
+
+    def find(results: Tables) -> str:
+        found = [each for other in others if (each := row(results, "overlap", table, a=a, b=other))]
+        return cell(max(found, key=lambda each: float(each["mean"]), default=None), 0.5, above=False)
+
+    return find
+
+
+def more_diverse(results: Tables) -> str:
+    """Mean cosine of the most influential tenth: NA-Instances against the most diverse IA method."""
+    own = row(results, "diversity", "diversity", method="na-instances", measure="cosine")
+    others = [each for name in IA if (each := row(results, "diversity", "diversity", method=name, measure="cosine"))]
+    return against(own, min(others, key=lambda each: float(each["mean"]), default=None), lower=True)
+
+
+def exposes(results: Tables) -> str:
+    """Word overlap behind wrong answers: NA-Instances against the IA method that shows most of it."""
+    own = row(results, "artefacts", "artefacts", method="na-instances", marker="word overlap")
+    others = [each for name in IA if (each := row(results, "artefacts", "artefacts", method=name, marker="word overlap"))]
+    return against(own, max(others, key=lambda each: float(each["mean"]), default=None), lower=False)
+
+
+def against(own: Row | None, other: Row | None, *, lower: bool) -> str:
+    """NA-Instances beside an IA method, judged by whether their intervals part."""
+    if own is None or other is None:
+        return "not measured"
+    first, second = (own, other) if lower else (other, own)
+    found = HOLDS if first["high"] < second["low"] else FAILS if second["high"] < first["low"] else OPEN
+    return f"{shown(own)} against {shown(other)} ({other['method']}): **{found}**"
+
+
+FINDINGS: dict[str, Callable[[Tables], str]] = {
+    "Keeping the single most important neuron preserves over 80 % of predictions": unchanged("keep", 1, 0.8),
+    "(keeping none, for comparison)": intervention_alone,
+    "Suppressing the 100 most important leaves over 90 % unchanged": unchanged("suppress", 100, 0.9),
+    "Influential subsets do no better than random ones of the same size": subsets,
+    "IA and NA find largely different instances (the largest share of NA-Instances' ten that an IA method finds too)": different(
+        "shared_instances", "na-instances", IA
+    ),
+    "IA and NA find largely different neurons (the largest share of NA's ten that IA-Neurons of a method finds too)": different(
+        "shared_neurons", "na", tuple(f"ia-neurons/{name}" for name in IA)
+    ),
+    "NA finds more diverse instances (mean cosine of states in the most influential tenth)": more_diverse,
+    "NA is better at exposing artefacts (word overlap of the instances behind wrong answers)": exposes,
+}
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """Results of a task, by study."""
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*/result.json"))}
+
+
+def page(results: Mapping[str, Tables]) -> str:
+    """The page of all tasks."""
+    lines = [INTRODUCTION]
+    for task, studies in results.items():
+        about = next(iter(studies.values()))
+        index, limit = about["index"], about["limit"]
+        lines += [
+            f"## {TASKS[task]}",
+            "",
+            f"{index['model']}, {index['layers']} layers of {index['units']} units, {index['instances']} training instances, "
+            f"{studies.get('overlap', about)['facts'].get('queries', '?')} queries, seed {about['seed']}"
+            f"{f', limited to {limit}' if limit else ''}; "
+            f"{sum(each['times']['seconds'] for each in studies.values()) / 60:.0f} minutes of studies.",
+            "",
+            "| the paper finds | here |",
+            "|---|---|",
+            *(f"| {finding} | {measure(studies)} |" for finding, measure in FINDINGS.items()),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def main(directory: Path) -> None:
+    """Write the page."""
+    results = {task: found for task in TASKS if (found := read(directory / task))}
+    (directory / "README.md").write_text(page(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

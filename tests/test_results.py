@@ -1,0 +1,44 @@
+"""Results that are committed: the page of findings says what they say."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recipes import findings
+
+RESULTS = Path(__file__).parent / "results"
+ROW = {"mean": 0.5, "n": 10}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "above", "expected"),
+    [
+        (0.81, 0.9, True, findings.HOLDS),
+        (0.7, 0.79, True, findings.FAILS),
+        (0.7, 0.9, True, findings.OPEN),
+        (0.1, 0.2, False, findings.HOLDS),
+        (0.81, 0.9, False, findings.FAILS),
+    ],
+)
+def test_a_finding_is_judged_by_the_whole_interval(low: float, high: float, above: bool, expected: str) -> None:
+    assert findings.verdict({"low": low, "high": high, **ROW}, 0.8, above=above) == expected
+
+
+def accuracy(low: float) -> Mapping[str, Any]:
+    """Results of one subset."""
+    compared = {"method": "grad-cos", "end": "most", "fraction": 0.5, "measure": "above random", "low": low, "high": 0.3, **ROW}
+    return {"finetune-subsets": {"tables": {"accuracy": [compared]}}}
+
+
+def test_subsets_count_as_better_only_where_the_whole_interval_is() -> None:
+    assert findings.subsets(accuracy(-0.1)) == "0 of 1 better: **holds**"
+    assert findings.subsets(accuracy(0.1)) == "1 of 1 better (grad-cos 50% by 0.5 (0.1 to 0.3)): **does not hold**"
+    assert findings.subsets({}) == "not measured"
+
+
+def test_the_page_of_findings_is_made_from_the_results_beside_it() -> None:
+    results = {task: found for task in findings.TASKS if (found := findings.read(RESULTS / task))}
+    page = RESULTS / "README.md"
+    assert (page.read_text() if page.exists() else None) == (findings.page(results) if results else None)
