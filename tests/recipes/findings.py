@@ -1,7 +1,7 @@
 """The paper's public findings beside the results: findings.py RESULTS writes RESULTS/README.md.
 
-It reads RESULTS/<task>/<study>/result.json. A finding holds where the whole 95 % interval is on its side, does not hold where it is
-on the other, and is open in between. Nothing is written by hand: a test makes the page anew and compares.
+It reads RESULTS/<task>/<study>/result.json. A finding holds where the whole 95 % interval is on its side, does not hold where it
+is on the other, and is open in between. Nothing is written by hand: a test makes the page anew and compares.
 """
 
 import json
@@ -18,10 +18,10 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
 INTRODUCTION = """\
 # The paper's findings beside these results
 
-Made by `python tests/recipes/findings.py tests/results` from the files beside it. Yu, Atanasova and Augenstein (ACL 2024) measured
-OPT-125m, BLOOM-560m and Pythia-410m; these are first layers of SmolLM2-135M on two CPU cores, with the definitions of the main
-README. A finding **holds** where the whole bootstrap 95 % interval is on its side, **does not hold** where it is on the other, and is
-**open** in between. Nothing was tuned towards the paper.
+Made by `python tests/recipes/findings.py tests/results` from the files beside it. Yu, Atanasova and Augenstein (ACL 2024)
+measured OPT-125m, BLOOM-560m and Pythia-410m; these are first layers of SmolLM2-135M on two CPU cores, with the definitions of
+the main README. A finding **holds** where the whole bootstrap 95 % interval is on its side, **does not hold** where it is on the
+other, and is **open** in between. Nothing was tuned towards the paper.
 """
 
 
