@@ -50,7 +50,8 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
     tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
     figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
-    figures["accuracy"] = {Path(path).name: float(evaluate(reader, data)[1].mean()) for path, data in tests.items()}
+    with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
+        figures["accuracy"] = {Path(path).name: float(evaluate(reader, data, advance)[1].mean()) for path, data in tests.items()}
     save(reader.arch, start.tokenizer, config, figures, out)
     shutil.rmtree(work_dir(out), ignore_errors=True)
     return figures
@@ -268,7 +269,7 @@ class Keep(TrainerCallback):  # type: ignore[misc]
 
 
 def evaluate(
-    reader: TaskReader, instances: Sequence[Instance], budget: int = 4096
+    reader: TaskReader, instances: Sequence[Instance], advance: Advance = lambda _count: None, budget: int = 4096
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Loss of the label [n], and whether it (for causal-lm: each token of the target) is the most probable [n]."""
     losses, right = np.zeros(len(instances)), np.zeros(len(instances), bool)
@@ -280,6 +281,7 @@ def evaluate(
                 said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
                 losses[at] = reading.loss.double().cpu().numpy()
                 right[at] = [answer == expected(instance) for answer, instance in zip(said, group, strict=True)]
+            advance(len(rows))
     return losses, right
 
 
