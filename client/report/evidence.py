@@ -1,0 +1,174 @@
+"""Evidence for single answers, ready to be shown: what each query is, what stands behind it, and its neurons."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from attridex.client.report.neuron_map import Neuron, neuron_map
+from attridex.client.report.numbers import number
+from attridex.client.report.tables import Row, distinct, pick
+
+Texts = Mapping[str, Mapping[str, Any]]
+LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record as it is shown.
+
+    Attributes:
+        label: its label; empty where it has none.
+        texts: name and text of each field that tells it from others.
+        marks: names of boolean columns that are true of it.
+        others: the rest, in one line.
+    """
+
+    label: str = ""
+    texts: tuple[tuple[str, str], ...] = ()
+    marks: tuple[str, ...] = ()
+    others: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A training instance that a method found."""
+
+    id: str
+    score: str
+    record: Shown
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of the top neurons and what the model then says."""
+
+    name: str
+    predicted: str
+    probability: float
+    change: float
+    flipped: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query with its evidence.
+
+    Attributes:
+        right: whether the prediction is the gold label; None where there is none.
+        found: method and its hits, best first.
+        map: the neurons as SVG; None where there are none.
+    """
+
+    id: str
+    record: Shown
+    predicted: str
+    probability: float
+    loss: float | None
+    gold: str
+    right: bool | None
+    found: tuple[tuple[str, tuple[Hit, ...]], ...]
+    neurons: tuple[Neuron, ...]
+    map: Markup | None
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Texts of queries and instances.
+
+    Attributes:
+        texts: fields by "query ID" or instance id; may be empty.
+        names: fields that are texts, not categories or numbers.
+    """
+
+    texts: Texts
+    names: tuple[str, ...]
+
+    def of(self, name: str) -> Shown:
+        """A record; nothing of it where the texts were not passed on."""
+        return shown(self.texts.get(name, {}), self.names)
+
+
+def answers(result: Mapping[str, Any], texts: Texts) -> tuple[Answer, ...]:
+    """All queries of a result; `texts` may be empty."""
+    records = Records(texts, text_fields(texts))
+    return tuple(answer(page, result, records) for page in result["tables"].get("pages", []))
+
+
+def answer(page: Row, result: Mapping[str, Any], records: Records) -> Answer:
+    """One query."""
+    name, gold = page["query"], page.get("gold")
+    hits, neurons = (pick(result["tables"].get(table, []), query=name) for table in ("hits", "neurons"))
+    own = tuple(Neuron(row["layer"], row["unit"], row["score"]) for row in neurons)
+    return Answer(
+        id=name, record=records.of(f"query {name}"),
+        predicted=str(page["predicted"]), probability=page["probability"], loss=page.get("loss"),
+        gold="" if gold is None else str(gold), right=None if gold is None else is_right(page, result),
+        found=found_by(hits, records), neurons=own, map=drawn(own, name, result["facts"]) if own else None,
+        edits=tuple(edit(each, page) for each in page.get("edits", [])),
+    )  # fmt: skip
+
+
+def is_right(page: Row, result: Mapping[str, Any]) -> bool:
+    """Whether the prediction is the gold label, or one of the outputs that it stands for in this run."""
+    gold = str(page["gold"])
+    return page["predicted"] in result["common"].get("same", {}).get(gold, (gold,))
+
+
+def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[Hit, ...]], ...]:
+    """Methods, each with its hits."""
+    return tuple(
+        (method, tuple(Hit(hit["id"], number(hit["score"]), records.of(hit["id"])) for hit in pick(hits, method=method)))
+        for method in distinct(hits, "method")
+    )
+
+
+def drawn(neurons: Sequence[Neuron], query: str, size: Mapping[str, int]) -> Markup:
+    """The map of a query's neurons."""
+    label = f"The {len(neurons)} top neurons of query {query} by layer and unit; their scores are listed below"
+    return neuron_map(neurons, size["layers"], size["units"], label)
+
+
+def edit(found: Mapping[str, Any], page: Row) -> Edit:
+    """An edit beside the unedited answer: "suppress 10" is "top 10 suppressed"."""
+    mode, _, size = found["name"].partition(" ")
+    neurons = "neuron" if size == "1" else f"{size} neurons"
+    name = f"only the top {neurons} kept" if mode == "keep" else f"top {neurons} suppressed"
+    changed = found["predicted"] != page["predicted"]
+    return Edit(name, str(found["predicted"]), found["probability"], found["probability"] - page["probability"], changed)
+
+
+def text_fields(texts: Texts) -> tuple[str, ...]:
+    """Fields that tell records apart, in the order of the queries: most of their values stand only once.
+
+    Results do not say which columns are texts; a category or a number repeats, a text hardly ever does.
+    """
+    values: dict[str, list[str]] = {}
+    for record in texts.values():
+        for name, value in record.items():
+            if name != LABEL and isinstance(value, str | list):
+                values.setdefault(name, []).append(plain(value))
+    return tuple(name for name, found in values.items() if len(set(found)) > len(found) / 2)
+
+
+def shown(record: Mapping[str, Any], names: Sequence[str]) -> Shown:
+    """A record as texts, label, marks and the rest."""
+    rest = {key: value for key, value in record.items() if key != LABEL and key not in names and value not in (None, "", False)}
+    return Shown(
+        label=plain(record.get(LABEL, "")),
+        texts=tuple((name, plain(record[name])) for name in names if name in record),
+        marks=tuple(key.replace("_", " ") for key, value in rest.items() if value is True),
+        others="; ".join(f"{key.replace('_', ' ')}: {plain(value)}" for key, value in rest.items() if value is not True),
+    )
+
+
+def plain(value: Any) -> str:
+    """A field as text; a list as its items."""
+    if isinstance(value, list):
+        return " | ".join(map(plain, value))
+    if isinstance(value, float):
+        return number(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else str(value)
