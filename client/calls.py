@@ -25,6 +25,8 @@ class Query:
     @classmethod
     def record(cls, record: Mapping[str, Any], id: str | None = None) -> "Query":
         """A record with the corpus's columns."""
+        if not isinstance(record, Mapping):
+            raise UsageError(f"a query must be a record (a dict) or a Query, this is {record!r}")
         fields = struct_pb2.Struct()
         try:
             fields.update(dict(record))

@@ -30,6 +30,7 @@ def info(message: pb.AnswerInfo) -> models.Info:
         curvature=message.curvature,
         damping=message.damping if message.HasField("damping") else None,
         label=LABELS.get(message.label),
+        structure=message.structure,
     )
 
 

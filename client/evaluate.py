@@ -64,13 +64,13 @@ def check_job(out: Path, settings: Mapping[str, Any]) -> None:
     """Bind a file to what is asked."""
     job = out.with_name(f"{out.name}.job")
     content = json.dumps(settings, sort_keys=True, indent=1)
-    if not job.exists():
-        if out.exists():
-            raise UsageError(f"{out}: there already, and not from a job of this kind; choose another --out")
+    if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = job.with_name(f".{job.name}.tmp")
         temporary.write_text(content)
         os.replace(temporary, job)
+    elif not job.exists():
+        raise UsageError(f"{out}: there already, and not from a job of this kind; choose another --out")
     elif json.loads(job.read_text()) != json.loads(content):
         raise UsageError(f"{out}: begun with other settings or another index version (see {job}); choose another --out")
 

@@ -38,6 +38,7 @@ class Info:
         sign: what a positive score means.
         scale: the formula and unit of a score.
         exact: whether no approximation was used; else `recall` is the measured one, or `scale` says what was measured.
+        structure: what found the hits, where they were found approximately.
     """
 
     index: str
@@ -51,6 +52,7 @@ class Info:
     curvature: str
     damping: float | None
     label: str | None
+    structure: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ def head(info: models.Info, query_id: str, prediction: models.Prediction | None)
     """Keys that every line begins with."""
     predicted = (prediction.predicted or None) if prediction else None
     line: dict[str, Any] = {"query": query_id, "predicted": predicted, "method": info.method}
+    if prediction and prediction.greedy:
+        line["greedy"] = prediction.greedy
     if info.damping is not None:
         line |= {"curvature": info.curvature, "damping": info.damping}
     return line
@@ -21,8 +23,11 @@ def head(info: models.Info, query_id: str, prediction: models.Prediction | None)
 
 def tail(info: models.Info) -> dict[str, Any]:
     """Keys that every line ends with."""
-    line: dict[str, Any] = {"index_version": info.index_version, "exact": info.exact}
-    return line if info.recall is None else {**line, "recall": info.recall}
+    line: dict[str, Any] = {"sign": info.sign, "scale": info.scale}
+    if info.label:
+        line["label"] = info.label
+    line |= {"index_version": info.index_version, "exact": info.exact}
+    return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
 def neuron(value: models.NeuronScore) -> dict[str, Any]:
@@ -60,7 +65,6 @@ def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
             **head(answer.info, result.query_id, result.baseline),
             "probabilities": last,
             "baseline": baseline,
-            **({"greedy": result.baseline.greedy} if result.baseline.greedy else {}),
             "interventions": [
                 {
                     "name": each.name,
@@ -96,20 +100,29 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
             console.print(texts[result.query_id], style="dim", markup=False, highlight=False)
         console.print(table)
     info = answer.info
-    found = "" if info.recall is None else f"; found approximately, recall@10 {info.recall:.3f} measured on this index"
-    console.print(f"{info.method}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
+    how = "" if info.damping is None else f", {info.curvature}, damping {info.damping:.3g}"
+    found = "" if info.recall is None else f"; found approximately by {info.structure}, recall@10 {info.recall:.3f} measured on this index"
+    console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 
 def instance_table(result: models.InstancesResult) -> Table:
     """Hits of a query."""
     names = list(result.hits[0].fields) if result.hits else []
-    table = Table("rank", "score", box=None, pad_edge=False)
+    table = Table("rank", box=None, pad_edge=False)
+    table.add_column("score", no_wrap=True, overflow="ignore")
     table.add_column("instance", no_wrap=True, overflow="ignore")  # the id is what --instance asks for: never cut
     for name in names:
         table.add_column(name, overflow="fold")
     for hit in result.hits:
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(str(hit.fields.get(name, "")) for name in names))
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(shown(hit.fields.get(name)) for name in names))
     return table
+
+
+def shown(value: Any) -> str:
+    """A column's value in a table."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def neuron_table(result: models.NeuronsResult) -> Table:
@@ -117,6 +130,9 @@ def neuron_table(result: models.NeuronsResult) -> Table:
     table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
     for rank, value in enumerate(result.neurons, 1):
         table.add_row(str(rank), str(value.layer), str(value.unit), f"{value.score:.4g}")
+    asked = sum(len(value.instance_ids) for value in result.neurons)
+    if asked > len(result.neurons):
+        table.caption = f"{asked} instances name {len(result.neurons)} distinct neurons"
     return table
 
 

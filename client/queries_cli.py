@@ -110,7 +110,7 @@ def fields_of(client: Client, fields: str) -> list[str]:
     if fields:
         return [name.strip() for name in fields.split(",")]
     own = ("row", "id", "content_hash", "predicted", "loss", "gradient_norm", "tokens", "truncated")
-    return [name for name in client.get_index().columns if name not in own]
+    return [name for name in client.get_index().columns if name not in own and not name.startswith("self_influence")]
 
 
 def run(

@@ -8,6 +8,7 @@ import torch
 from attridex.indexer.config import Config
 from attridex.indexer.engines import local
 from attridex.indexer.layout import Manifest, write_lock
+from attridex.indexer.models import checkpoint_rates
 from attridex.indexer.plan import bind, make_plan, survey_corpus
 from attridex.indexer.signatures import Signer
 from attridex.indexer.versions import commit
@@ -35,6 +36,8 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
     """
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
+    rates = checkpoint_rates(config.model)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"checkpoint_rates": rates})})
     found = survey_corpus(config)
     signer = Signer.load(config)
     plan = make_plan(config, found, signer)

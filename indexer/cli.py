@@ -49,11 +49,13 @@ def build(
     if dry:
         forecast(config, out, as_json)
         return
-    from attridex.indexer.build import build as run
     from attridex.indexer.config import load_config
     from attridex.indexer.errors import NumericError
 
-    built = run(load_config(config), out, show_progress=True)
+    loaded = load_config(config)  # before what is slow to import: a typo is said at once
+    from attridex.indexer.build import build as run
+
+    built = run(loaded, out, show_progress=True)
     manifest = built.manifest
     if as_json:
         emit({**summary(manifest), "signed": built.signed, "bytes": size_of(out)})
@@ -61,7 +63,7 @@ def build(
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
         say(
             f"{out}: version {manifest.version}, {manifest.instances} instances "
-            f"({built.signed} signed now{cut}), {human(size_of(out))}"
+            f"({built.signed} indexed now{cut}), {human(size_of(out))}"
         )
     if manifest.bad and not skip_bad:
         first = manifest.bad[0]
@@ -77,9 +79,11 @@ def forecast(config: Path, out: Path, as_json: bool) -> None:
     from rich.table import Table
 
     from attridex.indexer.config import load_config
+
+    loaded = load_config(config)
     from attridex.indexer.dry_run import dry_run
 
-    found = dry_run(load_config(config), out)
+    found = dry_run(loaded, out)
     if as_json:
         emit(found.facts())
         return
@@ -171,9 +175,11 @@ def finetune(
 ) -> None:
     """Fine-tune a model on a configuration's corpus (its training section), rendered as the index renders it."""
     from attridex.indexer.config import load_config
+
+    loaded = load_config(config)
     from attridex.indexer.training import finetune as run
 
-    figures = run(load_config(config), out)
+    figures = run(loaded, out)
     if as_json:
         emit({"model": str(out), **figures})
         return

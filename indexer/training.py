@@ -20,14 +20,11 @@ from attridex.indexer.config import Config, Task, TrainingConfig
 from attridex.indexer.corpus import read_file, rendered
 from attridex.indexer.errors import InputError, NumericError
 from attridex.indexer.gradients import final_states
-from attridex.indexer.layout import dumps, publish, write_synced
+from attridex.indexer.layout import TRAINING_RECORD, dumps, publish, write_synced
 from attridex.indexer.models import auto_model, check_task, load_hf_config, positions, quiet_transformers, renderer_for
 from attridex.indexer.objectives import OBJECTIVES, Reading, collate
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.tasks import Instance, Renderer
-
-RECORD = "finetune.json"
-"""Written beside the weights: configuration, seed and figures of the training."""
 
 
 def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[str, Any]:
@@ -265,7 +262,7 @@ class Keep(TrainerCallback):  # type: ignore[misc]
         if state.global_step in self._wanted:
             with publish(self._directory / f"kept-{state.global_step:06d}") as directory, quiet_transformers():
                 model.save_pretrained(directory)
-                write_synced(directory / RECORD, dumps({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
+                write_synced(directory / TRAINING_RECORD, dumps({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
 
 
 def evaluate(
@@ -296,6 +293,6 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
     with publish(out) as directory, quiet_transformers():
         arch.model.save_pretrained(directory)  # type: ignore[operator]
         tokenizer.save_pretrained(directory)
-        write_synced(directory / RECORD, dumps({"config": config.model_dump(mode="json"), **figures}))
+        write_synced(directory / TRAINING_RECORD, dumps({"config": config.model_dump(mode="json"), **figures}))
         for kept in sorted(work_dir(out).glob("kept-*")):
             shutil.copytree(kept, directory / kept.name.replace("kept", "checkpoint"))

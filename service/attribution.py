@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from attridex.service import methods
 from attridex.service.approximate import approximate_top
 from attridex.service.catalogue import Catalogue
-from attridex.service.checks import check_fields, check_intervention, check_k, check_r
+from attridex.service.checks import check_fields, check_intervention, check_k, check_label, check_r
 from attridex.service.combine import Weighted, scores, summed_neurons, top_neurons
 from attridex.service.encoder import Encoder, Need
 from attridex.service.errors import ServiceError
@@ -136,6 +136,7 @@ class Attribution(Catalogue):
         timings = Timings()
         meaning = methods.check_choice("aggregate", request.aggregate, methods.AGGREGATES)
         with self.store.version() as version:
+            meaning = methods.of_task(meaning, version.manifest.task)
             check_k(version, request.instances, "instances")
             check_r(version, request.r)
             wanted = InstancesRequest(request.queries, request.scoring, request.instances, request.where, request.label)
@@ -148,8 +149,8 @@ class Attribution(Catalogue):
             ]
             info = Info(
                 ia.index_version, f"{ia.method}/{request.aggregate}", meaning.sign, meaning.scale,
-                exact=ia.exact, recall=ia.recall, timings=timings, curvature=ia.curvature, damping=ia.damping,
-                label=ia.label, index=self.name,
+                exact=ia.exact, recall=ia.recall, structure=ia.structure, timings=timings,
+                curvature=ia.curvature, damping=ia.damping, label=ia.label, index=self.name,
             )  # fmt: skip
         return Answer(info, tuple(results))
 
@@ -172,6 +173,7 @@ class Attribution(Catalogue):
         timings = Timings()
         with self.store.version() as version:
             label = request.label or self._label(version)
+            check_label(version, label)
             need = Need(True, version.manifest.neurons, label)
             asked = self._reader.ask(version, request.queries, need, timings, checkpoint, ("record", "instance_id"), sign=True)
             results = [self._signature(version, one) for one in asked]
@@ -202,7 +204,8 @@ class Attribution(Catalogue):
             version, settings.method, settings.meaning, timings,
             curvature=settings.curvature, damping=settings.damping, label=settings.label,
         )  # fmt: skip
-        return asked, found, replace(info, exact=recall is None, recall=recall)
+        structure = "" if recall is None else settings.approximate
+        return asked, found, replace(info, exact=recall is None, recall=recall, structure=structure)
 
     def _nearest(
         self,
@@ -372,6 +375,7 @@ class Attribution(Catalogue):
         label: LabelSource | None = None,
         exact: bool = True,
     ) -> Info:
+        meaning = methods.of_task(meaning, version.manifest.task)
         return Info(
             version.manifest.version, method, meaning.sign, meaning.scale, exact,
             timings=timings, curvature=curvature, damping=damping, label=label, index=self.name,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from attridex.service import methods
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.planner import check_column
-from attridex.service.requests import Intervention
+from attridex.service.requests import Intervention, LabelSource
 from attridex.service.store import IndexVersion
 
 
@@ -31,6 +31,12 @@ def check_fields(version: IndexVersion, fields: Sequence[str]) -> None:
         check_column(version.manifest, name, "fields")
 
 
+def check_label(version: IndexVersion, label: LabelSource) -> None:
+    """Refuse the predicted label where there is none."""
+    if label == "predicted" and version.manifest.task == "causal-lm":
+        raise InvalidArgumentError("label = 'predicted': causal-lm has no predicted label, its loss is the target's", "label")
+
+
 def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) -> None:
     """Refuse a vector of another size, or with numbers that are none."""
     dim = version.manifest.gradient_dim
@@ -40,16 +46,15 @@ def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) 
         raise InvalidArgumentError(f"query '{name}': the vector holds NaN or infinity", "queries")
 
 
-def check_neuron_ids(version: IndexVersion, neurons: Sequence[tuple[int, int]], name: str) -> None:
-    """Refuse neurons that the model does not have."""
+def check_neuron_ids(version: IndexVersion, neurons: Sequence[tuple[int, int]], whose: str, field: str = "queries") -> None:
+    """Refuse neurons that the model does not have; `whose` names the query or intervention."""
     model = version.manifest.model
     if not neurons:
-        raise InvalidArgumentError(f"query '{name}': no neurons given", "queries")
+        raise InvalidArgumentError(f"{whose}: no neurons given", field)
     for layer, unit_number in neurons:
         if not (0 <= layer < model.layers and 0 <= unit_number < model.units):
             raise InvalidArgumentError(
-                f"query '{name}': neuron {layer}-{unit_number}: there are {model.layers} layers of {model.units} units, from 0",
-                "queries",
+                f"{whose}: neuron {layer}-{unit_number}: there are {model.layers} layers of {model.units} units, from 0", field
             )
 
 
@@ -57,7 +62,7 @@ def check_intervention(version: IndexVersion, intervention: Intervention) -> Non
     """Refuse an intervention that cannot be carried out."""
     if intervention.neurons is not None:
         if intervention.neurons:
-            check_neuron_ids(version, intervention.neurons, intervention.name or "intervention")
+            check_neuron_ids(version, intervention.neurons, f"intervention '{intervention.name}'", "interventions")
         return
     check_r(version, intervention.r)
     if intervention.method == "na":

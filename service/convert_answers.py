@@ -46,6 +46,7 @@ def info(value: Info) -> pb.AnswerInfo:
         scale=value.scale,
         exact=value.exact,
         recall=value.recall,
+        structure=value.structure,
         timings=pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search),
         curvature=value.curvature,
         damping=value.damping,

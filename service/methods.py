@@ -75,6 +75,28 @@ AGGREGATES = {
 PROBABILITIES = Meaning("probability of each label", "softmax over the model's outputs, 0 to 1")
 
 
+TARGET = Meaning("mean probability of the target's tokens, under the model", "0 to 1, mean over the target's tokens")
+"""What Predict gives for a language model."""
+
+
+def of_task(meaning: Meaning, task: str) -> Meaning:
+    """A meaning in a task's words: a language model's scores are of its target, not of a label."""
+    if task != "causal-lm":
+        return meaning
+    if meaning is PROBABILITIES:
+        return TARGET
+    words = (
+        ("P(predicted label)", "P(target), the mean probability of the target's tokens"),
+        ("the probability of the predicted label", "P(target)"),
+        ("the probability of that instance's predicted label", "P(target) of that instance"),
+        ("the predictions of", "P(target) of"),
+    )
+    sign, scale = meaning.sign, meaning.scale
+    for said, meant in words:
+        sign, scale = sign.replace(said, meant), scale.replace(said, meant)
+    return Meaning(sign, scale)
+
+
 def check_choice(kind: str, name: str, known: dict[str, Meaning]) -> Meaning:
     """The meaning of a method.
 

@@ -90,7 +90,7 @@ class Reader:
             check_vector(version, query.vector, name)
         if query.neurons is not None:
             methods.check_neurons(version.manifest)
-            check_neuron_ids(version, query.neurons, name)
+            check_neuron_ids(version, query.neurons, f"query '{name}'")
         return Asked(query, name, None if query.instance_id is None else version.row_of(query.instance_id))
 
     def rendered(self, version: IndexVersion, one: Asked) -> "Rendered":

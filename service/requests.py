@@ -164,6 +164,7 @@ class Info:
     scale: str = ""
     exact: bool = True
     recall: float | None = None
+    structure: str = ""
     timings: Timings = field(default_factory=Timings)
     curvature: str = ""
     damping: float | None = None

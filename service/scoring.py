@@ -15,6 +15,7 @@ from attridex.indexer.randomness import uniforms
 from attridex.indexer.spectrum import Filter, inverse, lissa, lissa_fits
 from attridex.service import methods
 from attridex.service.approximate import structure_of
+from attridex.service.checks import check_label
 from attridex.service.encoder import Need
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reader import Asked
@@ -43,6 +44,7 @@ class Settings:
     seed: int = 0
     approximate: str = ""
     recall: float | None = None
+    rates: tuple[float, ...] = ()
 
     @property
     def need(self) -> Need:
@@ -59,7 +61,11 @@ class Settings:
     def meaning(self) -> methods.Meaning:
         """Sign and scale of the scores, in words."""
         found = methods.INSTANCE_METHODS[self.method]
-        settings = {"lissa": f"; scale = {self.lissa_scale:g}, depth = {self.lissa_depth}", "random": f"; seed = {self.seed}"}
+        settings = {
+            "lissa": f"; scale = {self.lissa_scale:g}, depth = {self.lissa_depth}",
+            "random": f"; seed = {self.seed}",
+            "tracin": f"; learning rates {', '.join(f'{rate:.3g}' for rate in self.rates)}",
+        }
         return methods.Meaning(found.sign, found.scale + settings.get(self.method, ""))
 
 
@@ -72,6 +78,7 @@ def settle(version: IndexVersion, wanted: Scoring, label: LabelSource) -> Settin
     """
     method = wanted.method
     methods.check_choice("method", method, methods.INSTANCE_METHODS)
+    check_label(version, label)
     methods.check_settings(wanted)
     methods.check_indexed(version.manifest, method)
     if method in ("influence", "lissa"):
@@ -88,6 +95,7 @@ def settle(version: IndexVersion, wanted: Scoring, label: LabelSource) -> Settin
         LISSA_DEPTH if wanted.lissa_depth is None else wanted.lissa_depth,
         wanted.seed or 0,
         *structure_of(version.manifest, wanted, curvature),
+        tuple(version.manifest.config["model"]["checkpoint_rates"]),
     )
     if method == "lissa" and not lissa_fits(version.spectrum(curvature), settings.damping or 0.0, settings.lissa_scale):
         least = version.spectrum(curvature).largest / (2 - (settings.damping or 0.0))
@@ -146,7 +154,7 @@ def at_checkpoints(version: IndexVersion, one: Asked) -> Float64:
     made = one.signature.tracin if one.signature is not None else None
     vector = version.vector(version.tracin, one.row or 0) if made is None else made.astype(np.float64)
     model = version.manifest.config["model"]
-    rates = np.array(model["checkpoint_rates"] or [1.0] * len(model["checkpoints"]))
+    rates = np.array(model["checkpoint_rates"])
     return np.asarray(vector * np.repeat(rates, len(vector) // len(rates)))
 
 

@@ -39,7 +39,7 @@ def run(context: Context, config: Config) -> Results:
     methods = list(context.methods)
     if config.lissa and "lissa" in context.index.methods:
         methods.append(f"lissa/{context.index.curvatures[0]}")
-    found = {method: scores(context, method, context.common.label) for method in methods}
+    found = {method: scores(context, method, context.label) for method in methods}
     rows = correlations(found, [query.id for query in context.queries])
     table = [
         {"a": a, "b": b, **mean_interval([row["rho"] for row in rows if (row["a"], row["b"]) == (a, b)], context.seed).columns()}
@@ -101,12 +101,12 @@ def hits(context: Context, method: str, structure: str | None, k: int) -> dict[s
 
     def build(batch: list[dict[str, Any]]) -> pb.AttributeStreamRequest:
         options = arguments(method, context.seed)
-        request = calls.attribute_instances("", batch, k=k, label=context.common.label, approximate=structure, **options)
+        request = calls.attribute_instances("", batch, k=k, label=context.label, approximate=structure, **options)
         return pb.AttributeStreamRequest(attribute_instances=request)
 
     found = context.ask(
         f"agreement/{method}-{structure or 'exact'}", context.queries, build, lines,
-        settings={"method": method, "structure": structure, "k": k, "label": context.common.label},
+        settings={"method": method, "structure": structure, "k": k, "label": context.label},
     )  # fmt: skip
     return {line["query"]: (line["ids"], line["scores"]) for line in found}
 

@@ -183,11 +183,11 @@ def retrieved(context: Context, config: Config, method: str, wrong: Sequence[Ask
     found = context.ask(
         f"artefacts/{method.replace('/', '-')}", wrong,
         lambda batch: instances_request(
-            method, batch, k=k, label=context.common.label, seed=context.seed, fields=fields(config)
+            method, batch, k=k, label=context.label, seed=context.seed, fields=fields(config)
         ),
         lines,
         settings={
-            "method": method, "k": k, "label": context.common.label, "fields": fields(config), "markers": names(config),
+            "method": method, "k": k, "label": context.label, "fields": fields(config), "markers": names(config),
         },
     )  # fmt: skip
     return {line["query"]: line["markers"] for line in found}

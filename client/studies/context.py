@@ -79,6 +79,11 @@ class Context:
         return section
 
     @property
+    def label(self) -> str:
+        """Whose loss a query's gradient is of; a language model has only its target's."""
+        return "gold" if self.index.task == "causal-lm" else self.common.label
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Methods to compare."""
         return chosen(self.common.methods, self.index)

@@ -91,8 +91,8 @@ def instances(context: Context, config: Config, asked: tuple[Asked, ...], method
     fields = list(dict.fromkeys([*context.index.manifest["corpus"]["text_fields"], "label", *context.corpus["metadata"]]))
     return context.ask(
         f"evidence/{method.replace('/', '-')}", asked,
-        lambda batch: instances_request(method, batch, k=k, label=context.common.label, seed=context.seed, fields=fields),
-        instance_lines, settings={"method": method, "k": k, "label": context.common.label},
+        lambda batch: instances_request(method, batch, k=k, label=context.label, seed=context.seed, fields=fields),
+        instance_lines, settings={"method": method, "k": k, "label": context.label},
     )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def neurons(context: Context, config: Config, asked: tuple[Asked, ...]) -> list[
 
     found = context.ask(
         "evidence/neurons", asked,
-        lambda batch: neurons_request("na", batch, r=config.r, label=context.common.label, seed=context.seed, instances=1),
+        lambda batch: neurons_request("na", batch, r=config.r, label=context.label, seed=context.seed, instances=1),
         lines, settings={"r": config.r},
     )  # fmt: skip
     return [

@@ -33,9 +33,9 @@ def neurons_of(context: Context) -> tuple[dict[str, dict[str, list[Pair]]], Word
         lines = context.ask(
             f"neurons/{method.replace('/', '-')}", context.queries,
             lambda batch, method=method: neurons_request(  # type: ignore[misc]
-                method, batch, r=r, label=context.common.label, seed=context.seed, instances=looked
+                method, batch, r=r, label=context.label, seed=context.seed, instances=looked
             ),
-            neuron_lines, settings={"method": method, "r": r, "instances": looked, "label": context.common.label},
+            neuron_lines, settings={"method": method, "r": r, "instances": looked, "label": context.label},
         )  # fmt: skip
         name = method if method == NA else f"ia-neurons/{method}"
         found[name] = {line["query"]: [(layer, unit) for layer, unit in line["neurons"]] for line in lines}

@@ -64,9 +64,9 @@ def found_instances(context: Context, k: int) -> tuple[dict[str, dict[str, list[
         lines = context.ask(
             f"overlap/{method.replace('/', '-')}", context.queries,
             lambda batch, method=method: instances_request(  # type: ignore[misc]
-                method, batch, k=k, label=context.common.label, seed=context.seed
+                method, batch, k=k, label=context.label, seed=context.seed
             ),
-            id_lines, settings={"method": method, "k": k, "label": context.common.label},
+            id_lines, settings={"method": method, "k": k, "label": context.label},
         )  # fmt: skip
         found[method] = {line["query"]: line["ids"] for line in lines}
         words[method] = {"sign": lines[0]["sign"], "scale": lines[0]["scale"]}

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 
 def rank_sums(context: Context, method: str, rows: Rows) -> Float64:
     """Ranks of instances among `rows`, [queries, rows]: 1 is best; an instance that is no hit has the last rank."""
-    found: Scores = scores(context, method, context.common.label)
+    found: Scores = scores(context, method, context.label)
     return ranks_of(found[:, rows])
 
 

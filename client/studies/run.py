@@ -109,6 +109,7 @@ def described(context: Context) -> dict[str, Any]:
             "layers": context.index.layers,
             "units": context.index.units,
             "site": context.index.site,
+            "text_fields": list(manifest["corpus"]["text_fields"]),
             "gradients": manifest["config"]["gradients"],
             "neurons": manifest["config"]["neurons"],
         },

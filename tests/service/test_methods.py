@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,10 @@ import torch
 import transformers
 from torch import Tensor
 
+from attridex.indexer.config import ModelConfig
+from attridex.indexer.errors import InputError
 from attridex.indexer.layout import read_current, version_dir
+from attridex.indexer.models import checkpoint_rates
 from attridex.indexer.spectrum import DenseBlock, Spectrum, lissa
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 
@@ -203,6 +207,23 @@ def test_trak_is_the_papers_formula(scores: Callable[..., Array], model_dir: Cal
     kernel = phi.T @ phi + COUNT * DAMPING * np.eye(phi.shape[1])
     expected = asked_phi @ np.linalg.solve(kernel, phi.T) * doubts
     close(scores({"curvature": ["trak"]}, "--method", "trak", "--damping", DAMPING), expected)
+
+
+@pytest.mark.parametrize("recorded", [2, 1, 0])
+def test_tracin_weighs_checkpoints_by_the_rates_written_beside_them(
+    recorded: int, scores: Callable[..., Array], model_dir: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoints = [shutil.copytree(model_dir("opt"), tmp_path / f"step{number}") for number in range(2)]
+    rates = [0.25, 0.5]
+    for directory, rate in list(zip(checkpoints, rates, strict=True))[:recorded]:
+        (directory / "finetune.json").write_text(json.dumps({"learning_rate": rate}))
+    model = {"checkpoints": list(map(str, checkpoints))}
+    if recorded == 1:
+        with pytest.raises(InputError, match="does not say its learning rate as others do; give model.checkpoint_rates"):
+            checkpoint_rates(ModelConfig(path="", **model))
+        return
+    found = scores({}, "--method", "tracin", model=model)
+    close(found, (sum(rates) if recorded else 2.0) * scores({}, "--method", "grad-dot"))
 
 
 def test_tracin_sums_over_checkpoints(scores: Callable[..., Array], model_dir: Callable[..., Path], tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ class Timings(_message.Message):
     def __init__(self, queue_seconds: _Optional[float] = ..., encode_seconds: _Optional[float] = ..., search_seconds: _Optional[float] = ...) -> None: ...
 
 class AnswerInfo(_message.Message):
-    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label")
+    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label", "structure")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +177,7 @@ class AnswerInfo(_message.Message):
     CURVATURE_FIELD_NUMBER: _ClassVar[int]
     DAMPING_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     index: str
     index_version: str
     method: str
@@ -188,7 +189,8 @@ class AnswerInfo(_message.Message):
     curvature: str
     damping: float
     label: LabelSource
-    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ...) -> None: ...
+    structure: str
+    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ..., structure: _Optional[str] = ...) -> None: ...
 
 class LabelProbability(_message.Message):
     __slots__ = ("label", "probability")

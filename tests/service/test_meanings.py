@@ -1,0 +1,82 @@
+"""What an answer says of itself, for every task, on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ran
+
+
+@pytest.fixture
+def asked(project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path) -> Callable[..., Ran]:
+    """Ask an index of a task."""
+
+    def ask(task: str, *command: str) -> Ran:
+        index = tmp_path / "index"
+        if not index.exists():
+            assert attridex("build", project("gpt2", 12, task), "--out", index).code == 0
+        return attridex(*command, "--index", index, "--queries", tmp_path / "queries.jsonl", "--limit", "1")
+
+    return ask
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "multiple-choice", "causal-lm"])
+def test_json_lines_say_sign_scale_and_whose_label(asked: Callable[..., Ran], task: str) -> None:
+    line = asked(task, "query", "ia", "--json").lines[0]
+    assert line["sign"] == "higher = the training instance lowers the query's loss more"
+    assert line["scale"].startswith("<g_query, g_train>")
+    assert line["label"] == "gold"
+    assert "greedy" not in line or task == "causal-lm"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("query", "na"), ("query", "na", "--method", "activation-gradient"), ("query", "ia-neurons"), ("predict",)],
+    ids=" ".join,
+)
+def test_a_language_model_s_answers_are_about_its_target(asked: Callable[..., Ran], command: tuple[str, ...]) -> None:
+    line = asked("causal-lm", *command, "--json").lines[0]
+    words = f"{line['sign']} {line['scale']}".lower()
+    assert "target" in words
+    assert "predicted" not in words
+    assert "softmax" not in words
+    words = json.dumps([asked("causal-lm", "query", "na-instances", "--json").lines[0][key] for key in ("sign", "scale")])
+    assert "predicted" not in words
+
+
+def test_a_language_model_has_no_predicted_label_to_ask_for(asked: Callable[..., Ran]) -> None:
+    ran = asked("causal-lm", "query", "ia", "--label", "predicted")
+    assert ran.code == 2
+    assert "causal-lm has no predicted label" in ran.err
+
+
+def test_a_table_shows_texts_and_whole_scores_and_says_damping(asked: Callable[..., Ran]) -> None:
+    shown = asked("sequence-classification", "query", "ia", "--k", "3").out
+    assert "self_influence" not in shown
+    assert "…" not in shown
+
+
+def test_neurons_that_instances_share_are_counted(asked: Callable[..., Ran]) -> None:
+    ran = asked("sequence-classification", "query", "ia-neurons", "--instances", "12", "--json")
+    neurons = ran.lines[0]["neurons"]
+    assert len(neurons) < 12
+    shown = asked("sequence-classification", "query", "ia-neurons", "--instances", "12").out
+    named = sum(len(neuron["instances"]) for neuron in neurons)
+    assert " ".join(shown.split()).count(f"{named} instances name {len(neurons)} distinct neurons")
+
+
+def test_a_job_whose_file_was_removed_may_be_another(asked: Callable[..., Ran], tmp_path: Path) -> None:
+    out = tmp_path / "found.jsonl"
+    assert asked("sequence-classification", "query", "ia", "--out", str(out)).code == 0
+    assert asked("sequence-classification", "query", "ia", "--k", "3", "--out", str(out)).code == 2
+    out.unlink()
+    assert asked("sequence-classification", "query", "ia", "--k", "3", "--out", str(out)).code == 0
+    assert len(json.loads(out.read_text())["hits"]) == 3
+
+
+def test_an_intervention_is_called_one(asked: Callable[..., Ran]) -> None:
+    ran = asked("sequence-classification", "predict", "--suppress", "9-1")
+    assert ran.code == 2
+    assert "intervention 'suppress 9-1': neuron 9-1: there are 3 layers" in ran.err
