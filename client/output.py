@@ -101,7 +101,9 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
         console.print(table)
     info = answer.info
     how = "" if info.damping is None else f", {info.curvature}, damping {info.damping:.3g}"
-    found = "" if info.recall is None else f"; found approximately by {info.structure}, recall@10 {info.recall:.3f} measured on this index"
+    found = ""
+    if info.recall is not None:
+        found = f"; found approximately by {info.structure}, recall@10 {info.recall:.3f} measured on this index"
     console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 

@@ -94,7 +94,7 @@ class Records:
 
 def answers(result: Mapping[str, Any], texts: Texts) -> tuple[Answer, ...]:
     """All queries of a result; `texts` may be empty."""
-    records = Records(texts, text_fields(texts))
+    records = Records(texts, tuple(result["index"]["text_fields"]))
     return tuple(answer(page, result, records) for page in result["tables"].get("pages", []))
 
 
@@ -139,19 +139,6 @@ def edit(found: Mapping[str, Any], page: Row) -> Edit:
     name = f"only the top {neurons} kept" if mode == "keep" else f"top {neurons} suppressed"
     changed = found["predicted"] != page["predicted"]
     return Edit(name, str(found["predicted"]), found["probability"], found["probability"] - page["probability"], changed)
-
-
-def text_fields(texts: Texts) -> tuple[str, ...]:
-    """Fields that tell records apart, in the order of the queries: most of their values stand only once.
-
-    Results do not say which columns are texts; a category or a number repeats, a text hardly ever does.
-    """
-    values: dict[str, list[str]] = {}
-    for record in texts.values():
-        for name, value in record.items():
-            if name != LABEL and isinstance(value, str | list):
-                values.setdefault(name, []).append(plain(value))
-    return tuple(name for name, found in values.items() if len(set(found)) > len(found) / 2)
 
 
 def shown(record: Mapping[str, Any], names: Sequence[str]) -> Shown:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from attridex.client.errors import UsageError
-from attridex.client.report.evidence import text_fields
 from attridex.client.report.neuron_map import LEFT, RIGHT, WIDTH, Frame, Neuron, neuron_map
 from attridex.client.report.numbers import MINUS, count, interval, number
 from attridex.client.report.page import write_report
@@ -27,7 +26,7 @@ ABOUT: dict[str, Any] = {
     "methods": {"na": {"sign": "higher = more", "scale": "a share"}}, "notes": ["a note of the study"],
     "index": {
         "version": "7", "instances": 1500, "task": "sequence-classification", "labels": ["yes", "no"], "model": "tiny-opt",
-        "model_hash": "ab", "corpus": "cd", "layers": 3, "units": 101, "site": "post",
+        "model_hash": "ab", "corpus": "cd", "layers": 3, "units": 101, "site": "post", "text_fields": ["premise"],
         "gradients": {"curvature": ["fisher"], "dim": 64, "label": "gold", "parameters": "head", "projection": None},
         "neurons": {"enabled": True, "rule": "riemann", "steps": 20},
     },
@@ -317,10 +316,6 @@ def test_methods_have_their_names_and_one_look_everywhere() -> None:
     assert look("ia-neurons/grad-cos") == look("grad-cos") == look("neighbours by grad-cos")
     assert look("na") == look("na-instances")
     assert note("na names fewer") == "NA names fewer."
-
-
-def test_text_fields_are_those_that_hardly_repeat() -> None:
-    assert text_fields(TEXTS) == ("premise",)
 
 
 def test_a_long_text_is_whole_but_folded(tmp_path: Path) -> None:

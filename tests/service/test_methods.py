@@ -219,7 +219,7 @@ def test_tracin_weighs_checkpoints_by_the_rates_written_beside_them(
         (directory / "finetune.json").write_text(json.dumps({"learning_rate": rate}))
     model = {"checkpoints": list(map(str, checkpoints))}
     if recorded == 1:
-        with pytest.raises(InputError, match="does not say its learning rate as others do; give model.checkpoint_rates"):
+        with pytest.raises(InputError, match="does not say its learning rate as others do; give"):
             checkpoint_rates(ModelConfig(path="", **model))
         return
     found = scores({}, "--method", "tracin", model=model)
