@@ -10,7 +10,7 @@ import pytest
 
 from attridex.client.studies.run import configs
 from attridex.client.studies.settings import load_settings
-from attridex.indexer.config import parse_config
+from attridex.indexer.config import Config, parse_config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -39,6 +39,14 @@ def test_every_recipe_is_valid(path: Path) -> None:
         load_settings(path, configs())
     else:
         parse_config(tomllib.loads(path.read_text()), path.name, path.parent)
+
+
+@pytest.mark.parametrize("section", Config.model_fields)
+def test_every_key_of_the_configuration_stands_in_the_readme(section: str) -> None:
+    kind = Config.model_fields[section].annotation
+    kind = next((each for each in getattr(kind, "__args__", ()) if each is not type(None)), kind)
+    line = next(line for line in README.splitlines() if line.startswith(f"| `{section}` |"))
+    assert [name for name in kind.model_fields if f"`{name}`" not in line] == []  # type: ignore[union-attr]
 
 
 def test_the_readme_configuration_is_valid() -> None:
