@@ -131,13 +131,19 @@ def test_scores_of_every_site_and_rule_are_near_the_float32_models(site: str, ru
 
 @pytest.mark.parametrize("task", ["sequence-classification", "multiple-choice", "causal-lm"])
 def test_float16_gradients_do_not_vanish_where_the_model_is_sure(task: str, model_dir: Callable[..., Path]) -> None:
-    gradients = []
+    gradients, largest = [], 0.0
     for dtype in ("float16", "float32"):
         made = signer(model_dir("gpt2", task), task, dtype)
         instance = sure(made, made.render(records(9)[4], "row"))
         gradients.append(made.sign([instance], neurons=False)[0])
+        weight = made.arch.head.get_parameter("weight")
+        largest = float((weight @ torch.from_numpy(gradients[-1].hidden).to(weight.dtype)).abs().max())
     assert gradients[1].loss < 1e-4
-    assert distance(gradients[0].gradient, gradients[1].gradient) < 0.05
+    lengths = [float(np.linalg.norm(each.gradient.astype(np.float64))) for each in gradients]
+    found, wanted = (each.gradient / length for each, length in zip(gradients, lengths, strict=True))
+    assert distance(found, wanted) < 16 * ROUNDING["float16"], "the direction is that of float32, to a few roundings"
+    # Its length goes with exp(-margin): the margin is the difference of two logits, each the product of two rounded factors.
+    assert abs(np.log(lengths[0] / lengths[1])) < 4 * ROUNDING["float16"] * largest
 
 
 def sure(made: Signer, instance: Instance) -> Instance:
