@@ -8,7 +8,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_auc_score
+
+from attridex.client.studies.statistics import auc
 
 mpl.use("Agg")
 INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
@@ -31,7 +32,7 @@ def detect(scores: Sequence[float], flipped: Sequence[bool]) -> Detection:
     """AUC and precision of scores (higher = more suspicious) at finding flipped labels."""
     count = sum(flipped)
     order = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    return Detection(float(roc_auc_score(list(flipped), list(scores))), sum(flipped[i] for i in order) / count)
+    return Detection(auc(list(scores), list(flipped)), sum(flipped[i] for i in order) / count)
 
 
 def disagreement(label: str, neighbours: Sequence[str]) -> float:

@@ -23,7 +23,6 @@ EXTRAS = {
     "jinja2": "studies",
     "matplotlib": "studies",
     "scipy": "studies",
-    "sklearn": "studies",
     "pandas": "studies",
     "ray": "ray",
 }

@@ -10,7 +10,6 @@ from attridex.v1 import attribution_pb2 as pb
 
 NA = "na-instances"
 """NA-Instances (DCNS) among instance methods."""
-BASELINES = ("rep-sim", "bm25", "random")
 CURVED = ("influence", "lissa")
 
 

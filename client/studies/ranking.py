@@ -22,8 +22,3 @@ def order(ranks: Float64, queries: Sequence[int] | Rows | None = None) -> Rows:
     """Positions from the most to the least influential, by the sum of ranks over queries; ties by position."""
     sums = ranks.sum(0) if queries is None else ranks[queries].sum(0)
     return np.argsort(sums, kind="stable")
-
-
-def live_rows(context: Context) -> Rows:
-    """Rows of the instances that are not deleted."""
-    return np.array([instance.row for instance in context.client.list_instances(fields=["id"])], np.int64)

@@ -3,14 +3,14 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 RESULT = "result.json"
-PACKAGES = ("attridex", "numpy", "scipy", "scikit-learn", "torch", "transformers", "faiss-cpu", "duckdb")
+PACKAGES = ("attridex", "numpy", "scipy", "torch", "transformers", "faiss-cpu", "duckdb")
 Row = dict[str, Any]
 
 
@@ -75,8 +75,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def pick(rows: Iterable[Row], **wanted: Any) -> list[Row]:
-    """Rows of a table that have these values."""
-    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
