@@ -82,7 +82,7 @@ def bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: 
     drawn = axes.barh(names, [values[name] for name in names], color=colours)
     axes.bar_label(drawn, fmt="%.3f", padding=3)
     axes.axvline(line, color=INK, lw=1, ls=":")
-    axes.set(xlabel=label, title=title, xlim=(0, 1.2))
+    axes.set(xlabel=label, title=title, xlim=(0, 1.2), xticks=(0, 0.25, 0.5, 0.75, 1))
 
 
 def as_svg(drawn: Figure) -> str:
