@@ -88,7 +88,11 @@ def show(groups: Iterable[Group], wanted: Refinement, info: models.Info, *, as_j
             line = json.dumps(refined_line(group, neurons, wanted, info), ensure_ascii=False, default=str)
             sys.stdout.write(f"{line}\n")
         else:
-            console.print(f"\n{wanted.group} {group.value}: {len(group.results)} prompts", markup=False, highlight=False)
+            console.print(
+                f"\n{wanted.group} {group.value}: {len(group.results)} prompt{'s'[: len(group.results) > 1]}",
+                markup=False,
+                highlight=False,
+            )
             console.print(refined_table(neurons))
     if not as_json:
         console.print(

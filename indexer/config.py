@@ -259,6 +259,8 @@ def describe(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"missing key '{key}'"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "literal_error":
+        message += f"; this is {error['input']!r}"
     return f"{key}: {message}" if key else message
 
 

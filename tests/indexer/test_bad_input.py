@@ -10,6 +10,9 @@ import pytest
 import transformers as hf
 from safetensors.torch import load_file, save_file
 
+from attridex.indexer.config import parse_config
+from attridex.indexer.errors import InputError
+
 
 def refused(ran: Any, *words: str) -> None:
     assert ran.code == 2, ran.err
@@ -134,3 +137,9 @@ def test_a_bad_query_is_refused(
 ) -> None:
     assert attridex("build", project(), "--out", tmp_path / "i").code == 0
     refused(attridex("query", *arguments, "--index", tmp_path / "i"), *words)
+
+
+def test_a_word_that_is_no_choice_is_shown_beside_the_choices() -> None:
+    config = {"model": {"path": "m"}, "corpus": {"files": ["x"], "segments": ["{a}"]}, "gradients": {"curvature": ["fischer"]}}
+    with pytest.raises(InputError, match=r"gradients\.curvature\.0: Input should be .*'fisher'.*; this is 'fischer'"):
+        parse_config(config, "config.toml", Path())
