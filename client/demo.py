@@ -160,7 +160,8 @@ def served(index: Path) -> Iterator[str]:
 
 def ask(client: Client, train: list[dict[str, Any]], challenge: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Ask all kinds of queries about the challenge pairs that the model gets wrong, and look for flipped labels."""
-    from attridex.client.demo_figures import detect, disagreement, mean
+    from attridex.client.demo_figures import detect, mean
+    from attridex.client.studies.statistics import disagreement
 
     predictions = [result for rows in chunks(challenge) for result in client.predict(rows).results]
     wrong = [row for row, result in zip(challenge, predictions, strict=True) if result.baseline.predicted != row["label"]]

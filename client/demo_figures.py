@@ -35,11 +35,6 @@ def detect(scores: Sequence[float], flipped: Sequence[bool]) -> Detection:
     return Detection(auc(list(scores), list(flipped)), sum(flipped[i] for i in order) / count)
 
 
-def disagreement(label: str, neighbours: Sequence[str]) -> float:
-    """Share of neighbours with another label."""
-    return sum(other != label for other in neighbours) / len(neighbours) if neighbours else 0.0
-
-
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean."""
     return sum(values) / len(values)

@@ -120,9 +120,7 @@ class Context:
         """
 
         def request(batch: list[Record]) -> pb.AttributeStreamRequest:
-            made = build([dict(record) for record in batch])
-            getattr(made, str(made.WhichOneof("request"))).index = self.name
-            return made
+            return self.addressed(build([dict(record) for record in batch]))
 
         out = self.work(f"{name}.jsonl")
         records = [query.record for query in queries]
@@ -131,6 +129,11 @@ class Context:
             evaluate(self.client, records, request, lines, out, settings=asked, advance=advance, batch=chunk)
         with out.open(encoding="utf-8") as stream:
             return [json.loads(line) for line in stream]
+
+    def addressed(self, request: pb.AttributeStreamRequest) -> pb.AttributeStreamRequest:
+        """The request, to this run's index."""
+        getattr(request, str(request.WhichOneof("request"))).index = self.name
+        return request
 
     def say(self, what: str) -> None:
         """One line on stderr about work without a bar."""

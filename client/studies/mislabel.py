@@ -21,7 +21,7 @@ from attridex.client.studies.finetune_subsets import drawn_pool
 from attridex.client.studies.methods import NA, arguments
 from attridex.client.studies.results import Results, Row
 from attridex.client.studies.retrained import configuration, retraining
-from attridex.client.studies.statistics import auc, interval_of
+from attridex.client.studies.statistics import auc, disagreement, interval_of
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config as IndexConfig
@@ -121,8 +121,7 @@ def disagreements(context: Context, client: Client, method: str, labels: Mapping
                 answer = client.attribute_instances(queries, k=k, **arguments(method, context.seed))
             for result in answer.results:
                 others = [labels[hit.id] for hit in result.hits if hit.id != result.query_id][: k - 1]
-                own = labels[result.query_id]
-                found.append(sum(label != own for label in others) / len(others) if others else 0.0)
+                found.append(disagreement(labels[result.query_id], others))
             advance(len(queries))
     return found
 

@@ -73,10 +73,8 @@ def save(path: Path, found: Scores) -> None:
 
 def ask(context: Context, method: str, label: str, queries: Sequence[Asked]) -> Scores:
     """Scores of some queries, [queries, rows]."""
-    request = instances_request(
-        method, [query.record for query in queries], k=context.index.instances, label=label, seed=context.seed
-    )
-    getattr(request, str(request.WhichOneof("request"))).index = context.name
+    records = [query.record for query in queries]
+    request = context.addressed(instances_request(method, records, k=context.index.instances, label=label, seed=context.seed))
     rows = int(context.index.manifest["instances"])
     client, kind = context.client, str(request.WhichOneof("request"))
     send = client.find_instances_message if kind == "find_instances_by_neurons" else client.attribute_instances_message

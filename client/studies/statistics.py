@@ -100,6 +100,11 @@ def ranks_of(scores: NDArray[Any]) -> Float64:
     return np.where(np.isnan(scores), scores.shape[1], ranks)
 
 
+def disagreement(label: str, neighbours: Sequence[str]) -> float:
+    """Share of neighbours with another label; 0 without any."""
+    return sum(other != label for other in neighbours) / len(neighbours) if neighbours else 0.0
+
+
 def shared(a: Sequence[Any], b: Sequence[Any]) -> float:
     """|A and B| / |A|; NaN for an empty A."""
     return len(set(a) & set(b)) / len(set(a)) if a else float("nan")

@@ -9,7 +9,8 @@ import pytest
 
 from attridex.client.cli import main
 from attridex.client.demo_corpus import ENTAILMENT, OTHER, SUBCASES, generate, overlap
-from attridex.client.demo_figures import detect, disagreement
+from attridex.client.demo_figures import detect
+from attridex.client.studies.statistics import disagreement
 
 
 def test_the_corpus_has_the_artefact_and_the_flips_it_says() -> None:
