@@ -12,7 +12,7 @@ from attridex.client.models import Instance
 from attridex.client.studies.context import Context
 from attridex.client.studies.ranking import Rows, order, rank_sums
 from attridex.client.studies.results import Results, Row
-from attridex.client.studies.statistics import Float64, Interval, bounds, interval_of
+from attridex.client.studies.statistics import Float64, Interval, bounds
 
 NAME = "diversity"
 TITLE = "Diversity of the most influential instances"
@@ -134,32 +134,24 @@ def mean_cosine(states: NDArray[Any]) -> float:
 
 def measured(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
     """All measures of a method's top, with intervals over resampled queries."""
-    cache: dict[bytes, dict[str, float]] = {}
+    rng, count = np.random.default_rng(seed), len(ranks)
 
-    def value(queries: Rows, measure: str) -> float:
-        top = np.sort(order(ranks, queries)[:size])
-        return cache.setdefault(top.tobytes(), {}).get(measure) or remember(top, measure)
+    def of(queries: Rows) -> dict[str, float]:
+        return described.measure(np.sort(order(ranks, queries)[:size]))
 
-    def remember(top: Rows, measure: str) -> float:
-        cache[top.tobytes()].update(described.measure(top))
-        return cache[top.tobytes()][measure]
-
-    return [
-        {
-            "method": method, "measure": measure,
-            **interval_of(lambda queries, m=measure: value(queries, m), len(ranks), seed, BOOTSTRAP).columns(),  # type: ignore[misc]
-        }
-        for measure in MEASURES
-    ]  # fmt: skip
+    found, drawn = of(np.arange(count)), [of(rng.integers(0, count, count)) for _ in range(BOOTSTRAP)]
+    return [{"method": method, "measure": name, **spread(found[name], drawn, name, count)} for name in MEASURES]
 
 
 def random_sets(described: Described, size: int, draws: int, seed: int) -> list[Row]:
     """The measures of random sets; low and high are percentiles of the sets themselves."""
     rng = np.random.default_rng(seed)
     drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
-    table = []
-    for measure in MEASURES:
-        values = np.array([each[measure] for each in drawn])
-        figures = Interval(float(values.mean()), *bounds(values), draws).columns()
-        table.append({"method": "random sets", "measure": measure, **figures})
-    return table
+    means = {name: float(np.mean([each[name] for each in drawn])) for name in MEASURES}
+    return [{"method": "random sets", "measure": name, **spread(means[name], drawn, name, draws)} for name in MEASURES]
+
+
+def spread(found: float, drawn: Sequence[Mapping[str, float]], name: str, units: int) -> Row:
+    """A measure beside the percentiles of its draws."""
+    values = np.array([each[name] for each in drawn])
+    return Interval(found, *bounds(values[~np.isnan(values)]), units).columns()
