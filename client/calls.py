@@ -13,6 +13,7 @@ from attridex.client.filters import parse_filter
 from attridex.v1 import attribution_pb2 as pb
 
 Source = "Query | Mapping[str, Any]"
+MODES = {"suppress": pb.INTERVENTION_MODE_SUPPRESS, "keep": pb.INTERVENTION_MODE_KEEP}
 LABELS = {None: pb.LABEL_SOURCE_UNSPECIFIED, "gold": pb.LABEL_SOURCE_GOLD, "predicted": pb.LABEL_SOURCE_PREDICTED}
 
 
@@ -71,6 +72,9 @@ class Intervention:
         method: "na", or "ia:METHOD" for IA-Neurons.
         r: how many.
         name: returned with the answer; made from the rest where empty.
+
+    Raises:
+        UsageError: there is no such mode.
     """
 
     mode: str
@@ -78,6 +82,11 @@ class Intervention:
     method: str = "na"
     r: int = 0
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a wrong mode before anything is sent."""
+        if self.mode not in MODES:
+            raise UsageError(f"intervention mode '{self.mode}': use 'suppress' or 'keep'")
 
     @classmethod
     def parse(cls, mode: str, text: str) -> "Intervention":
@@ -98,12 +107,10 @@ class Intervention:
 
     def message(self) -> pb.Intervention:
         """The intervention on the wire."""
-        modes = {"suppress": pb.INTERVENTION_MODE_SUPPRESS, "keep": pb.INTERVENTION_MODE_KEEP}
-        if self.mode not in modes:
-            raise UsageError(f"intervention mode '{self.mode}': use 'suppress' or 'keep'")
+        mode = MODES[self.mode]
         if self.neurons is not None:
-            return pb.Intervention(name=self.name, mode=modes[self.mode], neurons=neuron_set(self.neurons))
-        return pb.Intervention(name=self.name, mode=modes[self.mode], top=pb.TopNeurons(method=self.method, r=self.r))
+            return pb.Intervention(name=self.name, mode=mode, neurons=neuron_set(self.neurons))
+        return pb.Intervention(name=self.name, mode=mode, top=pb.TopNeurons(method=self.method, r=self.r))
 
 
 def query_messages(queries: Iterable["Query | Mapping[str, Any]"]) -> list[pb.Query]:

@@ -93,12 +93,13 @@ def forecast(config: Path, out: Path, as_json: bool) -> None:
     table = Table(show_header=False, box=None)
     for key, value in {
         "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated",
+        "indexed already": f"{found.there:,}",
         "tokens": f"{found.tokens:,}",
         "disk": f"{human(found.disk)}, of which vectors: {vectors}",
         **{key: f"{human(size)} in use" for key, size in peaks.items() if size},
         "memory of": ", ".join(f"{name} {human(found.memory[name])}" for name in parts),
         "time": ", ".join(f"{name} {lasting(value)}" for name, value in found.seconds.items()),
-        "pilot": f"{found.pilot:,} instances signed; nothing written to {out}",
+        "pilot": f"{found.pilot:,} instances tried; nothing written to {out}",
     }.items():
         table.add_row(key, value)
     Console().print(table)

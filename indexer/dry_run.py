@@ -32,6 +32,7 @@ from attridex.indexer.memory import resident
 from attridex.indexer.models import LoadedModel
 from attridex.indexer.pilot import Load, Pilot, run_pilot, sampled
 from attridex.indexer.plan import Plan, check_bound, make_plan, survey_corpus
+from attridex.indexer.ranges import whole_ranges
 from attridex.indexer.signatures import Signer
 
 FIXED = (CSC_INDPTR, CURVATURE, TOMBSTONES, MANIFEST, "bm25_indptr.npy", "bm25_vocab.json", "bm25_params.json")
@@ -58,7 +59,8 @@ class Forecast:
         memory: bytes of the model, of a pass, of the arrays of a range, of the process before them, and `host` and
             `device`, the peaks that they add up to. `host` is memory in use: on a CPU glibc's heap, full of holes after
             batches of many sizes, was seen to hold up to twice that.
-        seconds: of reading the corpus, gradients, neurons, and `total`.
+        seconds: of reading the corpus, gradients, neurons, and `total`, for all instances.
+        there: instances that an earlier build has indexed already.
     """
 
     instances: int
@@ -71,6 +73,7 @@ class Forecast:
     disk: int
     memory: dict[str, int]
     seconds: dict[str, float]
+    there: int
 
     def facts(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -106,6 +109,7 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         disk=sum(vectors.values()) + other_bytes(plan, signer, pilot),
         memory=memory(plan, signer, pilot, base),
         seconds=seconds(pilot, total, reading),
+        there=sum(whole_ranges(index, plan).values()),
     )
 
 

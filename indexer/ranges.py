@@ -58,6 +58,12 @@ def is_whole(index: Path, plan: Plan, name: str) -> bool:
     return sidecar.plan == plan.id
 
 
+def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
+    """Names of the shards that are there, with their rows."""
+    named = zip(plan.ranges, plan.shards, strict=True)
+    return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name)}
+
+
 def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
     """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
     results = RangeResults(signer, plan, len(instances))

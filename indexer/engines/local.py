@@ -6,7 +6,7 @@ from pathlib import Path
 from attridex.indexer.corpus import rendered
 from attridex.indexer.plan import Plan
 from attridex.indexer.progress import progress
-from attridex.indexer.ranges import build_range, is_whole
+from attridex.indexer.ranges import build_range, whole_ranges
 from attridex.indexer.signatures import Signer
 
 
@@ -16,8 +16,8 @@ def run(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
     Returns:
         How many instances were signed now; the rest was there from an earlier run.
     """
-    whole = {name for name in plan.shards if is_whole(index, plan, name)}
-    done = sum(stop - start for (start, stop), name in zip(plan.ranges, plan.shards, strict=True) if name in whole)
+    whole = whole_ranges(index, plan)
+    done = sum(whole.values())
     if len(whole) == len(plan.shards):
         return 0
     needed = plan.config.gradients.label == "gold"

@@ -54,6 +54,7 @@ def test_a_forecast_is_what_the_build_does(
     assert said["instances"] == built["instances"]
     assert said["tokens"] == manifest["corpus"]["tokens"]
     assert said["truncated"] == built["truncated"]
+    assert said["there"] == 0
     assert said["gradient_dim"] == built["gradient_dim"]
     assert said["shards"] == len(manifest["shards"])
     assert {name: said["vectors"].get(name, 0) for name in FILES} == {name: vector_bytes(index, name) for name in FILES}
@@ -109,7 +110,8 @@ def test_an_index_of_other_settings_is_refused_and_left_alone(
     index = tmp_path / "i"
     assert attridex("build", project(), "--out", index).code == 0
     before = {path: path.stat().st_mtime_ns for path in index.rglob("*")}
-    assert attridex("build", project(), "--out", index, "--dry-run").code == 0
+    (said,) = attridex("build", project(), "--out", index, "--dry-run", "--json").lines
+    assert said["there"] == said["instances"]
     ran = attridex("build", project(neurons={"steps": 7}), "--out", index, "--dry-run")
     assert ran.code == 2
     assert "neurons.steps = 20, now it is 7" in ran.err

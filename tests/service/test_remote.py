@@ -138,6 +138,11 @@ def test_errors_have_the_same_kind_reason_and_words_on_both_sides(
     assert str(far.value) == str(near.value)
 
 
+def test_an_intervention_of_no_known_mode_is_refused_when_it_is_made() -> None:
+    with pytest.raises(errors.UsageError, match="'drop': use 'suppress' or 'keep'"):
+        Intervention("drop", r=5)
+
+
 def test_an_unknown_index_is_named(server: Any) -> None:
     with (
         Client(f"127.0.0.1:{server.port}", index="indexx") as client,
