@@ -1,4 +1,4 @@
-"""Results that are committed: the page of findings says what they say."""
+"""Results that are committed: the page of findings and the README say what they say."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.recipes import findings
+from tests.recipes import findings, readme
 
 RESULTS = Path(__file__).parent / "results"
 ROW = {"mean": 0.5, "n": 10}
@@ -42,3 +42,16 @@ def test_the_page_of_findings_is_made_from_the_results_beside_it() -> None:
     results = {task: found for task in findings.TASKS if (found := findings.read(RESULTS / task))}
     page = RESULTS / "README.md"
     assert (page.read_text() if page.exists() else None) == (findings.page(results) if results else None)
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    text = (RESULTS.parents[1] / "README.md").read_text()
+    assert readme.MARKED.findall(text)
+    assert text == readme.filled(text)
+
+
+def test_a_figure_of_the_readme_that_is_not_that_of_the_results_is_seen() -> None:
+    text = "Before 0.5.\n<!-- results: lds -->\n0.9\n<!-- end -->\nafter 0.7\n"
+    made = readme.filled(text)
+    assert made.startswith("Before 0.5.\n<!-- results: lds -->\n| method | probe | tuned |")
+    assert made.endswith("<!-- end -->\nafter 0.7\n")
