@@ -71,6 +71,11 @@ def faithful(**wanted: Any) -> dict[str, Any]:
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
 
 
+def marked(method: str) -> dict[str, Any]:
+    """A row of the artefacts study."""
+    return {"study": "artefacts", "table": "artefacts", "method": method, "marker": "word overlap"}
+
+
 MEASURES: dict[str, dict[str, Any]] = {
     "predictions that stay, no neuron kept": faithful(method="any", mode="keep", r=0),
     "NA's top one kept": faithful(method="na", mode="keep", r=1),
@@ -83,6 +88,9 @@ MEASURES: dict[str, dict[str, Any]] = {
     "of NA's ten neurons, found by IA-Neurons of `grad-cos` too": {
         "study": "overlap", "table": "shared_neurons", "a": "na", "b": "ia-neurons/grad-cos",
     },
+    "words of the hypothesis (claim, choice) in the premise (evidence, question): whole corpus": marked("whole corpus"),
+    "behind wrong answers, by `grad-cos`": marked("grad-cos"),
+    "behind wrong answers, by NA-Instances": marked("na-instances"),
     "LDS of `grad-dot`": {"study": "lds", "table": "lds", "method": "grad-dot", "measure": "lds"},
     "LDS of `influence` (`fisher`)": {"study": "lds", "table": "lds", "method": "influence/fisher", "measure": "lds"},
     "LDS of NA-Instances": {"study": "lds", "table": "lds", "method": "na-instances", "measure": "lds"},
