@@ -60,7 +60,7 @@ class AsyncClient:
     async def attribute_instances(self, queries: Queries, **options: Any) -> models.InstancesAnswer:
         """IA; options as in `Client.attribute_instances`."""
         request = calls.attribute_instances(self._index, queries, **options)
-        return convert.instances_answer(await self._call("AttributeInstances", request))
+        return convert.instances_answer(await self._call("AttributeInstances", request), request.fields)
 
     async def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
         """NA; `method` as in `Client.attribute_neurons`."""
@@ -70,7 +70,7 @@ class AsyncClient:
     async def find_instances_by_neurons(self, queries: Queries, **options: Any) -> models.InstancesAnswer:
         """NA-Instances; options as in `Client.find_instances_by_neurons`."""
         request = calls.find_instances_by_neurons(self._index, queries, **options)
-        return convert.instances_answer(await self._call("FindInstancesByNeurons", request))
+        return convert.instances_answer(await self._call("FindInstancesByNeurons", request), request.fields)
 
     async def find_neurons_by_instances(self, queries: Queries, **options: Any) -> models.NeuronsAnswer:
         """IA-Neurons; options as in `Client.find_neurons_by_instances`."""
@@ -96,7 +96,7 @@ class AsyncClient:
         request = pb.GetInstancesRequest(
             index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
         )
-        return convert.instances((await self._call("GetInstances", request)).instances)
+        return convert.instances((await self._call("GetInstances", request)).instances, request.fields)
 
     async def list_instances(
         self, *, where: str | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000
@@ -112,7 +112,7 @@ class AsyncClient:
                 page_token=token,
                 fields=fields,
             )
-            page = convert.page(await self._call("ListInstances", request))
+            page = convert.page(await self._call("ListInstances", request), request.fields)
             for instance in page.instances:
                 yield instance
             token = page.next_page_token

@@ -69,7 +69,7 @@ class Intervention:
     Attributes:
         mode: "suppress" or "keep".
         neurons: the neurons, or None for the query's own top `r` by `method`.
-        method: "na", or "ia:METHOD" for IA-Neurons.
+        method: "na", or "ia:METHOD" for IA-Neurons; "ia:METHOD/CURVATURE" where a method can use several.
         r: how many.
         name: returned with the answer; made from the rest where empty.
 
@@ -102,7 +102,9 @@ class Intervention:
             pairs = [tuple(int(part) for part in neuron.split("-")) for neuron in text.split(",")]
             neurons = [(layer, unit) for layer, unit in pairs]
         except ValueError:
-            raise UsageError(f"--{mode} {text}: write na:R, ia:METHOD:R, or neurons as LAYER-UNIT,LAYER-UNIT") from None
+            raise UsageError(
+                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT"
+            ) from None
         return cls(mode, neurons, name=f"{mode} {text}")
 
     def message(self) -> pb.Intervention:
@@ -114,10 +116,18 @@ class Intervention:
 
 
 def query_messages(queries: Iterable["Query | Mapping[str, Any]"]) -> list[pb.Query]:
-    """Queries on the wire."""
+    """Queries on the wire; one without an id is named after its place, as in a query file."""
     if isinstance(queries, Query | Mapping | str):
         raise UsageError("queries: a list is needed, this is a single one")
-    return [query.message if isinstance(query, Query) else Query.record(query).message for query in queries]
+    messages = [query.message if isinstance(query, Query) else Query.record(query).message for query in queries]
+    return [message if message.id else named(message, f"query-{at}") for at, message in enumerate(messages)]
+
+
+def named(message: pb.Query, name: str) -> pb.Query:
+    """A query with a name, as its answer will carry it."""
+    copy = pb.Query(id=name)
+    copy.MergeFrom(message)
+    return copy
 
 
 def label_code(label: str | None) -> pb.LabelSource:

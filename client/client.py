@@ -130,7 +130,7 @@ class Client:
 
     def attribute_instances_message(self, request: pb.AttributeInstancesRequest) -> models.InstancesAnswer:
         """Send a request made by `calls.attribute_instances`."""
-        return convert.instances_answer(self._call("AttributeInstances", request))
+        return convert.instances_answer(self._call("AttributeInstances", request), request.fields)
 
     def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
         """NA: the r neurons that a prediction owes most to; all kept ones for r = 0.
@@ -165,7 +165,7 @@ class Client:
 
     def find_instances_message(self, request: pb.FindInstancesByNeuronsRequest) -> models.InstancesAnswer:
         """Send a request made by `calls.find_instances_by_neurons`."""
-        return convert.instances_answer(self._call("FindInstancesByNeurons", request))
+        return convert.instances_answer(self._call("FindInstancesByNeurons", request), request.fields)
 
     def find_neurons_by_instances(
         self,
@@ -218,7 +218,7 @@ class Client:
         request = pb.GetInstancesRequest(
             index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
         )
-        return convert.instances(self._call("GetInstances", request).instances)
+        return convert.instances(self._call("GetInstances", request).instances, request.fields)
 
     def list_page(
         self,
@@ -238,7 +238,7 @@ class Client:
             page_token=page_token,
             fields=fields,
         )
-        return convert.page(self._call("ListInstances", request))
+        return convert.page(self._call("ListInstances", request), request.fields)
 
     def list_instances(
         self, *, where: str | pb.Filter | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000

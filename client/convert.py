@@ -1,7 +1,7 @@
 """Response messages to the client's dataclasses."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,23 +54,30 @@ def neurons(values: Iterable[pb.NeuronScore]) -> tuple[models.NeuronScore, ...]:
     return tuple(models.NeuronScore(n.layer, n.unit, n.score, tuple(n.instance_ids)) for n in values)
 
 
-def fields(message: Any) -> dict[str, Any]:
-    """Columns of an instance; numbers that are whole become ints."""
+def fields(message: Any, order: Sequence[str]) -> dict[str, Any]:
+    """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
     values = json_format.MessageToDict(message.fields)
-    return {key: int(v) if isinstance(v, float) and v.is_integer() else v for key, v in sorted(values.items())}
+    place = {name: at for at, name in enumerate(order)}
+    names = sorted(values, key=lambda name: (place.get(name, len(place)), name))
+    return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
 
 
-def hit(message: pb.InstanceHit) -> models.InstanceHit:
+def hit(message: pb.InstanceHit, order: Sequence[str]) -> models.InstanceHit:
     """A retrieved instance."""
-    return models.InstanceHit(message.rank, message.id, message.row, message.score, fields(message), neurons(message.shared))
+    shared = neurons(message.shared)
+    return models.InstanceHit(message.rank, message.id, message.row, message.score, fields(message, order), shared)
 
 
-def instances_answer(message: "pb.AttributeInstancesResponse | pb.FindInstancesByNeuronsResponse") -> models.InstancesAnswer:
-    """IA and NA-Instances."""
+def instances_answer(
+    message: "pb.AttributeInstancesResponse | pb.FindInstancesByNeuronsResponse", order: Sequence[str] = ()
+) -> models.InstancesAnswer:
+    """IA and NA-Instances; `order` of the columns as they were asked for."""
     return models.InstancesAnswer(
         info(message.info),
         tuple(
-            models.InstancesResult(each.query_id, maybe_prediction(each), tuple(map(hit, each.hits)), neurons(each.neurons))
+            models.InstancesResult(
+                each.query_id, maybe_prediction(each), tuple(hit(one, order) for one in each.hits), neurons(each.neurons)
+            )
             for each in message.results
         ),
     )
@@ -130,19 +137,23 @@ def signature_answer(message: pb.ComputeSignatureResponse) -> models.SignatureAn
     )
 
 
-def instances(values: Iterable[pb.Instance]) -> tuple[models.Instance, ...]:
-    """Training instances."""
+def instances(values: Iterable[pb.Instance], order: Sequence[str] = ()) -> tuple[models.Instance, ...]:
+    """Training instances; `order` of the columns as they were asked for."""
     return tuple(
         models.Instance(
-            each.id, each.row, fields(each), neurons(each.neurons), vector(each.hidden) if each.HasField("hidden") else None
+            each.id,
+            each.row,
+            fields(each, order),
+            neurons(each.neurons),
+            vector(each.hidden) if each.HasField("hidden") else None,
         )
         for each in values
     )
 
 
-def page(message: pb.ListInstancesResponse) -> models.Page:
+def page(message: pb.ListInstancesResponse, order: Sequence[str] = ()) -> models.Page:
     """A page of training instances."""
-    return models.Page(message.index_version, instances(message.instances), message.next_page_token, message.total)
+    return models.Page(message.index_version, instances(message.instances, order), message.next_page_token, message.total)
 
 
 def index_info(message: pb.IndexInfo) -> models.IndexInfo:

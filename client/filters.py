@@ -1,5 +1,6 @@
 """Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that the wire carries."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ COMPARISONS: dict[type[exp.Expr], tuple[pb.Operator, pb.Operator]] = {
     exp.GTE: (pb.OPERATOR_GREATER_EQUAL, pb.OPERATOR_LESS_EQUAL),
 }
 """Operator as written, and with its sides swapped."""
+CLASS = re.compile(r"<class '[\w.]*?(\w+)'>")
+"""How the parser names a part in its errors."""
 
 
 def parse_filter(text: str) -> pb.Filter:
@@ -31,7 +34,7 @@ def parse_filter(text: str) -> pb.Filter:
         tree = sqlglot.parse_one(f"SELECT 1 WHERE {text}", read="duckdb")
     except sqlglot.errors.SqlglotError as error:
         found = getattr(error, "errors", None)
-        reason = found[0]["description"] if found else str(error).splitlines()[0]
+        reason = CLASS.sub(r"\1", found[0]["description"] if found else str(error).splitlines()[0])
         raise FilterError(f"filter {text!r}: cannot be read ({reason}); {ALLOWED}") from None
     extra = [key for key, value in tree.args.items() if value and key not in ("expressions", "where", "kind")]
     where = tree.args.get("where")

@@ -57,13 +57,17 @@ def neuron_lines(answer: models.NeuronsAnswer) -> Iterator[dict[str, Any]]:
 
 
 def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
-    """One line a query; `probabilities` are those under the last intervention, or plain where there is none."""
+    """One line a query; `probabilities` are those under the last intervention, or plain where there is none.
+
+    `predicted` is always the model's own answer, as in every other line; `probabilities_of` says whose the probabilities are.
+    """
     for result in answer.results:
         baseline = dict(result.baseline.probabilities)
-        last = dict(result.interventions[-1].probabilities) if result.interventions else baseline
+        last = result.interventions[-1] if result.interventions else None
         yield {
             **head(answer.info, result.query_id, result.baseline),
-            "probabilities": last,
+            "probabilities": dict(last.probabilities) if last else baseline,
+            "probabilities_of": last.name if last else "baseline",
             "baseline": baseline,
             "interventions": [
                 {
@@ -117,6 +121,8 @@ def instance_table(result: models.InstancesResult) -> Table:
         table.add_column(name, overflow="fold")
     for hit in result.hits:
         table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(shown(hit.fields.get(name)) for name in names))
+    if not result.hits:
+        table.caption = "no instance"
     return table
 
 
@@ -132,8 +138,8 @@ def neuron_table(result: models.NeuronsResult) -> Table:
     table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
     for rank, value in enumerate(result.neurons, 1):
         table.add_row(str(rank), str(value.layer), str(value.unit), f"{value.score:.4g}")
-    asked = sum(len(value.instance_ids) for value in result.neurons)
-    if asked > len(result.neurons):
+    asked = len({identity for value in result.neurons for identity in value.instance_ids})
+    if asked:
         table.caption = f"{asked} instances name {len(result.neurons)} distinct neurons"
     return table
 
@@ -141,12 +147,14 @@ def neuron_table(result: models.NeuronsResult) -> Table:
 def predict_table(result: models.PredictResult) -> Table:
     """Probabilities of a query."""
     labels = list(result.baseline.probabilities)
-    table = Table("", "predicted", *labels, box=None, pad_edge=False)
+    table = Table("", "neurons", "predicted", *labels, box=None, pad_edge=False)
     table.add_row(
         "baseline",
+        "",
         result.baseline.predicted or result.baseline.greedy,
         *(f"{p:.3f}" for p in result.baseline.probabilities.values()),
     )
     for each in result.interventions:
-        table.add_row(each.name, each.predicted or each.greedy, *(f"{p:.3f}" for p in each.probabilities.values()))
+        values = (f"{p:.3f}" for p in each.probabilities.values())
+        table.add_row(each.name, str(len(each.neurons)), each.predicted or each.greedy, *values)
     return table

@@ -343,7 +343,9 @@ def predict(
     index: IndexDir = None,
     server: ServerAddress = None,
     name: IndexName = "",
-    suppress: Annotated[list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R or LAYER-UNIT,...")] = None,
+    suppress: Annotated[
+        list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R (ia:influence/fisher:R) or LAYER-UNIT,...")
+    ] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="The same, keeping only these neurons; repeatable.")] = None,
     limit: Limit = None,
     out: Out = None,

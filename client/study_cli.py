@@ -31,7 +31,7 @@ def study(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="A taste: at most so many queries and tests.")] = None,
     settings: Annotated[Path | None, typer.Option("--settings", help="TOML: shared keys, and a table for each study.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration with a [training] section, where the index's has none.")
+        Path | None, typer.Option("--config", help="Configuration with a training section, where the index's has none.")
     ] = None,
     timeout: Timeout = 3600.0,
     no_verify: Verify = False,

@@ -181,13 +181,16 @@ def finetune(
     from attridex.indexer.training import finetune as run
 
     figures = run(loaded, out)
+    kept = [str(path) for path in sorted(out.glob("checkpoint-*"))]
     if as_json:
-        emit({"model": str(out), **figures})
+        emit({"model": str(out), **figures, "checkpoints": kept})
         return
     scores = ", ".join(f"{name} {value:.1%}" for name, value in figures["accuracy"].items())
     say(f"{out}: {figures['instances']} instances, {figures['steps']} steps, loss {figures['train_loss']:.3f}")
     if scores:
         say(f"accuracy: {scores}")
+    if kept:
+        say(f"model.checkpoints for TracIn: {', '.join(kept)}")
 
 
 def summary(manifest: "Manifest") -> dict[str, Any]:

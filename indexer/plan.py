@@ -103,7 +103,7 @@ def check_bound(plan: Plan, index: Path) -> None:
     """Refuse a directory that holds anything but this plan's index.
 
     Raises:
-        InputError: the index was begun with other settings; the first difference is named.
+        InputError: the index was begun with other settings; the first difference is shown, and the others are named.
     """
     path = index / PLAN
     if not path.exists():
@@ -111,12 +111,14 @@ def check_bound(plan: Plan, index: Path) -> None:
             raise InputError(f"{index}: not empty and not an index; choose another --out")
         return
     before = read_sealed(path)
-    for key in sorted({*before, *plan.settings}):
-        if before.get(key) != plan.settings.get(key):
-            raise InputError(
-                f"{index}: this index was begun with {key} = {shown(before.get(key))}, now it is {shown(plan.settings.get(key))}"
-                "; use the same settings, or another --out"
-            )
+    changed = [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]
+    if changed:
+        first, *others = changed
+        was, now = shown(before.get(first)), shown(plan.settings.get(first))
+        also = f" (changed too: {', '.join(others)})" if others else ""
+        raise InputError(
+            f"{index}: this index was begun with {first} = {was}, now it is {now}{also}; use the same settings, or another --out"
+        )
 
 
 def shown(value: Any) -> str:

@@ -150,12 +150,12 @@ class Signer:
         """Load the model of a configuration and its checkpoints; see `models.load_model` for what it raises."""
         return cls(config, load_model(config), [load_model(config, path) for path in config.model.checkpoints])
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> Instance:
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> Instance:
         """Render a record; see `tasks.Renderer.render` for what it raises.
 
         A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
         """
-        instance = self.renderer.render(record, where)
+        instance = self.renderer.render(record, where, label_used=label_used)
         if not stored or not self.config.corpus.per_token:
             return instance
         return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]

@@ -153,8 +153,8 @@ class Renderer:
             )
         return holders[0]
 
-    def render(self, record: Mapping[str, Any], where: str) -> Instance:
-        """Render one record; `where` names it in errors.
+    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> Instance:
+        """Render one record; `where` names it in errors. A label that is not used may be one that the model does not have.
 
         Raises:
             InputError: a column is missing, a text empty, a label unknown, or the instance too long to cut.
@@ -164,7 +164,7 @@ class Renderer:
         texts = {name: self._text(record, name, where) for name in columns}
         target = self._target_tokens(texts, where) if self._target else []
         outputs = self._outputs(texts, choices)
-        label = None if self._target else self.label(record, where, outputs)
+        label = None if self._target else self.label(record, where, outputs, used=label_used)
         fitted = [self._fit(parts, target, where) for parts in self._parts(texts, choices)]
         sequences = tuple(ids for ids, _ in fitted)
         fields = {name: list(choices) if name not in texts else texts[name] for name in self.text_fields}
@@ -231,7 +231,7 @@ class Renderer:
 
     def _text(self, record: Mapping[str, Any], name: str, where: str) -> str:
         if name not in record:
-            raise InputError(f"{where}: missing column '{name}' (corpus.segments shows it); {nearest(name, record)}")
+            raise InputError(f"{where}: missing column '{name}' ({self._shown_by(name)} shows it); {nearest(name, record)}")
         value = record[name]
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise InputError(f"{where}: column '{name}' holds {value!r}; a text is needed")
@@ -240,8 +240,11 @@ class Renderer:
             raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
         return text
 
-    def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = ()) -> int | None:
-        """Output index of a record's label; None where it has none.
+    def _shown_by(self, name: str) -> str:
+        return "corpus.target" if self._target and name in self._target.fields else "corpus.segments"
+
+    def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
+        """Output index of a record's label; None where it has none, or one that is unknown and not used.
 
         Raises:
             InputError: the label is not one of the record's `outputs` (by default the model's).
@@ -258,6 +261,8 @@ class Renderer:
                 return number
         elif not isinstance(value, bool) and isinstance(value, int | float) and value in range(len(outputs)):
             return int(value)
+        if not used:
+            return None
         raise InputError(
             f"{where}: label {value!r} is none of the model's outputs: {', '.join(self._corpus.labels or outputs)} "
             f"(or their number, 0 to {len(outputs) - 1}); set corpus.labels if the outputs have other names"

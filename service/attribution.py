@@ -160,11 +160,10 @@ class Attribution(Catalogue):
         with self.store.version() as version:
             for intervention in request.interventions:
                 check_intervention(version, intervention)
-            need = (
-                Need(True, True, "gold") if any(i.neurons is None for i in request.interventions) else Need(False, False, "gold")
-            )
+            tops = [each.method for each in request.interventions if each.neurons is None]
+            need = Need(any(method != "na" for method in tops), bool(tops), "gold")
             asked = self._reader.ask(version, request.queries, need, timings, checkpoint, ("record", "instance_id"), sign=True)
-            results = [self._edited(version, one, request.interventions, timings, checkpoint) for one in asked]
+            results = [self._edited(version, one, request.interventions, need, timings, checkpoint) for one in asked]
             info = self._info(version, "predict", methods.PROBABILITIES, timings)
         return Answer(info, tuple(results))
 
@@ -312,14 +311,20 @@ class Attribution(Catalogue):
     # ------------------------------------------------------------ interventions
 
     def _edited(
-        self, version: IndexVersion, one: Asked, interventions: Sequence[Intervention], timings: Timings, checkpoint: Checkpoint
+        self,
+        version: IndexVersion,
+        one: Asked,
+        interventions: Sequence[Intervention],
+        need: Need,
+        timings: Timings,
+        checkpoint: Checkpoint,
     ) -> PredictResult:
         from attridex.indexer.signatures import Edit
 
         encoder = self._reader.model()
         chosen = [self._chosen(version, one, intervention, timings, checkpoint) for intervention in interventions]
         edits = [Edit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
-        edited = encoder.edit(self._reader.rendered(version, one), edits, timings, checkpoint)
+        edited = encoder.edit(self._reader.rendered(version, one, need), edits, timings, checkpoint)
         results = [
             edited_result(one, intervention, neurons, edited, row)
             for row, (intervention, neurons) in enumerate(zip(interventions, chosen, strict=True), 1)
@@ -339,11 +344,11 @@ class Attribution(Catalogue):
             return ()
         if intervention.method == "na":
             return tuple((n.layer, n.unit) for n in scores(version, self._neurons(version, one)[: intervention.r]))
-        method = intervention.method.removeprefix("ia:")
+        method, _, curvature = intervention.method.removeprefix("ia:").partition("/")
         # Instances repeat each other's best neurons, so take more of them until r distinct ones are found.
         wanted = min(version.live, max(10, intervention.r))
         while True:
-            request = InstancesRequest((one.query,), Scoring(method), k=wanted)
+            request = InstancesRequest((one.query,), Scoring(method, curvature), k=wanted)
             _, hits, _ = self._influential(version, request, timings, checkpoint)
             found = top_neurons(version, hits[0].rows, intervention.r)
             if len(found) == intervention.r or wanted == version.live:

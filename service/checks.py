@@ -67,12 +67,21 @@ def check_intervention(version: IndexVersion, intervention: Intervention) -> Non
     check_r(version, intervention.r)
     if intervention.method == "na":
         return
-    kind, _, method = intervention.method.partition(":")
+    kind, _, named = intervention.method.partition(":")
+    method, _, curvature = named.partition("/")
     if kind != "ia":
         raise InvalidArgumentError(
-            f"interventions: unknown method '{intervention.method}'; use 'na' or 'ia:METHOD'", "interventions"
+            f"interventions: unknown method '{intervention.method}'; use 'na' or 'ia:METHOD[/CURVATURE]'",
+            "interventions",
         )
     methods.check_choice("interventions", method, methods.INSTANCE_METHODS)
     methods.check_indexed(version.manifest, method)
+    known = methods.curvatures_of(version.manifest)
+    if method in ("influence", "lissa") and not curvature and len(known) > 1:
+        raise InvalidArgumentError(
+            f"interventions: '{named}' can use {', '.join(known)} here; name one: 'ia:{method}/{known[0]}'", "interventions"
+        )
     if method in ("influence", "lissa"):
-        methods.check_curvature(version.manifest, method, "")
+        methods.check_curvature(version.manifest, method, curvature)
+    elif curvature:
+        raise InvalidArgumentError(f"interventions: method '{method}' has no curvature", "interventions")

@@ -34,8 +34,8 @@ POLL_SECONDS = 0.05
 class ModelSigner(Protocol):
     """What the encoder needs of `indexer.signatures.Signer`."""
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> "Instance":
-        """Render a record; `stored` where it is an instance of the index."""
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
+        """Render a record; `stored` where it is an instance of the index, whose label is used or may be unknown."""
         ...
 
     def sign(
@@ -65,6 +65,11 @@ class Need:
     label: LabelSource
     tracin: bool = False
     fast: bool = False
+
+    @property
+    def gold(self) -> bool:
+        """Whether a record's own label counts."""
+        return self.label == "gold" and (self.gradient or self.tracin)
 
     def entry(self, key: str) -> tuple[Any, ...]:
         """Name of a signature that holds just this."""
@@ -167,14 +172,14 @@ class Encoder:
         self._jobs.put(None)
         self._thread.join()
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False) -> "Instance":
-        """Render a record; `stored` where it is an instance of the index.
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
+        """Render a record; `stored` where it is an instance of the index, whose label is used or may be unknown.
 
         Raises:
-            InvalidArgumentError: a missing column, an unknown label, an empty or too long text.
+            InvalidArgumentError: a missing column, an unknown label that is used, an empty or too long text.
         """
         try:
-            return self._signer.render(record, where, stored=stored)
+            return self._signer.render(record, where, stored=stored, label_used=label_used)
         except InputError as error:
             raise InvalidArgumentError(str(error), "queries") from None
 

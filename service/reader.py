@@ -60,7 +60,7 @@ class Reader:
             return asked
         texts = [at for at, one in enumerate(asked) if one.query.record is not None or sign]
         if texts:
-            rendered = [self.rendered(version, asked[at]) for at in texts]
+            rendered = [self.rendered(version, asked[at], need) for at in texts]
             for at, signature in zip(texts, self.model().sign(rendered, need, timings, checkpoint), strict=True):
                 one = asked[at]
                 if not np.isfinite(signature.loss):
@@ -93,10 +93,10 @@ class Reader:
             check_neuron_ids(version, query.neurons, f"query '{name}'")
         return Asked(query, name, None if query.instance_id is None else version.row_of(query.instance_id))
 
-    def rendered(self, version: IndexVersion, one: Asked) -> "Rendered":
+    def rendered(self, version: IndexVersion, one: Asked, need: Need) -> "Rendered":
         """The query's text, rendered; of a training instance from its stored fields."""
         if one.query.record is not None:
-            return self.model().render(one.query.record, f"query '{one.name}'")
+            return self.model().render(one.query.record, f"query '{one.name}'", label_used=need.gold)
         corpus = version.manifest.config["corpus"]
         names = [*version.manifest.corpus["text_fields"], "id", "label"]
         values = version.fields([one.row or 0], names)[0]

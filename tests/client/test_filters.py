@@ -49,6 +49,11 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_filter(text)
 
 
+def test_the_parser_s_own_classes_are_not_shown() -> None:
+    with pytest.raises(FilterError, match="missing for GT"):
+        parse_filter("loss >")
+
+
 @given(COLUMNS, TEXTS)
 def test_any_text_literal_comes_through_unchanged(column: str, value: str) -> None:
     quoted = value.replace("'", "''")

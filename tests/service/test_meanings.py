@@ -67,6 +67,67 @@ def test_neurons_that_instances_share_are_counted(asked: Callable[..., Ran]) -> 
     assert " ".join(shown.split()).count(f"{named} instances name {len(neurons)} distinct neurons")
 
 
+def test_summed_neurons_count_the_instances_that_name_them_once(asked: Callable[..., Ran]) -> None:
+    ask = ("query", "ia-neurons", "--instances", "4", "--aggregate", "summed")
+    neurons = asked("sequence-classification", *ask, "--json").lines[0]["neurons"]
+    named = {identity for neuron in neurons for identity in neuron["instances"]}
+    assert sum(len(neuron["instances"]) for neuron in neurons) > len(named)
+    shown = " ".join(asked("sequence-classification", *ask).out.split())
+    assert f"{len(named)} instances name {len(neurons)} distinct neurons" in shown
+
+
+def test_columns_come_in_the_order_that_was_asked_for(asked: Callable[..., Ran]) -> None:
+    for fields in ("premise,label,hypothesis", "label,hypothesis,premise"):
+        ran = asked("sequence-classification", "query", "ia", "--fields", fields, "--json")
+        assert [name for name in ran.lines[0]["hits"][0] if name in fields] == fields.split(",")
+
+
+def test_no_hit_is_said(asked: Callable[..., Ran]) -> None:
+    assert "no instance" in asked("sequence-classification", "query", "ia", "--where", "label = 'nope'").out
+
+
+def test_a_prediction_says_whose_its_probabilities_are(asked: Callable[..., Ran]) -> None:
+    plain = asked("sequence-classification", "predict", "--json").lines[0]
+    assert (plain["probabilities_of"], plain["probabilities"]) == ("baseline", plain["baseline"])
+    edited = asked("sequence-classification", "predict", "--suppress", "na:2", "--keep", "na:0", "--json").lines[0]
+    assert edited["probabilities_of"] == edited["interventions"][-1]["name"] == "keep na:0"
+    assert edited["probabilities"] == edited["interventions"][-1]["probabilities"]
+    assert edited["predicted"] == plain["predicted"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("query", "na"), ("query", "na-instances"), ("query", "ia", "--label", "predicted"), ("predict", "--suppress", "na:2")],
+    ids=" ".join,
+)
+def test_a_label_that_the_model_does_not_have_harms_only_what_uses_it(
+    asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    asked("sequence-classification", "query", "ia")
+    record = json.loads((tmp_path / "queries.jsonl").read_text().splitlines()[0])
+    lines = []
+    for label in ("non-entailment", None):
+        (tmp_path / "queries.jsonl").write_text(json.dumps({**record, "label": label}) + "\n")
+        ran = asked("sequence-classification", *command, "--json")
+        assert ran.code == 0, ran.err
+        lines.append(ran.lines[0])
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    "command", [("query", "ia"), ("query", "ia-neurons"), ("predict", "--suppress", "ia:grad-dot:2")], ids=" ".join
+)
+def test_a_label_that_the_model_does_not_have_is_refused_where_its_loss_is_asked_for(
+    asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    asked("sequence-classification", "query", "ia")
+    record = json.loads((tmp_path / "queries.jsonl").read_text().splitlines()[0])
+    (tmp_path / "queries.jsonl").write_text(json.dumps({**record, "label": "non-entailment"}) + "\n")
+    ran = asked("sequence-classification", *command)
+    assert ran.code == 2
+    assert "label 'non-entailment' is none of the model's outputs" in ran.err
+
+
 def test_a_job_whose_file_was_removed_may_be_another(asked: Callable[..., Ran], tmp_path: Path) -> None:
     out = tmp_path / "found.jsonl"
     assert asked("sequence-classification", "query", "ia", "--out", str(out)).code == 0

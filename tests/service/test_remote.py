@@ -46,6 +46,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
             Intervention("suppress", r=5),
             Intervention("keep", [(0, 1)]),
             Intervention("keep", method="ia:grad-dot", r=3),
+            Intervention("suppress", method="ia:influence/fisher", r=3),
         ],
     ),
     "get": lambda c: c.get_instances(["t3", "t1"], with_neurons=True),
@@ -123,6 +124,16 @@ def test_a_text_asked_again_costs_no_model_work(remote: Client) -> None:
             errors.InvalidArgumentError,
             "INVALID_ARGUMENT",
         ),
+        (
+            lambda c: c.predict([RECORD], interventions=[Intervention("keep", method="ia:influence", r=3)]),
+            errors.InvalidArgumentError,
+            "INVALID_ARGUMENT",
+        ),
+        (
+            lambda c: c.predict([RECORD], interventions=[Intervention("keep", method="ia:grad-dot/fisher", r=3)]),
+            errors.InvalidArgumentError,
+            "INVALID_ARGUMENT",
+        ),
         (lambda c: c.list_page(page_token="???"), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
         (lambda c: c.list_page(page_size=5000), errors.InvalidArgumentError, "INVALID_ARGUMENT"),
     ],
@@ -141,6 +152,21 @@ def test_errors_have_the_same_kind_reason_and_words_on_both_sides(
 def test_an_intervention_of_no_known_mode_is_refused_when_it_is_made() -> None:
     with pytest.raises(errors.UsageError, match="'drop': use 'suppress' or 'keep'"):
         Intervention("drop", r=5)
+
+
+def test_an_influence_of_several_curvatures_says_how_one_is_named(local: Client) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="can use fisher, hessian here; name one: 'ia:influence/fisher'"):
+        local.predict([RECORD], interventions=[Intervention("keep", method="ia:influence", r=3)])
+    hits = local.find_neurons_by_instances([RECORD], method="influence", curvature="fisher", instances=30, r=3).results[0].neurons
+    edit = Intervention("keep", method="ia:influence/fisher", r=3)
+    kept = local.predict([RECORD], interventions=[edit]).results[0].interventions[0].neurons
+    assert [(n.layer, n.unit) for n in kept] == [(n.layer, n.unit) for n in hits]
+
+
+def test_queries_without_an_id_are_named_after_their_place(local: Client) -> None:
+    record = {name: value for name, value in RECORD.items() if name != "id"}
+    answer = local.attribute_instances([record, Query.instance("t3"), Query.vector(np.arange(72))])
+    assert [result.query_id for result in answer.results] == ["query-0", "t3", "query-2"]
 
 
 def test_an_unknown_index_is_named(server: Any) -> None:
