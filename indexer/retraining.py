@@ -18,6 +18,7 @@ from attridex.indexer.corpus import rendered
 from attridex.indexer.errors import InputError
 from attridex.indexer.layout import dumps, replace_file
 from attridex.indexer.models import load_model
+from attridex.indexer.progress import Advance
 from attridex.indexer.tasks import Instance
 from attridex.indexer.training import TaskReader, begin, evaluate, save, train, training_of, work_dir
 
@@ -119,8 +120,8 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def head_states(config: Config, instances: Sequence[Instance]) -> NDArray[np.float32]:
-    """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices.
+def head_states(config: Config, instances: Sequence[Instance], advance: Advance = lambda _: None) -> NDArray[np.float32]:
+    """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices; `advance` hears of every batch.
 
     Raises:
         InputError: a causal language model, or instances with differing numbers of choices.
@@ -138,6 +139,7 @@ def head_states(config: Config, instances: Sequence[Instance]) -> NDArray[np.flo
                 if states is None:
                     raise InputError("this task's head cannot be trained alone")
                 found |= {place[id(one)]: state for one, state in zip(group, states.float().cpu().numpy(), strict=True)}
+            advance(len(rows))
     if len({len(state) for state in found.values()}) > 1:
         raise InputError("instances with differing numbers of choices: the head cannot be trained alone; retrain the model")
     return np.stack([found[row] for row in range(len(instances))])

@@ -66,7 +66,7 @@ def heat(axes: Axes, drawn: Heat) -> None:
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             ink = "white" if abs(value) > 0.88 else INK
-            axes.text(column, row, f"{value:.2f}".replace("-", MINUS), ha="center", va="center", fontsize=8.5, color=ink)
+            axes.text(column, row, f"{value:z.2f}".replace("-", MINUS), ha="center", va="center", fontsize=8.5, color=ink)
     names = [short_name(method) for method in methods]
     axes.set_xticks(range(len(methods)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(methods)), names)

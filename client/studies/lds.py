@@ -153,8 +153,8 @@ def fixed_states(
     if path.exists():
         states = np.load(path)
     else:
-        context.say(f"lds: the model reads {len(every)} texts")
-        states = head_states(index, every)
+        with context.progress("lds: states of", len(every), "texts") as advance:
+            states = head_states(index, every, advance)
         save(path, states)
     labels = np.array([each.label for each in every], np.int64)
     n = len(ids)

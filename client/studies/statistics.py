@@ -65,9 +65,12 @@ def interval_of(
     rng = np.random.default_rng(seed)
     values = np.array([statistic(rng.integers(0, units, units)) for _ in range(draws)])
     values, found = values[~np.isnan(values)], float(statistic(np.arange(units)))
-    if centred and len(values):
-        values = values - values.mean() + found
-    return Interval(found, *bounds(values), units)
+    return Interval(found, *(centred_bounds(values, found) if centred else bounds(values)), units)
+
+
+def centred_bounds(values: Float64, found: float) -> tuple[float, float]:
+    """The same, moved to the figure: for statistics that repeated units bias."""
+    return bounds(values - values.mean() + found) if len(values) else bounds(values)
 
 
 def bounds(values: Float64) -> tuple[float, float]:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from attridex.client.studies import artefacts, faithfulness, finetune_subsets, lds, markers, mislabel, overlap
+from attridex.client.studies import artefacts, diversity, faithfulness, finetune_subsets, lds, markers, mislabel, overlap
 from attridex.client.studies.agreement import correlations
+from attridex.client.studies.statistics import ranks_of
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,25 @@ def test_a_signal_that_tells_wrong_labels_has_an_auc_of_one() -> None:
     wrong = np.array([True, False, True, False, False])
     rows = mislabel.figures("loss", np.array([5.0, 1.0, 4.0, 2.0, 3.0]), wrong, 0)
     assert [(row["measure"], row["mean"]) for row in rows] == [("auc", 1.0), ("precision", 1.0)]
+
+
+def test_diversity_is_that_of_the_best_ranked_and_its_interval_holds_it() -> None:
+    rng = np.random.default_rng(0)
+    losses = rng.uniform(0, 1, 200)
+    states = rng.normal(size=(200, 8)).astype(np.float32)
+    states /= np.linalg.norm(states, axis=1, keepdims=True)
+    words = tuple(np.array([at % 50, 50 + at % 7]) for at in range(200))
+    described = diversity.Described(states, losses, np.full(200, 9.0), words, 57)
+    ranks = ranks_of(rng.normal(size=(30, 200)) - losses)  # every query has an easy instance rather first
+    rows = {row["measure"]: row for row in diversity.measured(described, ranks, 20, 0, "m")}
+    best = np.argsort(ranks.sum(0), kind="stable")[:20]
+    assert rows["loss"]["mean"] == pytest.approx(losses[best].mean())
+    assert rows["tokens"] == {"method": "m", "measure": "tokens", "mean": 9.0, "low": 9.0, "high": 9.0, "n": 30}
+    assert rows["distinct_words"]["mean"] == len({int(word) for at in best for word in words[at]})
+    pairs = [float(states[a] @ states[b]) for a in best for b in best if a != b]
+    assert rows["cosine"]["mean"] == pytest.approx(np.mean(pairs), abs=1e-6)
+    for row in rows.values():
+        assert row["low"] <= row["mean"] <= row["high"]
+    table = {row["measure"]: row for row in diversity.random_sets(described, 20, 50, 0)}
+    assert table["loss"]["low"] < losses.mean() < table["loss"]["high"]
+    assert rows["loss"]["high"] < table["loss"]["low"]
