@@ -121,7 +121,7 @@ def digest(content: Any) -> str:
 
 
 def head_states(config: Config, instances: Sequence[Instance], advance: Advance = lambda _: None) -> NDArray[np.float32]:
-    """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices; `advance` hears of every batch.
+    """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices. `advance` hears of batches.
 
     Raises:
         InputError: a causal language model, or instances with differing numbers of choices.
