@@ -22,6 +22,20 @@ Made by `python tests/recipes/findings.py tests/results` from the files beside i
 measured OPT-125m, BLOOM-560m and Pythia-410m; these are first layers of SmolLM2-135M on two CPU cores, with the definitions of
 the main README. A finding **holds** where the whole bootstrap 95 % interval is on its side, **does not hold** where it is on the
 other, and is **open** in between. Nothing was tuned towards the paper.
+
+What differs from the paper:
+
+- *Model and data*: a smaller model, cut to its first layers, trained on fewer instances than the paper's; results of one seed.
+- *Neurons*: the input of the FFN's output projection (`site = "post"`; the paper's models were measured before the nonlinearity).
+  Edits reach the position that the prediction is read from, and no other. An instance keeps the neurons above a tenth of its
+  largest score, so "the top 100" are fewer where fewer are kept (the table `faithfulness` says how many in `used`).
+- *Gradients*: of the head's weights, as in the paper, with the exact damped inverse for `influence`; LiSSA at the paper's
+  settings ranks like `grad-dot` (`agreement`).
+- *Corrected definitions, held by tests*: the same prompt for training, attribution and edits, no dropout while gradients are
+  taken, the scores of an instance free of what was scored before it, the last token and not a padded one, seeded random
+  baselines, no neuron counted twice towards r.
+
+`attridex report tests/results/TASK` makes the page with all tables and figures of a task.
 """
 
 
