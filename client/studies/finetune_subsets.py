@@ -4,6 +4,7 @@ All training instances are ranked by a method's sums of ranks over the queries; 
 bottom of that ranking and on random subsets of the same size, and tested on the same held-out instances.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -80,9 +81,18 @@ def run(context: Context, config: Config) -> Results:
                 for n, s in enumerate(subsets)
             ]
         },
-        facts={"pool": len(pool), "tests": len(tests), "queries": len(context.queries), "models": len(subsets)},
+        facts={
+            "pool": len(pool), "tests": len(tests), "queries": len(context.queries), "models": len(subsets),
+            **majority([test.label for test in tests]),
+        },
         notes=["intervals are over test instances; those of random subsets over the mean of their draws on each test instance"],
     )  # fmt: skip
+
+
+def majority(labels: Sequence[int | None]) -> dict[str, float]:
+    """Accuracy of one answer to all tests, the most frequent label; nothing where there are no labels."""
+    counts = Counter(label for label in labels if label is not None)
+    return {"majority": round(max(counts.values()) / len(labels), 4)} if counts else {}
 
 
 def drawn_pool(count: int, wanted: int, seed: int) -> Rows:

@@ -75,12 +75,18 @@ def intervention_alone(results: Tables) -> str:
 
 
 def subsets(results: Tables) -> str:
-    """Subsets that are better than random ones of their size."""
-    rows = results.get("finetune-subsets", {}).get("tables", {}).get("accuracy", [])
+    """Subsets that are better than random ones of their size; open where even the whole pool teaches nothing."""
+    study = results.get("finetune-subsets", {})
+    rows = study.get("tables", {}).get("accuracy", [])
     compared = [each for each in rows if each["measure"] == "above random" and each["end"] == "most"]
     if not compared:
         return "not measured"
     better = [each for each in compared if each["low"] > 0]
+    whole = row(results, "finetune-subsets", "accuracy", method="whole pool", measure="accuracy")
+    majority = study.get("facts", {}).get("majority", 0.0)
+    if whole and not better and whole["low"] <= majority:
+        taught = f"trained on the whole pool the model is right on {shown(whole)}, one answer to all on {majority:.3g}"
+        return f"0 of {len(compared)} better, but {taught}: **{OPEN}**"
     named = ", ".join(f"{each['method']} {each['fraction']:.0%} by {shown(each)}" for each in better)
     return f"{len(better)} of {len(compared)} better{f' ({named})' if named else ''}: **{FAILS if better else HOLDS}**"
 
@@ -150,8 +156,7 @@ def page(results: Mapping[str, Tables]) -> str:
             "",
             f"{index['model']}, {index['layers']} layers of {index['units']} units, {index['instances']} training instances, "
             f"{studies.get('overlap', about)['facts'].get('queries', '?')} queries, seed {about['seed']}"
-            f"{f', limited to {limit}' if limit else ''}; "
-            f"{sum(each['times']['seconds'] for each in studies.values()) / 60:.0f} minutes of studies.",
+            f"{f', limited to {limit}' if limit else ''}.",
             "",
             "| the paper finds | here |",
             "|---|---|",

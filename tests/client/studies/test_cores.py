@@ -122,3 +122,8 @@ def test_diversity_is_that_of_the_best_ranked_and_its_interval_holds_it() -> Non
     table = {row["measure"]: row for row in diversity.random_sets(described, 20, 50, 0)}
     assert table["loss"]["low"] < losses.mean() < table["loss"]["high"]
     assert rows["loss"]["high"] < table["loss"]["low"]
+
+
+def test_one_answer_to_all_tests_is_right_on_the_most_frequent_label() -> None:
+    assert finetune_subsets.majority([0, 1, 1, 2]) == {"majority": 0.5}
+    assert finetune_subsets.majority([None, None]) == {}
