@@ -57,8 +57,7 @@ def neurons(values: Iterable[pb.NeuronScore]) -> tuple[models.NeuronScore, ...]:
 def fields(message: Any, order: Sequence[str]) -> dict[str, Any]:
     """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
     values = json_format.MessageToDict(message.fields)
-    place = {name: at for at, name in enumerate(order)}
-    names = sorted(values, key=lambda name: (place.get(name, len(place)), name))
+    names = [*(name for name in order if name in values), *sorted(values.keys() - order)]
     return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
 
 

@@ -34,7 +34,6 @@ from attridex.service.requests import (
     NeuronsResult,
     PredictRequest,
     PredictResult,
-    Scoring,
     SignatureRequest,
     SignatureResult,
     Timings,
@@ -342,13 +341,12 @@ class Attribution(Catalogue):
             return tuple(dict.fromkeys(intervention.neurons))
         if intervention.r == 0:
             return ()
-        if intervention.method == "na":
+        if (scoring := intervention.scoring) is None:
             return tuple((n.layer, n.unit) for n in scores(version, self._neurons(version, one)[: intervention.r]))
-        method, _, curvature = intervention.method.removeprefix("ia:").partition("/")
         # Instances repeat each other's best neurons, so take more of them until r distinct ones are found.
         wanted = min(version.live, max(10, intervention.r))
         while True:
-            request = InstancesRequest((one.query,), Scoring(method, curvature), k=wanted)
+            request = InstancesRequest((one.query,), scoring, k=wanted)
             _, hits, _ = self._influential(version, request, timings, checkpoint)
             found = top_neurons(version, hits[0].rows, intervention.r)
             if len(found) == intervention.r or wanted == version.live:

@@ -67,19 +67,19 @@ def check_intervention(version: IndexVersion, intervention: Intervention) -> Non
     check_r(version, intervention.r)
     if intervention.method == "na":
         return
-    kind, _, named = intervention.method.partition(":")
-    method, _, curvature = named.partition("/")
-    if kind != "ia":
+    scoring = intervention.scoring
+    if scoring is None:
         raise InvalidArgumentError(
             f"interventions: unknown method '{intervention.method}'; use 'na' or 'ia:METHOD[/CURVATURE]'",
             "interventions",
         )
+    method, curvature = scoring.method, scoring.curvature
     methods.check_choice("interventions", method, methods.INSTANCE_METHODS)
     methods.check_indexed(version.manifest, method)
     known = methods.curvatures_of(version.manifest)
     if method in ("influence", "lissa") and not curvature and len(known) > 1:
         raise InvalidArgumentError(
-            f"interventions: '{named}' can use {', '.join(known)} here; name one: 'ia:{method}/{known[0]}'", "interventions"
+            f"interventions: '{method}' can use {', '.join(known)} here; name one: 'ia:{method}/{known[0]}'", "interventions"
         )
     if method in ("influence", "lissa"):
         methods.check_curvature(version.manifest, method, curvature)

@@ -35,7 +35,7 @@ class ModelSigner(Protocol):
     """What the encoder needs of `indexer.signatures.Signer`."""
 
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
-        """Render a record; `stored` where it is an instance of the index, whose label is used or may be unknown."""
+        """Render a record; `stored` where it is an instance of the index, `label_used` where its label must be known."""
         ...
 
     def sign(
@@ -173,7 +173,7 @@ class Encoder:
         self._thread.join()
 
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
-        """Render a record; `stored` where it is an instance of the index, whose label is used or may be unknown.
+        """Render a record; `stored` where it is an instance of the index, `label_used` where its label must be known.
 
         Raises:
             InvalidArgumentError: a missing column, an unknown label that is used, an empty or too long text.

@@ -109,13 +109,20 @@ class IaNeuronsRequest:
 
 @dataclass(frozen=True)
 class Intervention:
-    """Suppress or keep neurons: given ones, or the query's own top `r` by `method` ("na" or "ia:METHOD")."""
+    """Suppress or keep neurons: given ones, or the query's own top `r` by `method` ("na" or "ia:METHOD[/CURVATURE]")."""
 
     mode: Literal["suppress", "keep"]
     neurons: tuple[tuple[int, int], ...] | None = None
     method: str = "na"
     r: int = 0
     name: str = ""
+
+    @property
+    def scoring(self) -> Scoring | None:
+        """How the instances are found whose neurons are meant; None for any other method."""
+        kind, _, named = self.method.partition(":")
+        method, _, curvature = named.partition("/")
+        return Scoring(method, curvature) if kind == "ia" else None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,12 @@ def test_a_prediction_says_whose_its_probabilities_are(asked: Callable[..., Ran]
     assert edited["predicted"] == plain["predicted"]
 
 
+def relabel(queries: Path, label: str | None) -> None:
+    """Give the first query another label, and drop the others."""
+    record = json.loads(queries.read_text().splitlines()[0])
+    queries.write_text(json.dumps({**record, "label": label}) + "\n")
+
+
 @pytest.mark.parametrize(
     "command",
     [("query", "na"), ("query", "na-instances"), ("query", "ia", "--label", "predicted"), ("predict", "--suppress", "na:2")],
@@ -104,10 +110,9 @@ def test_a_label_that_the_model_does_not_have_harms_only_what_uses_it(
     asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     asked("sequence-classification", "query", "ia")
-    record = json.loads((tmp_path / "queries.jsonl").read_text().splitlines()[0])
     lines = []
     for label in ("non-entailment", None):
-        (tmp_path / "queries.jsonl").write_text(json.dumps({**record, "label": label}) + "\n")
+        relabel(tmp_path / "queries.jsonl", label)
         ran = asked("sequence-classification", *command, "--json")
         assert ran.code == 0, ran.err
         lines.append(ran.lines[0])
@@ -121,8 +126,7 @@ def test_a_label_that_the_model_does_not_have_is_refused_where_its_loss_is_asked
     asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     asked("sequence-classification", "query", "ia")
-    record = json.loads((tmp_path / "queries.jsonl").read_text().splitlines()[0])
-    (tmp_path / "queries.jsonl").write_text(json.dumps({**record, "label": "non-entailment"}) + "\n")
+    relabel(tmp_path / "queries.jsonl", "non-entailment")
     ran = asked("sequence-classification", *command)
     assert ran.code == 2
     assert "label 'non-entailment' is none of the model's outputs" in ran.err
