@@ -160,7 +160,7 @@ def job(
     settings: Mapping[str, Any],
 ) -> None:
     """Run the queries as a batch job."""
-    from attridex.client.progress import progress
+    from attridex.indexer.progress import progress
 
     asked = {"kind": kind, **settings, "limit": asking.limit, "instances": asking.instances}
     if asking.queries:
@@ -171,7 +171,7 @@ def job(
 
     if asking.out is None:
         return
-    with progress("Evaluating", total, "queries") as advance:
+    with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(client, asking.sources(), build, lines, asking.out, settings=asked, advance=advance)
     sys.stderr.write(f"{asking.out}: {total} queries, {asked_now} asked now\n")
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -60,18 +61,24 @@ def progress(what: str, total: int, unit: str, *, enabled: bool, done: int = 0) 
 
 
 def lines(what: str, total: int, unit: str, console: Console, done: int) -> Advance:
-    """Progress as plain lines."""
-    began = last = time.monotonic()
-    count = done
+    """Progress as plain lines, none for quick work; rate and time left are of the time since the line before."""
+    count, told, last = done, done, time.monotonic()
+    began = last
 
     def advance(more: int) -> None:
-        nonlocal count, last
+        nonlocal count, told, last
         count += more
         now = time.monotonic()
-        if now - last >= QUIET_SECONDS or (count == total and last > began):
-            last = now
-            rate = (count - done) / (now - began)
-            left = (total - count) / rate if rate else 0.0
-            console.print(f"{what}: {count}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left", highlight=False, soft_wrap=True)
+        if count > told and (now - last >= QUIET_SECONDS or (count == total and last > began)):
+            line = f"{what}: {count}/{total} {unit}{pace(count - told, now - last, total - count)}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            told, last = count, now
 
     return advance
+
+
+def pace(done: int, seconds: float, left: int) -> str:
+    """Rate of what was done in some seconds, and the time that the rest takes at that rate."""
+    each = seconds / done
+    rate = f"{each:.1f} s each" if each > 1 else f"{1 / max(each, 1e-9):.1f}/s"
+    return f", {rate}, {timedelta(seconds=round(each * left))} left" if left else ""

@@ -153,9 +153,9 @@ def shown(record: Mapping[str, Any], names: Sequence[str]) -> Shown:
 
 
 def plain(value: Any) -> str:
-    """A field as text; a list as its items."""
+    """A field as text; the items of a list with their numbers, which are the labels of choices."""
     if isinstance(value, list):
-        return " | ".join(map(plain, value))
+        return " | ".join(f"{at} {plain(item)}" for at, item in enumerate(value))
     if isinstance(value, float):
         return number(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "" if value is None else str(value)

@@ -4,7 +4,6 @@ For queries that the model gets wrong, markers of the retrieved training instanc
 negation, any numeric or boolean column) stand against the corpus's base rate, for each method.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from attridex.client import calls
 from attridex.client.errors import UsageError
 from attridex.client.studies.context import Asked, Context, NotPossibleError, file_in, read_queries
-from attridex.client.studies.markers import MARKERS, text_of
+from attridex.client.studies.markers import MARKERS, decode, text_of
 from attridex.client.studies.methods import instances_request
 from attridex.client.studies.results import Results, Row
 from attridex.client.studies.statistics import mean_interval, rounded
@@ -124,21 +123,10 @@ def markers(values: Mapping[str, Any], config: Config) -> dict[str, float]:
     """All markers of one training instance; a list of choices stands for the right one."""
     found = {}
     if config.first:
-        # A list was stored as JSON text.
         decoded = {name: decode(values[name]) for name in (config.first, config.second)}
         first, second = (text_of(decoded, name, values["label"]) for name in (config.first, config.second))
         found = {name: marker(first, second) for name, marker in MARKERS.items()}
     return {**found, **{name: number(values[name], name) for name in config.columns}}
-
-
-def decode(value: Any) -> Any:
-    """A stored text; a list where it is one as JSON."""
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
 
 
 def number(value: Any, name: str) -> float:

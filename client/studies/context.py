@@ -13,7 +13,6 @@ from attridex.client.client import Client
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
 from attridex.client.models import IndexInfo
-from attridex.client.progress import progress
 from attridex.client.records import read_records
 from attridex.client.studies.methods import chosen
 from attridex.client.studies.settings import Common
@@ -141,7 +140,9 @@ class Context:
             sys.stderr.write(f"{what}\n")
 
     def progress(self, what: str, total: int, unit: str) -> Any:
-        """A progress bar with time left, on stderr."""
+        """Progress with time left, on stderr."""
+        from attridex.indexer.progress import progress
+
         return progress(what, total, unit, enabled=not self.quiet)
 
 

@@ -102,7 +102,7 @@ def describe(context: Context, instances: Sequence[Instance]) -> Described:
         for each in instances
     )
     states = []
-    with context.progress("diversity: states of", len(instances), "instances") as advance:
+    with context.progress("diversity: states", len(instances), "instances") as advance:
         for start in range(0, len(instances), PAGE):
             ids = [each.id for each in instances[start : start + PAGE]]
             page = context.client.get_instances(ids, fields=["id"], with_hidden=True)

@@ -8,6 +8,7 @@ from attridex.client import calls
 from attridex.client.calls import Intervention
 from attridex.client.output import instance_lines
 from attridex.client.studies.context import Asked, Context
+from attridex.client.studies.markers import decode
 from attridex.client.studies.methods import instances_request, neurons_request
 from attridex.client.studies.results import Results, Row, write_json
 from attridex.v1 import attribution_pb2 as pb
@@ -44,7 +45,7 @@ def run(context: Context, config: Config) -> Results:
     for method in context.methods:
         for line in instances(context, config, asked, method):
             for hit in line["hits"]:
-                texts[hit["id"]] = {key: value for key, value in hit.items() if key not in ("rank", "id", "score")}
+                texts[hit["id"]] = {key: decode(value) for key, value in hit.items() if key not in ("rank", "id", "score")}
                 hits.append({"query": line["query"], "method": method, **{key: hit[key] for key in ("rank", "id", "score")}})
     write_json(context.out / NAME / TEXTS, texts)
     return Results(

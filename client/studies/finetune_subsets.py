@@ -65,7 +65,7 @@ def run(context: Context, config: Config) -> Results:
     rows = np.array([instances[at].row for at in pool], np.int64)
     subsets = list(parts(context, config, rows))
     right: dict[int, NDArray[np.bool_]] = {}
-    with context.progress("training on subsets:", len(subsets), "models") as advance:
+    with context.progress("finetune-subsets: training", len(subsets), "models") as advance:
         for number, subset in enumerate(subsets):
             ids = [instances[pool[at]].id for at in subset.chosen]
             right[number] = trainer.evaluation(ids, tests).right

@@ -105,7 +105,7 @@ def retrained_losses(
     trainer = retraining(context, configuration(context))
     tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
     found, right = [], []
-    with context.progress("retraining on halves:", len(halves), "models") as advance:
+    with context.progress("lds: retraining on halves", len(halves), "models") as advance:
         for half in halves:
             evaluation = trainer.evaluation([ids[at] for at in half], tests)
             found.append(evaluation.losses)
@@ -124,7 +124,7 @@ def head_losses(
     outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
     start = heads.fit(states, labels, outputs, config.ridge)
     found, right = [], []
-    with context.progress("retraining the head on halves:", len(halves), "heads") as advance:
+    with context.progress("lds: retraining the head on halves", len(halves), "heads") as advance:
         for half in halves:
             weights = heads.fit(states[half], labels[half], outputs, config.ridge, start)
             found.append(heads.losses(tests, gold, weights))
@@ -153,7 +153,7 @@ def fixed_states(
     if path.exists():
         states = np.load(path)
     else:
-        with context.progress("lds: states of", len(every), "texts") as advance:
+        with context.progress("lds: states", len(every), "texts") as advance:
             states = head_states(index, every, advance)
         save(path, states)
     labels = np.array([each.label for each in every], np.int64)

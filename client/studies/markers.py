@@ -1,5 +1,6 @@
 """Surface markers of a pair of texts, such as the heuristics that HANS was made to expose. Pure functions of strings."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -60,6 +61,16 @@ def negation(_first: str, second: str) -> float:
 
 
 MARKERS: dict[str, Callable[[str, str], float]] = {"word overlap": overlap, "subsequence": subsequence, "negation": negation}
+
+
+def decode(value: Any) -> Any:
+    """A field of the index; a list was stored as JSON text."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def text_of(fields: Mapping[str, Any], name: str, label: Any) -> str:

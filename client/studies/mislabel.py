@@ -112,7 +112,7 @@ def disagreements(context: Context, client: Client, method: str, labels: Mapping
     ids = list(labels)
     k = min(k + 1, len(ids))
     found = []
-    with context.progress(f"mislabel: neighbours by {method} of", len(ids), "instances") as advance:
+    with context.progress(f"mislabel: neighbours by {method}", len(ids), "instances") as advance:
         for start in range(0, len(ids), CHUNK):
             queries = [Query.instance(identity) for identity in ids[start : start + CHUNK]]
             if method == NA:

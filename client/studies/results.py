@@ -33,7 +33,7 @@ class Results:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def write_results(directory: Path, results: Results, about: Mapping[str, Any], seconds: float) -> None:
+def write_results(directory: Path, results: Results, about: Mapping[str, Any]) -> None:
     """Write Parquet files, then result.json, which says that the study is done."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -45,7 +45,7 @@ def write_results(directory: Path, results: Results, about: Mapping[str, Any], s
         os.replace(temporary, directory / f"{name}.parquet")
     found = asdict(results)
     del found["rows"]
-    write_json(directory / RESULT, {**about, **found, "times": {"seconds": round(seconds, 1)}})
+    write_json(directory / RESULT, {**about, **found})
 
 
 def read_result(directory: Path) -> dict[str, Any] | None:

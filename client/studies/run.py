@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,9 +86,27 @@ def run_study(study: ModuleType, context: Context, config: Any, about: Mapping[s
             raise UsageError(f"{directory / RESULT}: done with other settings; remove {directory} or choose another --out")
         context.say(f"{study.NAME}: done already")
         return
-    began = time.perf_counter()
+    began, resumed = first_begun(context, study.NAME)
+    start = time.perf_counter()
     results = study.run(context, config)
-    write_results(directory, results, {**own, "versions": versions()}, time.perf_counter() - began)
+    seconds = time.perf_counter() - start
+    times = {"began": began, "ended": now(), "resumed": resumed, "seconds": round(seconds, 1)}
+    write_results(directory, results, {**own, "versions": versions(), "times": times})
+    context.say(f"{study.NAME}: done in {timedelta(seconds=round(seconds))}")
+
+
+def first_begun(context: Context, name: str) -> tuple[str, bool]:
+    """When a study was begun, and whether an earlier run did that: seconds are then of the rest of the work."""
+    mark = context.work(f"{name}.begun.json")
+    resumed = mark.exists()
+    if not resumed:
+        write_json(mark, now())
+    return str(json.loads(mark.read_text(encoding="utf-8"))), resumed
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def described(context: Context) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def scores(context: Context, method: str, label: str, queries: Sequence[Asked] |
     size = max(1, HITS // context.index.instances)
     starts = range(0, len(asked), size)
     left = [start for start in starts if not part(directory, start).exists()]
-    with context.progress(f"{method}: scores of", len(asked), "queries") as advance:
+    with context.progress(f"scores by {method}", len(asked), "queries") as advance:
         advance(len(asked) - sum(len(asked[start : start + size]) for start in left))
         for start in left:
             found = ask(context, method, label, asked[start : start + size])

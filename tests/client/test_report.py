@@ -324,3 +324,8 @@ def test_a_long_text_is_whole_but_folded(tmp_path: Path) -> None:
     folded = re.search(r'<details class="text">(.*?)</details>', page, re.S)
     assert folded is not None
     assert re.sub(r"[\s\u2026]+", " ", said(folded[1])).strip() == f"premise {text}"
+
+
+def test_choices_are_shown_with_the_numbers_that_labels_name_them_by(tmp_path: Path) -> None:
+    page = read_page(write_results(tmp_path, ("evidence",), texts={"query q1": {"premise": ["doctor", "bookstore"]}}))
+    assert "premise 0 doctor | 1 bookstore" in " ".join(said(page).split())

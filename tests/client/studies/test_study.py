@@ -92,6 +92,7 @@ def test_every_study_leaves_figures_with_intervals_and_what_they_are_of(undistur
         assert found["versions"]["torch"]
         assert found["config"] is not None
         assert found["times"]["seconds"] > 0
+        assert not found["times"]["resumed"]
         assert found["tables"], name
         if name == "evidence":
             continue
@@ -119,6 +120,7 @@ def test_a_study_that_was_killed_goes_on_to_the_same_results(undisturbed: Path, 
     ran = subprocess.run(process(trained_project, out), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert differences(contents(out), contents(undisturbed)) == []
+    assert any(result(out, name)["times"]["resumed"] for name in NAMES)
     assert trained == {path: path.stat().st_mtime_ns for path in trained}, "a model that was trained is not trained again"
 
 
@@ -195,3 +197,6 @@ def test_studies_of_other_tasks_and_what_they_cannot_do_is_said(
     rows = result(out, "faithfulness")["tables"]["faithfulness"]
     drop = next(row["mean"] for row in rows if (row["mode"], row["r"], row["measure"]) == ("suppress", 0, "drop"))
     assert drop == pytest.approx(0, abs=1e-6), "suppressing nothing changes nothing"
+    texts = json.loads((out / "evidence" / "texts.json").read_text())
+    choices = [each.get("choices") for each in texts.values()]
+    assert task == "causal-lm" or all(isinstance(each, list) for each in choices), "of instances as of queries"
