@@ -5,6 +5,7 @@ is on the other, and is open in between. Nothing is written by hand: a test make
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ Tables = Mapping[str, Any]
 TASKS = {"nli": "NLI (MNLI, HANS)", "averitec": "fact checking (AVeriTeC)", "csqa": "commonsense questions (CommonsenseQA)"}
 IA = ("grad-dot", "grad-cos", "influence/hessian", "influence/fisher")
 HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
+VERDICT = re.compile(r"\*\*(.+?)\*\*")
 INTRODUCTION = """\
 # The paper's findings beside these results
 
@@ -145,9 +147,30 @@ def read(directory: Path) -> dict[str, Any]:
     return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*/result.json"))}
 
 
+def retrained(studies: Tables) -> str:
+    """On how much the models of the retraining studies were trained."""
+    parts, flips = (studies.get(name, {}).get("facts", {}) for name in ("finetune-subsets", "mislabel"))
+    models = f"; {parts['models']} models on parts of {parts['pool']} instances" if parts else ""
+    flipped = f"; {flips['wrong']} labels flipped in {flips['instances']}" if flips else ""
+    return models + flipped
+
+
+def in_short(results: Mapping[str, Tables]) -> list[str]:
+    """The verdicts alone, a column a task."""
+    judged = {
+        finding: [VERDICT.findall(measure(studies)) for studies in results.values()] for finding, measure in FINDINGS.items()
+    }
+    return [
+        f"| the paper finds | {' | '.join(TASKS[task] for task in results)} |",
+        f"|---{'|---' * len(results)}|",
+        *(f"| {finding} | {' | '.join(''.join(each) for each in found)} |" for finding, found in judged.items() if any(found)),
+        "",
+    ]
+
+
 def page(results: Mapping[str, Tables]) -> str:
     """The page of all tasks."""
-    lines = [INTRODUCTION]
+    lines = [INTRODUCTION, *in_short(results)]
     for task, studies in results.items():
         about = next(iter(studies.values()))
         index, limit = about["index"], about["limit"]
@@ -156,7 +179,7 @@ def page(results: Mapping[str, Tables]) -> str:
             "",
             f"{index['model']}, {index['layers']} layers of {index['units']} units, {index['instances']} training instances, "
             f"{studies.get('overlap', about)['facts'].get('queries', '?')} queries, seed {about['seed']}"
-            f"{f', limited to {limit}' if limit else ''}.",
+            f"{f', limited to {limit}' if limit else ''}{retrained(studies)}.",
             "",
             "| the paper finds | here |",
             "|---|---|",

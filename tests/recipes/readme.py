@@ -76,6 +76,12 @@ def marked(method: str) -> dict[str, Any]:
     return {"study": "artefacts", "table": "artefacts", "method": method, "marker": "word overlap"}
 
 
+def trained(method: str, end: str, fraction: float) -> dict[str, Any]:
+    """A row of the fine-tuning study."""
+    about = {"study": "finetune-subsets", "table": "accuracy", "measure": "accuracy"}
+    return {**about, "method": method, "end": end, "fraction": fraction}
+
+
 MEASURES: dict[str, dict[str, Any]] = {
     "predictions that stay, no neuron kept": faithful(method="any", mode="keep", r=0),
     "NA's top one kept": faithful(method="na", mode="keep", r=1),
@@ -98,6 +104,10 @@ MEASURES: dict[str, dict[str, Any]] = {
     "by self-influence (`fisher`), AUC": {
         "study": "mislabel", "table": "flipped", "method": "self_influence_fisher", "measure": "auc",
     },
+    "retrained on the whole pool: right answers": trained("whole pool", "", 1.0),
+    "on random halves of it": trained("random", "", 0.5),
+    "on the most influential half, by `grad-cos`": trained("grad-cos", "most", 0.5),
+    "by NA-Instances": trained("na-instances", "most", 0.5),
 }  # fmt: skip
 
 
