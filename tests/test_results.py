@@ -26,17 +26,25 @@ def test_a_finding_is_judged_by_the_whole_interval(low: float, high: float, abov
     assert findings.verdict({"low": low, "high": high, **ROW}, 0.8, above=above) == expected
 
 
-def accuracy(low: float, whole: float = 0.6) -> Mapping[str, Any]:
+def accuracy(low: float, whole: float = 0.6, above_draws: float = 0.05) -> Mapping[str, Any]:
     """Results of one subset, and of the whole pool."""
-    compared = {"method": "grad-cos", "end": "most", "fraction": 0.5, "measure": "above random", "low": low, "high": 0.3, **ROW}
+    subset = {"method": "grad-cos", "end": "most", "fraction": 0.5, "high": 0.3, **ROW}
+    compared = {**subset, "measure": "above random", "low": low}
+    draws = {**subset, "measure": "above draws", "low": above_draws}
     pool = {"method": "whole pool", "end": "", "fraction": 1.0, "measure": "accuracy", "low": whole, "high": 0.9, **ROW}
-    return {"finetune-subsets": {"tables": {"accuracy": [pool, compared]}, "facts": {"majority": 0.4}}}
+    return {"finetune-subsets": {"tables": {"accuracy": [pool, compared, draws]}, "facts": {"majority": 0.4}}}
 
 
 def test_subsets_count_as_better_only_where_the_whole_interval_is() -> None:
     assert findings.subsets(accuracy(-0.1)) == "0 of 1 better: **holds**"
     assert findings.subsets(accuracy(0.1)) == "1 of 1 better (grad-cos 50% by 0.5 (0.1 to 0.3)): **does not hold**"
     assert findings.subsets({}) == "not measured"
+
+
+def test_a_subset_that_is_better_by_no_more_than_random_ones_differ_leaves_it_open() -> None:
+    assert findings.subsets(accuracy(0.1, above_draws=-0.1)) == (
+        "1 of 1 better (grad-cos 50% by 0.5 (0.1 to 0.3)), by no more than random subsets differ: **open**"
+    )
 
 
 def test_models_that_learned_nothing_leave_it_open() -> None:

@@ -83,6 +83,7 @@ def finetune(result: Result) -> Contents:
     captions = {
         "accuracy": "Test accuracy",
         "above random": "Accuracy above random subsets of the same size, paired over test instances",
+        "above draws": "The same, with the interval that one more random subset would lie in; n is random subsets",
     }
     tables = [pivot(pick(named, measure=m), down, across, c) for m, c in captions.items() if pick(named, measure=m)]
     return [drawn], tables

@@ -15,7 +15,7 @@ from attridex.client.studies.context import Context
 from attridex.client.studies.ranking import Rows, order, rank_sums
 from attridex.client.studies.results import Results, Row
 from attridex.client.studies.retrained import configuration, rendered, retraining, test_records
-from attridex.client.studies.statistics import mean_interval
+from attridex.client.studies.statistics import above_draws, mean_interval
 
 NAME = "finetune-subsets"
 TITLE = "Fine-tuning on influential instances"
@@ -85,7 +85,10 @@ def run(context: Context, config: Config) -> Results:
             "pool": len(pool), "tests": len(tests), "queries": len(context.queries), "models": len(subsets),
             **majority([test.label for test in tests]),
         },
-        notes=["intervals are over test instances; those of random subsets over the mean of their draws on each test instance"],
+        notes=[
+            "intervals are over test instances; those of random subsets over the mean of their draws on each test instance",
+            "beside random subsets, the second interval is over their draws: it holds 0 where one more might do as well",
+        ],
     )  # fmt: skip
 
 
@@ -130,7 +133,10 @@ def size(n: int, fraction: float) -> int:
 
 
 def summary(subsets: Sequence[Subset], right: dict[int, NDArray[np.bool_]], seed: int) -> list[Row]:
-    """Accuracy of each kind of subset, and its difference to random subsets of the same size, paired over test instances."""
+    """Accuracy of each kind of subset, and its difference to random subsets of the same size.
+
+    "above random" is paired over test instances; "above draws" holds how much random subsets differ among themselves.
+    """
     groups: dict[tuple[str, str, float], list[NDArray[np.float64]]] = {}
     for number, subset in enumerate(subsets):
         key = (subset.method, subset.end, subset.fraction)
@@ -143,4 +149,6 @@ def summary(subsets: Sequence[Subset], right: dict[int, NDArray[np.bool_]], seed
         random = means.get((RANDOM, "", fraction))
         if random is not None and method != RANDOM:
             table.append({**about, "measure": "above random", **mean_interval(values - random, seed).columns()})
+            draws = [each.mean() for each in groups[(RANDOM, "", fraction)]]
+            table.append({**about, "measure": "above draws", **above_draws(values.mean(), draws).columns()})
     return table

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 
 Float64 = NDArray[np.float64]
 DRAWS = 2000
@@ -34,6 +34,18 @@ class Interval:
 def rounded(value: float) -> float | None:
     """Seven significant digits; None for what is not a number."""
     return float(f"{value:.7g}") if np.isfinite(value) else None
+
+
+def above_draws(value: float, draws: ArrayLike) -> Interval:
+    """By how much one figure is above the mean of draws of the like, with the 95 % prediction interval for one more draw.
+
+    Student's t with d - 1 degrees of freedom times s sqrt(1 + 1/d), for d draws with standard deviation s, on either side. Where
+    it holds 0, the figure is one that a further draw might have had.
+    """
+    found = np.asarray(draws, np.float64)
+    above, n = value - found.mean(), len(found)
+    half = t.ppf(0.975, n - 1) * found.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else np.nan
+    return Interval(above, above - half, above + half, n)
 
 
 def mean_interval(values: ArrayLike, seed: int) -> Interval:

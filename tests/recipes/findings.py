@@ -77,7 +77,7 @@ def intervention_alone(results: Tables) -> str:
 
 
 def subsets(results: Tables) -> str:
-    """Subsets that are better than random ones of their size; open where even the whole pool teaches nothing."""
+    """Subsets that are better than random ones; open where the whole pool teaches nothing, or random ones differ as much."""
     study = results.get("finetune-subsets", {})
     rows = study.get("tables", {}).get("accuracy", [])
     compared = [each for each in rows if each["measure"] == "above random" and each["end"] == "most"]
@@ -90,7 +90,15 @@ def subsets(results: Tables) -> str:
         taught = f"trained on the whole pool the model is right on {shown(whole)}, one answer to all on {majority:.3g}"
         return f"0 of {len(compared)} better, but {taught}: **{OPEN}**"
     named = ", ".join(f"{each['method']} {each['fraction']:.0%} by {shown(each)}" for each in better)
+    if better and not any(beyond_draws(rows, each) for each in better):
+        return f"{len(better)} of {len(compared)} better ({named}), by no more than random subsets differ: **{OPEN}**"
     return f"{len(better)} of {len(compared)} better{f' ({named})' if named else ''}: **{FAILS if better else HOLDS}**"
+
+
+def beyond_draws(rows: list[Row], better: Row) -> bool:
+    """Whether a subset is better than one more random subset would be."""
+    same = {key: better[key] for key in ("method", "end", "fraction")}
+    return any({**each, **same} == each and each["measure"] == "above draws" and (each["low"] or 0) > 0 for each in rows)
 
 
 def different(table: str, a: str, others: tuple[str, ...]) -> Callable[[Tables], str]:

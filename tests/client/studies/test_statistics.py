@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from attridex.client.studies import heads
 from attridex.client.studies.diversity import mean_cosine
 from attridex.client.studies.ranking import order
-from attridex.client.studies.statistics import auc, interval_of, mean_interval, ranks_of, shared, spearman
+from attridex.client.studies.statistics import above_draws, auc, interval_of, mean_interval, ranks_of, shared, spearman
 
 RNG = np.random.default_rng(0)
 
@@ -26,6 +26,16 @@ def test_what_has_no_answer_is_nan() -> None:
     assert np.isnan(spearman([1, 1, 1], [1, 2, 3]))
     assert np.isnan(auc([1.0, 2.0], [True, True]))
     assert np.isnan(shared([], [1]))
+
+
+def test_one_more_draw_lies_in_its_interval_as_often_as_is_said() -> None:
+    inside = []
+    for _ in range(4000):
+        *draws, one_more = RNG.normal(size=4)
+        found = above_draws(one_more, draws)
+        inside.append(found.low < 0 < found.high)
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+    assert np.isnan(above_draws(0.5, [0.4]).low), "one draw tells nothing of how they differ"
 
 
 def test_a_mean_s_interval_is_that_of_the_normal_law_for_many_values() -> None:
