@@ -21,6 +21,7 @@ ALT: Mapping[str, str] = {
     "mislabel": "Bars of AUC and precision of each signal at finding wrong labels.",
     "finetune-subsets": "Line chart of test accuracy against the share of training instances, for the most and the least "
     "influential by each method, beside random subsets and the whole pool.",
+    "finetune-subsets-one-size": "A dot with its interval of the test accuracy of each part, beside random subsets.",
 }
 
 CAPTION: Mapping[str, str] = {
@@ -38,6 +39,8 @@ CAPTION: Mapping[str, str] = {
     "intervals over instances.",
     "finetune-subsets": "Solid: the most influential; dash-dotted: the least. Grey: random subsets of the same size. Dotted: "
     "the whole pool. Bands are 95 % bootstrap intervals over test instances.",
+    "finetune-subsets-one-size": "Dotted line and grey band: random subsets of the same size, the mean of their draws. Lines and "
+    "band are 95 % bootstrap intervals over test instances.",
 }
 
 

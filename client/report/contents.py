@@ -8,7 +8,7 @@ from attridex.client.report.captions import picture
 from attridex.client.report.contents_pairs import agreement, overlap
 from attridex.client.report.drawing import Picture
 from attridex.client.report.numbers import number
-from attridex.client.report.tables import Axis, Row, Table, distinct, pick, pivot
+from attridex.client.report.tables import Axis, Table, distinct, pick, pivot
 from attridex.client.report.words import method_name
 
 Result = Mapping[str, Any]
@@ -76,8 +76,12 @@ def mislabel(result: Result) -> Contents:
 def finetune(result: Result) -> Contents:
     """Accuracy of models trained on parts."""
     rows = result["tables"]["accuracy"]
-    drawn = picture("finetune-subsets", figures_lines.finetune(rows))
-    named = [{**row, "part": part(row)} for row in sorted(rows, key=lambda row: row["method"] == "whole pool")]
+    parts = [row for row in rows if row["method"] != "whole pool"]
+    if len(distinct(parts, "fraction")) == 1:
+        drawn = picture("finetune-subsets-one-size", figures_bars.finetune_one_size(pick(rows, measure="accuracy")))
+    else:
+        drawn = picture("finetune-subsets", figures_lines.finetune(rows))
+    named = [{**row, "part": words.part_name(row)} for row in sorted(rows, key=lambda row: row["method"] == "whole pool")]
     down = Axis("part", "trained on")
     across = Axis("fraction", "share", lambda share: f"{number(100 * share)} %")
     captions = {
@@ -87,11 +91,6 @@ def finetune(result: Result) -> Contents:
     }
     tables = [pivot(pick(named, measure=m), down, across, c) for m, c in captions.items() if pick(named, measure=m)]
     return [drawn], tables
-
-
-def part(row: Row) -> str:
-    """What a model was trained on."""
-    return f"{row['end']} influential by {method_name(row['method'])}" if row["end"] else method_name(row["method"])
 
 
 CONTENTS: Mapping[str, Callable[[Result], Contents]] = {

@@ -9,7 +9,7 @@ from attridex.client.report.drawing import new_figure, styled
 from attridex.client.report.numbers import number
 from attridex.client.report.palette import GREY, INK, SOFT, look
 from attridex.client.report.tables import Row, distinct, pick
-from attridex.client.report.words import DIVERSITY, marker_name, method_name, short_name
+from attridex.client.report.words import DIVERSITY, marker_name, method_name, part_name, short_name
 
 COLUMNS = 4
 
@@ -83,6 +83,20 @@ def artefacts(rows: Sequence[Row]) -> Figure:
     return figure
 
 
+def finetune_one_size(rows: Sequence[Row]) -> Figure:
+    """Accuracy where all parts are of one size: a dot with its interval for each part, random subsets as a band."""
+    own = [row for row in rows if row["method"] != "random"]
+    with styled():
+        figure = new_figure(heights(len(own)) + 0.25)
+        axes = figure.subplots()
+        dots(axes, own, [capital(part_name(row)) for row in own])
+        for row in pick(rows, method="random"):
+            reference(axes, row)
+        axes.set_xlabel("test accuracy")
+        widen(axes)
+    return figure
+
+
 def layers(rows: Sequence[Row]) -> Figure:
     """A panel for each method: the share of its neurons in each layer, with NA's as an outline to compare with."""
     methods, count = distinct(rows, "method"), 1 + max(int(row["layer"]) for row in rows)
@@ -134,9 +148,9 @@ def firsts(rows: Sequence[Row]) -> list[Row]:
     return list({row["method"]: row for row in reversed(rows)}.values())[::-1]
 
 
-def names(axes: Axes, rows: Sequence[Row]) -> list[int]:
-    """Methods from the top down; where each stands."""
-    axes.set_yticks(range(len(rows)), [method_name(row["method"]) for row in rows])
+def names(axes: Axes, rows: Sequence[Row], labels: Sequence[str] = ()) -> list[int]:
+    """Methods (or labels of their rows) from the top down; where each stands."""
+    axes.set_yticks(range(len(rows)), labels or [method_name(row["method"]) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
@@ -159,9 +173,9 @@ def bars(axes: Axes, rows: Sequence[Row], *, room: float = 1.35) -> None:
     axes.set_xlim(low * 1.08, max(ends) * room or 1.0)
 
 
-def dots(axes: Axes, rows: Sequence[Row]) -> None:
+def dots(axes: Axes, rows: Sequence[Row], labels: Sequence[str] = ()) -> None:
     """Means with intervals."""
-    at = names(axes, rows)
+    at = names(axes, rows, labels)
     intervals(axes, at, rows, own=True)
     for place, row in zip(at, rows, strict=True):
         how = look(row["method"])

@@ -1,6 +1,7 @@
 """The report's words: names of methods and measures, and what each study measures, said plainly."""
 
 from collections.abc import Mapping
+from typing import Any
 
 STUDIES = ("faithfulness", "overlap", "diversity", "agreement", "artefacts", "lds", "mislabel", "finetune-subsets", "evidence")
 """In the order of the page."""
@@ -118,3 +119,8 @@ def curvature_name(curvature: str) -> str:
 def marker_name(marker: str) -> str:
     """A marker's short name: column names without underscores."""
     return marker.replace("_", " ")
+
+
+def part_name(row: Mapping[str, Any]) -> str:
+    """What a model of the fine-tuning study was trained on."""
+    return f"{row['end']} influential by {method_name(row['method'])}" if row["end"] else method_name(row["method"])

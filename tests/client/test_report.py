@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attridex.client.errors import UsageError
+from attridex.client.report import contents
 from attridex.client.report.neuron_map import LEFT, RIGHT, WIDTH, Frame, Neuron, neuron_map
 from attridex.client.report.numbers import MINUS, count, interval, number
 from attridex.client.report.page import write_report
@@ -329,3 +330,13 @@ def test_a_long_text_is_whole_but_folded(tmp_path: Path) -> None:
 def test_choices_are_shown_with_the_numbers_that_labels_name_them_by(tmp_path: Path) -> None:
     page = read_page(write_results(tmp_path, ("evidence",), texts={"query q1": {"premise": ["doctor", "bookstore"]}}))
     assert "premise 0 doctor | 1 bookstore" in " ".join(said(page).split())
+
+
+def test_parts_of_one_size_are_dots_beside_the_band_of_random_ones() -> None:
+    rows = [row for row in made_tables(measured())["finetune-subsets"]["accuracy"] if row["fraction"] != 0.1]
+    (drawn,), tables = contents.finetune({"tables": {"accuracy": rows}})
+    assert drawn.name == "finetune-subsets-one-size"
+    (axes,) = drawn.figure.axes
+    named = [label.get_text() for label in axes.get_yticklabels()]
+    assert named == ["Most influential by grad-dot", "Least influential by grad-dot", "Whole pool"]
+    assert len(tables) == 2
