@@ -4,12 +4,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from attridex.client.studies.run import configs
-from attridex.client.studies.settings import load_settings
+from attridex.client.studies.settings import Common, load_settings
 from attridex.indexer.config import Config, parse_config
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,16 @@ def test_every_key_of_the_configuration_stands_in_the_readme(section: str) -> No
     kind = next((each for each in getattr(kind, "__args__", ()) if each is not type(None)), kind)
     line = next(line for line in README.splitlines() if line.startswith(f"| `{section}` |"))
     assert [name for name in kind.model_fields if f"`{name}`" not in line] == []  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("table", ["top", *configs()])
+def test_every_key_of_the_studies_stands_in_the_readme_with_its_default(table: str) -> None:
+    part = README[README.index("| table | keys (defaults) |") :]
+    line = next(line for line in part.splitlines() if line.startswith((f"| `{table}` |", f"| {table} |")))
+    kind = {"top": Common, **configs()}[table]
+    assert [each.name for each in fields(kind) if f"`{each.name}`" not in line] == []
+    numbers = [each.default for each in fields(kind) if type(each.default) in (int, float)]
+    assert [number for number in numbers if f"({number}" not in line] == []
 
 
 def test_the_readme_configuration_is_valid() -> None:

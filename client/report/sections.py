@@ -91,6 +91,7 @@ SIZES: Mapping[str, Callable[[Any], str]] = {
 
 def sizes(result: Result) -> str:
     """The facts of a result in one line."""
-    found = [SIZES[key](value) if key in SIZES else f"{key.replace('_', ' ')}: {value}" for key, value in result["facts"].items()]
+    facts = {key: value for key, value in result["facts"].items() if not key.endswith("_hash")}
+    found = [SIZES[key](value) if key in SIZES else f"{key.replace('_', ' ')}: {value}" for key, value in facts.items()]
     text = "; ".join(found)
     return f"{text[:1].upper()}{text[1:]}"

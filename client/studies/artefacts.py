@@ -12,7 +12,7 @@ import numpy as np
 
 from attridex.client import calls
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Asked, Context, NotPossibleError, file_in, read_queries
+from attridex.client.studies.context import Asked, Context, NotPossibleError, file_in, fingerprint, read_queries
 from attridex.client.studies.markers import MARKERS, decode, text_of
 from attridex.client.studies.methods import instances_request
 from attridex.client.studies.results import Results, Row
@@ -52,7 +52,9 @@ def run(context: Context, config: Config) -> Results:
     if not config.first and not config.columns:
         raise NotPossibleError("[artefacts]: nothing to look for; name text fields (first, second) or columns in --settings")
     wrong, asked = wrong_answers(context, config)
-    facts = {"queries": asked, "wrong": len(wrong)}
+    facts: dict[str, Any] = {
+        "queries": len(asked), "wrong": len(wrong), "queries_hash": fingerprint([[query.record, query.gold] for query in asked]),
+    }  # fmt: skip
     if not wrong:
         return Results(facts=facts, notes=["the model gets none of these queries wrong in this way: nothing to look behind"])
     wrong = wrong[: config.count or None]
@@ -78,8 +80,8 @@ def names(config: Config) -> list[str]:
     return [*(MARKERS if config.first else []), *config.columns]
 
 
-def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], int]:
-    """Queries that the model gets wrong, drawn by the seed, and how many were asked."""
+def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[Asked, ...]]:
+    """Queries that the model gets wrong, drawn by the seed, and all that were asked."""
     queries: tuple[Asked, ...] = context.queries
     if config.queries:
         queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
@@ -98,7 +100,7 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], int]:
         if gold is not None and not context.right(said, gold) and config.predicted in ("", said)
     ]  # fmt: skip
     order = np.random.default_rng(context.seed).permutation(len(wrong))
-    return [wrong[at] for at in order], len(queries)
+    return [wrong[at] for at in order], queries
 
 
 def predicted_lines(answer: Any) -> Iterator[dict[str, Any]]:

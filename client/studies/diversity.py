@@ -149,7 +149,7 @@ def measured(described: Described, ranks: Float64, size: int, seed: int, method:
     found, drawn = of(np.arange(count)), [of(rng.integers(0, count, count)) for _ in range(BOOTSTRAP)]
     table = []
     for name in MEASURES:
-        ends = centred_bounds(sound(drawn, name), found[name])
+        ends = centred_bounds(sound(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
         table.append({"method": method, "measure": name, **Interval(found[name], *ends, count).columns()})
     return table
 

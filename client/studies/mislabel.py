@@ -69,7 +69,7 @@ def measure(context: Context, client: Client, config: Config, column: str, facts
         raise UsageError(f"[{NAME}] column = {column!r}: no such column; the index has {', '.join(info.columns)}")
     influences = [name for name in info.columns if name.startswith("self_influence")]
     instances = list(client.list_instances(fields=[column, "label", "loss", *influences]))
-    wrong = np.array([bool(each.fields[column]) for each in instances])
+    wrong = np.array([is_wrong(each.fields[column], column) for each in instances])
     signals = {name: [float(each.fields[name]) for each in instances] for name in ("loss", *influences)}
     labels = {each.id: str(each.fields["label"]) for each in instances}
     known = {*info.methods, *([NA] if info.manifest["neurons"] else [])}
@@ -88,6 +88,13 @@ def measure(context: Context, client: Client, config: Config, column: str, facts
         facts={"instances": len(instances), "wrong": int(wrong.sum()), **facts},
         notes=["precision is the share of wrong labels among the highest scores, as many as there are wrong ones"],
     )
+
+
+def is_wrong(value: Any, column: str) -> bool:
+    """Whether an instance's label is marked as wrong."""
+    if value not in (True, False):
+        raise UsageError(f"[{NAME}] column = {column!r}: it holds {value!r}; a column of true and false is needed")
+    return bool(value)
 
 
 def figures(name: str, values: Any, wrong: Any, seed: int) -> list[Row]:

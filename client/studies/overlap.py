@@ -103,7 +103,8 @@ def unique(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
             return len(set(places)) / len(places) if places else float("nan")
 
         count = len({each for query in queries for each in found[query]})
-        table.append({"method": method, "unique": count, **interval_of(share, len(queries), seed, 500, centred=True).columns()})
+        interval = interval_of(share, len(queries), seed, 500, centred=True, most=1.0)
+        table.append({"method": method, "unique": count, **interval.columns()})
     return table
 
 

@@ -58,14 +58,14 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
     about = described(context)
     bind_run(context.out, about)
     left_out = {}
-    for name in names:
+    for at, name in enumerate(names, 1):
+        context.say(f"study {at} of {len(names)}: {name}")
         config = settings.of(name, STUDIES[name].Config)
         try:
             run_study(STUDIES[name], context, config, about)
         except NotPossibleError as error:
             if not skip:
                 raise
-            context.say(f"{name}: left out: {error}")
             left_out[name] = str(error)
     return left_out
 
@@ -138,6 +138,8 @@ def described(context: Context) -> dict[str, Any]:
 def bind_run(out: Path, about: Mapping[str, Any]) -> None:
     """Refuse a directory that holds another run's results."""
     known = out / RUN
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: a file; --out is a directory")
     if not known.exists():
         write_json(known, about)
         return

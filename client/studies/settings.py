@@ -1,11 +1,12 @@
 """Settings of studies: a dataclass each, read from TOML, unknown keys refused with the nearest known one."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from attridex.client.errors import UsageError
 
@@ -26,7 +27,7 @@ class Common:
 
     queries: int = 200
     methods: tuple[str, ...] = ()
-    label: str = "predicted"
+    label: Literal["predicted", "gold"] = "predicted"
     same: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -73,7 +74,7 @@ def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | Non
     """A dataclass from a table.
 
     Raises:
-        UsageError: an unknown key (the nearest known one is named), or a value of the wrong type.
+        UsageError: an unknown key (the nearest known one is named), a value of the wrong type, or a number out of range.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -86,8 +87,24 @@ def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | Non
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"{where}: unknown key '{name}'; {hint}")
     try:
-        return TypeAdapter(kind).validate_python(data)
+        # JSON's strict reading takes a list for a tuple, and neither true for 1 nor "1".
+        found = TypeAdapter(kind).validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+    check_numbers(vars(found), where)
+    return found
+
+
+SHARES = ("share", "fractions")
+
+
+def check_numbers(values: Mapping[str, Any], where: str) -> None:
+    """Refuse numbers that no setting can have: negative ones, and shares that are not above 0 and at most 1."""
+    for name, value in values.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if name in SHARES and not 0 < one <= 1:
+                raise UsageError(f"{where}: {name}: {one} is no share; above 0 and at most 1 is right")
+            if isinstance(one, int | float) and one < 0:
+                raise UsageError(f"{where}: {name}: {one} must not be negative")

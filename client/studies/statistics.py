@@ -63,7 +63,13 @@ def mean_interval(values: ArrayLike, seed: int) -> Interval:
 
 
 def interval_of(
-    statistic: Callable[[NDArray[np.int64]], float], units: int, seed: int, draws: int = DRAWS, *, centred: bool = False
+    statistic: Callable[[NDArray[np.int64]], float],
+    units: int,
+    seed: int,
+    draws: int = DRAWS,
+    *,
+    centred: bool = False,
+    most: float = np.inf,
 ) -> Interval:
     """A statistic of resampled units.
 
@@ -73,16 +79,17 @@ def interval_of(
         seed: of the resampling.
         draws: bootstrap samples.
         centred: move the interval to the statistic: for counts of what is distinct, which repeated units always lower.
+        most: the largest value that a centred statistic can have.
     """
     rng = np.random.default_rng(seed)
     values = np.array([statistic(rng.integers(0, units, units)) for _ in range(draws)])
     values, found = values[~np.isnan(values)], float(statistic(np.arange(units)))
-    return Interval(found, *(centred_bounds(values, found) if centred else bounds(values)), units)
+    return Interval(found, *(centred_bounds(values, found, most) if centred else bounds(values)), units)
 
 
-def centred_bounds(values: Float64, found: float) -> tuple[float, float]:
-    """The same, moved to the figure: for statistics that repeated units bias."""
-    return bounds(values - values.mean() + found) if len(values) else bounds(values)
+def centred_bounds(values: Float64, found: float, most: float = np.inf) -> tuple[float, float]:
+    """The same, moved to the figure and no further than `most`: for statistics that repeated units bias."""
+    return bounds(np.minimum(values - values.mean() + found, most)) if len(values) else bounds(values)
 
 
 def bounds(values: Float64) -> tuple[float, float]:

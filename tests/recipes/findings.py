@@ -23,7 +23,8 @@ INTRODUCTION = """\
 Made by `python tests/recipes/findings.py tests/results` from the files beside it. Yu, Atanasova and Augenstein (ACL 2024)
 measured OPT-125m, BLOOM-560m and Pythia-410m; these are first layers of SmolLM2-135M on two CPU cores, with the definitions of
 the main README. A finding **holds** where the whole bootstrap 95 % interval is on its side, **does not hold** where it is on the
-other, and is **open** in between. Nothing was tuned towards the paper.
+other, and is **open** in between; "largely different" is less than half shared. Diversity and artefacts are judged against the IA
+method that speaks most against the finding. Nothing was tuned towards the paper.
 
 What differs from the paper:
 
@@ -70,12 +71,6 @@ def unchanged(mode: str, r: int, bound: float) -> Callable[[Tables], str]:
     )
 
 
-def intervention_alone(results: Tables) -> str:
-    """What zeroing every neuron does by itself."""
-    found = row(results, "faithfulness", "faithfulness", method="any", mode="keep", r=0, measure="unchanged")
-    return "not measured" if found is None else shown(found)
-
-
 def subsets(results: Tables) -> str:
     """Subsets that are better than random ones; open where the whole pool teaches nothing, or random ones differ as much."""
     study = results.get("finetune-subsets", {})
@@ -99,6 +94,22 @@ def beyond_draws(rows: list[Row], better: Row) -> bool:
     """Whether a subset is better than one more random subset would be."""
     same = {key: better[key] for key in ("method", "end", "fraction")}
     return any({**each, **same} == each and each["measure"] == "above draws" and (each["low"] or 0) > 0 for each in rows)
+
+
+def compared(study: str, table: str, **wanted: Any) -> Callable[[Tables], str]:
+    """A figure to compare with, without a verdict."""
+
+    def find(results: Tables) -> str:
+        found = row(results, study, table, **wanted)
+        return "not measured" if found is None else shown(found)
+
+    return find
+
+
+def edited(results: Tables) -> str:
+    """Neurons that are suppressed on average where a hundred are asked for."""
+    found = row(results, "faithfulness", "faithfulness", method="na", mode="suppress", r=100, measure="unchanged")
+    return "not measured" if found is None else f"{found['used']:.3g}"
 
 
 def different(table: str, a: str, others: tuple[str, ...]) -> Callable[[Tables], str]:
@@ -136,8 +147,14 @@ def against(own: Row | None, other: Row | None, *, lower: bool) -> str:
 
 FINDINGS: dict[str, Callable[[Tables], str]] = {
     "Keeping the single most important neuron preserves over 80 % of predictions": unchanged("keep", 1, 0.8),
-    "(keeping none, for comparison)": intervention_alone,
+    "(keeping none, for comparison)": compared(
+        "faithfulness", "faithfulness", method="any", mode="keep", r=0, measure="unchanged"
+    ),
     "Suppressing the 100 most important leaves over 90 % unchanged": unchanged("suppress", 100, 0.9),
+    "(neurons that this suppresses on average)": edited,
+    "(100 random ones, for comparison)": compared(
+        "faithfulness", "faithfulness", method="random", mode="suppress", r=100, measure="unchanged"
+    ),
     "Influential subsets do no better than random ones of the same size": subsets,
     "IA and NA find largely different instances (the largest share of NA-Instances' ten that an IA method finds too)": different(
         "shared_instances", "na-instances", IA
@@ -145,8 +162,11 @@ FINDINGS: dict[str, Callable[[Tables], str]] = {
     "IA and NA find largely different neurons (the largest share of NA's ten that IA-Neurons of a method finds too)": different(
         "shared_neurons", "na", tuple(f"ia-neurons/{name}" for name in IA)
     ),
+    "(IA-Neurons of random instances, for comparison)": compared("overlap", "shared_neurons", a="na", b="ia-neurons/random"),
     "NA finds more diverse instances (mean cosine of states in the most influential tenth)": more_diverse,
+    "(random sets, for comparison)": compared("diversity", "diversity", method="random sets", measure="cosine"),
     "NA is better at exposing artefacts (word overlap of the instances behind wrong answers)": exposes,
+    "(the whole corpus, for comparison)": compared("artefacts", "artefacts", method="whole corpus", marker="word overlap"),
 }
 
 

@@ -38,6 +38,12 @@ def test_one_more_draw_lies_in_its_interval_as_often_as_is_said() -> None:
     assert np.isnan(above_draws(0.5, [0.4]).low), "one draw tells nothing of how they differ"
 
 
+def test_a_moved_interval_ends_where_the_statistic_does() -> None:
+    found = interval_of(lambda chosen: len(set(chosen)) / len(chosen), 20, 0, 200, centred=True, most=1.0)
+    assert found.mean == found.high == 1.0
+    assert found.low < 1.0
+
+
 def test_a_mean_s_interval_is_that_of_the_normal_law_for_many_values() -> None:
     values = RNG.normal(3, 2, 2000)
     found = mean_interval(values, seed=0)

@@ -148,6 +148,12 @@ def test_json_gives_one_result_a_line(undisturbed: Path, trained_project: Path, 
         ({"--settings": "[faithfulness]\nsize = [1]"}, "[faithfulness]: unknown key 'size'; did you mean 'sizes'?"),
         ({"--settings": '[lds]\nretrain = "all"'}, "[lds]: retrain: Input should be 'head' or 'model'"),
         ({"--settings": "[lds]\nhalves = 'many'"}, "[lds]: halves: Input should be a valid integer"),
+        ({"--settings": "[overlap]\nk = true"}, "[overlap]: k: Input should be a valid integer"),
+        ({"--settings": "queries = -3"}, "queries: -3 must not be negative"),
+        ({"--settings": "[diversity]\nshare = 2.0"}, "[diversity]: share: 2.0 is no share; above 0 and at most 1 is right"),
+        ({"--settings": "[finetune-subsets]\nfractions = [0.5, 0.0]"}, "fractions: 0.0 is no share"),
+        ({"--settings": 'label = "golden"'}, "label: Input should be 'predicted' or 'gold'"),
+        ({"--out": "a-file"}, "a-file: a file; --out is a directory"),
         ({"--settings": 'methods = ["grad-dott"]'}, "methods: 'grad-dott' is not answered by this index; it answers bm25"),
     ],
 )
@@ -157,6 +163,9 @@ def test_bad_input_is_one_line_and_costs_nothing(
     before = contents(undisturbed)
     arguments = command(trained_project, undisturbed if "--seed" in change else tmp_path / "out", "--seed", "0")
     for key, value in change.items():
+        if key == "--out":
+            (tmp_path / value).touch()
+            value = str(tmp_path / value)
         if key == "--settings" and not value.endswith(".toml"):
             (tmp_path / "settings.toml").write_text(value)
             value = str(tmp_path / "settings.toml")
