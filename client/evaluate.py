@@ -61,10 +61,10 @@ def evaluate(
 
 
 def check_job(out: Path, settings: Mapping[str, Any]) -> None:
-    """Bind a file to what is asked."""
+    """Bind a file to what is asked; one without an answer may be bound anew."""
     job = out.with_name(f"{out.name}.job")
     content = json.dumps(settings, sort_keys=True, indent=1)
-    if not out.exists():
+    if not out.exists() or not out.stat().st_size:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = job.with_name(f".{job.name}.tmp")
         temporary.write_text(content)

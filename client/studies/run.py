@@ -136,15 +136,21 @@ def described(context: Context) -> dict[str, Any]:
 
 
 def bind_run(out: Path, about: Mapping[str, Any]) -> None:
-    """Refuse a directory that holds another run's results."""
+    """Refuse a directory that holds another run's results or work; one that was refused before any work is bound anew."""
     known = out / RUN
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: a file; --out is a directory")
-    if not known.exists():
+    if not known.exists() or not begun(out):
         write_json(known, about)
         return
     if json.loads(known.read_text(encoding="utf-8")) != plain(about):
         raise UsageError(f"{out}: holds results of other queries, settings, seed or index version; choose another --out")
+
+
+def begun(out: Path) -> bool:
+    """Whether a directory holds a result, an answer, a score or a model."""
+    marks = (*out.glob(f"*/{RESULT}"), *(out / "work").rglob("*"))
+    return any(path.is_file() and path.stat().st_size and not path.name.endswith((".job", ".begun.json")) for path in marks)
 
 
 def plain(content: Any) -> Any:

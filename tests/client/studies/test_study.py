@@ -209,3 +209,16 @@ def test_studies_of_other_tasks_and_what_they_cannot_do_is_said(
     texts = json.loads((out / "evidence" / "texts.json").read_text())
     choices = [each.get("choices") for each in texts.values()]
     assert task == "causal-lm" or all(isinstance(each, list) for each in choices), "of instances as of queries"
+
+
+def test_a_run_that_was_refused_does_not_bind_its_directory(
+    trained_project: Path, tmp_path: Path, attridex: Callable[..., Ran]
+) -> None:
+    arguments = command(trained_project, tmp_path / "out", "--limit", "2")
+    arguments[1] = "overlap"
+    at = arguments.index("--settings") + 1
+    for number, (settings, code) in enumerate([("[overlap]\nk = 0", 2), ('label = "gold"\n[overlap]\nk = 2', 0)]):
+        arguments[at] = str(tmp_path / f"{number}.toml")
+        Path(arguments[at]).write_text(settings)
+        ran = attridex(*arguments)
+        assert ran.code == code, ran.err
