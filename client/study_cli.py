@@ -99,7 +99,7 @@ def show_tables(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(f"\n[bold]{result['title']}[/bold]")
     for name, rows in result["tables"].items():
         if not rows:
@@ -109,10 +109,15 @@ def show_tables(result: dict[str, Any]) -> None:
         for key in keys:
             table.add_column(key)
         for row in rows:
-            table.add_row(*(figure(row) if key == "mean" else str(row[key]) for key in keys))
+            table.add_row(*(figure(row) if key == "mean" else cell(row[key]) for key in keys))
         console.print(table)
     for note in result["notes"]:
         console.print(note, style="dim", markup=False, highlight=False)
+
+
+def cell(value: Any) -> str:
+    """Another value of a row."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def figure(row: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ For queries that the model gets wrong, markers of the retrieved training instanc
 negation, any numeric or boolean column) stand against the corpus's base rate, for each method.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,8 @@ class Config:
 
 def run(context: Context, config: Config) -> Results:
     """Wrong answers, the instances behind them by every method, and their markers beside the corpus's."""
+    if bool(config.first) != bool(config.second):
+        raise UsageError("[artefacts]: first and second go together: the text fields that are compared")
     if not config.first and not config.columns:
         raise NotPossibleError("[artefacts]: nothing to look for; name text fields (first, second) or columns in --settings")
     wrong, asked = wrong_answers(context, config)
@@ -93,6 +96,7 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[
     )  # fmt: skip
     # A language model's gold answer is its target.
     asked = [(query, line["predicted"], line["target"] or query.gold) for query, line in zip(queries, lines, strict=True)]
+    check_gold(context, [gold for _, _, gold in asked])
     if all(gold is None for _, _, gold in asked):
         raise NotPossibleError("[artefacts]: the queries have no labels, so no answer can be called wrong")
     wrong = [
@@ -101,6 +105,18 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[
     ]  # fmt: skip
     order = np.random.default_rng(context.seed).permutation(len(wrong))
     return [wrong[at] for at in order], queries
+
+
+def check_gold(context: Context, golds: Sequence[str | None]) -> None:
+    """Refuse labels that no answer can be: neither the model's nor said to stand for some of them."""
+    known = {*context.index.labels, *context.common.same}
+    unknown = sorted({gold for gold in golds if gold is not None} - known)
+    if context.index.labels and unknown:
+        labels = ", ".join(context.index.labels)
+        raise UsageError(
+            f"[{NAME}]: the queries' label '{unknown[0]}' is none of the model's ({labels}), so every answer would be wrong; "
+            f"say which it stands for: same = {{ {json.dumps(unknown[0])} = [...] }}"
+        )
 
 
 def predicted_lines(answer: Any) -> Iterator[dict[str, Any]]:

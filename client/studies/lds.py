@@ -45,6 +45,8 @@ class Config:
 
 def run(context: Context, config: Config) -> Results:
     """Retrain on halves, and hold every method's sums against the losses."""
+    if config.halves < 2:
+        raise UsageError(f"[{NAME}] halves = {config.halves}: at least 2 are needed to be ranked")
     language = context.index.task == "causal-lm"
     if language and config.retrain == "head":
         raise NotPossibleError('[lds]: a causal language model has no head of its own; set retrain = "model"')
@@ -73,7 +75,10 @@ def run(context: Context, config: Config) -> Results:
             "queries": len(queries), "halves": len(halves), "pool": len(pool), "retrain": config.retrain,
             "accuracy_of_halves": round(accuracy, 4),
         },
-        notes=["scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances"],
+        notes=[
+            "scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances",
+            "intervals are over queries; all of them share the halves, whose chance is not in them",
+        ],
     )  # fmt: skip
 
 

@@ -59,7 +59,8 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
     bind_run(context.out, about)
     left_out = {}
     for at, name in enumerate(names, 1):
-        context.say(f"study {at} of {len(names)}: {name}")
+        if len(names) > 1:
+            context.say(f"study {at} of {len(names)}: {name}")
         config = settings.of(name, STUDIES[name].Config)
         try:
             run_study(STUDIES[name], context, config, about)
@@ -71,8 +72,13 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
 
 
 def check_methods(names: Sequence[str], context: Context, settings: Settings) -> None:
-    """Refuse methods that the index cannot answer before any work."""
+    """Refuse methods that the index cannot answer, and labels that its model does not have, before any work."""
     chosen(context.common.methods, context.index)
+    for gold, outputs in context.common.same.items():
+        if unknown := sorted({*outputs} - {*context.index.labels}):
+            raise UsageError(
+                f"same: '{gold}' stands for '{unknown[0]}'; the model's labels are {', '.join(context.index.labels)}"
+            )
     if finetune_subsets.NAME in names:
         chosen(settings.of(finetune_subsets.NAME, finetune_subsets.Config).methods, context.index)
 

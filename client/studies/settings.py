@@ -92,7 +92,7 @@ def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | Non
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise UsageError(f"{where}: {key}: {first['msg'].replace('tuple', 'array')}") from None
     check_numbers(vars(found), where)
     return found
 

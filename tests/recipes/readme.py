@@ -86,7 +86,7 @@ MEASURES: dict[str, dict[str, Any]] = {
     "predictions that stay, no neuron kept": faithful(method="any", mode="keep", r=0),
     "NA's top one kept": faithful(method="na", mode="keep", r=1),
     "a random one kept": faithful(method="random", mode="keep", r=1),
-    "NA's top 100 suppressed": faithful(method="na", mode="suppress", r=100),
+    "NA's top 100 suppressed, or as many as are kept": faithful(method="na", mode="suppress", r=100),
     "100 random ones suppressed": faithful(method="random", mode="suppress", r=100),
     "of NA-Instances' ten instances, found by `grad-cos` too": {
         "study": "overlap", "table": "shared_instances", "a": "na-instances", "b": "grad-cos",

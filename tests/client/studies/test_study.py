@@ -153,6 +153,10 @@ def test_json_gives_one_result_a_line(undisturbed: Path, trained_project: Path, 
         ({"--settings": "[diversity]\nshare = 2.0"}, "[diversity]: share: 2.0 is no share; above 0 and at most 1 is right"),
         ({"--settings": "[finetune-subsets]\nfractions = [0.5, 0.0]"}, "fractions: 0.0 is no share"),
         ({"--settings": 'label = "golden"'}, "label: Input should be 'predicted' or 'gold'"),
+        ({"--settings": 'methods = "grad-dot"'}, "methods: Input should be a valid array"),
+        ({"--settings": '[artefacts]\nfirst = "premise"', "study": "artefacts"}, "first and second go together"),
+        ({"--settings": "[lds]\nhalves = 1", "study": "lds"}, "[lds] halves = 1: at least 2 are needed"),
+        ({"--settings": 'same = { "no" = ["nope"] }'}, "same: 'no' stands for 'nope'; the model's labels are "),
         ({"--out": "a-file"}, "a-file: a file; --out is a directory"),
         ({"--settings": 'methods = ["grad-dott"]'}, "methods: 'grad-dott' is not answered by this index; it answers bm25"),
     ],
@@ -222,3 +226,14 @@ def test_a_run_that_was_refused_does_not_bind_its_directory(
         Path(arguments[at]).write_text(settings)
         ran = attridex(*arguments)
         assert ran.code == code, ran.err
+
+
+def test_a_label_that_no_answer_can_be_is_refused(trained_project: Path, tmp_path: Path, attridex: Callable[..., Ran]) -> None:
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"id": "q", "premise": "a", "hypothesis": "b", "label": "banana"}))
+    arguments = command(trained_project, tmp_path / "out")
+    arguments[1] = "artefacts"
+    arguments[arguments.index("--queries") + 1] = str(tmp_path / "queries.jsonl")
+    ran = attridex(*arguments)
+    assert ran.code == 2, ran.err
+    assert "label 'banana' is none of the model's" in ran.err
+    assert 'same = { "banana" = [...] }' in ran.err
