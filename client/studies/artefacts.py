@@ -89,6 +89,7 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[
     if config.queries:
         queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
         queries = queries[: context.limit] if context.limit else queries
+    check_gold(context, queries)
     lines = context.ask(
         "artefacts/predictions", queries,
         lambda batch: pb.AttributeStreamRequest(predict=calls.predict("", batch)), predicted_lines,
@@ -96,7 +97,6 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[
     )  # fmt: skip
     # A language model's gold answer is its target.
     asked = [(query, line["predicted"], line["target"] or query.gold) for query, line in zip(queries, lines, strict=True)]
-    check_gold(context, [gold for _, _, gold in asked])
     if all(gold is None for _, _, gold in asked):
         raise NotPossibleError("[artefacts]: the queries have no labels, so no answer can be called wrong")
     wrong = [
@@ -107,10 +107,10 @@ def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[
     return [wrong[at] for at in order], queries
 
 
-def check_gold(context: Context, golds: Sequence[str | None]) -> None:
+def check_gold(context: Context, queries: Sequence[Asked]) -> None:
     """Refuse labels that no answer can be: neither the model's nor said to stand for some of them."""
     known = {*context.index.labels, *context.common.same}
-    unknown = sorted({gold for gold in golds if gold is not None} - known)
+    unknown = sorted({query.gold for query in queries if query.gold is not None} - known)
     if context.index.labels and unknown:
         labels = ", ".join(context.index.labels)
         raise UsageError(

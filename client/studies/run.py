@@ -54,7 +54,7 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
     Raises:
         UsageError: the directory was begun with other settings, or a study cannot be run (unless `skip`).
     """
-    check_methods(names, context, settings)
+    check_settings(names, context, settings)
     about = described(context)
     bind_run(context.out, about)
     left_out = {}
@@ -71,7 +71,7 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
     return left_out
 
 
-def check_methods(names: Sequence[str], context: Context, settings: Settings) -> None:
+def check_settings(names: Sequence[str], context: Context, settings: Settings) -> None:
     """Refuse methods that the index cannot answer, and labels that its model does not have, before any work."""
     chosen(context.common.methods, context.index)
     for gold, outputs in context.common.same.items():

@@ -85,15 +85,16 @@ def subsets(results: Tables) -> str:
         taught = f"trained on the whole pool the model is right on {shown(whole)}, one answer to all on {majority:.3g}"
         return f"0 of {len(compared)} better, but {taught}: **{OPEN}**"
     named = ", ".join(f"{each['method']} {each['fraction']:.0%} by {shown(each)}" for each in better)
-    if better and not any(beyond_draws(rows, each) for each in better):
+    if better and not any(beyond_draws(results, each) for each in better):
         return f"{len(better)} of {len(compared)} better ({named}), by no more than random subsets differ: **{OPEN}**"
     return f"{len(better)} of {len(compared)} better{f' ({named})' if named else ''}: **{FAILS if better else HOLDS}**"
 
 
-def beyond_draws(rows: list[Row], better: Row) -> bool:
+def beyond_draws(results: Tables, better: Row) -> bool:
     """Whether a subset is better than one more random subset would be."""
-    same = {key: better[key] for key in ("method", "end", "fraction")}
-    return any({**each, **same} == each and each["measure"] == "above draws" and (each["low"] or 0) > 0 for each in rows)
+    subset = {key: better[key] for key in ("method", "end", "fraction")}
+    found = row(results, "finetune-subsets", "accuracy", **subset, measure="above draws")
+    return found is not None and (found["low"] or 0) > 0
 
 
 def compared(study: str, table: str, **wanted: Any) -> Callable[[Tables], str]:
