@@ -27,7 +27,7 @@ test: $(STAMP)
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -m attridex.benchmarks.cli -p attridex.client -p attridex.indexer -p attridex.service
+	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -p attridex.client -p attridex.indexer -p attridex.service -p attridex.v1
 	$(BIN)/python -m pytest -q tests/test_protos.py
 	cd protos && ../$(BIN)/buf lint
 
@@ -38,7 +38,6 @@ bench: $(STAMP)
 .dev/attridex:
 	mkdir -p $@
 	ln -sfn ../../client $@/client
-	ln -sfn ../../tests/benchmarks $@/benchmarks
 	ln -sfn ../../indexer $@/indexer
 	ln -sfn ../../service $@/service
 	ln -sfn ../../protos/attridex/v1 $@/v1

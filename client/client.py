@@ -65,7 +65,7 @@ class Client:
             verify: whether to check every file first.
             timeout: seconds a call may take.
         """
-        from attridex.service.inprocess import InProcessStub
+        from attridex.service.edge.inprocess import InProcessStub
 
         stub = InProcessStub(Path(index), model=model, verify=verify)
         client = cls.__new__(cls)

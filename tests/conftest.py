@@ -148,7 +148,7 @@ class Ran:
 @pytest.fixture
 def attridex(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run a command in this process."""
-    from attridex.client.cli import main
+    from attridex.client.commands.app import main
 
     def run(*arguments: object) -> Ran:
         capsys.readouterr()

@@ -1,79 +1,149 @@
-"""The way of the data: what may import what."""
+"""The way of the data: what may import what. The rules are one table, `rooms.toml`."""
 
 import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "faiss", "duckdb", "transformers", "pydantic"}
-SOURCES = [path for package in ("client", "indexer", "service") for path in sorted((ROOT / package).rglob("*.py"))]
+RULES = tomllib.loads((Path(__file__).parent / "rooms.toml").read_text())
+ROOMS: dict[str, list[str]] = RULES["rooms"]
+LAZILY: dict[str, list[str]] = RULES["lazily"]
+FOLDERS = {"client": "client", "indexer": "indexer", "service": "service", "protos/attridex/v1": "v1"}
+SOURCES = [
+    path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")) if not path.stem.endswith(("_pb2", "_pb2_grpc"))
+]
 
 
-def imports(path: Path) -> set[str]:
-    """Modules that a file imports when it is imported."""
-    found = set()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(str(node.module))
-    return found
+@dataclass(frozen=True)
+class Import:
+    """A module that a file imports; `lazily`, where that happens inside a function, or for types alone."""
+
+    module: str
+    lazily: bool
 
 
-def within(names: set[str], *packages: str) -> set[str]:
-    """Those of the names that lie in the packages."""
-    return {name for name in names for package in packages if name == package or name.startswith(f"{package}.")}
+def module_of(path: Path) -> str:
+    """The dotted name of a source file, without "attridex."."""
+    folder = next(folder for folder in FOLDERS if path.is_relative_to(ROOT / folder))
+    parts = path.relative_to(ROOT / folder).with_suffix("").parts
+    return ".".join([FOLDERS[folder], *(part for part in parts if part != "__init__")])
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_layers_import_only_downwards(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
-    forbidden = {
-        "client": ("attridex.indexer", "attridex.service", *HEAVY),
-        "indexer": ("attridex.service", "attridex.client"),
-        "service": ("attridex.client", "torch"),
-    }[package]
-    assert within(imports(path), *forbidden) == set()
+MODULES = {module_of(path): path for path in SOURCES}
 
 
-def test_only_the_edge_knows_grpc() -> None:
-    edge = {
-        "convert",
-        "convert_answers",
-        "convert_filters",
-        "servicer",
-        "status",
-        "interceptors",
-        "inprocess",
-        "admin",
-        "security",
-        "server",
+def room_of(module: str) -> str:
+    """The room that a module lives in."""
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
+@cache
+def imports(path: Path) -> tuple[Import, ...]:
+    """Everything that a file imports, wherever it stands."""
+    return tuple(walk(ast.parse(path.read_text()), lazily=False))
+
+
+def walk(node: ast.AST, *, lazily: bool) -> Iterator[Import]:
+    """Imports below a node."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, lazily) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            for alias in child.names:
+                full = f"{child.module}.{alias.name}"
+                yield Import(full if full.removeprefix("attridex.") in MODULES else str(child.module), lazily)
+        else:
+            yield from walk(child, lazily=lazily or puts_off(child))
+
+
+def puts_off(node: ast.AST) -> bool:
+    """Whether what stands below is not run when the file is imported."""
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def arrows(path: Path) -> Iterator[tuple[str, bool]]:
+    """Rooms that a file imports from, other than its own, and whether lazily."""
+    own = room_of(module_of(path))
+    for found in imports(path):
+        name = found.module.removeprefix("attridex.")
+        if found.module.startswith("attridex.") and name in MODULES and room_of(name) != own:
+            yield room_of(name), found.lazily
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_table_names_every_room() -> None:
+    assert sorted(ROOMS) == sorted({room_of(module) for module in MODULES})
+
+
+def test_the_table_has_no_circle_and_no_arrow_upward() -> None:
+    above: set[str] = set()
+    for room, below in ROOMS.items():
+        assert {*below, *LAZILY.get(room, [])} <= above, f"{room} may import only rooms that stand before it in rooms.toml"
+        above.add(room)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_rooms_import_only_what_the_table_lets_them(path: Path) -> None:
+    room = room_of(module_of(path))
+    for target, lazily in arrows(path):
+        allowed = {*ROOMS[room], *(LAZILY.get(room, []) if lazily else [])}
+        assert target in allowed, f"{ids(path)} imports from {target}"
+
+
+def test_no_circle_of_files() -> None:
+    edges = {
+        module: {found.module.removeprefix("attridex.") for found in imports(path)} & MODULES.keys() - {module}
+        for module, path in MODULES.items()
     }
-    for path in (ROOT / "service").glob("*.py"):
-        if path.stem not in edge:
-            assert within(imports(path), "grpc", "attridex.v1", "google") == set(), path
+    TopologicalSorter(edges).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_small_and_says_what_it_is(room: str) -> None:
+    files = [module for module in MODULES if room_of(module) == room and module != room]
+    assert len(files) <= RULES["limits"]["files"], sorted(files)
+    assert len((ast.get_docstring(ast.parse(MODULES[room].read_text())) or "").split(".")) >= 2
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_packages_that_are_heavy_stay_where_they_belong(path: Path) -> None:
+    module = module_of(path)
+    loaded = {found.module.split(".")[0] for found in imports(path) if not found.lazily}
+    for package, rooms in RULES["packages"].items():
+        at_home = any(module == room or module.startswith(f"{room}.") for room in rooms)
+        assert at_home or package not in loaded, f"{ids(path)} imports {package}, which only {', '.join(rooms)} may"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_modules_are_of_readable_size(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= RULES["limits"]["lines"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["build", "--help"], ["serve", "--help"]])
 def test_the_command_starts_without_what_is_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
-from attridex.client.cli import main
+from attridex.client.commands.app import main
 try:
     main({arguments!r})
 except SystemExit as ended:
     assert not ended.code, ended.code
-heavy = {sorted(HEAVY - {"pydantic"})!r}  # typer itself looks for pydantic
+heavy = {sorted(RULES["packages"].keys() - {"grpc", "google", "pydantic"})!r}  # typer itself looks for pydantic
 heavy = set(heavy) & set(sys.modules)
 assert not heavy, heavy
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_are_of_readable_size(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400

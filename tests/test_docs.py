@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from attridex.client.studies.run import configs
-from attridex.client.studies.settings import Common, load_settings
+from attridex.client.workbench.settings import Common, load_settings
 from attridex.indexer.config import Config, parse_config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-HELP = [sys.executable, "-c", "from attridex.client.cli import main; main()", "--help"]
+HELP = [sys.executable, "-c", "from attridex.client.commands.app import main; main()", "--help"]
 
 
 def test_every_command_stands_in_the_readme() -> None:

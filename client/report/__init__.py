@@ -1,1 +1,4 @@
-"""The report of studies: figures and one HTML page, made from results alone."""
+"""The page of a run: results are read, figures drawn, and one HTML file written that needs nothing else.
+
+Imports figures; asks no index.
+"""

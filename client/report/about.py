@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attridex.client.report.numbers import count, number
-from attridex.client.report.palette import look
-from attridex.client.report.words import SITES, curvature_name, method_name
+from attridex.client.figures.numbers import count, number
+from attridex.client.figures.palette import look
+from attridex.client.figures.words import SITES, curvature_name, method_name
 
 Result = Mapping[str, Any]
 Facts = list[tuple[str, str]]

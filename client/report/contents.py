@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.client.report import figures_bars, figures_lines, words
-from attridex.client.report.captions import picture
+from attridex.client.figures import bars as figures_bars
+from attridex.client.figures import lines as figures_lines
+from attridex.client.figures import words
+from attridex.client.figures.captions import picture
+from attridex.client.figures.drawing import Picture
+from attridex.client.figures.numbers import number
+from attridex.client.figures.tables import Axis, Table, distinct, pick, pivot
+from attridex.client.figures.words import method_name
 from attridex.client.report.contents_pairs import agreement, overlap
-from attridex.client.report.drawing import Picture
-from attridex.client.report.numbers import number
-from attridex.client.report.tables import Axis, Table, distinct, pick, pivot
-from attridex.client.report.words import method_name
 
 Result = Mapping[str, Any]
 Contents = tuple[Sequence[Picture], Sequence[Table]]

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attridex.client.report import figures_bars
-from attridex.client.report.captions import picture
-from attridex.client.report.drawing import Picture
-from attridex.client.report.figures_heat import Heat, heat_maps
-from attridex.client.report.numbers import interval, number
-from attridex.client.report.tables import Axis, Row, Table, distinct, pivot, shade
-from attridex.client.report.words import method_name
+from attridex.client.figures import bars as figures_bars
+from attridex.client.figures.captions import picture
+from attridex.client.figures.drawing import Picture
+from attridex.client.figures.heat import Heat, heat_maps
+from attridex.client.figures.numbers import interval, number
+from attridex.client.figures.tables import Axis, Row, Table, distinct, pivot, shade
+from attridex.client.figures.words import method_name
 
 Result = Mapping[str, Any]
 Contents = tuple[Sequence[Picture], Sequence[Table]]

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from attridex.client.report.neuron_map import Neuron, neuron_map
-from attridex.client.report.numbers import number
-from attridex.client.report.tables import Row, distinct, pick
+from attridex.client.figures.neuron_map import Neuron, neuron_map
+from attridex.client.figures.numbers import number
+from attridex.client.figures.tables import Row, distinct, pick
 
 Texts = Mapping[str, Mapping[str, Any]]
 LABEL = "label"

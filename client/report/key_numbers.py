@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from attridex.client.report.numbers import interval, number
-from attridex.client.report.tables import Row, distinct, pick
-from attridex.client.report.words import marker_name, method_name
+from attridex.client.figures.numbers import interval, number
+from attridex.client.figures.tables import Row, distinct, pick
+from attridex.client.figures.words import marker_name, method_name
 
 Result = Mapping[str, Any]
 Key = tuple[str, str, str]

@@ -9,12 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from attridex.client.errors import UsageError
-from attridex.client.report import about, words
-from attridex.client.report.drawing import Picture, data_uri
+from attridex.client.figures import words
+from attridex.client.figures.drawing import Picture, data_uri
+from attridex.client.figures.numbers import interval, number
+from attridex.client.figures.palette import look
+from attridex.client.report import about
 from attridex.client.report.evidence import Texts, answers
 from attridex.client.report.key_numbers import key_numbers
-from attridex.client.report.numbers import interval, number
-from attridex.client.report.palette import look
 from attridex.client.report.sections import section
 
 PAGE, FIGURES = "report.html", "figures"

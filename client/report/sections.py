@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from attridex.client.report import words
+from attridex.client.figures import words
+from attridex.client.figures.drawing import Picture
+from attridex.client.figures.numbers import count, number
+from attridex.client.figures.tables import Table
+from attridex.client.figures.words import method_name
 from attridex.client.report.contents import CONTENTS, Result
-from attridex.client.report.drawing import Picture
-from attridex.client.report.numbers import count, number
-from attridex.client.report.tables import Table
-from attridex.client.report.words import method_name
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from attridex.client import calls
-from attridex.client.studies.context import Context
-from attridex.client.studies.methods import NA, arguments, offered
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.scores import Scores, scores
-from attridex.client.studies.statistics import mean_interval, shared, spearman
+from attridex.client.workbench.context import Context
+from attridex.client.workbench.methods import NA, arguments, offered
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.scores import Scores, scores
+from attridex.client.workbench.statistics import mean_interval, shared, spearman
 from attridex.v1 import attribution_pb2 as pb
 
 NAME = "agreement"

@@ -13,11 +13,11 @@ import numpy as np
 
 from attridex.client import calls
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Asked, Context, NotPossibleError, file_in, fingerprint, read_queries
-from attridex.client.studies.markers import MARKERS, decode, text_of
-from attridex.client.studies.methods import instances_request
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.statistics import mean_interval, rounded
+from attridex.client.workbench.context import Asked, Context, NotPossibleError, file_in, fingerprint, read_queries
+from attridex.client.workbench.markers import MARKERS, decode, text_of
+from attridex.client.workbench.methods import instances_request
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.statistics import mean_interval, rounded
 from attridex.v1 import attribution_pb2 as pb
 
 NAME = "artefacts"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.client.models import Instance
-from attridex.client.studies.context import Context
-from attridex.client.studies.ranking import Rows, order, rank_sums
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.statistics import Float64, Interval, bounds, centred_bounds
+from attridex.client.workbench.context import Context
+from attridex.client.workbench.ranking import Rows, order, rank_sums
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.statistics import Float64, Interval, bounds, centred_bounds
 
 NAME = "diversity"
 TITLE = "Diversity of the most influential instances"

@@ -7,10 +7,10 @@ from typing import Any
 from attridex.client import calls
 from attridex.client.calls import Intervention
 from attridex.client.output import instance_lines
-from attridex.client.studies.context import Asked, Context
-from attridex.client.studies.markers import decode
-from attridex.client.studies.methods import instances_request, neurons_request
-from attridex.client.studies.results import Results, Row, write_json
+from attridex.client.workbench.context import Asked, Context
+from attridex.client.workbench.markers import decode
+from attridex.client.workbench.methods import instances_request, neurons_request
+from attridex.client.workbench.results import Results, Row, write_json
 from attridex.v1 import attribution_pb2 as pb
 
 NAME = "evidence"

@@ -13,10 +13,10 @@ from typing import Any
 from attridex.client import calls
 from attridex.client.calls import Intervention
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Context
-from attridex.client.studies.neurons import NEURONS, Pair, neurons_of
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.statistics import mean_interval
+from attridex.client.workbench.context import Context
+from attridex.client.workbench.neurons import NEURONS, Pair, neurons_of
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.statistics import mean_interval
 from attridex.v1 import attribution_pb2 as pb
 
 NAME = "faithfulness"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.client.studies.context import Context
-from attridex.client.studies.ranking import Rows, order, rank_sums
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.retrained import configuration, rendered, retraining, test_records
-from attridex.client.studies.statistics import above_draws, mean_interval
+from attridex.client.workbench.context import Context
+from attridex.client.workbench.ranking import Rows, order, rank_sums
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.retrained import configuration, rendered, retraining, test_records
+from attridex.client.workbench.statistics import above_draws, mean_interval
 
 NAME = "finetune-subsets"
 TITLE = "Fine-tuning on influential instances"

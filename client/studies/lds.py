@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.client.errors import UsageError
-from attridex.client.studies import heads
-from attridex.client.studies.context import Asked, Context, NotPossibleError, fingerprint
 from attridex.client.studies.finetune_subsets import drawn_pool
-from attridex.client.studies.ranking import Rows
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.retrained import configuration, retraining
-from attridex.client.studies.scores import Scores, save, scores
-from attridex.client.studies.statistics import Float64, mean_interval, spearman
+from attridex.client.workbench import heads
+from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
+from attridex.client.workbench.ranking import Rows
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.retrained import configuration, retraining
+from attridex.client.workbench.scores import Scores, save, scores
+from attridex.client.workbench.statistics import Float64, mean_interval, spearman
 
 NAME = "lds"
 TITLE = "Linear datamodelling score"
@@ -143,9 +143,9 @@ def fixed_states(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     """States [n, J, h] and labels [n] of instances, and of queries; kept for a rerun."""
     from attridex.indexer.config import Config as IndexConfig
-    from attridex.indexer.corpus import rendered
-    from attridex.indexer.models import make_renderer
-    from attridex.indexer.retraining import head_states
+    from attridex.indexer.corpus.reading import rendered
+    from attridex.indexer.models.loading import make_renderer
+    from attridex.indexer.training.retraining import head_states
 
     index = IndexConfig.model_validate(context.index.manifest["config"])
     renderer = make_renderer(index)

@@ -16,12 +16,12 @@ import numpy as np
 from attridex.client.calls import Query
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
-from attridex.client.studies.context import Context, NotPossibleError, fingerprint
 from attridex.client.studies.finetune_subsets import drawn_pool
-from attridex.client.studies.methods import NA, arguments
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.retrained import configuration, retraining
-from attridex.client.studies.statistics import auc, disagreement, interval_of
+from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.methods import NA, arguments
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.retrained import configuration, retraining
+from attridex.client.workbench.statistics import auc, disagreement, interval_of
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config as IndexConfig
@@ -135,7 +135,7 @@ def disagreements(context: Context, client: Client, method: str, labels: Mapping
 
 def flipped_index(context: Context, config: Config) -> tuple[Path, dict[str, Any]]:
     """Flip labels of a part of the corpus, train on it and index it, or take up what an earlier run left."""
-    from attridex.indexer.build import build
+    from attridex.indexer.building.build import build
 
     trained = configuration(context)
     if trained.model.task == "causal-lm":
@@ -191,7 +191,7 @@ def noisy(trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[st
 
 def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """The chosen records of the corpus, flipped ones with their new label."""
-    from attridex.indexer.corpus import read_records
+    from attridex.indexer.corpus.reading import read_records
 
     identity = trained.corpus.id
     for number, record in enumerate(read_records(trained.corpus)):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from attridex.client.studies.context import Context
-from attridex.client.studies.methods import instances_request
-from attridex.client.studies.neurons import neurons_of
-from attridex.client.studies.results import Results, Row
-from attridex.client.studies.statistics import interval_of, mean_interval, rounded, shared
+from attridex.client.workbench.context import Context
+from attridex.client.workbench.methods import instances_request
+from attridex.client.workbench.neurons import neurons_of
+from attridex.client.workbench.results import Results, Row
+from attridex.client.workbench.statistics import interval_of, mean_interval, rounded, shared
 
 NAME = "overlap"
 TITLE = "Overlap of instances and neurons"

@@ -21,10 +21,10 @@ from attridex.client.studies import (
     mislabel,
     overlap,
 )
-from attridex.client.studies.context import Context, NotPossibleError, fingerprint
-from attridex.client.studies.methods import chosen
-from attridex.client.studies.results import RESULT, read_result, versions, write_json, write_results
-from attridex.client.studies.settings import Settings
+from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.methods import chosen
+from attridex.client.workbench.results import RESULT, read_result, versions, write_json, write_results
+from attridex.client.workbench.settings import Settings
 
 STUDIES: dict[str, ModuleType] = {
     study.NAME: study

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.config import parse_config
-from attridex.indexer.signatures import Signature, Signer
-from attridex.indexer.tasks import Instance
-from attridex.indexer.vectors import VectorFile
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.index.vectors import VectorFile
+from attridex.indexer.signing.signer import Signature, Signer
 from tests.conftest import SHOWN, records
 
 FAMILIES = ["opt", "llama", "bert", "bloom", "gpt2"]

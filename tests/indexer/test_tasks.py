@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from attridex.indexer.architectures import Architecture
-from attridex.indexer.batches import pad
 from attridex.indexer.config import parse_config
-from attridex.indexer.neurons import NeuronEdit
-from attridex.indexer.signatures import Signer
-from attridex.indexer.tasks import Instance
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.batches import pad
+from attridex.indexer.neurons.scores import NeuronEdit
+from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
 
 CAUSAL = ["opt", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "gemma"]

@@ -25,10 +25,10 @@ from sklearn.linear_model import LogisticRegression
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from attridex.client import Client
-from attridex.indexer.build import build
+from attridex.indexer.building.build import build
 from attridex.indexer.config import Config, parse_config
-from attridex.indexer.models import quiet_transformers
-from attridex.indexer.signatures import Signer
+from attridex.indexer.models.loading import quiet_transformers
+from attridex.indexer.signing.signer import Signer
 
 Array = NDArray[np.float64]
 LABELS = ["entailment", "neutral", "contradiction"]

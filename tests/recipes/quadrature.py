@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attridex.indexer.architectures import Site
-from attridex.indexer.batches import pad
 from attridex.indexer.config import parse_config
-from attridex.indexer.neurons import in_layers, unit_pass
-from attridex.indexer.quadrature import Quadrature, Rule, quadrature
-from attridex.indexer.signatures import Signer
+from attridex.indexer.models.architectures import Site
+from attridex.indexer.models.batches import pad
+from attridex.indexer.neurons.quadrature import Quadrature, Rule, quadrature
+from attridex.indexer.neurons.scores import in_layers, unit_pass
+from attridex.indexer.signing.signer import Signer
 
 REFERENCES: tuple[tuple[Rule, int], ...] = (("riemann", 2000), ("gauss-legendre", 64))
 NAMES = [f"{rule} {m}" for rule, m in REFERENCES]

@@ -22,7 +22,7 @@ from attridex.v1 import admin_pb2, admin_pb2_grpc
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
-COMMAND = [sys.executable, "-c", "from attridex.client.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 RECORD = {"id": "q", "premise": "the dog ran", "hypothesis": "some cat slept", "label": 1}
 TEXTS = [RECORD, {"premise": "a lawyer", "hypothesis": "not today"}]
 CALLS: dict[str, Callable[[Client], Any]] = {

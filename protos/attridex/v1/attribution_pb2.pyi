@@ -265,7 +265,14 @@ class NeuronsResult(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
 
 class AttributeInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings")
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -281,6 +288,7 @@ class AttributeInstancesRequest(_message.Message):
     LISSA_SCALE_FIELD_NUMBER: _ClassVar[int]
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -296,7 +304,8 @@ class AttributeInstancesRequest(_message.Message):
     lissa_scale: float
     lissa_depth: int
     seed: int
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    settings: _containers.ScalarMap[str, str]
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class AttributeInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -353,7 +362,14 @@ class FindInstancesByNeuronsResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[InstancesResult, _Mapping]]] = ...) -> None: ...
 
 class FindNeuronsByInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "exact", "approximate", "lissa_scale", "lissa_depth", "seed")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings")
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -369,6 +385,7 @@ class FindNeuronsByInstancesRequest(_message.Message):
     LISSA_SCALE_FIELD_NUMBER: _ClassVar[int]
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -384,7 +401,8 @@ class FindNeuronsByInstancesRequest(_message.Message):
     lissa_scale: float
     lissa_depth: int
     seed: int
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    settings: _containers.ScalarMap[str, str]
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class FindNeuronsByInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -395,12 +413,21 @@ class FindNeuronsByInstancesResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[NeuronsResult, _Mapping]]] = ...) -> None: ...
 
 class TopNeurons(_message.Message):
-    __slots__ = ("method", "r")
+    __slots__ = ("method", "r", "settings")
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     METHOD_FIELD_NUMBER: _ClassVar[int]
     R_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     method: str
     r: int
-    def __init__(self, method: _Optional[str] = ..., r: _Optional[int] = ...) -> None: ...
+    settings: _containers.ScalarMap[str, str]
+    def __init__(self, method: _Optional[str] = ..., r: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Intervention(_message.Message):
     __slots__ = ("name", "mode", "neurons", "top")
@@ -564,8 +591,48 @@ class Column(_message.Message):
     type: str
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
 
+class Setting(_message.Message):
+    __slots__ = ("name", "meaning", "kind", "default", "least", "most", "choices")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEANING_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    meaning: str
+    kind: str
+    default: str
+    least: float
+    most: float
+    choices: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., meaning: _Optional[str] = ..., kind: _Optional[str] = ..., default: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., choices: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Method(_message.Message):
+    __slots__ = ("name", "summary", "sign", "scale", "settings", "sources", "missing", "compared", "baseline")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    SIGN_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    sign: str
+    scale: str
+    settings: _containers.RepeatedCompositeFieldContainer[Setting]
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    missing: str
+    compared: bool
+    baseline: bool
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
+
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -580,6 +647,8 @@ class IndexInfo(_message.Message):
     SITE_FIELD_NUMBER: _ClassVar[int]
     HAS_MODEL_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    METHOD_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    OWN_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -594,7 +663,9 @@ class IndexInfo(_message.Message):
     site: str
     has_model: bool
     manifest: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ...) -> None: ...
+    method_details: _containers.RepeatedCompositeFieldContainer[Method]
+    own_columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

@@ -101,9 +101,9 @@ def labelled(count: int, first: int = 0) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def trained_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a pretrained model, a corpus, tests, a model trained on it, its index and settings of all studies."""
-    from attridex.indexer.build import build
+    from attridex.indexer.building.build import build
     from attridex.indexer.config import load_config
-    from attridex.indexer.training import finetune
+    from attridex.indexer.training.finetuning import finetune
 
     directory = tmp_path_factory.mktemp("studied")
     torch.manual_seed(0)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from attridex.client.studies import artefacts, diversity, faithfulness, finetune_subsets, lds, markers, mislabel, overlap
+from attridex.client.studies import artefacts, diversity, faithfulness, finetune_subsets, lds, mislabel, overlap
 from attridex.client.studies.agreement import correlations
-from attridex.client.studies.statistics import ranks_of
+from attridex.client.workbench import markers
+from attridex.client.workbench.statistics import ranks_of
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from attridex.client.commands.studies import NAMES
 from attridex.client.studies.run import STUDIES
-from attridex.client.study_cli import NAMES
 from tests.client.studies.conftest import WIRED, result
 from tests.conftest import Ran
 
@@ -81,7 +81,7 @@ def undisturbed(trained_project: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def process(project: Path, out: Path) -> list[str]:
     """The command in a process of its own."""
-    return [sys.executable, "-c", "from attridex.client.cli import main; main()", *command(project, out)]
+    return [sys.executable, "-c", "from attridex.client.commands.app import main; main()", *command(project, out)]
 
 
 def test_every_study_leaves_figures_with_intervals_and_what_they_are_of(undisturbed: Path) -> None:

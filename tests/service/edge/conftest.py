@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 import pytest
 
-from attridex.service.inprocess import ServicerStub
+from attridex.service.edge.inprocess import ServicerStub
+from attridex.service.edge.server import Server, ServerOptions
+from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.service.requests import Answer, Info, InstanceHit, InstancesResult
-from attridex.service.server import Server, ServerOptions
-from attridex.service.servicer import AttributionServicer, Indexes
 from attridex.v1 import attribution_pb2_grpc as rpc
 
 

@@ -9,10 +9,9 @@ from google.protobuf import json_format, struct_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attridex.service import convert, convert_answers
-from attridex.service.convert_filters import NODES, OPERATORS, condition
+from attridex.service.edge import convert, convert_answers
+from attridex.service.edge.convert_filters import NODES, OPERATORS, condition
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.planner import DEPTH
 from attridex.service.requests import (
     Condition,
     IaNeuronsRequest,
@@ -27,6 +26,7 @@ from attridex.service.requests import (
     Scoring,
     SignatureRequest,
 )
+from attridex.service.search.planner import DEPTH
 from attridex.v1 import attribution_pb2 as pb
 
 QUERIES = [pb.Query(id="q", instance_id="t1")]

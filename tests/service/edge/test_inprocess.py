@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from attridex.service.inprocess import ServicerStub
-from attridex.service.servicer import AttributionServicer, Indexes
+from attridex.service.edge.inprocess import ServicerStub
+from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.service.security import Tls, address, check_listen, is_loopback, offers_admin, tls_of
+from attridex.service.edge.security import Tls, address, check_listen, is_loopback, offers_admin, tls_of
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 

@@ -17,15 +17,15 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from attridex.client.errors import details_of
 from attridex.indexer.errors import InputError
+from attridex.service.edge.server import Server, ServerOptions, parse_indexes
 from attridex.service.errors import CancelledError
-from attridex.service.server import Server, ServerOptions, parse_indexes
 from attridex.v1 import admin_pb2, admin_pb2_grpc
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
-COMMAND = [sys.executable, "-c", "from attridex.client.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 
 
 def ask(index: str = "", **fields: Any) -> pb.AttributeInstancesRequest:
@@ -160,7 +160,7 @@ def tell():
     heavy = {"torch", "transformers"} & set(sys.modules)
     sys.stderr.write(f"heavy: {sorted(heavy)}\\n")
 atexit.register(tell)
-from attridex.client.cli import main
+from attridex.client.commands.app import main
 main(["serve", sys.argv[1], "--listen", "127.0.0.1:0", "--no-model"])
 """
     command = [sys.executable, "-c", code, str(index)]
@@ -173,7 +173,7 @@ main(["serve", sys.argv[1], "--listen", "127.0.0.1:0", "--no-model"])
 
 
 def test_administration_counts_what_it_deletes_on_the_current_version(server: Any, index: Path) -> None:
-    from attridex.indexer.deletion import delete_instances
+    from attridex.indexer.index.deletion import delete_instances
 
     delete_instances(index, [0, 2])  # another process moved CURRENT; the server still answers from version 1
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -194,7 +194,7 @@ def test_administration_counts_what_it_deletes_on_the_current_version(server: An
 
 
 def test_an_index_being_written_is_said_to_be_busy(server: Any, index: Path) -> None:
-    from attridex.indexer.layout import write_lock
+    from attridex.indexer.index.layout import write_lock
 
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, write_lock(index):
         admin: Any = admin_pb2_grpc.AdminServiceStub(channel)

@@ -1,0 +1,71 @@
+"""The command `attridex bench`."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from attridex.client.benchmarks.measure import Figure
+
+Benchmark = Callable[[int], "Iterator[Figure]"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to an app."""
+    app.command()(bench)
+
+
+def benchmarks() -> dict[str, Benchmark]:
+    """The benchmarks by name."""
+    from attridex.client.benchmarks import building, neurons, search, serving
+
+    return {
+        "build-head": building.head,
+        "build-linear": building.linear,
+        "build-flat": building.flat,
+        "neurons": neurons.scores,
+        "ablation": neurons.ablation,
+        "scan": search.scan,
+        "na-instances": search.na_instances,
+        "flat": search.flat,
+        "served": serving.served,
+    }
+
+
+def bench(
+    name: Annotated[str | None, typer.Argument(help="One benchmark; all by default.", show_default=False)] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Paired runs of path and floor; their median counts.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a figure on stdout.")] = False,
+) -> None:
+    """Measure each path beside what the hardware must do for it, in the same run; exit code 1 if a target is missed."""
+    import torch
+    from rich.console import Console
+
+    from attridex.indexer.errors import AttridexError, InputError, nearest
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    known = benchmarks()
+    if name is not None and name not in known:
+        raise InputError(f"no benchmark '{name}'; {nearest(name, known)}")
+    console, found = Console(stderr=True), []
+    for each in [name] if name else known:
+        with console.status(f"Measuring {each}"):
+            for figure in known[each](repeats):
+                found.append(figure)
+                sys.stdout.write(f"{json.dumps(figure.row()) if as_json else line(figure)}\n")
+                sys.stdout.flush()
+    if missed := [figure.name for figure in found if not figure.meets]:
+        raise AttridexError(f"{len(missed)} of {len(found)} targets missed: {', '.join(missed)}")
+
+
+def line(figure: "Figure") -> str:
+    """A figure for people."""
+    bound = "at most" if figure.most else "at least"
+    return (
+        f"{'ok  ' if figure.meets else 'MISS'} {figure.name}: {figure.median:.3g} {figure.unit} "
+        f"({figure.least:.3g} to {figure.greatest:.3g}; {bound} {figure.target:g}; floor: {figure.floor})"
+    )

@@ -1,0 +1,88 @@
+"""Random models and corpora of a given size, made where a benchmark needs files."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from attridex.indexer.config import Config, parse_config
+from attridex.indexer.models.architectures import Architecture, family_of
+from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.loading import quiet_transformers
+
+VOCABULARY = 2000
+SMALL = {"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8}
+OPT_125M = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
+LABELS = ["entailment", "neutral", "contradiction"]
+
+
+def classifier(size: dict[str, int]) -> Any:
+    """A random OPT classifier; the vocabulary is small, since embeddings are looked up, not computed."""
+    torch.manual_seed(0)
+    width = size["hidden_size"]
+    config = transformers.OPTConfig(
+        **size, word_embed_proj_dim=width, ffn_dim=4 * width, vocab_size=VOCABULARY, max_position_embeddings=512,
+        num_labels=len(LABELS), pad_token_id=1, id2label=dict(enumerate(LABELS)),
+    )  # fmt: skip
+    return transformers.AutoModelForSequenceClassification.from_config(config).eval().requires_grad_(False)
+
+
+def architecture(size: dict[str, int]) -> Architecture:
+    """The same, ready for the indexer's functions."""
+    return Architecture(classifier(size), family_of("opt", "benchmark"))
+
+
+def token_batch(size: int, tokens: int) -> TokenBatch:
+    """Random sequences without padding."""
+    ids = torch.randint(5, VOCABULARY, (size, tokens), generator=torch.Generator().manual_seed(0))
+    return pad(ids.tolist(), 1, torch.device("cpu"))
+
+
+def save_model(size: dict[str, int], directory: Path) -> None:
+    """The classifier with a tokenizer of whole words, w5 to w1999."""
+    with quiet_transformers():
+        classifier(size).save_pretrained(directory)
+    vocabulary = {"<s>": 0, "<pad>": 1, "<unk>": 2} | {f"w{number}": number for number in range(3, VOCABULARY)}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    named = {"bos_token": "<s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **named).save_pretrained(directory)
+
+
+def texts(count: int, shortest: int, longest: int, seed: int = 0) -> list[str]:
+    """Random words."""
+    rng = np.random.default_rng(seed)
+    return [" ".join(f"w{n}" for n in rng.integers(5, VOCABULARY, rng.integers(shortest, longest + 1))) for _ in range(count)]
+
+
+def write_corpus(path: Path, rows: list[str]) -> None:
+    """Instances with random labels."""
+    labels = np.random.default_rng(1).integers(0, len(LABELS), len(rows))
+    lines = [
+        json.dumps({"id": f"t{number}", "text": text, "label": LABELS[label]})
+        for number, (text, label) in enumerate(zip(rows, labels, strict=True))
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def configuration(directory: Path, **sections: dict[str, Any]) -> Config:
+    """A configuration for the model in `directory`/model and the corpus beside it."""
+    data = {"model": {"path": "model"}, "corpus": {"files": ["train.jsonl"], "segments": ["{text}"]}, **sections}
+    return parse_config(data, "benchmark", directory)
+
+
+@contextmanager
+def scene(size: dict[str, int], rows: list[str]) -> Iterator[Path]:
+    """A directory with model and corpus, removed afterwards."""
+    with TemporaryDirectory(prefix="attridex-bench-") as name:
+        directory = Path(name)
+        save_model(size, directory / "model")
+        write_corpus(directory / "train.jsonl", rows)
+        yield directory

@@ -1,0 +1,154 @@
+"""Look-ups over synthetic vectors and postings, at the sizes where they count."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attridex.client.benchmarks.measure import Figure, against, milliseconds, paired, seconds
+from attridex.client.benchmarks.measure import figure as figure_of
+from attridex.indexer.index.vectors import Part, VectorFile, unit_rows, write_vectors
+from attridex.service.requests import never_cancelled
+from attridex.service.search.postings import dcns
+from attridex.service.search.scan import Scanner
+
+if TYPE_CHECKING:
+    from attridex.service.storage.store import IndexVersion
+
+ROWS, DIM, SHARD = 65_536, 4096, 4096
+BATCH, K = 32, 10
+INSTANCES, KEPT, NEURONS = 400_000, 100, 12 * 3072
+FLAT = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
+    """Random vectors with norms over two orders of magnitude, written and read as an index does."""
+    rng, found = np.random.default_rng(0), []
+    for start in range(0, rows, SHARD):
+        count = min(SHARD, rows - start)
+        units, _ = unit_rows(rng.standard_normal((count, dim), dtype=np.float32))
+        norms = (10 ** rng.uniform(-1, 1, count)).astype(np.float32)
+        path = directory / "vectors.faiss"
+        write_vectors(path, units, precision)
+        found.append(Part(VectorFile(path), norms, start))
+        path.unlink()
+    return found
+
+
+def scan(repeats: int) -> Iterator[Figure]:
+    """The exact scan: one query against reading the bytes with all cores, a batch against a matrix product."""
+    for precision in ("float32", "float16"):
+        with tempfile.TemporaryDirectory() as name:
+            stored = parts(ROWS, DIM, precision, Path(name))
+        scanner, read = Scanner(), reader(stored)
+        queries = np.random.default_rng(1).standard_normal((BATCH, DIM))
+        yield against(
+            f"scan, 1 query, {precision}", searcher(scanner, stored, queries[:1]), read,
+            "reading the vectors with all cores", target=1.25, repeats=2 * repeats,
+        )  # fmt: skip
+        matrix = torch.from_numpy(np.concatenate([part.vectors.block(0, part.vectors.rows) for part in stored]))
+        columns = torch.from_numpy(queries.astype(np.float32)).T
+        yield against(
+            f"scan, {BATCH} queries, {precision}", searcher(scanner, stored, queries), partial(torch.matmul, matrix, columns),
+            "a float32 matrix product of the same shape, all cores", target=1.5, repeats=repeats,
+        )  # fmt: skip
+        scanner.close()
+
+
+def searcher(scanner: Scanner, stored: Sequence[Part], queries: NDArray[np.float64]) -> Callable[[], object]:
+    """The k best rows for some queries."""
+    return lambda: scanner.top(stored, queries, K, lambda rows: [str(row) for row in rows], never_cancelled)
+
+
+def reader(stored: Sequence[Part]) -> Callable[[], object]:
+    """A sum over all bytes, half of the shards a core: as fast as memory can be read."""
+    cores = len(os.sched_getaffinity(0))
+    pool = ThreadPoolExecutor(cores)
+
+    def some(number: int) -> None:
+        for part in stored[number::cores]:
+            part.vectors.codes.reshape(-1).view(np.float32).sum()
+
+    return lambda: list(pool.map(some, range(cores)))
+
+
+class Postings:
+    """What `dcns` needs of an index version: posting lists of random instances.
+
+    `skew` is the exponent of Zipf's law for how often a neuron is kept; 0 for all alike.
+    """
+
+    def __init__(self, instances: int, kept: int, neurons: int, skew: float) -> None:
+        """Lists with rows ascending; `kept` neurons an instance on average."""
+        rng = np.random.default_rng(0)
+        share = np.arange(1, neurons + 1) ** -skew
+        lengths = np.minimum(instances, share / share.sum() * kept * instances).astype(np.int64)
+        lists = [np.sort(rng.choice(instances, length, replace=False, shuffle=False)) for length in lengths]
+        rows = np.concatenate(lists).astype(np.int32)
+        weights = rng.exponential(size=len(rows)).astype(np.float32)
+        self.rows = instances
+        self.often = lengths / lengths.sum()
+        self.postings = (np.concatenate([[0], np.cumsum(lengths)]), rows, weights, weights)
+
+    @staticmethod
+    def ids_of(rows: NDArray[np.int64]) -> list[str]:
+        """Ids of rows."""
+        return [str(row) for row in rows]
+
+
+def na_instances(repeats: int) -> Iterator[Figure]:
+    """DCNS over 400,000 instances of 100 neurons: queries of five neurons, against adding their lists up once.
+
+    Neurons that are kept often are asked for often, as by real queries.
+    """
+    for words, skew in (("all kept equally often", 0.0), ("kept as by Zipf's law", 1.0)):
+        stored = Postings(INSTANCES, KEPT, NEURONS, skew)
+        rng = np.random.default_rng(2)
+        queries = [rng.choice(NEURONS, 5, replace=False, p=stored.often).tolist() for _ in range(20 * repeats)]
+        find = partial(dcns, cast("IndexVersion", stored))
+        times = [seconds(partial(find, query, K, None)) for query in queries]
+        floors = [seconds(partial(touch, stored, query)) for query in queries]
+        floor = f"{INSTANCES:,} instances x {KEPT} neurons, {words}, 5 a query; beside it, touching their postings once"
+        yield milliseconds(f"NA-Instances, {words}", times, floor, target=5.0, floor=floors)
+
+
+def touch(stored: Postings, neurons: Sequence[int]) -> NDArray[np.float64]:
+    """Add the posting lists up."""
+    indptr, rows, weights, _ = stored.postings
+    totals = np.zeros(stored.rows)
+    for neuron in neurons:
+        part = slice(int(indptr[neuron]), int(indptr[neuron + 1]))
+        totals[rows[part]] += weights[part]
+    return totals
+
+
+def flat(repeats: int) -> Iterator[Figure]:
+    """Search cost an instance at 1,000,000 rows over that at 10,000 and 100,000: it must not grow."""
+    with tempfile.TemporaryDirectory() as name:
+        stored = parts(FLAT[-1], 256, "float16", Path(name))
+    scanner, query = Scanner(), np.random.default_rng(1).standard_normal((1, 256))
+
+    def first(rows: int) -> list[Part]:
+        kept, at = [], 0
+        for part in stored:
+            if at < rows:
+                kept.append(part)
+            at += part.vectors.rows
+        return kept
+
+    largest = searcher(scanner, stored, query)
+    for rows in FLAT[:-1]:
+        some = first(rows)
+        count = sum(part.vectors.rows for part in some)
+        pairs = paired(largest, searcher(scanner, some, query), repeats)
+        found = [mine / FLAT[-1] / (least / count) for mine, least in pairs]
+        words = f"the same an instance at {count:,} rows"
+        yield figure_of(f"search, an instance at {FLAT[-1]:,} rows", words, "x floor", 1.1, True, found, pairs)
+    scanner.close()

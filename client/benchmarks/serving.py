@@ -1,0 +1,121 @@
+"""The served path: a server in a process of its own, the client in this one."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import grpc
+import torch
+
+from attridex.client import Client, Query
+from attridex.client.benchmarks.measure import Figure, figure, milliseconds, seconds
+from attridex.client.benchmarks.scene import OPT_125M, configuration, scene, texts
+from attridex.indexer.building.build import build
+from attridex.indexer.models.objectives import collate
+from attridex.indexer.signing.signer import Signer
+
+INSTANCES, WORDS = 64, 63
+ECHO = """
+import sys, time, grpc
+from concurrent.futures import ThreadPoolExecutor
+class Echo(grpc.GenericRpcHandler):
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: request)
+server = grpc.server(ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((Echo(),))
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+sys.stdin.read()
+"""
+
+
+def served(repeats: int) -> Iterator[Figure]:
+    """Overhead of gRPC, of a text's way to its answer, and the work left for a text that was asked before."""
+    with scene(OPT_125M, texts(INSTANCES, WORDS, WORDS)) as directory:
+        for scope in ("head", "linear"):
+            config = configuration(directory, gradients={"parameters": scope, "dim": 4096}, neurons={"enabled": False})
+            index = directory / scope
+            build(config, index, show_progress=False)
+            with serving(index) as port, Client(f"127.0.0.1:{port}") as client:
+                if scope == "head":
+                    yield grpc_overhead(client, index, repeats)
+                signer = Signer.load(config)
+                yield from text_queries(client, signer, scope, repeats)
+
+
+def grpc_overhead(client: Client, index: Path, repeats: int) -> Figure:
+    """A call over the socket less the same call in process; beside it, an echo of as many bytes."""
+    query = [Query.instance("t7")]
+    with Client.local(index, model=False) as local, echo(2048) as call:
+        rounds = 200 * repeats
+        pairs = [
+            (seconds(lambda: client.attribute_instances(query)), seconds(lambda: local.attribute_instances(query)), seconds(call))
+            for _ in range(rounds + 20)
+        ][20:]
+    words = "the same call in process; beside it, a unary echo of 2 KiB"
+    extra = [max(0.0, over - within) for over, within, _ in pairs]
+    return milliseconds("gRPC overhead", extra, words, target=1.0, floor=[echoed for _, _, echoed in pairs])
+
+
+def text_queries(client: Client, signer: Signer, scope: str, repeats: int) -> Iterator[Figure]:
+    """Texts asked for the first time against the model's own pass over each; then the same texts again."""
+    fresh = texts(6 * repeats + 3, WORDS, WORDS, seed=5)
+    pairs: list[tuple[float, float]] = []
+    again: list[float] = []
+    for number, text in enumerate(fresh):
+        record = {"text": text, "label": "neutral"}
+        own = seconds(partial(client.attribute_instances, [record]))
+        pairs.append((own, seconds(partial(plain, signer, record, scope))))
+        if number % 3 == 0:
+            again.append(client.attribute_instances([record]).info.timings.encode)
+    pairs = pairs[3:]
+    words = "the model's own forward pass" + (" and backward pass" if scope == "linear" else "") + " over the text"
+    ratios = [mine / least for mine, least in pairs]
+    yield figure(f"served text query, {scope}", words, "x floor", 1.3, True, ratios, pairs)
+    yield milliseconds(f"asked again, model work, {scope}", again, "a cached text costs no model work", target=0.0)
+
+
+def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
+    """A bare pass over one text."""
+    batch = collate([signer.render(record, "query")], signer.loaded.pad, signer.loaded.device)
+    arch = signer.arch
+    if scope == "head":
+        with torch.no_grad():
+            arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, use_cache=False)
+        return
+    embeddings = arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)  # type: ignore[operator]
+    states = arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False).last_hidden_state
+    signer.objective.read(arch, states, batch).loss.sum().backward()
+
+
+@contextmanager
+def serving(index: Path) -> Iterator[int]:
+    """A server of the index; its port."""
+    command = [sys.executable, "-c", "from attridex.client.commands.app import main; main()", "serve", str(index)]
+    process = subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+    try:
+        for line in process.stderr or ():
+            if line.startswith("listening on "):
+                yield int(line.rpartition(":")[2])
+                break
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def echo(size: int) -> Iterator[Callable[[], object]]:
+    """A call to an echo server in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-c", ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(process.stdout.readline()) if process.stdout else 0
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.unary_unary("/echo/Echo", bytes, bytes)
+            payload = b"x" * size
+            yield lambda: call(payload)
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,85 @@
+"""The command `attridex`: one Typer app, composed of the commands of client, indexer and service."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from attridex.client.start import check_local, missing
+
+LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "delete", "bench")
+"""Commands that work on an index or a model in this process."""
+
+
+def make_app() -> typer.Typer:
+    """The whole command line; the modules of its parts import what is heavy only when a command runs."""
+    from attridex.client.benchmarks import cli as benchmarks_cli
+    from attridex.client.commands import queries as queries_cli
+    from attridex.client.commands import studies as study_cli
+    from attridex.client.demo import run as demo
+    from attridex.indexer.commands import indices as indexer_cli
+    from attridex.service.commands import serve as service_cli
+
+    app = typer.Typer(
+        name="attridex",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Which training instances and which neurons made the model say this?",
+    )
+    app.callback()(options)
+    demo.register(app)
+    indexer_cli.register(app)
+    service_cli.register(app)
+    queries_cli.register(app)
+    study_cli.register(app)
+    benchmarks_cli.register(app)
+    return app
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and leave, if asked to."""
+    if wanted:
+        sys.stdout.write(f"attridex {version('attridex')}\n")
+        raise typer.Exit
+
+
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+    if context.invoked_subcommand in LOCAL and not {"--help"} & set(sys.argv):
+        check_local()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = typer.main.get_command(make_app()).main(given, prog_name="attridex", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("stopped; run the same command again to go on\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        fail(missing(error.name or "?"), given)
+    except Exception as error:
+        fail(error, given)
+    sys.exit(code or 0)
+
+
+def fail(error: Any, arguments: list[str]) -> None:
+    """Say what is wrong and leave; a fault of attridex itself shows its traceback."""
+    known = hasattr(error, "exit_code")
+    if not known or "--debug" in arguments:
+        raise error
+    # What Typer raises for bad usage names the option only in its own wording.
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(error.exit_code)

@@ -1,0 +1,122 @@
+"""The part of `query na` that refines over paraphrases: query records in groups, one line a group."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from attridex.client import calls, models, output
+from attridex.client.commands.asking import Asking, as_query, batches
+from attridex.client.errors import ClientError, UsageError
+from attridex.client.refine import RefinedNeuron, refine_neurons
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What is asked for: the share of a group's prompts that must name a neuron, and the column that groups them."""
+
+    share: float
+    group: str
+
+
+@dataclass
+class Group:
+    """Prompts with the same value in the group's column, with their answers."""
+
+    value: Any
+    results: list[models.NeuronsResult] = field(default_factory=list)
+
+
+def refinement(asking: Asking, refine: float | None, group: str | None) -> Refinement | None:
+    """Read the options --refine and --group; None where neither is given.
+
+    Raises:
+        UsageError: one without the other, or with options that they do not go with.
+    """
+    if refine is None and group is None:
+        return None
+    if refine is None or not group:
+        raise UsageError("give --refine SHARE and --group COLUMN together")
+    if asking.out or not asking.queries:
+        raise UsageError("--refine reads the groups from --queries FILE, and writes to stdout: leave --instance and --out away")
+    refine_neurons([], refine)  # refuses a share out of range before any work
+    return Refinement(refine, group)
+
+
+def run_refined(asking: Asking, wanted: Refinement, r: int, method: str | None) -> None:
+    """Ask for the neurons of every record and show those of each group, groups in the order of their first record.
+
+    Raises:
+        UsageError: a record without the group's column.
+        ClientError: the served index changed on the way.
+    """
+    for source in asking.sources():  # one pass before any work: a bad line is found now
+        group_of(source, wanted.group)
+    groups: dict[str, Group] = {}
+    with asking.client() as client:
+        infos = []
+        for batch in batches(asking.sources()):
+            request = calls.attribute_neurons(asking.name, [as_query(source) for source in batch], r=r, method=method)
+            answer = client.attribute_neurons_message(request)
+            infos.append(answer.info)
+            for source, result in zip(batch, answer.results, strict=True):
+                value = group_of(source, wanted.group)
+                groups.setdefault(json.dumps(value, sort_keys=True, default=str), Group(value)).results.append(result)
+    if len({info.index_version for info in infos}) > 1:
+        raise ClientError("the server's index changed while the queries were answered; ask again")
+    show(groups.values(), wanted, infos[0], as_json=asking.as_json)
+
+
+def group_of(source: Mapping[str, Any], column: str) -> Any:
+    """The record's value in the group's column."""
+    if source.get(column) in (None, ""):
+        raise UsageError(f"query '{source['id']}': no column '{column}' (--group); it has {', '.join(source)}")
+    return source[column]
+
+
+def show(groups: Iterable[Group], wanted: Refinement, info: models.Info, *, as_json: bool) -> None:
+    """A JSON line, or a table, for each group."""
+    console = Console()
+    for group in groups:
+        neurons = refine_neurons(group.results, wanted.share)
+        if as_json:
+            line = json.dumps(refined_line(group, neurons, wanted, info), ensure_ascii=False, default=str)
+            sys.stdout.write(f"{line}\n")
+        else:
+            console.print(
+                f"\n{wanted.group} {group.value}: {len(group.results)} prompt{'s'[: len(group.results) > 1]}",
+                markup=False,
+                highlight=False,
+            )
+            console.print(refined_table(neurons))
+    if not as_json:
+        console.print(
+            f"{info.method}: {info.sign}; mean over the prompts that name a neuron; {info.scale}", style="dim", markup=False
+        )
+
+
+def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refinement, info: models.Info) -> dict[str, Any]:
+    """A group as JSON; `predicted` counts the prompts by the label whose probability their neurons raise."""
+    said = Counter(result.prediction.predicted for result in group.results if result.prediction and result.prediction.predicted)
+    return {
+        "group": group.value,
+        "queries": [result.query_id for result in group.results],
+        "predicted": dict(said),
+        "method": info.method,
+        "refine": wanted.share,
+        "neurons": [asdict(neuron) for neuron in neurons],
+        **output.tail(info),
+    }
+
+
+def refined_table(neurons: tuple[RefinedNeuron, ...]) -> Table:
+    """A group's neurons for people."""
+    table = Table("rank", "layer", "unit", "score", "prompts", box=None, pad_edge=False)
+    for rank, each in enumerate(neurons, 1):
+        table.add_row(str(rank), str(each.layer), str(each.unit), f"{each.score:.4g}", str(each.prompts))
+    return table

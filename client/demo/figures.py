@@ -1,0 +1,109 @@
+"""The demo's numbers and figures: pure functions of what the service answered."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from attridex.client.workbench.statistics import auc
+
+mpl.use("Agg")
+INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well scores find flipped labels.
+
+    Attributes:
+        auc: area under the ROC curve; 0.5 is chance.
+        precision: share of flipped labels among the highest scores, as many as there are flipped ones.
+    """
+
+    auc: float
+    precision: float
+
+
+def detect(scores: Sequence[float], flipped: Sequence[bool]) -> Detection:
+    """AUC and precision of scores (higher = more suspicious) at finding flipped labels."""
+    count = sum(flipped)
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
+    return Detection(auc(list(scores), list(flipped)), sum(flipped[i] for i in order) / count)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean."""
+    return sum(values) / len(values)
+
+
+def figure(
+    suspicion: Sequence[float], flipped: Sequence[bool], detection: Mapping[str, Detection], overlaps: Mapping[str, float]
+) -> Figure:
+    """Three panels: who is suspicious, how well each signal finds flipped labels, and what retrieved instances overlap."""
+    drawn = Figure(figsize=(11, 3.4), layout="constrained")
+    left, middle, right = drawn.subplots(1, 3)
+    ranked = sorted(range(len(suspicion)), key=lambda i: -suspicion[i])
+    found, steps = 0, []
+    for position in ranked:
+        found += flipped[position]
+        steps.append(found / sum(flipped))
+    shares = [(at + 1) / len(ranked) for at in range(len(ranked))]
+    left.plot(shares, steps, color=ACCENT, lw=2, label="by self-influence")
+    left.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="by chance")
+    left.set(xlabel="share of the corpus looked at", ylabel="share of flipped labels found", title="Flipped labels come first")
+    left.legend(frameon=False, loc="lower right")
+    bars(middle, {name: value.auc for name, value in detection.items()}, "AUC", "Finding 5 % flipped labels", 0.5)
+    bars(
+        right,
+        overlaps,
+        "hypothesis words that the premise has",
+        "Overlap of retrieved instances",
+        next(iter(overlaps.values())),
+    )
+    for axes in (left, middle, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set_fontsize(11)
+    return drawn
+
+
+def bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: float) -> None:
+    """Horizontal bars with their numbers, and a line to compare with."""
+    names = list(values)[::-1]
+    colours = [PALE if name in ("random", "whole corpus") else SECOND if name.startswith("NA") else ACCENT for name in names]
+    drawn = axes.barh(names, [values[name] for name in names], color=colours)
+    axes.bar_label(drawn, fmt="%.3f", padding=3)
+    axes.axvline(line, color=INK, lw=1, ls=":")
+    axes.set(xlabel=label, title=title, xlim=(0, 1.2), xticks=(0, 0.25, 0.5, 0.75, 1))
+
+
+def as_svg(drawn: Figure) -> str:
+    """A figure as an <svg> element."""
+    stream = io.StringIO()
+    drawn.savefig(stream, format="svg", transparent=False, metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
+
+
+def as_png(drawn: Figure) -> bytes:
+    """A figure as PNG."""
+    stream = io.BytesIO()
+    drawn.savefig(stream, format="png", dpi=150)
+    return stream.getvalue()
+
+
+def shown_score(value: float) -> str:
+    """A score in a table."""
+    return f"{value:.3g}"
+
+
+def page(context: Mapping[str, Any]) -> str:
+    """The HTML page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("attridex.client", "templates"), autoescape=True, undefined=StrictUndefined)
+    environment.filters["score"] = shown_score
+    return environment.get_template("demo.html").render(**context)

@@ -1,0 +1,99 @@
+"""A query's neurons as a map: a row for each layer, units along it, a dot's size and strength by its score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from attridex.client.figures.numbers import number
+
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 900, 74, 14, 8, 46
+LARGEST = 8.0
+"""Radius of the highest score's dot."""
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """A neuron with its score."""
+
+    layer: int
+    unit: int
+    score: float
+
+    @property
+    def words(self) -> str:
+        """For a tooltip."""
+        return f"layer {self.layer}, unit {self.unit}: {number(self.score)}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where things lie: layers from the top down, units from left to right; lengths in pixels of the drawing."""
+
+    layers: int
+    units: int
+
+    @property
+    def step(self) -> float:
+        """Between layers: fewer layers get more room."""
+        return max(15.0, min(30.0, 330 / self.layers))
+
+    @property
+    def height(self) -> float:
+        """Of the whole drawing."""
+        return TOP + self.step * self.layers + BOTTOM
+
+    def x(self, unit: float) -> float:
+        """Place of a unit."""
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * unit / max(1, self.units - 1), 1)
+
+    def y(self, layer: int) -> float:
+        """Place of a layer."""
+        return round(TOP + self.step * (layer + 0.5), 1)
+
+    def ticks(self) -> list[int]:
+        """Units that are labelled: quarters, and the last."""
+        return sorted({round(part * (self.units - 1) / 4) for part in range(5)})
+
+
+def neuron_map(neurons: Sequence[Neuron], layers: int, units: int, label: str) -> Markup:
+    """The map as an <svg> element; colours and text size come from the page's style."""
+    frame = Frame(layers, units)
+    top = max((abs(each.score) for each in neurons), default=0.0) or 1.0
+    # Small dots are drawn last, so that none is covered.
+    dots = [dot(frame, each, abs(each.score) / top) for each in sorted(neurons, key=lambda each: -abs(each.score))]
+    parts = [*rows(frame), *axis(frame), *dots]
+    return Markup('<svg class="map" role="img" aria-label="{}" viewBox="0 0 {} {:.0f}">{}</svg>').format(
+        label, WIDTH, frame.height, Markup("").join(parts)
+    )
+
+
+def rows(frame: Frame) -> list[Markup]:
+    """A line and a number for each layer."""
+    return [
+        Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" text-anchor="end">{}</text>').format(
+            LEFT, WIDTH - RIGHT, frame.y(at), frame.y(at), LEFT - 14, frame.y(at) + 4, f"layer {at}"
+        )
+        for at in range(frame.layers)
+    ]
+
+
+def axis(frame: Frame) -> list[Markup]:
+    """Numbers of units below, and what they are."""
+    below = frame.height - BOTTOM
+    labels = [
+        Markup('<text x="{}" y="{:.0f}" text-anchor="middle">{}</text>').format(frame.x(unit), below + 16, unit)
+        for unit in frame.ticks()
+    ]
+    return [
+        *labels,
+        Markup('<text x="{}" y="{:.0f}" text-anchor="middle">unit</text>').format(frame.x((frame.units - 1) / 2), below + 36),
+    ]
+
+
+def dot(frame: Frame, neuron: Neuron, strength: float) -> Markup:
+    """A neuron; one that lowers the probability is hollow."""
+    return Markup('<circle cx="{}" cy="{}" r="{:.1f}" opacity="{:.2f}"{}><title>{}</title></circle>').format(
+        frame.x(neuron.unit), frame.y(neuron.layer), max(2.0, LARGEST * strength**0.5), 0.35 + 0.6 * strength,
+        Markup(' class="hollow"') if neuron.score < 0 else "", escape(neuron.words),
+    )  # fmt: skip

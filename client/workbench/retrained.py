@@ -1,0 +1,67 @@
+"""What the retraining studies share: the configuration, the tests, and models trained on parts of the corpus."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attridex.client.records import read_records
+from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
+
+if TYPE_CHECKING:
+    from attridex.indexer.config import Config
+    from attridex.indexer.corpus.rendering import Instance
+    from attridex.indexer.training.retraining import Retraining
+
+MODELS = "models"
+
+
+def configuration(context: Context) -> "Config":
+    """The configuration that the index's model was trained with: the one that is named, or the index's own.
+
+    Raises:
+        NotPossibleError: it has no [training] section.
+        MissingPackageError: the extra `indexer` is not installed.
+    """
+    from attridex.client.start import check_local
+
+    check_local()
+    from attridex.indexer.config import Config, load_config
+
+    own = context.index.manifest["config"]
+    config = load_config(context.training) if context.training else Config.model_validate(own)
+    if config.training is None:
+        raise NotPossibleError(
+            "this study retrains the model, and the index's configuration has no [training] section; "
+            "name one that has: --config FILE"
+        )
+    return config
+
+
+def retraining(context: Context, config: "Config") -> "Retraining":
+    """Models trained on parts of the corpus, kept in the run's directory."""
+    from attridex.indexer.training.retraining import Retraining
+
+    return Retraining(config, context.work(MODELS))
+
+
+def test_records(context: Context, config: "Config", name: str, count: int, where: str) -> list[tuple[dict[str, Any], str]]:
+    """Test records with their places, drawn by the seed: of the file that the settings name, or the training's first test file.
+
+    Raises:
+        NotPossibleError: there is no test file.
+    """
+    files = config.training.test_files if config.training else []
+    if name:
+        path = file_in(context.base, name, f"{where} tests")
+    elif files:
+        path = Path(files[0])
+    else:
+        raise NotPossibleError(f"{where}: no test file; name one as tests = FILE, or training.test_files in the configuration")
+    records = [(record, f"{path}: '{record['id']}'") for record in read_records(path)]
+    limits = [limit for limit in (count, context.limit) if limit]
+    return sampled(records, min(limits, default=0), context.seed)
+
+
+def rendered(trainer: "Retraining", records: Sequence[tuple[dict[str, Any], str]]) -> "list[Instance]":
+    """Test records as the model reads them."""
+    return [trainer.render(record, where) for record, where in records]

@@ -1,0 +1,96 @@
+"""How well activation times gradient ranks an index's neurons: measured against integrated gradients at commit."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.index.layout import INSTANCES, ShardEntry, shard_dir
+from attridex.indexer.neurons.quadrature import GRADIENT
+from attridex.indexer.neurons.scores import kept_neurons
+from attridex.indexer.randomness import uniforms
+from attridex.indexer.signing.signer import Signer
+
+Float32 = NDArray[np.float32]
+SAMPLE = 32
+"""Instances that are measured."""
+TOP = 10
+
+
+def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dict[str, float]:
+    """Rank agreement of activation times gradient with the scores that the index stores, on a seeded sample.
+
+    Returns:
+        Means over the sampled instances: `spearman` over all neurons, `spearman_kept` over those that either of the two
+        keeps, and `top10`, the share of the ten best that both name; and how many `instances` they are of. Instances whose
+        scores are all alike have no ranks and are left out; where none is left, or the index stores activation times
+        gradient itself, nothing is said.
+    """
+    if signer.rule == GRADIENT:
+        return {}
+    chosen = sampled(signer, index, entries)
+    pairs = zip(scores(signer, chosen, fast=False), scores(signer, chosen, fast=True), strict=True)
+    found = [compare(exact, fast, signer.config.neurons.keep) for exact, fast in pairs if np.ptp(exact) and np.ptp(fast)]
+    if not found:
+        return {}
+    means = {name: round(float(np.mean([each[name] for each in found])), 4) for name in found[0]}
+    return {"instances": float(len(found)), **means}
+
+
+def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[Instance]:
+    """The sampled instances, rendered from what the shards store of them."""
+    rows = sum(entry.rows for entry in entries)
+    chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
+    columns = list(dict.fromkeys(["id", *signer.renderer.text_fields]))
+    found, start = [], 0
+    for entry in entries:
+        inside = chosen[(chosen >= start) & (chosen < start + entry.rows)] - start
+        start += entry.rows
+        if len(inside):
+            records = pq.read_table(shard_dir(index, entry.name) / INSTANCES, columns=columns).take(inside).to_pylist()
+            found += [stored(signer, record) for record in records]
+    return found
+
+
+def stored(signer: Signer, record: Mapping[str, Any]) -> Instance:
+    """A stored instance, without its label: neuron scores explain the predicted one."""
+    return signer.render({**record, signer.config.corpus.id: record["id"]}, f"instance '{record['id']}'", stored=True)
+
+
+def scores(signer: Signer, instances: Sequence[Instance], *, fast: bool) -> list[Float32]:
+    """Neuron scores of each instance [L * F]."""
+    signatures = signer.sign(instances, gradient=False, fast=fast)
+    return [each.scores.reshape(-1) for each in signatures if each.scores is not None]
+
+
+def compare(exact: Float32, fast: Float32, share: float) -> dict[str, float]:
+    """Agreement of two score vectors of one instance; `share` of the largest score keeps a neuron."""
+    either = np.union1d(kept_neurons(exact, share), kept_neurons(fast, share))
+    both = np.intersect1d(best(exact), best(fast))
+    return {
+        "spearman": spearman(exact, fast),
+        "spearman_kept": spearman(exact[either], fast[either]),
+        "top10": len(both) / min(TOP, len(exact)),
+    }
+
+
+def best(values: Float32) -> NDArray[np.int64]:
+    """Positions of the ten largest values, ties by position."""
+    return np.argsort(-values, kind="stable")[:TOP]
+
+
+def spearman(left: Float32, right: Float32) -> float:
+    """Spearman's rank correlation, equal values sharing the mean of their ranks; 1 where neither side has an order to miss."""
+    x, y = (ranks(side) - (len(side) - 1) / 2 for side in (left, right))
+    spread = float(np.sqrt((x @ x) * (y @ y)))
+    return float(x @ y) / spread if spread else float(not (x @ x or y @ y))
+
+
+def ranks(values: Float32) -> NDArray[np.float64]:
+    """Ranks from 0 in ascending order, equal values sharing the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]

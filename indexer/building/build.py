@@ -1,0 +1,47 @@
+"""From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from attridex.indexer.building import engines as local
+from attridex.indexer.building.plan import bind, make_plan, survey_corpus
+from attridex.indexer.building.versions import commit
+from attridex.indexer.config import Config
+from attridex.indexer.index.layout import Manifest, write_lock
+from attridex.indexer.models.loading import checkpoint_rates
+from attridex.indexer.signing.signer import Signer
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes:
+        manifest: of the version that is now current.
+        signed: instances signed in this run; the others were there.
+    """
+
+    manifest: Manifest
+    signed: int
+
+
+def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
+    """Build an index, or finish one that was begun with the same settings.
+
+    Raises:
+        InputError: the corpus, the model or the settings are not sound; nothing is written then.
+        BusyError: another process is building it.
+    """
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    rates = checkpoint_rates(config.model)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"checkpoint_rates": rates})})
+    found = survey_corpus(config)
+    signer = Signer.load(config)
+    plan = make_plan(config, found, signer)
+    with write_lock(index):
+        bind(plan, index)
+        signed = local.run(plan, signer, index, show_progress=show_progress)
+        return Built(commit(index, plan, signer), signed)

@@ -1,0 +1,30 @@
+"""The local engine: this process, one model, range after range."""
+
+from itertools import islice
+from pathlib import Path
+
+from attridex.indexer.building.plan import Plan
+from attridex.indexer.building.ranges import build_range, whole_ranges
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.progress import progress
+from attridex.indexer.signing.signer import Signer
+
+
+def run(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
+    """Build every range that is not there yet, in one pass over the corpus.
+
+    Returns:
+        How many instances were signed now; the rest was there from an earlier run.
+    """
+    whole = whole_ranges(index, plan)
+    done = sum(whole.values())
+    if len(whole) == len(plan.shards):
+        return 0
+    needed = plan.config.gradients.label == "gold"
+    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed)
+    with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
+        for (start, stop), name in zip(plan.ranges, plan.shards, strict=True):
+            instances = [instance for _, instance in islice(stream, stop - start)]
+            if name not in whole:
+                build_range(signer, plan, index, start, instances, advance)
+    return plan.survey.instances - done

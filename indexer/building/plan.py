@@ -1,0 +1,127 @@
+"""The plan of a build: what every range of an index is made from, fixed before any model work.
+
+plan(N, shard_rows) is deterministic, and a range's content follows from the plan alone: any worker may build any range,
+in any order, again.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.reading import Survey, survey
+from attridex.indexer.curvature.matrices import check_size
+from attridex.indexer.errors import InputError
+from attridex.indexer.index.layout import PLAN, read_sealed, replace_file, seal, shard_name
+from attridex.indexer.index.vectors import resolve_precision
+from attridex.indexer.models.loading import checkpoint_hashes, make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.signing.signer import Signer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build that may begin.
+
+    Attributes:
+        config: the whole configuration.
+        settings: what decides the index's content; sealed in plan.json.
+        survey: what the corpus holds.
+        id: hash of the settings.
+    """
+
+    config: Config
+    settings: dict[str, Any]
+    survey: Survey
+    id: str
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """(start, stop) of every shard."""
+        rows, count = self.config.index.shard_rows, self.survey.instances
+        return [(start, min(start + rows, count)) for start in range(0, count, rows)]
+
+    @property
+    def shards(self) -> list[str]:
+        """Directory names of the shards, in order."""
+        return [shard_name(start, stop) for start, stop in self.ranges]
+
+    def precision(self, dim: int) -> str:
+        """Element type for vectors of `dim` elements."""
+        return resolve_precision(self.config.index.precision, self.survey.instances, dim)
+
+
+def survey_corpus(config: Config) -> Survey:
+    """Check the whole corpus before any weights are loaded; see `corpus.survey` for what it raises."""
+    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold")
+
+
+def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
+    """Fix what the index will hold.
+
+    Raises:
+        InputError: the gradients cannot have the curvature that is asked for.
+    """
+    if config.gradients.curvature:
+        check_size(config.gradients.curvature, signer.gradients.blocks)
+    settings = content_settings(config) | {
+        "model": model_hash(config.model),
+        "tokenizer": tokenizer_hash(config.model),
+        "checkpoints": checkpoint_hashes(config.model),
+        "corpus": found.fingerprint,
+        "instances": found.instances,
+        "labels": signer.labels,
+        "columns": found.columns,
+    }
+    return Plan(config, settings, found, hashlib.sha256(seal(settings)).hexdigest())
+
+
+def content_settings(config: Config) -> dict[str, Any]:
+    """The part of a configuration that the index's content depends on; files and models are known by their hashes."""
+    data = config.model_dump(mode="json")
+    data["gradients"]["projection"] = config.gradients.resolved_projection
+    data["gradients"]["curvature"] = sorted(data["gradients"]["curvature"])
+    kept = {
+        "model": ("task", "dtype", "max_length", "checkpoint_rates"),
+        "corpus": ("id", "label", "segments", "choices", "target", "per_token", "truncate", "metadata"),
+        "gradients": tuple(data["gradients"]),
+        "neurons": tuple(data["neurons"]),
+        "index": ("precision", "shard_rows"),  # structures for approximate search belong to a version, not to the shards
+        "engine": ("batch_tokens",),
+    }
+    return {f"{section}.{key}": data[section][key] for section, keys in kept.items() for key in keys}
+
+
+def bind(plan: Plan, index: Path) -> None:
+    """Write plan.json, or check that the one there is the same: an index is built from one plan; see `check_bound`."""
+    check_bound(plan, index)
+    if not (index / PLAN).exists():
+        replace_file(index / PLAN, seal(plan.settings))
+
+
+def check_bound(plan: Plan, index: Path) -> None:
+    """Refuse a directory that holds anything but this plan's index.
+
+    Raises:
+        InputError: the index was begun with other settings; the first difference is shown, and the others are named.
+    """
+    path = index / PLAN
+    if not path.exists():
+        if index.exists() and (not index.is_dir() or any(entry.name != ".lock" for entry in index.iterdir())):
+            raise InputError(f"{index}: not empty and not an index; choose another --out")
+        return
+    before = read_sealed(path)
+    changed = [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]
+    if changed:
+        first, *others = changed
+        was, now = shown(before.get(first)), shown(plan.settings.get(first))
+        also = f" (changed too: {', '.join(others)})" if others else ""
+        raise InputError(
+            f"{index}: this index was begun with {first} = {was}, now it is {now}{also}; use the same settings, or another --out"
+        )
+
+
+def shown(value: Any) -> str:
+    """A setting in a message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,221 @@
+"""One range of instances becomes one shard: the unit of work, of resuming and of checking."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from attridex.indexer.building.plan import Plan
+from attridex.indexer.corpus.reading import as_column
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.curvature.kfac import FactorSums
+from attridex.indexer.errors import DamageError
+from attridex.indexer.index.layout import (
+    ACTIVATIONS,
+    ATTRIBUTIONS,
+    FACTORS,
+    GRADIENTS,
+    HIDDEN,
+    HIDDEN_NORMS,
+    INSTANCES,
+    NEURONS,
+    NORMS,
+    PREDICTIONS,
+    SIDECAR,
+    TRACIN,
+    TRACIN_NORMS,
+    Sidecar,
+    check_file,
+    file_entry,
+    publish,
+    read_sidecar,
+    seal,
+    shard_dir,
+    shard_name,
+    write_synced,
+)
+from attridex.indexer.index.tables import write_instances, write_neurons
+from attridex.indexer.index.vectors import unit_rows, write_vectors
+from attridex.indexer.models.objectives import NO_LABEL
+from attridex.indexer.neurons.scores import dcns_weights
+from attridex.indexer.progress import Advance
+from attridex.indexer.signing.signer import Signer, decision
+
+Float32 = NDArray[np.float32]
+
+
+def is_whole(index: Path, plan: Plan, name: str) -> bool:
+    """Whether a shard is there, of this plan, and byte for byte what was written."""
+    try:
+        sidecar = read_sidecar(index, name)
+        for file, entry in sidecar.files.items():
+            check_file(shard_dir(index, name) / file, entry)
+    except DamageError:
+        return False
+    return sidecar.plan == plan.id
+
+
+def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
+    """Names of the shards that are there, with their rows."""
+    named = zip(plan.ranges, plan.shards, strict=True)
+    return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name)}
+
+
+def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
+    """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
+    results = RangeResults(signer, plan, len(instances))
+    results.sign(instances, advance)
+    return write_range(results, plan, index, start, instances)
+
+
+def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[Instance]) -> Sidecar:
+    """Write the shard of instances [start, start + n) that are signed."""
+    stop = start + len(instances)
+    good, bad = results.sound(instances, start)
+    with publish(shard_dir(index, shard_name(start, stop))) as directory:
+        results.write(directory, instances, good)
+        files = {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+        sidecar = Sidecar(
+            plan=plan.id,
+            start=start,
+            stop=stop,
+            rows=len(good),
+            tokens=sum(instances[row].tokens for row in good),
+            truncated=sum(instances[row].truncated for row in good),
+            bad=bad,
+            files=files,
+        )
+        write_synced(directory / SIDECAR, seal(sidecar.model_dump(mode="json")))
+    return sidecar
+
+
+class RangeResults:
+    """Arrays of one range, filled batch by batch; their size bounds the build's memory."""
+
+    def __init__(self, signer: Signer, plan: Plan, rows: int) -> None:
+        """Room for `rows` instances."""
+        self._signer, self._plan = signer, plan
+        self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
+        self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
+        self.decided: list[dict[str, Any]] = [{} for _ in range(rows)]
+        self.tracin = np.zeros((rows, len(signer.checkpoints) * signer.gradient_dim), np.float32)
+        self.factors: FactorSums | None = None
+        self.loss = np.full(rows, np.nan)  # a row that is not signed is not sound
+        self.neurons = plan.config.neurons.enabled
+        dense = signer.dense.dim if self.neurons else 0
+        self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
+        self.kept: list[list[tuple[int, int, float]]] = [[] for _ in range(rows)]
+        self.scored = np.ones(rows, bool)
+
+    def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
+        """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
+        self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
+        self.score_neurons(instances, range(len(instances)), advance)
+
+    def take_gradients(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+        """Sign instances but for their neurons; `at` says which row each one has."""
+        label = self._plan.config.gradients.label
+        if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
+            self.factors = self.factors or FactorSums(self._signer.gradients.blocks)
+            self._signer.gradients.factors = self.factors
+        for positions, values in self._signer.gradient_batches(instances, label=label, tracin=True):
+            for row, value in zip([at[position] for position in positions], values, strict=True):
+                if (earlier := value.pop("tracin")) is not None:
+                    self.tracin[row] = earlier
+                self.gradients[row], self.hidden[row] = value.pop("gradient"), value.pop("hidden")
+                self.decided[row], self.loss[row] = value, value["loss"]
+            advance(len(positions))
+        self._signer.gradients.factors = None
+
+    def score_neurons(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+        """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
+        if self.neurons:
+            for position, value in self._signer.neuron_scores(instances, [decision(self.decided[row]) for row in at]):
+                self._keep(at[position], value)
+                advance(1)
+
+    def _keep(self, row: int, value: dict[str, Any]) -> None:
+        self.activations[row], self.attributions[row] = value["activation"], value["attribution"]
+        self.scored[row] = bool(np.isfinite(value["scores"]).all() and np.isfinite(value["activation"]).all())
+        self.kept[row] = self._signer.kept(value["scores"]) if self.scored[row] else []
+
+    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
+        """Rows whose numbers are all finite, and what is wrong with the others."""
+        finite: dict[str, Any] = {
+            "loss": np.isfinite(self.loss),
+            "gradient": np.isfinite(self.gradients).all(1) & np.isfinite(self.tracin).all(1),
+            "hidden state": np.isfinite(self.hidden).all(1),
+            "neuron scores": self.scored,
+        }
+        good, bad = [], []
+        for row, instance in enumerate(instances):
+            wrong = [what for what, fine in finite.items() if not fine[row]]
+            if wrong:
+                bad.append({"id": instance.id, "position": start + row, "reason": f"{wrong[0]} not finite"})
+            else:
+                good.append(row)
+        return good, bad
+
+    def write(self, directory: Path, instances: Sequence[Instance], rows: list[int]) -> None:
+        """Write the given rows as the files of a shard."""
+        units, norms = unit_rows(self.gradients[rows])
+        states, lengths = unit_rows(self.hidden[rows])
+        write_vectors(directory / GRADIENTS, units, self._plan.precision(units.shape[1]))
+        write_vectors(directory / HIDDEN, states, self._plan.precision(states.shape[1]))
+        np.save(directory / NORMS, norms)
+        np.save(directory / HIDDEN_NORMS, lengths)
+        if self._signer.checkpoints:
+            earlier, sizes = unit_rows(self.tracin[rows])
+            write_vectors(directory / TRACIN, earlier, self._plan.precision(earlier.shape[1]))
+            np.save(directory / TRACIN_NORMS, sizes)
+        if self.factors:
+            save_file(self.factors.tensors(), directory / FACTORS)
+        np.save(directory / PREDICTIONS, even([self.decided[row]["probabilities"] for row in rows]))
+        write_instances(
+            directory / INSTANCES,
+            self._plan.survey.columns,
+            [self._describe(instances[row], row, norm) for row, norm in zip(rows, norms, strict=True)],
+        )
+        if self.neurons:
+            precision = self._plan.precision(self.activations.shape[1])
+            write_vectors(directory / ACTIVATIONS, unit_rows(self.activations[rows])[0], precision)
+            write_vectors(directory / ATTRIBUTIONS, unit_rows(self.attributions[rows])[0], precision)
+            write_neurons(directory / NEURONS, neuron_columns([self.kept[row] for row in rows], self._signer.units))
+
+    def _describe(self, instance: Instance, row: int, norm: np.float32) -> dict[str, Any]:
+        columns, predicted = self._plan.survey.columns, self.decided[row]["predicted"]
+        return {
+            "id": instance.id,
+            "content_hash": instance.key,
+            "label": instance.label_name,
+            "predicted": None if predicted == NO_LABEL else instance.outputs[predicted],
+            "loss": float(self.loss[row]),
+            "gradient_norm": float(norm),
+            "tokens": instance.tokens,
+            "truncated": instance.truncated,
+            **{name: as_column(instance.fields[name], kind) for name, kind in columns.items()},
+        }
+
+
+def even(rows: Sequence[Float32]) -> Float32:
+    """Rows of different lengths as one array, the missing ends NaN."""
+    table = np.full((len(rows), max(map(len, rows), default=0)), np.nan, np.float32)
+    for at, row in enumerate(rows):
+        table[at, : len(row)] = row
+    return table
+
+
+def neuron_columns(kept: Sequence[Sequence[tuple[int, int, float]]], units: int) -> dict[str, NDArray[Any]]:
+    """Kept neurons of each instance as columns of the neurons table; `units` is F."""
+    counts = [len(neurons) for neurons in kept]
+    weights = [dcns_weights([score for _, _, score in neurons]) for neurons in kept if neurons]
+    return {
+        "row": np.repeat(np.arange(len(kept), dtype=np.int32), counts),
+        "neuron": np.array([layer * units + unit for neurons in kept for layer, unit, _ in neurons], np.int32),
+        "score": np.array([score for neurons in kept for _, _, score in neurons], np.float32),
+        "rank": np.array([rank for neurons in kept for rank in range(1, len(neurons) + 1)], np.int32),
+        "weight": np.concatenate(weights) if weights else np.zeros(0),
+    }

@@ -1,0 +1,52 @@
+"""The command `neurons`: which neurons an index's instances keep, most often or most of all for a label."""
+
+from typing import Annotated, Any
+
+import typer
+
+from attridex.indexer.commands.options import IndexPath, Json, emit, say
+
+
+def neurons(
+    index: IndexPath,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Order by lift for this label: P(kept | label) / P(kept).", show_default=False)
+    ] = None,
+    predicted: Annotated[bool, typer.Option("--predicted", help="The label is the model's own, not the corpus's.")] = False,
+    layer: Annotated[int | None, typer.Option("--layer", help="Only this layer, counted from 0.", show_default=False)] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many neurons.")] = 20,
+    min_kept: Annotated[
+        int, typer.Option("--min-kept", min=1, help="With --label: leave out neurons that fewer instances keep.")
+    ] = 10,
+    as_json: Json = False,
+) -> None:
+    """The neurons that most instances keep, or that stand out for a label."""
+    from attridex.indexer.index.layout import read_current, read_manifest
+    from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
+
+    manifest = read_manifest(index, read_current(index))
+    if label is None:
+        rows = most_kept(index, manifest, layer=layer, top=top)
+    else:
+        kind = "predicted" if predicted else "label"
+        rows = most_lifted(index, manifest, label, kind=kind, least=min_kept, layer=layer, top=top)
+    if as_json:
+        for row in rows:
+            emit(row)
+    elif rows:
+        show(rows)
+    if not rows:
+        say(f"{index}: no neuron is kept that often" + (f"; lower --min-kept {min_kept}" if label else ""))
+    if manifest.deleted:
+        say(f"{index}: counted over all {manifest.instances} instances of the build, {manifest.deleted} of them deleted since")
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """A table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console().print(table)

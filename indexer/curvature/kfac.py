@@ -1,0 +1,84 @@
+"""K-FAC and EK-FAC (Grosse et al., arXiv 2308.03296) in the stored space: H of a layer is S kron A, or its eigenbasis refitted.
+
+With delta_t the gradient of the loss in the layer's outputs and a_t its inputs at token t (both projected where the index
+projects), over n training instances with N tokens in all:
+
+    A = sum a_t a_t^T,  S = sum delta_t delta_t^T
+    K-FAC    (S kron A) / (N n): E[G G^T] with tokens taken as independent (K-FAC "expand")
+    EK-FAC   Q_S kron Q_A with values mean over instances of (Q_S^T G Q_A)^2, the second moment of whole gradients
+
+Labels are those of the stored gradients (the empirical Fisher matrix).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attridex.indexer.index.layout import Block
+
+Float64 = NDArray[np.float64]
+CHUNK = 256
+"""Gradients that are rotated at a time."""
+
+
+class FactorSums:
+    """A and S of every layer, and the number of tokens, summed over batches."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        """Nothing summed yet."""
+        self._inputs = {block.name: np.zeros((block.columns,) * 2) for block in blocks}
+        self._outputs = {block.name: np.zeros((block.rows,) * 2) for block in blocks}
+        self._tokens = dict.fromkeys(self._inputs, 0)
+
+    def add(self, name: str, a: Tensor, delta: Tensor, mask: Tensor) -> None:
+        """Add a layer's inputs a [B, T, i] and output gradients delta [B, T, o] where `mask` [B, T] is 1."""
+        real = mask.reshape(-1).bool()
+        rows, errors = a.reshape(-1, a.shape[-1])[real].double(), delta.reshape(-1, delta.shape[-1])[real].double()
+        self._inputs[name] += (rows.T @ rows).cpu().numpy()
+        self._outputs[name] += (errors.T @ errors).cpu().numpy()
+        self._tokens[name] += int(real.sum())
+
+    def tensors(self) -> dict[str, Float64]:
+        """The sums by name, as a shard stores them."""
+        found: dict[str, Float64] = {}
+        for number, name in enumerate(self._inputs):
+            found[f"{number}.a"], found[f"{number}.s"] = self._inputs[name], self._outputs[name]
+            found[f"{number}.tokens"] = np.array([self._tokens[name]], np.float64)
+        return found
+
+
+def kfac(sums: dict[str, Float64], instances: int, blocks: int) -> dict[str, Float64]:
+    """Eigenbases of every layer, and K-FAC's eigenvalues [o, i]."""
+    tensors: dict[str, Float64] = {}
+    for number in range(blocks):
+        left_values, left = np.linalg.eigh(sums[f"{number}.s"])
+        right_values, right = np.linalg.eigh(sums[f"{number}.a"])
+        tokens = float(sums[f"{number}.tokens"][0])
+        tensors[f"factors.{number}.left"], tensors[f"factors.{number}.right"] = left, right
+        outer = np.maximum(left_values, 0)[:, None] * np.maximum(right_values, 0)
+        tensors[f"kfac.{number}.values"] = outer / max(1.0, tokens * instances)
+    return tensors
+
+
+class Refit:
+    """EK-FAC's eigenvalues: the mean of squared gradients in K-FAC's eigenbasis."""
+
+    def __init__(self, tensors: dict[str, Float64], blocks: list[Block]) -> None:
+        """`tensors` hold the eigenbases."""
+        self._bases = [(tensors[f"factors.{number}.left"], tensors[f"factors.{number}.right"]) for number in range(len(blocks))]
+        self._blocks = blocks
+        self._sums = [np.zeros((block.rows, block.columns)) for block in blocks]
+        self._count = 0
+
+    def add(self, gradients: NDArray[np.float32]) -> None:
+        """Add instances' stored vectors [n, d]."""
+        for start in range(0, len(gradients), CHUNK):
+            part = gradients[start : start + CHUNK].astype(np.float64)
+            for block, (left, right), total in zip(self._blocks, self._bases, self._sums, strict=True):
+                layer = part[:, block.start : block.stop].reshape(len(part), block.rows, block.columns)
+                total += ((left.T @ layer @ right) ** 2).sum(0)
+        self._count += len(gradients)
+
+    def tensors(self) -> dict[str, Float64]:
+        """The eigenvalues [o, i] by name."""
+        return {f"ekfac.{number}.values": total / max(1, self._count) for number, total in enumerate(self._sums)}

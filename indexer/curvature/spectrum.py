@@ -1,0 +1,136 @@
+"""A curvature as its eigendecomposition: any function of it is one cheap transform of a vector.
+
+Letters: q rows, d stored dimensions, o and i outputs and inputs of a layer in the stored space.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.index.layout import Block
+
+Float64 = NDArray[np.float64]
+Filter = Callable[[Float64], Float64]
+"""What each eigenvalue is replaced by."""
+
+
+@dataclass(frozen=True)
+class DenseBlock:
+    """Q diag(values) Q^T over a stretch of the stored vector: values [k], vectors [k, k]."""
+
+    at: slice
+    values: Float64
+    vectors: Float64
+
+    def rotate(self, x: Float64) -> Float64:
+        """Rows [q, k] in the eigenbasis."""
+        return x @ self.vectors
+
+    def back(self, x: Float64) -> Float64:
+        """Rows of the eigenbasis [q, k] in the stored space."""
+        return x @ self.vectors.T
+
+
+@dataclass(frozen=True)
+class KroneckerBlock:
+    """(left kron right) diag(values) (left kron right)^T: values [o, i], left [o, o], right [i, i]."""
+
+    at: slice
+    values: Float64
+    left: Float64
+    right: Float64
+
+    def rotate(self, x: Float64) -> Float64:
+        """Rows [q, o i] in the eigenbasis [q, o, i]."""
+        return np.asarray(self.left.T @ x.reshape(len(x), *self.values.shape) @ self.right)
+
+    def back(self, x: Float64) -> Float64:
+        """Rows of the eigenbasis [q, o, i] in the stored space [q, o i]."""
+        return np.asarray(self.left @ x @ self.right.T).reshape(len(x), -1)
+
+
+class Spectrum:
+    """H, block by block."""
+
+    def __init__(self, blocks: Sequence[DenseBlock | KroneckerBlock]) -> None:
+        """Blocks that cover the stored vector."""
+        self.blocks = list(blocks)
+
+    @classmethod
+    def read(cls, tensors: Mapping[str, Float64], kind: str, layers: Sequence[Block], dim: int) -> "Spectrum":
+        """The spectrum of a curvature from its tensors (see `curvature` and `factors` for their names)."""
+        if kind in ("kfac", "ekfac"):
+            return cls(
+                [
+                    KroneckerBlock(
+                        slice(block.start, block.stop),
+                        tensors[f"{kind}.{number}.values"],
+                        tensors[f"factors.{number}.left"],
+                        tensors[f"factors.{number}.right"],
+                    )
+                    for number, block in enumerate(layers)
+                ]
+            )
+        spans = [slice(block.start, block.stop) for block in layers] if kind == "fisher" else [slice(0, dim)]
+        return cls(
+            [
+                DenseBlock(span, tensors[f"{kind}.{number}.values"], tensors[f"{kind}.{number}.vectors"])
+                for number, span in enumerate(spans)
+            ]
+        )
+
+    @property
+    def mean(self) -> float:
+        """Mean eigenvalue."""
+        return sum(float(block.values.sum()) for block in self.blocks) / sum(block.values.size for block in self.blocks)
+
+    @property
+    def largest(self) -> float:
+        """Largest eigenvalue."""
+        return max(float(block.values.max(initial=0.0)) for block in self.blocks)
+
+    @property
+    def damping(self) -> float:
+        """The default damping: a tenth of the mean eigenvalue (Grosse et al., arXiv 2308.03296, section 3.2)."""
+        return 0.1 * self.mean or 1.0
+
+    def apply(self, vectors: Float64, change: Filter) -> Float64:
+        """f(H) x for each row x [q, d]."""
+        out = np.zeros_like(vectors)
+        for block in self.blocks:
+            out[:, block.at] = block.back(block.rotate(vectors[:, block.at]) * change(block.values))
+        return out
+
+    def quadratic(self, vectors: Float64, change: Filter) -> Float64:
+        """x^T f(H) x for each row x, [q]."""
+        total = np.zeros(len(vectors))
+        for block in self.blocks:
+            total += (block.rotate(vectors[:, block.at]) ** 2 * change(block.values)).reshape(len(vectors), -1).sum(1)
+        return total
+
+
+def inverse(damping: float) -> Filter:
+    """1 / (value + damping)."""
+    return lambda values: 1.0 / (values + damping)
+
+
+def lissa(damping: float, scale: float, depth: int) -> Filter:
+    """What `depth` steps of LiSSA make of H, divided by `scale`: v <- g + (1 - damping) v - H v / scale, from v = g.
+
+    The sum of r^j, j = 0 to depth, with r = 1 - damping - value / scale; its limit is 1 / (value + scale * damping).
+    """
+
+    def change(values: Float64) -> Float64:
+        rest = damping + values / scale
+        left = 1 - (1 - rest) ** (depth + 1)
+        # Where nothing is lost in a step (rest = 0), the sum is the number of its terms.
+        return np.where(rest > 0, left / np.where(rest > 0, rest, 1), depth + 1.0) / scale
+
+    return change
+
+
+def lissa_fits(spectrum: Spectrum, damping: float, scale: float) -> bool:
+    """Whether LiSSA's recursion converges: |1 - damping - value / scale| below 1 for the largest eigenvalue."""
+    return damping + spectrum.largest / scale < 2

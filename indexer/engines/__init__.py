@@ -1,1 +1,0 @@
-"""Engines: who runs the ranges of a build plan, and where."""

@@ -1,0 +1,56 @@
+"""The lexical baseline: a BM25 index (bm25s, method "lucene") over the texts of the instances."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from attridex.indexer.index.layout import BM25, INSTANCES, ShardEntry, shard_dir
+
+TOKEN = r"(?u)\b\w+\b"
+"""A word; function words count, since artefacts are often made of them."""
+
+
+def text_of(values: Mapping[str, Any], fields: Iterable[str]) -> str:
+    """The text of a record that BM25 sees: its text fields."""
+    parts = [values.get(name) for name in fields]
+    return " ".join(" ".join(map(str, part)) if isinstance(part, list | tuple) else str(part or "") for part in parts)
+
+
+def words(texts: Sequence[str]) -> list[list[str]]:
+    """Words of each text, in lower case."""
+    found: list[list[str]] = bm25s.tokenize(
+        list(texts), token_pattern=TOKEN, stopwords=None, return_ids=False, show_progress=False
+    )
+    return found
+
+
+def write_bm25(index: Path, directory: Path, entries: Sequence[ShardEntry], fields: Sequence[str]) -> None:
+    """Index the texts of all shards, in row order, into a version's directory."""
+    texts: list[str] = []
+    for entry in entries:
+        table = pq.read_table(shard_dir(index, entry.name) / INSTANCES, columns=list(fields))
+        texts += [text_of(row, fields) for row in table.to_pylist()]
+    model = bm25s.BM25()
+    model.index(words(texts), show_progress=False)
+    model.save(str(directory), **BM25, show_progress=False)
+
+
+class Lexical:
+    """A version's BM25 index, open for reading."""
+
+    def __init__(self, directory: Path) -> None:
+        """Load it."""
+        self._model = bm25s.BM25.load(str(directory), **BM25, show_progress=False)
+
+    def scores(self, text: str) -> NDArray[np.float32]:
+        """BM25 score of every instance [n]."""
+        known = [word for word in words([text])[0] if word in self._model.vocab_dict]
+        size = int(self._model.scores["num_docs"])
+        if not known:
+            return np.zeros(size, np.float32)
+        return np.asarray(self._model.get_scores(known), np.float32)

@@ -1,0 +1,133 @@
+"""Stored vectors: one flat FAISS index a shard, read back as blocks of float32 rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.errors import DamageError
+
+Float32 = NDArray[np.float32]
+FLOAT32_LIMIT = 1 << 30
+"""Bytes of float32 vectors up to which `precision = "auto"` keeps float32."""
+WIDENING = 112
+"""float32's exponent bias less float16's."""
+SIGN_AND_FRACTION = np.int32(~0x70001FFF)
+"""Bits of a float32 that a float16 moved up by 13 may set: its sign is spread over those between by the shift."""
+
+
+def resolve_precision(precision: str, rows: int, dim: int) -> str:
+    """The element type for a store: "auto" keeps float32 under 1 GiB, else float16."""
+    if precision != "auto":
+        return precision
+    return "float32" if rows * dim * 4 <= FLOAT32_LIMIT else "float16"
+
+
+def unit_rows(vectors: Float32) -> tuple[Float32, Float32]:
+    """Split vectors [n, d] into unit rows and their float32 norms [n]; a zero vector stays zero with norm 0."""
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    units = vectors / np.where(norms > 0, norms, 1.0)[:, None]
+    return units.astype(np.float32), norms.astype(np.float32)
+
+
+def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
+    """Write rows [n, d] as a flat inner-product index of float32 or float16 elements.
+
+    Raises:
+        OSError: the disk is full or refuses the write.
+    """
+    dim = vectors.shape[1]
+    index = (
+        faiss.IndexFlatIP(dim)
+        if precision == "float32"
+        else faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    )
+    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
+
+
+class VectorFile:
+    """A shard's vectors in memory, read only.
+
+    Attributes:
+        rows: number of vectors n.
+        dim: elements a vector d.
+        codes: the elements as stored, [n, d] float32 or float16, a view without a copy.
+        unit: what an element of `widened` counts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Load the file.
+
+        Raises:
+            DamageError: FAISS cannot read it, or it is not a flat index.
+        """
+        try:
+            self._index: Any = faiss.read_index(str(path))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0] if str(error) else "unreadable"
+            raise DamageError(f"{path}: damaged, FAISS cannot read it ({reason})") from None
+        flat = isinstance(self._index, faiss.IndexFlatIP)
+        if not flat and not isinstance(self._index, faiss.IndexScalarQuantizer):
+            raise DamageError(f"{path}: not a flat index of float32 or float16 vectors")
+        self.rows = int(self._index.ntotal)
+        self.dim = int(self._index.d)
+        self.codes = self._view(np.float32 if flat else np.float16)
+        self.unit = 1.0 if flat else 2.0**-WIDENING
+
+    def _view(self, dtype: type[np.float32] | type[np.float16]) -> NDArray[Any]:
+        if self.rows == 0:
+            return np.zeros((0, self.dim), dtype)
+        codes = faiss.rev_swig_ptr(self._index.codes.data(), self._index.codes.size())
+        view: NDArray[Any] = codes.view(dtype).reshape(self.rows, self.dim)
+        view.flags.writeable = False
+        return view
+
+    def block(self, start: int, stop: int) -> Float32:
+        """Rows [start, stop) as float32; a view where they are stored so."""
+        return np.asarray(self.codes[start:stop], dtype=np.float32)
+
+    def widened(self, rows: slice | NDArray[np.int64]) -> Float32:
+        """The given rows in units of `unit`: float16 bits are moved to where float32 has them, far faster than a cast.
+
+        The exponents' biases differ by 112, so a number comes out 2 ** 112 times smaller; nothing is rounded, not even a
+        subnormal number.
+        """
+        codes = self.codes[rows]
+        if codes.dtype == np.float32:
+            return codes
+        bits = np.left_shift(codes.view(np.int16), 13, dtype=np.int32, casting="unsafe")
+        np.bitwise_and(bits, SIGN_AND_FRACTION, out=bits)
+        return bits.view(np.float32)
+
+    def products(self, query: Float32, start: int, stop: int) -> Float32:
+        """Inner products of float32 rows [start, stop) with a query [d], at the speed of the memory."""
+        block, found = self.codes[start:stop], np.empty(stop - start, np.float32)
+        pointers = map(faiss.swig_ptr, (found, query, block))
+        faiss.fvec_inner_products_ny(*pointers, self.dim, len(block))  # type: ignore[attr-defined]  # not in the stubs
+        return found
+
+    def nearest(self, query: Float32, k: int) -> tuple[Float32, NDArray[np.int64]]:
+        """The k rows with the highest inner products with a query [d], and those, highest first; on the calling thread."""
+        faiss.omp_set_num_threads(1)
+        products, rows = self._index.search(query[None], min(k, self.rows))
+        return products[0], rows[0]
+
+    def take(self, rows: NDArray[np.int64]) -> Float32:
+        """The given rows as float32."""
+        return np.asarray(self.codes[rows], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A shard's vectors: unit rows, what each is multiplied by, and the number of its first row."""
+
+    vectors: VectorFile
+    norms: NDArray[np.float32]
+    offset: int

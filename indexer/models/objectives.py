@@ -1,0 +1,243 @@
+"""What each task decides: logits, loss and the probability that neuron scores explain.
+
+Letters: B instances, S sequences, T tokens, C outputs an instance decides between, J states the head reads for an instance,
+R rows of a sequence (edited copies of its read position), O outputs of the head, V vocabulary, h hidden size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from attridex.indexer.config import Task
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.token_loss import token_losses
+
+NO_LABEL = -1
+"""Stands for "the predicted one" in a tensor of labels."""
+NO_TOKEN = -1
+"""A probe that watches no vocabulary token."""
+
+
+@dataclass(frozen=True)
+class InstanceBatch:
+    """Instances with the same number of sequences.
+
+    Attributes:
+        tokens: all sequences [S, T]; those of an instance follow each other.
+        size: number of instances B.
+        labels: output index, or NO_LABEL for the predicted one [B].
+        targets: target tokens at the end of each sequence, 0 for classifiers [S].
+    """
+
+    tokens: TokenBatch
+    size: int
+    labels: Tensor
+    targets: Tensor
+
+
+def collate(instances: Sequence[Instance], pad_token: int, device: torch.device, *, predicted: bool = False) -> InstanceBatch:
+    """Put instances into one batch; `predicted` asks for the loss of the predicted label."""
+    tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
+    labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
+    targets = [instance.target for instance in instances for _ in instance.sequences]
+    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), torch.tensor(targets, device=device))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a task reads in one forward pass. float32.
+
+    Attributes:
+        margins: log-odds of each output, log p / (1 - p) [B, C]; for causal-lm of exp(-loss) [B, 1].
+        loss: cross-entropy of the label (mean over target tokens) [B], differentiable.
+        labels: output whose loss it is [B]; NO_LABEL for causal-lm.
+        predicted: most probable output [B]; NO_LABEL for causal-lm.
+        probabilities: of the outputs [B, C]; for causal-lm the mean probability of the target tokens [B, 1].
+        hidden: state behind the decision [B, h]: of the predicted choice, or the mean over target positions.
+        errors: gradient of the loss in the head's outputs, [B, J, O]; None for causal-lm.
+        inputs: states that the head reads [B, J, h]; None for causal-lm.
+        greedy: for causal-lm the most probable token at each target position, one list an instance.
+    """
+
+    margins: Tensor
+    loss: Tensor
+    labels: Tensor
+    predicted: Tensor
+    probabilities: Tensor
+    hidden: Tensor
+    errors: Tensor | None = None
+    inputs: Tensor | None = None
+    greedy: list[list[int]] | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A sequence whose read position is edited, and what is watched there.
+
+    Attributes:
+        sequence: token ids; the last one (CLS for encoders) is the read position.
+        token: vocabulary token whose probability is watched, or NO_TOKEN.
+        margin: log-odds of the predicted choice, the other choices held; 0 elsewhere.
+    """
+
+    sequence: tuple[int, ...]
+    token: int = NO_TOKEN
+    margin: float = 0.0
+
+
+class Objective(Protocol):
+    """A task's way from a model's states to a decision."""
+
+    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+        """Read the body's final states [S, T, h]."""
+        ...
+
+    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+        """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
+        ...
+
+    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """P(target) [S, R] from the logits [S, R, O] at the read positions of probes; row 0 is unedited."""
+        ...
+
+    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Output probabilities [R, C] of one instance from the logits [S, R, O] of its edited sequences."""
+        ...
+
+    def edited(self, instance: Instance) -> list[Probe]:
+        """Sequences that an ablation edits."""
+        ...
+
+
+def margins_of(logits: Tensor) -> Tensor:
+    """Log-odds log p / (1 - p) of each output, [..., C]: exact where p rounds to 1."""
+    size = logits.shape[-1]
+    own = torch.eye(size, dtype=torch.bool, device=logits.device)
+    others = logits[..., None, :].expand(*logits.shape, size).masked_fill(own, -torch.inf)
+    return logits - others.logsumexp(-1)
+
+
+def decided(logits: Tensor, labels: Tensor, hidden: Tensor, inputs: Tensor) -> Reading:
+    """The reading of logits [B, C] that the head gives for states `inputs` [B, J, h], J being 1 or C."""
+    margins = margins_of(logits.float())
+    predicted = logits.argmax(1)
+    labels = torch.where(labels == NO_LABEL, predicted, labels)
+    loss = F.softplus(-margins.gather(1, labels[:, None])[:, 0])
+    # p - y, whose entry at the label is -(1 - p): taken from the margin, it keeps its digits where p is near 1.
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    errors = torch.where(own, -(-margins).sigmoid(), margins.sigmoid()).detach().reshape(*inputs.shape[:2], -1)
+    return Reading(margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float())
+
+
+class SequenceClassification:
+    """One sequence, C labels."""
+
+    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+        """See `Objective.read`."""
+        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
+        return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
+
+    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+        """The sequence itself."""
+        return self.edited(instance)
+
+    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Probability of the label that the unedited row predicts."""
+        p = logits.float().softmax(-1)
+        target = p[:, 0].argmax(-1)
+        return p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1))[..., 0]
+
+    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Softmax over the labels."""
+        return logits[0].float().softmax(-1)
+
+    def edited(self, instance: Instance) -> list[Probe]:
+        """The sequence itself."""
+        return [Probe(instance.sequences[0])]
+
+
+class MultipleChoice:
+    """One sequence a choice, one logit each, softmax over the choices."""
+
+    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+        """See `Objective.read`."""
+        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal)).reshape(batch.size, -1, states.shape[-1])
+        logits = arch.head(hidden)[..., 0]
+        chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
+        return decided(logits, batch.labels, chosen, hidden.detach())
+
+    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+        """The predicted choice's own sequence."""
+        return [Probe(instance.sequences[predicted], margin=margin)]
+
+    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Probability of the predicted choice, the other choices' logits held: sigmoid(margin + z - z of the unedited row)."""
+        z = logits[..., 0].float()
+        margins = torch.tensor([probe.margin for probe in probes], device=z.device)
+        return (margins[:, None] + z - z[:, :1].detach()).sigmoid()
+
+    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Softmax over the choices, every one of them edited."""
+        return logits[..., 0].float().softmax(0).T
+
+    def edited(self, instance: Instance) -> list[Probe]:
+        """Every choice's sequence, each at its own last position."""
+        return [Probe(sequence) for sequence in instance.sequences]
+
+
+class CausalLM:
+    """A prompt and target tokens; each is read at the position before it."""
+
+    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+        """See `Objective.read`."""
+        lengths, counts = batch.tokens.lengths, batch.targets
+        owner = torch.arange(batch.size, device=states.device).repeat_interleave(counts)
+        first = counts.cumsum(0) - counts
+        offset = torch.arange(len(owner), device=states.device) - first[owner]
+        at = (lengths - counts - 1)[owner] + offset
+        hidden = states[owner, at]
+        cost, best = token_losses(arch.head, hidden, batch.tokens.ids[owner, at + 1])
+
+        def mean(values: Tensor) -> Tensor:
+            total = torch.zeros(batch.size, *values.shape[1:], device=values.device, dtype=values.dtype)
+            return total.index_add(0, owner, values) / counts.reshape(-1, *[1] * (values.dim() - 1))
+
+        loss = mean(cost)
+        fixed = loss.detach()
+        margins = -fixed - torch.log(-torch.expm1(-fixed))
+        none = torch.full_like(counts, NO_LABEL)
+        greedy = [part.tolist() for part in best.split(counts.tolist())]
+        probability = mean((-cost.detach()).exp())
+        return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
+
+    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+        """The sequence up to each target token, which is watched."""
+        return self.edited(instance)
+
+    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Probability of each probe's token."""
+        tokens = torch.tensor([probe.token for probe in probes], device=logits.device)
+        z = logits.float()
+        return (z.gather(2, tokens[:, None, None].expand(-1, z.shape[1], 1))[..., 0] - z.logsumexp(-1)).exp()
+
+    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+        """Mean probability of the target tokens [R, 1]."""
+        return self.watch(logits, probes).mean(0)[:, None]
+
+    def edited(self, instance: Instance) -> list[Probe]:
+        """The sequence up to each target token."""
+        ids = instance.sequences[0]
+        return [Probe(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]
+
+
+OBJECTIVES: dict[Task, Objective] = {
+    "sequence-classification": SequenceClassification(),
+    "multiple-choice": MultipleChoice(),
+    "causal-lm": CausalLM(),
+}

@@ -1,0 +1,145 @@
+"""Models trained on parts of a corpus from one start, and what each says of the same tests; kept by what it was trained on."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.errors import InputError
+from attridex.indexer.index.layout import dumps, replace_file
+from attridex.indexer.models.batches import plan_batches
+from attridex.indexer.models.loading import load_model
+from attridex.indexer.progress import Advance
+from attridex.indexer.training.finetuning import TaskReader, begin, evaluate, save, train, training_of, work_dir
+
+BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of some tests.
+
+    Attributes:
+        losses: cross-entropy of the gold label [n].
+        right: whether the most probable output is the gold one [n].
+    """
+
+    losses: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+class Retraining:
+    """Trains on subsets of a corpus, each from the same pretrained weights, head, order of batches and seed.
+
+    Attributes:
+        instances: the corpus by id, rendered.
+    """
+
+    def __init__(self, config: Config, directory: Path) -> None:
+        """Read the corpus.
+
+        Args:
+            config: with a [training] section.
+            directory: keeps evaluations and models between runs.
+
+        Raises:
+            InputError: no [training] section, or bad data.
+        """
+        self._config, self._directory = config, directory
+        self._training = training_of(config).model_copy(update={"keep_checkpoints": 0})
+        self._start = begin(config)
+        self.instances = {each.id: each for _, each in rendered(config.corpus, self._start.renderer, labels_needed=True)}
+
+    def render(self, record: Mapping[str, Any], where: str) -> Instance:
+        """A test, rendered as the corpus is.
+
+        Raises:
+            InputError: it has no label, or one that the model does not know.
+        """
+        instance = self._start.renderer.render(record, where)
+        if instance.label_name is None:
+            raise InputError(f"{where}: a test instance needs a label")
+        return instance
+
+    def evaluation(self, ids: Iterable[str], tests: Sequence[Instance], labels: Mapping[str, int] | None = None) -> Evaluation:
+        """Train on some instances (with other labels where given) and read the tests; from the cache where that was done."""
+        chosen = self._chosen(ids, labels or {})
+        key = self._key(chosen)
+        path = self._directory / f"{key}-{digest([test.key for test in tests])}.json"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return Evaluation(np.array(found["losses"]), np.array(found["right"], bool))
+        reader, _ = self._trained(key, chosen)
+        losses, right = evaluate(reader, tests)
+        replace_file(path, dumps({"losses": losses.tolist(), "right": right.tolist()}))
+        shutil.rmtree(work_dir(self._directory / key), ignore_errors=True)
+        return Evaluation(losses, right)
+
+    def model(self, ids: Iterable[str], labels: Mapping[str, int] | None = None) -> Path:
+        """Directory of the model trained on some instances (with other labels where given)."""
+        chosen = self._chosen(ids, labels or {})
+        out = self._directory / self._key(chosen)
+        if not (out / "config.json").exists():
+            reader, figures = self._trained(out.name, chosen)
+            save(reader.arch, self._start.tokenizer, self._config, figures, out)
+            shutil.rmtree(work_dir(out), ignore_errors=True)
+        return out
+
+    def _chosen(self, ids: Iterable[str], labels: Mapping[str, int]) -> list[Instance]:
+        chosen = []
+        for identity in ids:
+            if identity not in self.instances:
+                raise InputError(f"instance '{identity}' of the index is not in the corpus any more; name its configuration")
+            instance = self.instances[identity]
+            chosen.append(replace(instance, label=labels[identity]) if identity in labels else instance)
+        return chosen
+
+    def _key(self, chosen: Sequence[Instance]) -> str:
+        settings = self._training.model_dump(exclude={"test_files", "keep_checkpoints"})
+        return digest([settings, self._config.model.task, [[each.key, each.label] for each in chosen]])
+
+    def _trained(self, key: str, chosen: Sequence[Instance]) -> tuple[TaskReader, dict[str, float]]:
+        start = begin(self._config)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        figures = train(start.reader, chosen, self._training, self._directory / key, False)
+        return start.reader, figures
+
+
+def digest(content: Any) -> str:
+    """A short hash of what JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def head_states(config: Config, instances: Sequence[Instance], advance: Advance = lambda _: None) -> NDArray[np.float32]:
+    """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices. `advance` hears of batches.
+
+    Raises:
+        InputError: a causal language model, or instances with differing numbers of choices.
+    """
+    if config.model.task == "causal-lm":
+        raise InputError("a causal language model has no head of its own to train alone; retrain the model")
+    loaded = load_model(config)
+    reader = TaskReader(loaded.arch, config.model.task, loaded.pad)
+    found: dict[int, NDArray[np.float32]] = {}
+    place = {id(instance): row for row, instance in enumerate(instances)}
+    with torch.no_grad():
+        for rows in plan_batches([instance.tokens for instance in instances], BATCH_TOKENS):
+            for group, reading in reader.read([instances[row] for row in rows]):
+                states = reading.inputs
+                if states is None:
+                    raise InputError("this task's head cannot be trained alone")
+                found |= {place[id(one)]: state for one, state in zip(group, states.float().cpu().numpy(), strict=True)}
+            advance(len(rows))
+    if len({len(state) for state in found.values()}) > 1:
+        raise InputError("instances with differing numbers of choices: the head cannot be trained alone; retrain the model")
+    return np.stack([found[row] for row in range(len(instances))])

@@ -1,0 +1,376 @@
+"""Requests as frozen dataclasses, with every default: the plain form of the messages of `attribution.proto`.
+
+Nothing here knows of protobuf; `conversions` maps the two. Client and service share these, so a default stands once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from attridex.v1.errors import UsageError
+from attridex.v1.filters import Filter
+
+LabelSource = Literal["gold", "predicted"]
+Mode = Literal["suppress", "keep"]
+MODES: tuple[Mode, ...] = ("suppress", "keep")
+QUERIES = 1024
+"""Queries a request may hold; a stream takes more."""
+
+
+class Neuron(NamedTuple):
+    """An FFN neuron, both counted from 0."""
+
+    layer: int
+    unit: int
+
+
+@dataclass(frozen=True)
+class RecordSource:
+    """A record with the corpus's columns."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class InstanceSource:
+    """A training instance of the index, by its id."""
+
+    id: str
+
+
+@dataclass(frozen=True, eq=False)
+class VectorSource:
+    """A gradient in the index's stored space [d], not normalised."""
+
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NeuronsSource:
+    """Neurons, the most important first."""
+
+    neurons: tuple[Neuron, ...]
+
+
+Source = RecordSource | InstanceSource | VectorSource | NeuronsSource
+SOURCES: Mapping[type[Any], str] = {
+    RecordSource: "record", InstanceSource: "instance_id", VectorSource: "vector", NeuronsSource: "neurons",
+}  # fmt: skip
+"""What each kind of source is called, on the wire and in errors."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked about; make one by `record`, `instance`, `vector` or `neurons`.
+
+    Attributes:
+        id: chosen by the caller, returned with the answer.
+        source: None only where the wire brought none, which is refused.
+    """
+
+    id: str = ""
+    source: Source | None = None
+
+    @property
+    def kind(self) -> str:
+        """What is asked about, as `SOURCES` calls it; empty where that is nothing."""
+        return "" if self.source is None else SOURCES[type(self.source)]
+
+    @classmethod
+    def record(cls, record: Mapping[str, Any], id: str | None = None) -> Self:
+        """A record with the corpus's columns; named after its own id unless another is given."""
+        if not isinstance(record, Mapping):
+            raise UsageError(f"a query must be a record (a dict) or a Query, this is {record!r}", "queries")
+        return cls(str(record.get("id", "")) if id is None else id, RecordSource(record))
+
+    @classmethod
+    def instance(cls, instance_id: str, id: str | None = None) -> Self:
+        """A training instance of the index."""
+        return cls(instance_id if id is None else id, InstanceSource(instance_id))
+
+    @classmethod
+    def vector(cls, vector: ArrayLike, id: str = "") -> Self:
+        """A gradient in the index's stored space [d], not normalised."""
+        array = np.ascontiguousarray(vector, np.float32)
+        if array.ndim != 1:
+            raise UsageError(f"a vector of one dimension is needed, this has shape {array.shape}", "queries")
+        return cls(id, VectorSource(array))
+
+    @classmethod
+    def neurons(cls, neurons: Iterable[tuple[int, int]], id: str = "") -> Self:
+        """Neurons as (layer, unit), the most important first."""
+        return cls(id, NeuronsSource(as_neurons(neurons)))
+
+
+def as_neurons(neurons: Iterable[tuple[int, int]]) -> tuple[Neuron, ...]:
+    """Pairs as neurons.
+
+    Raises:
+        UsageError: one is no pair of whole numbers from 0.
+    """
+    try:
+        found = tuple(Neuron(layer, unit) for layer, unit in neurons)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
+    for neuron in found:
+        if not all(isinstance(part, int | np.integer) and 0 <= part < 1 << 32 for part in neuron):
+            raise UsageError(f"neurons are pairs (layer, unit) counted from 0: this is {tuple(neuron)}")
+    return found
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """An IA method and its settings. `None` and "" stand for a setting that is not given.
+
+    Attributes:
+        method: its name, as `GetIndex` tells it.
+        curvature: for methods that use one; may be left out where the index has one.
+        damping: lambda of (H + lambda I)^-1, or LiSSA's own.
+        lissa_scale: LiSSA's scale.
+        lissa_depth: LiSSA's number of steps.
+        seed: of what is drawn.
+        settings: any other settings of the method, by name, as text.
+        exact: False lets a structure of the index find the hits, True refuses one.
+        approximate: the structure's name; the index chooses where it is empty.
+    """
+
+    method: str = "grad-dot"
+    curvature: str = ""
+    damping: float | None = None
+    lissa_scale: float | None = None
+    lissa_depth: int | None = None
+    seed: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    exact: bool | None = None
+    approximate: str = ""
+
+    @property
+    def given(self) -> dict[str, str | int | float]:
+        """The method's settings that are given, by name."""
+        named = {name: getattr(self, name) for name in NAMED_SETTINGS}
+        return {**{name: value for name, value in named.items() if value not in (None, "")}, **self.settings}
+
+
+NAMED_SETTINGS = ("curvature", "damping", "lissa_scale", "lissa_depth", "seed")
+"""Settings that have a field of their own on the wire."""
+
+
+@dataclass(frozen=True)
+class AttributeInstancesRequest:
+    """IA. `k` is 10 unless given, or all instances of a smaller index."""
+
+    queries: tuple[Query, ...]
+    scoring: Scoring = Scoring()
+    k: int | None = None
+    where: Filter | None = None
+    label: LabelSource | None = None
+    fields: tuple[str, ...] = ()
+    ascending: bool = False
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class AttributeNeuronsRequest:
+    """NA; r = 0 gives all kept neurons, an empty method is the one that the index was built with."""
+
+    queries: tuple[Query, ...]
+    r: int = 20
+    method: str = ""
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class FindInstancesByNeuronsRequest:
+    """NA-Instances. `k` is 10 unless given, or all instances of a smaller index."""
+
+    queries: tuple[Query, ...]
+    r: int = 5
+    k: int | None = None
+    similarity: str = "dcns"
+    where: Filter | None = None
+    fields: tuple[str, ...] = ()
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class FindNeuronsByInstancesRequest:
+    """IA-Neurons. `instances` is 10 unless given, or all of a smaller index."""
+
+    queries: tuple[Query, ...]
+    scoring: Scoring = Scoring()
+    instances: int | None = None
+    r: int = 10
+    aggregate: str = "top-neuron"
+    where: Filter | None = None
+    label: LabelSource | None = None
+    index: str = ""
+
+
+@dataclass(frozen=True, init=False)
+class Intervention:
+    """Suppress or keep neurons at the position that the head reads: given ones, or the query's own top `r`.
+
+    Attributes:
+        mode: "suppress" or "keep".
+        neurons: the neurons, or None for the query's own top `r`.
+        scoring: whose instances give those neurons (IA-Neurons); None for NA.
+        r: how many.
+        name: returned with the answer; made from the rest where empty.
+    """
+
+    mode: Mode
+    neurons: tuple[Neuron, ...] | None
+    scoring: Scoring | None
+    r: int
+    name: str
+
+    def __init__(
+        self,
+        mode: str,
+        neurons: Iterable[tuple[int, int]] | None = None,
+        method: "str | Scoring" = "na",
+        r: int = 0,
+        name: str = "",
+    ) -> None:
+        """Name the neurons, or how they are found.
+
+        Args:
+            mode: "suppress" or "keep".
+            neurons: the neurons, or None for the query's own top `r` by `method`.
+            method: "na", an IA method for IA-Neurons as a `Scoring`, or in short "ia:METHOD" or "ia:METHOD/CURVATURE".
+            r: how many.
+            name: returned with the answer.
+
+        Raises:
+            UsageError: there is no such mode or method.
+        """
+        known = next((each for each in MODES if each == mode), None)
+        if known is None:
+            raise UsageError(f"intervention mode '{mode}': use 'suppress' or 'keep'")
+        object.__setattr__(self, "mode", known)
+        object.__setattr__(self, "neurons", None if neurons is None else as_neurons(neurons))
+        object.__setattr__(self, "scoring", parse_scoring(method) if isinstance(method, str) else method)
+        object.__setattr__(self, "r", r)
+        object.__setattr__(self, "name", name)
+
+    @classmethod
+    def parse(cls, mode: str, text: str) -> Self:
+        """Read "na:10", "ia:grad-dot:5" or "3-17,5-2", as the command line has it.
+
+        Raises:
+            UsageError: it is none of these.
+        """
+        method, _, count = text.rpartition(":")
+        if method and count.isdecimal() and (method == "na" or method.startswith("ia:")):
+            return cls(mode, None, method, int(count), f"{mode} {text}")
+        try:
+            pairs = [tuple(int(part) for part in neuron.split("-")) for neuron in text.split(",")]
+            neurons = [(layer, unit) for layer, unit in pairs]
+        except ValueError:
+            raise UsageError(
+                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT"
+            ) from None
+        return cls(mode, neurons, name=f"{mode} {text}")
+
+
+def parse_scoring(method: str) -> Scoring | None:
+    """How the instances are found whose neurons are meant: "ia:METHOD" or "ia:METHOD/CURVATURE"; None for "na".
+
+    Raises:
+        UsageError: it is neither.
+    """
+    kind, colon, named = method.partition(":")
+    if method == "na":
+        return None
+    if kind != "ia" or not colon:
+        raise UsageError(f"interventions: unknown method '{method}'; use 'na' or 'ia:METHOD[/CURVATURE]'", "interventions")
+    name, _, curvature = named.partition("/")
+    return Scoring(name, curvature)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Label probabilities under interventions."""
+
+    queries: tuple[Query, ...]
+    interventions: tuple[Intervention, ...] = ()
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class ComputeSignatureRequest:
+    """What the index would store for a text."""
+
+    queries: tuple[Query, ...]
+    label: LabelSource | None = None
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class GetInstancesRequest:
+    """Instances by id; all columns where no field is named."""
+
+    ids: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    with_neurons: bool = False
+    with_hidden: bool = False
+    index: str = ""
+
+
+@dataclass(frozen=True)
+class ListInstancesRequest:
+    """Instances page by page; `order_by` is a column, "-" before it for descending."""
+
+    where: Filter | None = None
+    order_by: str = "row"
+    page_size: int = 100
+    page_token: str = ""
+    fields: tuple[str, ...] = ()
+    index: str = ""
+
+
+Request = (
+    AttributeInstancesRequest
+    | AttributeNeuronsRequest
+    | FindInstancesByNeuronsRequest
+    | FindNeuronsByInstancesRequest
+    | PredictRequest
+)
+"""What a stream carries."""
+
+
+def as_queries(queries: Iterable["Query | Mapping[str, Any]"]) -> tuple[Query, ...]:
+    """Queries of a call; a plain dict is a record, one without an id is named after its place, as in a query file.
+
+    Raises:
+        UsageError: it is a single one, or holds something else.
+    """
+    if isinstance(queries, Query | Mapping | str):
+        raise UsageError("queries: a list is needed, this is a single one", "queries")
+    made = [query if isinstance(query, Query) else Query.record(query) for query in queries]
+    return tuple(query if query.id else Query(f"query-{at}", query.source) for at, query in enumerate(made))
+
+
+def as_label(label: str | None) -> LabelSource | None:
+    """A label source.
+
+    Raises:
+        UsageError: there is no such one.
+    """
+    if label is None or label == "gold" or label == "predicted":
+        return label  # type: ignore[return-value]
+    raise UsageError(f"label = {label!r}: use 'gold' or 'predicted'", "label")
+
+
+def as_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns.
+
+    Raises:
+        UsageError: it is a single one.
+    """
+    if isinstance(names, str):
+        raise UsageError(f"fields: a list is needed, this is the text {names!r}", "fields")
+    return tuple(names)

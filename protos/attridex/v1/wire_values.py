@@ -1,0 +1,347 @@
+"""The parts that messages are made of, to and from protobuf: labels, vectors, records, queries, filters."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from google.protobuf import json_format, struct_pb2
+from numpy.typing import NDArray
+
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.errors import UsageError
+from attridex.v1.filters import (
+    DEPTH,
+    NODES,
+    And,
+    Comparison,
+    Filter,
+    Membership,
+    Not,
+    NullTest,
+    Operator,
+    Or,
+    TextMatch,
+    Value,
+)
+from attridex.v1.requests import (
+    QUERIES,
+    InstanceSource,
+    LabelSource,
+    Mode,
+    Neuron,
+    NeuronsSource,
+    Query,
+    RecordSource,
+    Source,
+    VectorSource,
+)
+
+LABELS: Mapping[int, LabelSource | None] = {
+    pb.LABEL_SOURCE_UNSPECIFIED: None,
+    pb.LABEL_SOURCE_GOLD: "gold",
+    pb.LABEL_SOURCE_PREDICTED: "predicted",
+}
+LABEL_CODES = {name: code for code, name in LABELS.items()}
+MODES: Mapping[int, Mode] = {pb.INTERVENTION_MODE_SUPPRESS: "suppress", pb.INTERVENTION_MODE_KEEP: "keep"}
+MODE_CODES = {name: code for code, name in MODES.items()}
+DTYPES: Mapping[int, str] = {pb.DTYPE_FLOAT16: "<f2", pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_FLOAT64: "<f8"}
+OPERATORS: Mapping[int, Operator] = {
+    pb.OPERATOR_EQUAL: "=",
+    pb.OPERATOR_NOT_EQUAL: "!=",
+    pb.OPERATOR_LESS: "<",
+    pb.OPERATOR_LESS_EQUAL: "<=",
+    pb.OPERATOR_GREATER: ">",
+    pb.OPERATOR_GREATER_EQUAL: ">=",
+}
+OPERATOR_CODES = {name: code for code, name in OPERATORS.items()}
+EXACT = 2**53
+"""Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
+
+
+def label_to_wire(label: LabelSource | None) -> Any:
+    """A label source's code."""
+    return LABEL_CODES[label]
+
+
+def label_from_wire(code: int) -> LabelSource | None:
+    """A label source.
+
+    Raises:
+        UsageError: a value that this side does not know.
+    """
+    if code not in LABELS:
+        raise UsageError(f"label: unknown value {code}; use LABEL_SOURCE_GOLD or _PREDICTED", "label")
+    return LABELS[code]
+
+
+def count_to_wire(name: str, value: int | None, bits: int = 32) -> int | None:
+    """A count that the wire can carry.
+
+    Raises:
+        UsageError: it is negative, or too large.
+    """
+    if value is not None and not 0 <= value < 1 << bits:
+        raise UsageError(f"{name} = {value}: must not be negative" if value < 0 else f"{name} = {value}: too large", name)
+    return value
+
+
+def given(message: Any, field: str) -> Any:
+    """An optional field; None where it is not set."""
+    return getattr(message, field) if message.HasField(field) else None
+
+
+# ---------------------------------------------------------------- vectors and records
+
+
+def vector_to_wire(values: NDArray[Any]) -> pb.Vector:
+    """A vector as float32 bytes."""
+    return pb.Vector(data=np.ascontiguousarray(values, "<f4").tobytes(), dtype=pb.DTYPE_FLOAT32)
+
+
+def vector_from_wire(message: pb.Vector) -> NDArray[np.float32]:
+    """A vector as float32; what float32 cannot hold becomes infinite.
+
+    Raises:
+        UsageError: no element type, or bytes that do not fit it.
+    """
+    dtype = DTYPES.get(message.dtype)
+    if dtype is None:
+        raise UsageError("the vector's dtype is not set; use DTYPE_FLOAT32", "queries")
+    if len(message.data) % np.dtype(dtype).itemsize:
+        raise UsageError(f"{len(message.data)} bytes are no whole number of {np.dtype(dtype).name} elements", "queries")
+    with np.errstate(over="ignore"):
+        return np.frombuffer(message.data, dtype).astype(np.float32)
+
+
+def record_to_wire(record: Mapping[str, Any]) -> struct_pb2.Struct:
+    """A record as a Struct.
+
+    Raises:
+        UsageError: it holds what JSON cannot.
+    """
+    fields = struct_pb2.Struct()
+    try:
+        fields.update(dict(record))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"a record holds what JSON cannot: {error}", "queries") from None
+    return fields
+
+
+def record_from_wire(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """A record; numbers that are whole become ints, as JSON wrote them.
+
+    Raises:
+        UsageError: it holds NaN or infinity.
+    """
+    try:
+        return cast("dict[str, Any]", as_written(json_format.MessageToDict(struct)))
+    except (ValueError, json_format.Error):
+        raise UsageError("the record holds NaN or infinity; give a number or null", "queries") from None
+
+
+def as_written(value: Any) -> Any:
+    """A Struct's value as Python's."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return int(value)
+    if isinstance(value, list):
+        return [as_written(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_written(item) for key, item in value.items()}
+    return value
+
+
+def columns_to_wire(values: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Columns of an instance; NaN and infinity, which a Struct cannot hold, become null."""
+    message = struct_pb2.Struct()
+    message.update({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in values.items()})
+    return message
+
+
+def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[str, Any]:
+    """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
+    values = json_format.MessageToDict(struct)
+    names = [*(name for name in order if name in values), *sorted(values.keys() - order)]
+    return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
+
+
+# ---------------------------------------------------------------- queries
+
+
+def neurons_to_wire(neurons: Sequence[Neuron]) -> list[pb.Neuron]:
+    """Neurons."""
+    return [pb.Neuron(layer=layer, unit=unit) for layer, unit in neurons]
+
+
+def neurons_from_wire(messages: Sequence[pb.Neuron]) -> tuple[Neuron, ...]:
+    """Neurons."""
+    return tuple(Neuron(message.layer, message.unit) for message in messages)
+
+
+def query_to_wire(query: Query) -> pb.Query:
+    """A query."""
+    match query.source:
+        case RecordSource(values):
+            return pb.Query(id=query.id, record=record_to_wire(values))
+        case InstanceSource(identity):
+            return pb.Query(id=query.id, instance_id=identity)
+        case VectorSource(values):
+            return pb.Query(id=query.id, vector=vector_to_wire(values))
+        case NeuronsSource(neurons):
+            return pb.Query(id=query.id, neurons=pb.NeuronSet(neurons=neurons_to_wire(neurons)))
+    return pb.Query(id=query.id)
+
+
+def queries_from_wire(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
+    """The queries of a request; what asks checks that each has a source.
+
+    Raises:
+        UsageError: too many, or a source that cannot be read.
+    """
+    if len(messages) > QUERIES:
+        raise UsageError(f"queries: {len(messages)} in one request; at most {QUERIES}, use AttributeStream for more", "queries")
+    return tuple(query_from_wire(message, number) for number, message in enumerate(messages))
+
+
+def query_from_wire(message: pb.Query, number: int) -> Query:
+    """A query; `number` is its position, for errors."""
+    try:
+        return Query(message.id, source_from_wire(message))
+    except UsageError as error:
+        raise UsageError(f"query '{message.id or f'#{number}'}': {error}", error.field) from None
+
+
+def source_from_wire(message: pb.Query) -> Source | None:
+    """What a query is about."""
+    match message.WhichOneof("source"):
+        case "record":
+            return RecordSource(record_from_wire(message.record))
+        case "instance_id":
+            return InstanceSource(message.instance_id)
+        case "vector":
+            return VectorSource(vector_from_wire(message.vector))
+        case "neurons":
+            return NeuronsSource(neurons_from_wire(message.neurons.neurons))
+    return None
+
+
+# ---------------------------------------------------------------- filters
+
+
+def where_to_wire(condition: Filter | None) -> pb.Filter | None:
+    """The filter of a request, if it has one."""
+    return None if condition is None else filter_to_wire(condition)
+
+
+def filter_to_wire(condition: Filter) -> pb.Filter:
+    """A filter."""
+    match condition:
+        case And(filters):
+            return branch("and", pb.FilterList(filters=map(filter_to_wire, filters)))
+        case Or(filters):
+            return branch("or", pb.FilterList(filters=map(filter_to_wire, filters)))
+        case Not(inner):
+            return branch("not", filter_to_wire(inner))
+        case Comparison(column, operator, value):
+            code = cast("Any", OPERATOR_CODES.get(operator, pb.OPERATOR_UNSPECIFIED))
+            return branch("comparison", pb.Comparison(column=column, operator=code, value=value_to_wire(value)))
+        case Membership(column, values):
+            return branch("in", pb.Membership(column=column, values=map(value_to_wire, values)))
+        case NullTest(column):
+            return branch("is_null", pb.NullTest(column=column))
+        case TextMatch(column, pattern):
+            return branch("like", pb.TextMatch(column=column, pattern=pattern))
+
+
+def branch(field: str, value: Any) -> pb.Filter:
+    """A filter by its field, some of whose names Python keeps to itself."""
+    return pb.Filter(**{field: value})
+
+
+def value_to_wire(value: Value) -> pb.Literal:
+    """A literal; a whole number beyond 64 bits travels as a double."""
+    if isinstance(value, bool):
+        return pb.Literal(bool_value=value)
+    if isinstance(value, str):
+        return pb.Literal(string_value=value)
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return pb.Literal(int_value=value)
+    return pb.Literal(double_value=float(value))
+
+
+def where_from_wire(message: Any) -> Filter | None:
+    """The filter of a request, if it has one.
+
+    Raises:
+        UsageError: an empty node, nesting without end, or more of it than a query may cost.
+    """
+    if not message.HasField("where"):
+        return None
+    check_size(message.where)
+    return filter_from_wire(message.where)
+
+
+def check_size(message: pb.Filter) -> None:
+    """Refuse a filter that is too deep or too large before anything is made of it; without recursion."""
+    nodes, level, depth = 0, [message], 0
+    while level:
+        if depth > DEPTH:
+            raise UsageError(f"where: more than {DEPTH} levels deep", "where")
+        nodes += len(level) + sum(len(getattr(node, "in").values) for node in level)
+        if nodes > NODES:
+            raise UsageError(f"where: more than {NODES} conditions and values; ask in several requests", "where")
+        level, depth = [child for node in level for child in children(node)], depth + 1
+
+
+def children(message: pb.Filter) -> list[pb.Filter]:
+    """The filters below a node."""
+    node = message.WhichOneof("node")
+    if node in ("and", "or"):
+        return list(getattr(message, node).filters)
+    return [getattr(message, "not")] if node == "not" else []
+
+
+def filter_from_wire(message: pb.Filter) -> Filter:
+    """A filter whose size was checked."""
+    match message.WhichOneof("node"):
+        case "and":
+            return And(tuple(map(filter_from_wire, children(message))))
+        case "or":
+            return Or(tuple(map(filter_from_wire, children(message))))
+        case "not":
+            return Not(filter_from_wire(getattr(message, "not")))
+        case "comparison":
+            return comparison_from_wire(message.comparison)
+        case "in":
+            member = getattr(message, "in")
+            return Membership(member.column, tuple(map(value_from_wire, member.values)))
+        case "is_null":
+            return NullTest(message.is_null.column)
+        case "like":
+            return TextMatch(message.like.column, message.like.pattern)
+    raise UsageError("where: a node of the filter is empty", "where")
+
+
+def comparison_from_wire(message: pb.Comparison) -> Comparison:
+    """A comparison.
+
+    Raises:
+        UsageError: its operator is not set, or one that this side does not know.
+    """
+    if message.operator not in OPERATORS:
+        raise UsageError("where: unknown operator ''; use = != < <= > >=", "where")
+    return Comparison(message.column, OPERATORS[message.operator], value_from_wire(message.value))
+
+
+def value_from_wire(message: pb.Literal) -> Value:
+    """A literal of a filter.
+
+    Raises:
+        UsageError: it is not set, or NaN.
+    """
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise UsageError("where: a literal is not set", "where")
+    if kind == "double_value" and math.isnan(message.double_value):
+        raise UsageError("where: a literal is NaN; give a number", "where")
+    return cast("Value", getattr(message, kind))

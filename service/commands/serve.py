@@ -1,0 +1,52 @@
+"""The command that serves indices."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the service's command to an app."""
+    app.command()(serve)
+
+
+def serve(
+    indexes: Annotated[
+        list[str], typer.Argument(metavar="INDEX...", help="Index directories; NAME=DIR names one.", show_default=False)
+    ],
+    listen: Annotated[str, typer.Option(help="Address; port 0 takes a free one.")] = "127.0.0.1:50051",
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Calls answered at once.")] = 16,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
+    max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
+    admin: Annotated[
+        bool | None,
+        typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    tls_client_ca: Annotated[Path | None, typer.Option(help="CA of clients, which must then show a certificate (PEM).")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without TLS.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log each call.")] = False,
+) -> None:
+    """Answer attribution queries over gRPC until stopped."""
+    from attridex.service.edge.security import offers_admin, tls_of
+    from attridex.service.edge.server import ServerOptions, run_server
+
+    tls = tls_of(tls_cert, tls_key, tls_client_ca)
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
+    )
+    options = ServerOptions(listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin))
+
+    def announce(address: str) -> None:
+        sys.stderr.write(f"listening on {address}\n")
+        sys.stderr.flush()
+
+    run_server(indexes, options, model=not no_model, verify=not no_verify, threads=threads, announce=announce)

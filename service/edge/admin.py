@@ -1,0 +1,51 @@
+"""attridex.v1.AdminService: reload, versions, deletion."""
+
+from typing import Any
+
+from attridex.service.edge import convert
+from attridex.service.edge.servicer import Indexes
+from attridex.service.errors import InvalidArgumentError
+from attridex.service.requests import ListRequest
+from attridex.v1 import admin_pb2 as pb
+from attridex.v1 import admin_pb2_grpc as rpc
+
+
+class AdminServicer(rpc.AdminServiceServicer):
+    """Changes which version is served."""
+
+    def __init__(self, indexes: Indexes) -> None:
+        """Administer these indices."""
+        self._indexes = indexes
+
+    def Reload(self, request: pb.ReloadRequest, context: Any) -> pb.ReloadResponse:
+        """Serve what CURRENT names."""
+        return pb.ReloadResponse(index_version=self._indexes.get(request.index).store.reload())
+
+    def ListVersions(self, request: pb.ListVersionsRequest, context: Any) -> pb.ListVersionsResponse:
+        """Versions on disk."""
+        index = self._indexes.get(request.index)
+        current = index.describe().version
+        return pb.ListVersionsResponse(
+            versions=[
+                pb.Version(version=m.version, current=m.version == current, instances=m.instances - m.deleted, created=m.created)
+                for m in index.store.versions()
+            ]
+        )
+
+    def Activate(self, request: pb.ActivateRequest, context: Any) -> pb.ActivateResponse:
+        """Make a version current."""
+        return pb.ActivateResponse(index_version=self._indexes.get(request.index).store.activate(request.version))
+
+    def DeleteInstances(self, request: pb.DeleteInstancesRequest, context: Any) -> pb.DeleteInstancesResponse:
+        """Write a version without some instances."""
+        from attridex.indexer.index.deletion import delete_instances
+
+        index = self._indexes.get(request.index)
+        condition = convert.where(request)
+        if condition is None:
+            raise InvalidArgumentError("where: a condition is needed; what it holds for is deleted", "where")
+        index.store.reload()  # rows are numbered within a version: those of the current one are deleted
+        rows = index.matching_rows(ListRequest(where=condition))
+        if rows:
+            delete_instances(index.store.index, rows)
+        return pb.DeleteInstancesResponse(index_version=index.store.reload(), deleted=len(rows))

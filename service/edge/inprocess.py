@@ -1,0 +1,126 @@
+"""The service without a socket: the generated stub's methods, answered by the same servicer in this process."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_status import rpc_status
+
+from attridex.service.edge.server import open_index
+from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.edge.status import CODES, status
+from attridex.service.errors import ServiceError
+from attridex.v1 import attribution_pb2
+
+SERVICE = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
+
+
+class RequestsError(ServiceError):
+    """The caller's own iterator of requests failed; over a socket, gRPC gives such a stream the same code."""
+
+    code = "UNKNOWN"
+    reason = "REQUESTS_FAILED"
+
+
+def read(requests: Iterable[Any]) -> Iterator[Any]:
+    """The caller's requests.
+
+    Raises:
+        RequestsError: its iterator failed.
+    """
+    try:
+        yield from requests
+    except Exception as error:
+        raise RequestsError(f"the iterator of requests failed: {error}") from error
+
+
+class InProcessError(grpc.RpcError):
+    """What a remote call would have raised."""
+
+    def __init__(self, error: Exception) -> None:
+        """Carry the status of an error."""
+        super().__init__(str(error))
+        self._status = status(error)
+
+    def code(self) -> grpc.StatusCode:
+        """The status code."""
+        return CODES[self._status.code]
+
+    def details(self) -> str:
+        """The status message."""
+        return str(self._status.message)
+
+    def trailing_metadata(self) -> Any:
+        """Metadata with the status details."""
+        return tuple(rpc_status.to_status(self._status).trailing_metadata)
+
+
+class InProcessContext:
+    """A caller that waits until its deadline, or until it cancels."""
+
+    def __init__(self, timeout: float | None) -> None:
+        """`timeout` in seconds."""
+        self._until = None if timeout is None else time.monotonic() + timeout
+        self._active = True
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        self._active = False
+
+    def is_active(self) -> bool:
+        """Whether the caller still waits."""
+        return self._active
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline."""
+        return None if self._until is None else self._until - time.monotonic()
+
+
+class ServicerStub:
+    """Has the methods of `AttributionServiceStub`, answered by a servicer."""
+
+    def __init__(self, servicer: AttributionServicer) -> None:
+        """Answer by this servicer."""
+        for method in SERVICE.methods:
+            if not method.client_streaming:
+                setattr(self, method.name, self._unary(getattr(servicer, method.name)))
+        self._stream: Callable[[Iterator[Any], Any], Any] = servicer.AttributeStream
+
+    @staticmethod
+    def _unary(behaviour: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+        def call(request: Any, timeout: float | None = None, **_: Any) -> Any:
+            try:
+                return behaviour(request, InProcessContext(timeout))
+            except Exception as error:
+                raise InProcessError(error) from error
+
+        return call
+
+    def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
+        """The batch stream; a caller that takes no more answers stops the work on them."""
+        context = InProcessContext(timeout)
+        answers = self._stream(read(requests), context)
+        try:
+            # Not `yield from`: closing this generator has to cancel the work before it waits for it.
+            for answer in answers:  # noqa: UP028
+                yield answer
+        except Exception as error:
+            raise InProcessError(error) from error
+        finally:
+            context.cancel()
+            answers.close()
+
+
+class InProcessStub(ServicerStub):
+    """The stub of an index directory."""
+
+    def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
+        """Open an index; see `server.open_index` for what it raises."""
+        self._attribution = open_index(index, index.resolve().name, model=model, verify=verify)
+        super().__init__(AttributionServicer(Indexes({self._attribution.name: self._attribution})))
+
+    def close(self) -> None:
+        """Let the index go."""
+        self._attribution.close()

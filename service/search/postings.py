@@ -1,0 +1,95 @@
+"""Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.service.storage.store import IndexVersion
+
+DENSE = 20
+"""One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
+
+
+def dcns(
+    version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None
+) -> list[tuple[int, float, list[tuple[int, float]]]]:
+    """The k instances that share the most with the query's neurons.
+
+    DCNS(q, t) = sum over n in N_q and K_t of weight(t, n), in float64 in the order of the query's neurons; an instance that
+    shares no neuron is no hit, whatever the sum of the others.
+
+    Args:
+        version: the index.
+        neurons: neuron ids (layer * F + unit) of the query, distinct.
+        k: hits at most.
+        mask: rows that may be hits [n].
+
+    Returns:
+        (row, score, [(neuron, weight)]) in descending score, ties by instance id.
+    """
+    indptr, rows, weights, _ = version.postings
+    lists = [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
+    candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
+    chosen = best(version, candidates, scores, k)
+    shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
+    return [(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
+
+
+def summed(
+    lists: Sequence[tuple[NDArray[Any], NDArray[Any]]], instances: int, k: int, mask: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Instances in any of the lists (rows, weights), ascending, and the sums of their weights, list after list.
+
+    Where the lists are long, one number an instance is summed up, and only instances that may be among the k best come back.
+    """
+    found = np.concatenate([np.asarray(rows, np.int64) for rows, _ in lists] or [np.zeros(0, np.int64)])
+    values = np.concatenate([np.asarray(weights, np.float64) for _, weights in lists] or [np.zeros(0)])
+    if len(found) * DENSE > instances:
+        totals = np.bincount(found, values, instances).astype(np.float64, copy=False)
+        if mask is not None:
+            totals[~mask] = 0
+        # k instances of every sixteenth score this; a score above 0 shares a neuron, one of 0 or less may or may not.
+        some = totals[::16]
+        floor = np.partition(some, len(some) - k)[len(some) - k] if len(some) >= k else 0.0
+        candidates = np.flatnonzero((totals > 0) & (totals >= floor))
+        if len(candidates) >= k:
+            return candidates.astype(np.int64), totals[candidates]
+    candidates, position = np.unique(found, return_inverse=True)
+    scores = np.bincount(position, values, len(candidates))
+    if mask is not None:
+        allowed = mask[candidates]
+        candidates, scores = candidates[allowed], scores[allowed]
+    return candidates.astype(np.int64), scores.astype(np.float64)
+
+
+def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:
+    """Positions of the k highest scores, ties by instance id."""
+    if len(rows) > k:
+        floor = np.partition(scores, len(scores) - k)[len(scores) - k]
+        inside = np.flatnonzero(scores >= floor)
+    else:
+        inside = np.arange(len(rows))
+    names = version.ids_of(rows[inside])
+    order = sorted(range(len(inside)), key=lambda i: (-scores[inside[i]], names[i]))[:k]
+    return [int(inside[i]) for i in order]
+
+
+def shared_neurons(
+    lists: Sequence[tuple[int, slice]], rows: NDArray[Any], weights: NDArray[Any], row: int
+) -> list[tuple[int, float]]:
+    """The query's neurons that an instance keeps, with the weight of each."""
+    shared = []
+    for neuron, part in lists:
+        at = part.start + int(np.searchsorted(rows[part], row))
+        if at < part.stop and rows[at] == row:
+            shared.append((neuron, float(weights[at])))
+    return shared
+
+
+def kept_neurons(version: IndexVersion, row: int) -> list[tuple[int, float]]:
+    """(neuron id, score) of an instance's kept neurons, in descending score."""
+    indptr, neurons, scores = version.kept
+    part = slice(int(indptr[row]), int(indptr[row + 1]))
+    return [(int(n), float(s)) for n, s in zip(neurons[part], scores[part], strict=True)]

@@ -1,0 +1,248 @@
+"""Exact top-k by inner product over stored unit vectors and norms.
+
+Every row is scored in float32 by matrix products over blocks; a row is dropped only when a rigorous bound on the rounding
+error says that it cannot be among the k best. What is left is scored again in float64, row by row, and sorted by
+(-score, id): the answer is the same for any number of threads, batch of queries, block and shard.
+
+Letters: q queries, n rows, d dimensions, u the unit roundoff of float32.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from attridex.indexer.index.vectors import Part, VectorFile
+from attridex.service.requests import Checkpoint
+from attridex.service.search.candidates import Candidates
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+ROUNDOFF = 2.0**-24
+NOTHING = np.float32(-np.inf)
+BLOCK_BYTES = 4 << 20
+"""Size of a block of vectors in float32: it stays in the cache while all queries meet it."""
+FEW = 1 / 8
+"""Share of a block's rows below which they are gathered before they are scored."""
+NEAREST = 256
+"""Rows of a float16 shard that one query asks FAISS for; what is known of the others is that they are less near."""
+RESCORE_ROWS = 256
+"""Rows that are held in float64 at a time."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The best rows of one query, best first."""
+
+    rows: Rows
+    scores: Float64
+
+
+class Scanner:
+    """Scans with a pool of threads, one block of rows at a time each.
+
+    Attributes:
+        threads: how many.
+        pool: where they run.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads` defaults to the processors that this process may use."""
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.pool = ThreadPoolExecutor(self.threads, "scan")
+        # The pool spreads the work; BLAS threads of its own would only fight over the same cores.
+        ThreadpoolController().select(internal_api="openblas").limit(limits=1)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.pool.shutdown()
+
+    def top(
+        self,
+        parts: Sequence[Part],
+        queries: Float64,
+        k: int,
+        ids: Callable[[Rows], Sequence[str]],
+        checkpoint: Checkpoint,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        ascending: bool = False,
+    ) -> list[Hits]:
+        """The k best rows for each query.
+
+        Args:
+            parts: the stored vectors, in row order.
+            queries: [q, d]; a row's score is norm * <query, unit vector>.
+            k: rows a query; fewer come where the mask lets fewer through.
+            ids: ids of rows, to order ties.
+            checkpoint: called between blocks.
+            mask: rows that may be hits [n].
+            ascending: give the lowest scores instead.
+        """
+        signed = -queries if ascending else queries
+        search = Search(signed, k, mask)
+        jobs = list(search.jobs(parts))
+
+        def work(number: int) -> list[Candidates]:
+            return search.run(jobs[number :: self.threads], checkpoint)
+
+        found, *others = self.pool.map(work, range(max(1, min(self.threads, len(jobs)))))
+        for other in others:
+            for mine, theirs in zip(found, other, strict=True):
+                mine.merge(theirs)
+        answers = [self.best(parts, query, candidates.rows(), k, ids) for query, candidates in zip(signed, found, strict=True)]
+        return [Hits(hits.rows, -hits.scores) for hits in answers] if ascending else answers
+
+    @staticmethod
+    def best(parts: Sequence[Part], query: Float64, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+        """The k best of some rows for a query [d], scored exactly, ties by id."""
+        scores = rescore(parts, query, rows)
+        names = ids(rows)
+        order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]
+        return Hits(rows[order], scores[order])
+
+
+def block_rows(dim: int) -> int:
+    """Rows of a block."""
+    return max(64, BLOCK_BYTES // (4 * dim))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Rows [start, stop) of a part."""
+
+    part: Part
+    start: int
+    stop: int
+
+
+class Search:
+    """Queries made ready for a scan: each is scaled by a power of two to a length from 1/2 to 1, which rounds nothing."""
+
+    def __init__(self, queries: Float64, k: int, mask: NDArray[np.bool_] | None) -> None:
+        """See `Scanner.top`."""
+        lengths = np.sqrt((queries**2).sum(1))
+        exponents = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
+        self._queries = np.ldexp(queries, -exponents[:, None]).astype(np.float32)
+        self._columns = np.ascontiguousarray(self._queries.T)
+        self._k, self._mask = k, mask
+
+    def jobs(self, parts: Sequence[Part]) -> Iterator[Job]:
+        """The work, in pieces that fit the cache; whole float16 shards for one query, which FAISS reads fastest."""
+        for part in parts:
+            rows = part.vectors.rows if self._by_nearest(part) else block_rows(part.vectors.dim)
+            for start in range(0, part.vectors.rows, max(1, rows)):
+                yield Job(part, start, min(start + rows, part.vectors.rows))
+
+    def run(self, jobs: Sequence[Job], checkpoint: Checkpoint) -> list[Candidates]:
+        """Candidates of each query among the jobs' rows."""
+        found = [Candidates(self._k) for _ in self._queries]
+        farthest: list[tuple[Job, float, Rows]] = []
+        for job in jobs:
+            checkpoint()
+            if self._by_nearest(job.part):
+                farthest.append((job, *self._nearest(job, found[0])))
+            else:
+                self._block(job, found)
+        for job, ceiling, seen in farthest:
+            checkpoint()
+            self._others(job, ceiling, seen, found[0])
+        return found
+
+    def _by_nearest(self, part: Part) -> bool:
+        """Whether FAISS's own scan serves: one query, no filter, few hits, a float16 shard of ordinary size."""
+        alone = len(self._queries) == 1 and self._mask is None and self._k <= NEAREST // 2
+        return alone and part.vectors.codes.dtype == np.float16 and part.vectors.rows * part.vectors.dim * 4 <= 16 * BLOCK_BYTES
+
+    def _nearest(self, job: Job, found: Candidates) -> tuple[float, Rows]:
+        """Add the shard's nearest rows; how near another can be, and which were seen."""
+        products, rows = job.part.vectors.nearest(self._queries[0], NEAREST)
+        ceiling = float(products[-1]) + 2 * slack(job.part.vectors.dim)
+        self._add(job.part, 0, products[:, None], [found], rows)
+        return ceiling, rows
+
+    def _others(self, job: Job, ceiling: float, seen: Rows, found: Candidates) -> None:
+        """Add the rows whose norm is large enough to lift them over the floor, although less near."""
+        if job.stop <= len(seen):
+            return
+        hopeful = job.part.norms.astype(np.float64) * ceiling >= found.floor
+        hopeful[seen] = False
+        chosen = np.flatnonzero(hopeful)
+        if len(chosen) > FEW * job.stop:
+            for start in range(0, job.stop, block_rows(job.part.vectors.dim)):
+                stop = min(start + block_rows(job.part.vectors.dim), job.stop)
+                self._block(Job(job.part, start, stop), [found], hopeful[start:stop])
+        elif len(chosen):
+            self._rows(job.part, chosen, [found])
+
+    def _block(self, job: Job, found: Sequence[Candidates], chosen: NDArray[np.bool_] | None = None) -> None:
+        """Add the rows of a job, or those `chosen` of them."""
+        part, vectors = job.part, job.part.vectors
+        if self._mask is not None:
+            chosen = self._mask[part.offset + job.start : part.offset + job.stop]
+        rows = None
+        if chosen is not None and not chosen.all():
+            rows = np.flatnonzero(chosen)
+            if len(rows) <= FEW * len(chosen):
+                self._rows(part, job.start + rows, found)
+                return
+        if len(self._queries) == 1 and vectors.codes.dtype == np.float32:
+            products = vectors.products(self._queries[0], job.start, job.stop)[:, None]
+        else:
+            products = self._products(vectors, slice(job.start, job.stop))
+        self._add(part, job.start, products if rows is None else products[rows], found, rows)
+
+    def _products(self, vectors: VectorFile, rows: slice | Rows) -> Float32:
+        """Inner products [n, q] of rows with the queries."""
+        return vectors.widened(rows) @ (self._columns * np.float32(1 / vectors.unit))
+
+    def _rows(self, part: Part, rows: Rows, found: Sequence[Candidates]) -> None:
+        """Add single rows of a part."""
+        if len(rows):
+            self._add(part, 0, self._products(part.vectors, rows), found, rows)
+
+    @staticmethod
+    def _add(part: Part, start: int, products: Float32, found: Sequence[Candidates], rows: Rows | None) -> None:
+        """Add products [n, q] of the rows from `start` on, or of those at `rows` from there; `products` is overwritten."""
+        error = slack(part.vectors.dim)
+        norms = part.norms[start : start + len(products)] if rows is None else part.norms[start + rows]
+        products += np.float32(error)
+        products *= norms[:, None]
+        # Rounded down twice, since float32 may have rounded it up.
+        floors = np.array([candidates.floor for candidates in found], np.float32)
+        hopeful = products >= np.nextafter(np.nextafter(floors, NOTHING), NOTHING)
+        for number in np.flatnonzero(hopeful.any(0)).tolist():
+            at = np.flatnonzero(hopeful[:, number])
+            high = products[at, number].astype(np.float64)
+            low = high - 2.001 * error * norms[at].astype(np.float64)
+            found[number].add(part.offset + start + (at if rows is None else rows[at]), high, low)
+
+
+def slack(dim: int) -> float:
+    """Bound of the error of a float32 inner product of d terms between a query of length 1 at most and a stored row.
+
+    In any order of summation it is within gamma = (d + 4) u / (1 - (d + 4) u) of |query| |row| (Higham, Accuracy and Stability
+    of Numerical Algorithms, 3.1), the rounding of the query counted in. Four more u are for adding this bound and for the
+    product with the norm. A stored float16 row may be longer than 1 by its own rounding.
+    """
+    steps = (dim + 8) * ROUNDOFF
+    return 1.001 * steps / (1 - steps)
+
+
+def rescore(parts: Sequence[Part], query: Float64, rows: Rows) -> Float64:
+    """Exact scores of rows in float64: one sum a row, in an order that no other row changes."""
+    scores = np.zeros(len(rows))
+    for part in parts:
+        inside = np.flatnonzero((rows >= part.offset) & (rows < part.offset + part.vectors.rows))
+        for start in range(0, len(inside), RESCORE_ROWS):
+            at = inside[start : start + RESCORE_ROWS]
+            local = rows[at] - part.offset
+            products = part.vectors.take(local).astype(np.float64) * query
+            scores[at] = products.sum(axis=1) * part.norms[local].astype(np.float64)
+    return scores
