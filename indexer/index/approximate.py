@@ -117,7 +117,7 @@ def unit_gradients(shards: Iterable[Shard]) -> Iterator[StoredRows]:
 def sampled_units(shards: Sequence[Shard], count: int) -> Float32:
     """About `count` unit gradients, evenly spaced in each shard."""
     step = max(1, sum(shard.rows for shard in shards) // count)
-    # A shard's rows are a view of its file's memory, which goes with the file.
+    # Copies, so that nothing holds the memory of whole shards.
     return np.concatenate([stored.units[::step].copy() for stored in unit_gradients(shards)])
 
 

@@ -195,9 +195,8 @@ class Catalog:
             DamageError: DuckDB cannot read them.
         """
         try:
-            return (
-                self._con.cursor().sql(f"SELECT id FROM instances ORDER BY {ROW}").to_arrow_table().column("id").combine_chunks()
-            )
+            table = self._con.cursor().sql(f"SELECT id FROM instances ORDER BY {ROW}").to_arrow_table()
+            return table.column("id").combine_chunks()
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
 

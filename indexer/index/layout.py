@@ -79,7 +79,7 @@ VERSION_FILES = (
     FileKind(CATALOG, "tables instances, predictions, neurons, neuron_statistics, neuron_labels, runs", "DuckDB"),
     FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64"),
     FileKind(
-        CURVATURE, "<kind>.<block>.values and .vectors, factors.<layer>.left and .right", "float64 tensors", "any curvature"
+        CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"
     ),
     FileKind(CSC_INDPTR, "entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row [L F + 1]", "int64", NEURONS_ON),
     FileKind(CSC_ROWS, "rows of the instances that keep it [m]", "int32", NEURONS_ON),

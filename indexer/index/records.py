@@ -186,10 +186,8 @@ def parse_record(kind: type[R], data: Mapping[str, Any], where: Path) -> R:
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{where}: not a record that this attridex knows ({key}: {first['msg']}); build the index anew"
-        ) from None
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"{where}: not a record that this attridex knows ({reason}); build the index anew") from None
 
 
 def file_entry(path: Path) -> FileEntry:

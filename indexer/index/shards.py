@@ -132,7 +132,7 @@ class Shard:
         return vectors.block(0, vectors.rows) * self.norms(norms)[:, None]
 
     def part(self, name: str, norms: str | None) -> Part:
-        """A kind of vector, and what each is multiplied by when it is searched: its norm, or 1 where no file of norms is named."""
+        """A kind of vector, and what each is multiplied by when it is searched: its norm, or 1 without a file of norms."""
         vectors = self.vectors(name)
         return Part(vectors, self.norms(norms) if norms else np.ones(vectors.rows, np.float32), self.start)
 
