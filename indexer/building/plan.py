@@ -29,14 +29,12 @@ class InstanceRange(NamedTuple):
     stop: int
 
 
-@dataclass(frozen=True)
-class ModelIdentity:
-    """What an index's model is known by: hashes of its files, of its tokenizer's and of each checkpoint's, and its labels."""
+class ModelIdentity(NamedTuple):
+    """What an index's model is known by: hashes of its files, of its tokenizer's and of each checkpoint's."""
 
     model: str
     tokenizer: str
     checkpoints: list[str]
-    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -46,23 +44,23 @@ class Plan:
     Attributes:
         config: the whole configuration.
         model: what the model is.
+        labels: names of its outputs, if they have names.
         survey: what the corpus holds.
     """
 
     config: Config
     model: ModelIdentity
+    labels: list[str]
     survey: Survey
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """What decides the index's content, as plan.json holds it."""
         return content_settings(self.config) | {
-            "model": self.model.model,
-            "tokenizer": self.model.tokenizer,
-            "checkpoints": self.model.checkpoints,
+            **self.model._asdict(),
             "corpus": self.survey.fingerprint,
             "instances": self.survey.instances,
-            "labels": self.model.labels,
+            "labels": self.labels,
             "columns": self.survey.columns,
         }
 
@@ -100,10 +98,8 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     """
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)
-    identity = ModelIdentity(
-        model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model), signer.labels
-    )
-    return Plan(config, identity, found)
+    identity = ModelIdentity(model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
+    return Plan(config, identity, signer.labels, found)
 
 
 def content_settings(config: Config) -> dict[str, Any]:

