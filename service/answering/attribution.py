@@ -40,7 +40,8 @@ from attridex.service.requests import (
 from attridex.service.search.approximate import approximate_top
 from attridex.service.search.postings import best, dcns, kept_neurons
 from attridex.service.search.scan import Hits, Scanner
-from attridex.service.storage.store import IndexVersion, Store
+from attridex.service.storage.store import Store
+from attridex.service.storage.version import IndexVersion
 
 if TYPE_CHECKING:
     pass

@@ -83,7 +83,7 @@ class Catalogue:
                 gradient_dim=manifest.gradient_dim,
                 layers=manifest.model.layers,
                 units=manifest.model.units,
-                site=manifest.config["neurons"]["site"],
+                site=manifest.config.neurons.site,
                 has_model=self._has_model,
                 manifest=json.dumps(manifest.model_dump(mode="json")),
             )

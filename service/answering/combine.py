@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from attridex.service.requests import Instance, NeuronScore
 from attridex.service.search.postings import kept_neurons
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 SUMMED_NEURONS = 5
 """Neurons that each instance gives to the `summed` aggregate."""

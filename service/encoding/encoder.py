@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, InputError
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import CancelledError, DamagedIndexError, InvalidArgumentError, OverloadedError
 from attridex.service.requests import Checkpoint, LabelSource, Timings
 
@@ -156,7 +155,7 @@ class Encoder:
         """
         from attridex.indexer.signing.signer import Signer, checkpoint_hashes, model_hash, tokenizer_hash
 
-        config = Config.model_validate(manifest.config)
+        config = manifest.config
         signer = Signer.load(config)
         found = (model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
         if found != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):

@@ -9,7 +9,7 @@ from attridex.service.errors import InvalidArgumentError
 from attridex.service.methods import meanings as methods
 from attridex.service.requests import Intervention, LabelSource
 from attridex.service.search.planner import check_column
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 
 def check_k(version: IndexVersion, k: int, field: str = "k") -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from attridex.indexer.errors import nearest
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.requests import Scoring
 
@@ -165,7 +165,7 @@ def check_curvature(manifest: Manifest, method: str, curvature: str) -> str:
 
 def stored_neuron_method(manifest: Manifest) -> str:
     """The NA method whose scores an index stores."""
-    return "activation-gradient" if manifest.config["neurons"]["rule"] == "gradient" else "integrated-gradients"
+    return "activation-gradient" if manifest.config.neurons.rule == "gradient" else "integrated-gradients"
 
 
 def neuron_method(manifest: Manifest, name: str) -> str:

@@ -11,7 +11,7 @@ from attridex.service.errors import InvalidArgumentError, ModelRequiredError
 from attridex.service.methods import meanings as methods
 from attridex.service.methods.checks import check_neuron_ids, check_vector
 from attridex.service.requests import Checkpoint, Prediction, Query, Timings
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 if TYPE_CHECKING:
     from attridex.indexer.corpus.rendering import Instance as Rendered
@@ -97,10 +97,10 @@ class Reader:
         """The query's text, rendered; of a training instance from its stored fields."""
         if one.query.record is not None:
             return self.model().render(one.query.record, f"query '{one.name}'", label_used=need.gold)
-        corpus = version.manifest.config["corpus"]
-        names = [*version.manifest.corpus["text_fields"], "id", "label"]
+        corpus = version.manifest.config.corpus
+        names = [*version.manifest.corpus.text_fields, "id", "label"]
         values = version.fields([one.row or 0], names)[0]
-        record = {**values, corpus["id"]: values["id"], corpus["label"]: stored_label(version, values["label"])}
+        record = {**values, corpus.id: values["id"], corpus.label: stored_label(version, values["label"])}
         return self.model().render(record, f"instance '{one.name}'", stored=True)
 
     def model(self) -> Encoder:

@@ -21,7 +21,7 @@ from attridex.service.methods.checks import check_label
 from attridex.service.methods.reader import Asked
 from attridex.service.requests import LabelSource, Scoring
 from attridex.service.search.approximate import structure_of
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 Float64 = NDArray[np.float64]
 LISSA_DAMPING, LISSA_SCALE, LISSA_DEPTH = 0.03, 1e4, 1000
@@ -95,7 +95,7 @@ def settle(version: IndexVersion, wanted: Scoring, label: LabelSource) -> Settin
         LISSA_DEPTH if wanted.lissa_depth is None else wanted.lissa_depth,
         wanted.seed or 0,
         *structure_of(version.manifest, wanted, curvature),
-        tuple(version.manifest.config["model"]["checkpoint_rates"]),
+        tuple(version.manifest.config.model.checkpoint_rates),
     )
     if method == "lissa" and not lissa_fits(version.spectrum(curvature), settings.damping or 0.0, settings.lissa_scale):
         least = version.spectrum(curvature).largest / (2 - (settings.damping or 0.0))
@@ -133,7 +133,7 @@ def row_scores(version: IndexVersion, one: Asked, settings: Settings) -> Float64
     """Scores of every row [n], for methods without stored vectors."""
     if settings.method == "random":
         return uniforms(settings.seed, f"random|{one.name}", version.rows)
-    fields = version.manifest.corpus["text_fields"]
+    fields = version.manifest.corpus.text_fields
     values = one.query.record if one.query.record is not None else version.fields([one.row or 0], fields)[0]
     if missing := [name for name in fields if values.get(name) is None]:
         raise InvalidArgumentError(f"query '{one.name}': missing column '{missing[0]}'", "queries")
@@ -153,8 +153,7 @@ def at_checkpoints(version: IndexVersion, one: Asked) -> Float64:
     """A query's gradients at the checkpoints, each times the checkpoint's learning rate [C d]."""
     made = one.signature.tracin if one.signature is not None else None
     vector = version.vector(version.tracin, one.row or 0) if made is None else made.astype(np.float64)
-    model = version.manifest.config["model"]
-    rates = np.array(model["checkpoint_rates"])
+    rates = np.array(version.manifest.config.model.checkpoint_rates)
     return np.asarray(vector * np.repeat(rates, len(vector) // len(rates)))
 
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from attridex.indexer.errors import nearest
 from attridex.indexer.index.approximate import Approximate, wanted
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.requests import Scoring
 from attridex.service.search.scan import Hits, Scanner
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 METHODS = ("grad-dot", "grad-cos", "influence", "lissa", "trak")
 """Methods that look gradients up; the others are always exact."""

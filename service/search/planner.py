@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import nearest
-from attridex.indexer.index.layout import Manifest
-from attridex.indexer.index.tables import quoted
+from attridex.indexer.index.catalog import quoted
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
 from attridex.service.requests import Condition
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 Literal = str | int | float | bool
 DEPTH = 50

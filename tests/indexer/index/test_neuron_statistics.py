@@ -10,6 +10,8 @@ import duckdb
 import pytest
 
 from attridex.indexer.index.deletion import delete_instances
+from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
 
 Neurons = dict[tuple[int, int], list[tuple[int, float, int]]]
 
@@ -150,3 +152,14 @@ def test_targets_of_a_language_model_are_labels(project: Callable[..., Path], at
     assert ran.code == 0, ran.err
     assert ran.lines
     assert "none has one" in attridex("neurons", tmp_path / "lm", "--label", label, "--predicted").err
+
+
+def test_functions_give_what_the_catalog_holds(old: Path) -> None:
+    manifest = read_manifest(old, "2")
+    with duckdb.connect(str(old / "versions/2/catalog.duckdb"), read_only=True) as con:
+        kept = dict(con.execute("SELECT neuron, count(*) FROM neurons GROUP BY neuron").fetchall())
+    found = most_kept(old, manifest, layer=None, top=999)
+    assert {row["layer"] * manifest.model.units + row["unit"]: row["kept"] for row in found} == kept
+    lifted = most_lifted(old, manifest, "yes", kind="label", least=3, layer=1, top=5)
+    assert all(row["layer"] == 1 and row["kept"] >= 3 for row in lifted)
+    assert [row["lift"] for row in lifted] == sorted((row["lift"] for row in lifted), reverse=True)

@@ -1,30 +1,18 @@
 """Approximate search: candidates are scored exactly, recall is what it says, and a filter never starves an answer."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from attridex.client import Client, Query
 from attridex.client.errors import ClientError
 from attridex.indexer.index import approximate
-from attridex.indexer.index.layout import (
-    GRADIENTS,
-    NORMS,
-    ShardEntry,
-    read_current,
-    read_manifest,
-    shard_dir,
-    shard_name,
-    version_dir,
-)
-from attridex.indexer.index.vectors import unit_rows, write_vectors
+from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.indexer.index.layout import version_dir
 from attridex.service.edge.server import Server, ServerOptions, open_index
 
-ROWS, DIM = 3000, 48
 KINDS = ("sq8", "rabitq", "ivf")
 
 
@@ -152,7 +140,7 @@ def test_structures_survive_deletions_and_are_verified(index: Path, attridex: An
             assert not {"t0", "t1", "t2"} & {hit.id for hit in found.results[0].hits}
             assert hits(found.results[0]) == hits(client.attribute_instances([Query.instance("t3")], k=20).results[0])
     finally:
-        from attridex.indexer.index.layout import write_current
+        from attridex.indexer.index.directory import write_current
 
         write_current(index, "1")
     broken = version_dir(index, read_current(index)) / approximate.file_name("sq8", 0)
@@ -160,54 +148,6 @@ def test_structures_survive_deletions_and_are_verified(index: Path, attridex: An
     broken.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert attridex("verify", index).code == 1
     broken.write_bytes(content)
-
-
-@pytest.mark.parametrize("spread", [0.0, 1.5])
-def test_recall_is_what_a_plain_loop_measures(tmp_path: Path, spread: float) -> None:
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(20, DIM))[rng.integers(0, 20, ROWS)] + rng.normal(size=(ROWS, DIM))
-    vectors = (vectors * 10 ** rng.uniform(-spread, spread, (ROWS, 1))).astype(np.float32)
-    entries = []
-    for start in range(0, ROWS, 700):
-        stop = min(ROWS, start + 700)
-        shard = shard_dir(tmp_path, shard_name(start, stop))
-        shard.mkdir(parents=True)
-        units, norms = unit_rows(vectors[start:stop])
-        write_vectors(shard / GRADIENTS, units, "float16")
-        np.save(shard / NORMS, norms)
-        entries.append(ShardEntry(name=shard.name, rows=stop - start, sha256=""))
-    directory = tmp_path / "version"
-    directory.mkdir()
-    approximate.write_structures(tmp_path, entries, KINDS, directory)
-    same: approximate.Transform = lambda gradients: gradients  # noqa: E731 - a name for nothing to do
-    recall = approximate.measure_recall(tmp_path, entries, KINDS, directory, {"grad-dot": same, "grad-cos": same})
-    assert sorted(recall) == sorted(["ivf/grad-cos", *(f"{k}/{m}" for k in ("sq8", "rabitq") for m in ("grad-cos", "grad-dot"))])
-    assert min(recall[f"sq8/{method}"] for method in ("grad-dot", "grad-cos")) > 0.97
-    assert recall["rabitq/grad-dot"] > 0.9
-    asked = np.unique(np.linspace(0, ROWS - 1, approximate.QUERIES).astype(np.int64))
-    structure = approximate.Approximate(directory, "rabitq")
-    shares = []
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(3) as pool:
-        for row in asked:
-            scores = vectors.astype(np.float64) @ vectors[row]
-            scores[row] = -np.inf
-            best = np.argsort(-scores)[:10]
-            query = (vectors[row] / np.linalg.norm(vectors[row])).astype(np.float32)
-            found = structure.candidates(query, 440, weighted=True, pool=pool, threads=3)
-            shares.append(np.isin(best, found).mean())
-    assert recall["rabitq/grad-dot"] == pytest.approx(np.mean(shares), abs=0.02)
-
-
-def test_pieces_hold_norms_that_are_alike() -> None:
-    norms = np.sort(10 ** np.random.default_rng(0).uniform(-3, 3, 50000)).astype(np.float32)[::-1]
-    bounds = approximate.bounds(norms)
-    assert bounds[0] == 0
-    assert bounds[-1] == len(norms)
-    for start, stop in itertools.pairwise(bounds):
-        assert 0 < stop - start <= approximate.PIECE
-        assert stop - start <= approximate.LEAST_PIECE or norms[stop - 1] >= approximate.ALIKE * norms[start]
 
 
 def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deletions(

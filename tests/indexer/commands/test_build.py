@@ -1,0 +1,38 @@
+"""The command `build`: what it says of a build and of a forecast."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attridex.indexer.building.forecast import Forecast, MemoryForecast, TimeForecast
+from attridex.indexer.commands.build import build, forecast_build, forecast_facts
+from attridex.indexer.errors import InputError
+
+
+def test_a_build_says_what_there_is_now(project: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(project(), tmp_path / "i")
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"{tmp_path / 'i'}: version 1, 12 instances (12 indexed now), ")
+    assert line.endswith("KiB")
+
+
+def test_a_typo_is_said_before_anything_is_loaded(project: Callable[..., Path], tmp_path: Path) -> None:
+    config = project(neurons={"step": 3})
+    for run in (lambda: build(config, tmp_path / "i"), lambda: forecast_build(config, tmp_path / "i", as_json=False)):
+        with pytest.raises(InputError, match=r"unknown key 'neurons\.step'"):
+            run()
+    assert not (tmp_path / "i").exists()
+
+
+@pytest.mark.parametrize("device", [0, 5 << 30])
+def test_a_forecast_for_people_names_what_there_is(device: int) -> None:
+    memory = MemoryForecast(model=1 << 20, forward=0, range=2048, process=3, host=4 << 20, device=device)
+    found = Forecast(1234, 56789, 7, 64, 3, 100, {"gradients": 2048}, 1 << 30, memory, TimeForecast(1, 60, 7200), 0)
+    facts = forecast_facts(found, Path("out"))
+    assert facts["instances"] == "1,234 in 3 shards, 7 truncated"
+    assert facts["memory of"] == "model 1.0 MiB, range 2.0 KiB, process 3 B"
+    assert facts["time"] == "reading 1.0 s, gradients 60.0 s, neurons 2.0 h, total 2.0 h"
+    assert facts["disk"] == "1.00 GiB, of which vectors: gradients 2.0 KiB"
+    assert ("peak GPU memory" in facts) == bool(device)
+    assert facts["pilot"] == "100 instances tried; nothing written to out"

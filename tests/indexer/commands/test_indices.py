@@ -1,0 +1,12 @@
+"""The indexer's commands, put together."""
+
+import typer
+
+from attridex.indexer.commands.indices import register
+
+
+def test_commands_are_added_in_the_order_of_the_help() -> None:
+    app = typer.Typer()
+    register(app)
+    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert names == ["build", "info", "verify", "versions", "neurons", "finetune"]

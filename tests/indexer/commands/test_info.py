@@ -1,0 +1,40 @@
+"""The commands `info` and `versions`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attridex.indexer.commands.facts import summary
+from attridex.indexer.commands.info import info, versions
+from attridex.indexer.index.directory import read_manifest
+
+
+def test_info_says_the_summary_and_as_json_the_manifest(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = read_manifest(old, "2")
+    info(old, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said.pop("manifest") == json.loads(json.dumps(manifest.model_dump(mode="json")))
+    assert said.pop("bytes") > 10_000
+    assert said == summary(manifest)
+    info(old)
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in ("instances 41", "left out 0", "KiB", "curvatures ekfac, fisher, hessian, kfac, trak"):
+        assert words in shown
+
+
+def test_versions_marks_the_current_one(old: Path, attridex: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    versions(old)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("instances")[0] for line in lines] == ["  1  42 ", "* 2  41 "]
+    rows = attridex("versions", old, "--json").lines
+    assert [(row["version"], row["current"], row["instances"]) for row in rows] == [("1", False, 42), ("2", True, 41)]
+
+
+def test_where_there_is_no_index_it_is_said(tmp_path: Path, attridex: Callable[..., Any]) -> None:
+    for command in ("info", "versions"):
+        ran = attridex(command, tmp_path)
+        assert ran.code == 2
+        assert "no attridex index there" in ran.err

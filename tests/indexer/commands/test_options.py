@@ -1,0 +1,25 @@
+"""Lines and tables."""
+
+import json
+
+import pytest
+
+from attridex.indexer.commands.options import emit, say, show_facts, show_rows
+
+
+def test_people_read_stderr_and_programs_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a line")
+    emit({"text": "ä", "list": [1, None]})
+    said = capsys.readouterr()
+    assert said.err == "a line\n"
+    assert said.out == '{"text": "ä", "list": [1, null]}\n'
+    assert json.loads(said.out)["list"] == [1, None]
+
+
+def test_tables_hold_every_value(capsys: pytest.CaptureFixture[str]) -> None:
+    show_facts({"left out": "3", "model": "m"})
+    assert capsys.readouterr().out.split() == ["left", "out", "3", "model", "m"]
+    show_rows([{"mean_score": 0.123456, "kept": 7}, {"mean_score": 1e-9, "kept": 8}])
+    assert capsys.readouterr().out.split() == ["mean", "score", "kept", "0.1235", "7", "1e-09", "8"]
+    show_rows([])
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,14 @@
+"""An index with two versions and every kind of file, copied for each test."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+OLD = Path(__file__).parents[2] / "fixtures" / "index_5f8e7b1"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The index; its second version has a deletion."""
+    return Path(shutil.copytree(OLD, tmp_path / "old"))
