@@ -1,7 +1,7 @@
 """Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,22 @@ DENSE = 20
 """One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
 
 
-def dcns(
-    version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None
-) -> list[tuple[int, float, list[tuple[int, float]]]]:
+class Weighted(NamedTuple):
+    """A neuron (layer * F + unit) with a score or weight."""
+
+    neuron: int
+    score: float
+
+
+class SharingHit(NamedTuple):
+    """An instance that shares neurons with a query, and what each of them gave to its score."""
+
+    row: int
+    score: float
+    shared: list[Weighted]
+
+
+def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None) -> list[SharingHit]:
     """The k instances that share the most with the query's neurons.
 
     DCNS(q, t) = sum over n in N_q and K_t of weight(t, n), in float64 in the order of the query's neurons; an instance that
@@ -27,14 +40,14 @@ def dcns(
         mask: rows that may be hits [n].
 
     Returns:
-        (row, score, [(neuron, weight)]) in descending score, ties by instance id.
+        In descending score, ties by instance id.
     """
     indptr, rows, weights, _ = version.postings
     lists = [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
     candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
-    chosen = best(version, candidates, scores, k)
+    chosen = best_positions(version, candidates, scores, k)
     shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
-    return [(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
+    return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
 
 
 def summed(
@@ -64,7 +77,7 @@ def summed(
     return candidates.astype(np.int64), scores.astype(np.float64)
 
 
-def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:
+def best_positions(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:
     """Positions of the k highest scores, ties by instance id."""
     if len(rows) > k:
         floor = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -76,20 +89,19 @@ def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.floa
     return [int(inside[i]) for i in order]
 
 
-def shared_neurons(
-    lists: Sequence[tuple[int, slice]], rows: NDArray[Any], weights: NDArray[Any], row: int
-) -> list[tuple[int, float]]:
+def shared_neurons(lists: Sequence[tuple[int, slice]], rows: NDArray[Any], weights: NDArray[Any], row: int) -> list[Weighted]:
     """The query's neurons that an instance keeps, with the weight of each."""
     shared = []
     for neuron, part in lists:
         at = part.start + int(np.searchsorted(rows[part], row))
         if at < part.stop and rows[at] == row:
-            shared.append((neuron, float(weights[at])))
+            shared.append(Weighted(neuron, float(weights[at])))
     return shared
 
 
-def kept_neurons(version: IndexVersion, row: int) -> list[tuple[int, float]]:
-    """(neuron id, score) of an instance's kept neurons, in descending score."""
+def kept_neurons(version: IndexVersion, row: int, most: int | None = None) -> list[Weighted]:
+    """An instance's kept neurons in descending score, `most` at most."""
     indptr, neurons, scores = version.kept
     part = slice(int(indptr[row]), int(indptr[row + 1]))
-    return [(int(n), float(s)) for n, s in zip(neurons[part], scores[part], strict=True)]
+    pairs = zip(neurons[part][:most].tolist(), scores[part][:most].tolist(), strict=True)
+    return [Weighted(neuron, score) for neuron, score in pairs]

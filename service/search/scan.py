@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.index.vectors import Part, VectorFile
-from attridex.service.requests import Checkpoint
+from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 
 Float32 = NDArray[np.float32]
