@@ -30,8 +30,7 @@ class Lissa(CurvatureMethod):
         if not lissa_fits(spectrum, damping, values.number("lissa_scale")):
             least = spectrum.largest / (2 - damping)
             raise InvalidArgumentError(
-                f"lissa_scale = {values.number('lissa_scale'):g}: LiSSA diverges below {least:.3g} here "
-                "(the largest eigenvalue)",
+                f"lissa_scale = {values.number('lissa_scale'):g}: LiSSA diverges below {least:.3g} here (the largest eigenvalue)",
                 "lissa_scale",
             )
         return values
