@@ -20,7 +20,7 @@ from attridex.service.search.postings import dcns
 from attridex.service.search.scan import Scanner
 
 if TYPE_CHECKING:
-    from attridex.service.storage.store import IndexVersion
+    from attridex.service.storage.version import IndexVersion
 
 ROWS, DIM, SHARD = 65_536, 4096, 4096
 BATCH, K = 32, 10

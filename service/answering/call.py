@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.service.built import label_source
 from attridex.service.caller import Caller
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.meaning import Meaning
@@ -13,7 +12,7 @@ from attridex.service.reading.reader import Reader
 from attridex.service.scoring.settle import Methods
 from attridex.service.search.planner import Planner
 from attridex.service.search.scan import Scanner
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Info
 from attridex.v1.filters import Filter
 from attridex.v1.requests import LabelSource
@@ -55,7 +54,7 @@ class Call:
 
     def label(self, asked: LabelSource | None) -> LabelSource:
         """Whose loss is asked about: as the index was built, where that is not said."""
-        return asked or label_source(self.version.manifest)
+        return asked or ("predicted" if self.version.manifest.label == "predicted" else "gold")
 
     def mask(self, where: Filter | None) -> Mask | None:
         """Rows that may be hits [n]; None where all may."""

@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from attridex.indexer.index.layout import is_reserved
 from attridex.service.answering.call import Call
 from attridex.service.answering.hits import instances_of
-from attridex.service.built import neuron_site, own_columns
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.checks import check_fields, check_neurons
 from attridex.service.scoring.curvature import curvatures_of
 from attridex.service.scoring.method import Method
 from attridex.service.search.planner import PageToken, listing_sql
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1 import answers
 from attridex.v1.answers import IndexInfo, Instances, Page
 from attridex.v1.filters import Filter
@@ -71,11 +71,11 @@ def describe_index(call: Call) -> IndexInfo:
         gradient_dim=manifest.gradient_dim,
         layers=manifest.model.layers,
         units=manifest.model.units,
-        site=neuron_site(manifest),
+        site=manifest.config.neurons.site,
         has_model=call.tools.encoder is not None,
         manifest=manifest.model_dump(mode="json"),
         method_details=methods,
-        own_columns=own_columns(manifest),
+        own_columns=tuple(name for name, _ in manifest.columns if is_reserved(name)),
     )
 
 

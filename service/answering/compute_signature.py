@@ -9,7 +9,7 @@ from attridex.service.meaning import STORED_SPACE
 from attridex.service.reading.asked import Asked, as_scores, neurons_of
 from attridex.service.reading.checks import check_label
 from attridex.service.reading.predictions import signed_prediction
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Signature, SignatureAnswer
 from attridex.v1.requests import ComputeSignatureRequest
 

@@ -7,7 +7,7 @@ import numpy as np
 from attridex.service.reading.asked import as_scores
 from attridex.service.search.postings import SharingHit, kept_neurons
 from attridex.service.search.scan import Hits
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Instance, InstanceHit
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attridex.indexer.errors import AttridexError, InputError
-from attridex.indexer.index.layout import Manifest
-from attridex.service.built import configuration
+from attridex.indexer.index.records import Manifest
 from attridex.service.caller import Caller
 from attridex.service.encoding.cache import CACHE_BYTES, SignatureCache
 from attridex.service.encoding.jobs import WAITING, Job, JobQueue, by_need
@@ -69,7 +68,7 @@ class Encoder:
         """
         from attridex.indexer.signing.signer import Signer, checkpoint_hashes, model_hash, tokenizer_hash
 
-        config = configuration(manifest)
+        config = manifest.config
         signer = Signer.load(config)
         found = (model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
         if found != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):

@@ -8,7 +8,7 @@ from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.scoring.method import GradientMethod, Space
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 
 class GradDot(GradientMethod):

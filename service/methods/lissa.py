@@ -5,7 +5,7 @@ from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.scoring.curvature import CURVATURE, CurvatureMethod, damping_setting
 from attridex.service.scoring.settings import POSITIVE, Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 
 

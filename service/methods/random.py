@@ -5,7 +5,7 @@ from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.scoring.method import Float64, RowMethod
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 
 

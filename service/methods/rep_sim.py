@@ -8,7 +8,7 @@ from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.scoring.method import Space, VectorMethod, unit
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 
 class RepSim(VectorMethod):

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attridex.indexer.index.layout import Manifest
-from attridex.service.built import checkpoint_rates
+from attridex.indexer.index.records import Manifest
 from attridex.service.encoding.need import Need
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.scoring.method import Float64, Space, VectorMethod
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import LabelSource
 
 
@@ -32,7 +31,7 @@ class TracIn(VectorMethod):
 
     def said(self, version: IndexVersion, values: Values) -> Meaning:
         """With the learning rates."""
-        rates = ", ".join(f"{rate:.3g}" for rate in checkpoint_rates(version.manifest))
+        rates = ", ".join(f"{rate:.3g}" for rate in version.manifest.config.model.checkpoint_rates)
         return self.meaning.adding(f"; learning rates {rates}")
 
     def space(self, version: IndexVersion, asked: Sequence[Asked], values: Values) -> Space:
@@ -44,7 +43,7 @@ def at_checkpoints(version: IndexVersion, one: Asked) -> Float64:
     """A query's gradients at the C checkpoints, each times the checkpoint's learning rate [C d]."""
     made = one.signature.tracin if one.signature is not None else None
     vector = version.vector(version.tracin, one.stored_row) if made is None else made.astype(np.float64)
-    rates = np.array(checkpoint_rates(version.manifest))
+    rates = np.array(version.manifest.config.model.checkpoint_rates)
     return np.asarray(vector * np.repeat(rates, len(vector) // len(rates)))
 
 

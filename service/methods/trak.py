@@ -6,14 +6,14 @@ import numpy as np
 
 from attridex.indexer.curvature.matrices import doubt
 from attridex.indexer.curvature.spectrum import inverse
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.reading.reader import TEXT
 from attridex.service.scoring.curvature import damping_setting
 from attridex.service.scoring.method import GradientMethod, Space
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 
 class Trak(GradientMethod):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from attridex.service.meaning import Meaning, Wording
 from attridex.service.search.postings import kept_neurons
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
 
 SUMMED_NEURONS = 5

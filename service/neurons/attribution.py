@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from attridex.indexer.index.layout import Manifest
-from attridex.service.built import neuron_rule
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import NotIndexedError
 from attridex.service.meaning import Meaning, Wording
 from attridex.service.reading.checks import choose
@@ -23,7 +22,7 @@ NEURON_METHODS: Mapping[str, Wording] = {
 
 def stored_neuron_method(manifest: Manifest) -> str:
     """The NA method whose scores an index stores."""
-    return FAST if neuron_rule(manifest) == "gradient" else EXACT
+    return FAST if manifest.config.neurons.rule == "gradient" else EXACT
 
 
 def neuron_method(manifest: Manifest, name: str) -> str:

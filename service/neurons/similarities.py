@@ -10,7 +10,7 @@ from attridex.indexer.index.vectors import Part
 from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.reading.reader import TEXT
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from attridex.service.errors import ServiceError
 from attridex.service.search.postings import Weighted, kept_neurons
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
 from attridex.v1.requests import NeuronsSource, Query, VectorSource
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import nearest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import LabelSource, Neuron
 
 HITS = 10

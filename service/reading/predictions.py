@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from attridex.service.reading.asked import Asked
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Prediction
 
 if TYPE_CHECKING:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attridex.service.built import named_columns, text_fields
 from attridex.service.caller import Caller
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError
 from attridex.service.reading.asked import Asked
 from attridex.service.reading.checks import check_neuron_ids, check_neurons, check_vector
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import SOURCES, InstanceSource, NeuronsSource, Query, RecordSource, VectorSource
 
 if TYPE_CHECKING:
@@ -105,9 +104,9 @@ class Reader:
         if isinstance(one.query.source, RecordSource):
             return self.model().render(one.query.source.values, f"query '{one.name}'", label_used=need.gold)
         manifest = self.version.manifest
-        identity, label = named_columns(manifest)
-        values = self.version.fields([one.stored_row], [*text_fields(manifest), "id", "label"])[0]
-        record = {**values, identity: values["id"], label: stored_label(self.version, values["label"])}
+        columns = manifest.config.corpus
+        values = self.version.fields([one.stored_row], [*manifest.corpus.text_fields, "id", "label"])[0]
+        record = {**values, columns.id: values["id"], columns.label: stored_label(self.version, values["label"])}
         return self.model().render(record, f"instance '{one.name}'", stored=True)
 
     def model(self) -> Encoder:

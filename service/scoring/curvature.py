@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from attridex.indexer.curvature.spectrum import Filter
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.scoring.method import GradientMethod, Space
 from attridex.service.scoring.settings import POSITIVE, Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 
 CURVATURE = Setting("curvature", "one of the index's curvatures; may be left out where it has one", "text")

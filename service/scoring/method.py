@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
 from attridex.service.encoding.need import Need
 from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.reading.reader import TEXT
 from attridex.service.scoring.settings import Values
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 from attridex.v1.requests import LabelSource
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import NotIndexedError
 from attridex.service.meaning import Meaning
 from attridex.service.reading.checks import check_label, choose
 from attridex.service.scoring.method import InstanceMethod, Method
 from attridex.service.scoring.settings import Values, read_settings
 from attridex.service.scoring.structures import Structure, choose_structure
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import LabelSource, Scoring
 
 Methods = Mapping[str, Method]

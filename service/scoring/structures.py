@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attridex.indexer.errors import nearest
-from attridex.indexer.index.layout import Manifest
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.scoring.method import InstanceMethod
 from attridex.service.scoring.settings import Values

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attridex.indexer.index.approximate import Approximate, wanted
 from attridex.indexer.index.vectors import Part
 from attridex.service.search.scan import Hits, Scanner
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 STARVED = 0.1
 """Share of the rows that a filter must let through for candidates to be worth looking for."""

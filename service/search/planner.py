@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import nearest
-from attridex.indexer.index.layout import Manifest
-from attridex.indexer.index.tables import quoted
+from attridex.indexer.index.catalog import quoted
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
 MASKS = 64

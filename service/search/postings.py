@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 DENSE = 20
 """One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""

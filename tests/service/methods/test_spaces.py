@@ -26,7 +26,8 @@ def version(**more: Any) -> Any:
     spectrum = Spectrum([DenseBlock(slice(0, DIM), EIGENVALUES, np.eye(DIM))])
     manifest = SimpleNamespace(
         curvatures=["fisher", "trak"], checkpoints=["a", "b"], task="sequence-classification",
-        corpus={"text_fields": ["premise"]}, config={"model": {"checkpoint_rates": [0.5, 0.25, 2.0]}},
+        corpus=SimpleNamespace(text_fields=["premise"]),
+        config=SimpleNamespace(model=SimpleNamespace(checkpoint_rates=[0.5, 0.25, 2.0])),
     )  # fmt: skip
     return SimpleNamespace(
         rows=ROWS, manifest=manifest, gradients="gradients", unit_gradients="units", hidden="hidden", tracin="tracin",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attridex.client import Client, Query, errors
 from attridex.indexer.building.agreement import spearman
-from attridex.indexer.index.layout import read_current, read_manifest
+from attridex.indexer.index.directory import read_current, read_manifest
 from tests.conftest import SHOWN, records
 
 FAST = "activation-gradient"

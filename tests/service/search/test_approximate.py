@@ -11,16 +11,9 @@ import pytest
 from attridex.client import Client, Query
 from attridex.client.errors import ClientError
 from attridex.indexer.index import approximate
-from attridex.indexer.index.layout import (
-    GRADIENTS,
-    NORMS,
-    ShardEntry,
-    read_current,
-    read_manifest,
-    shard_dir,
-    shard_name,
-    version_dir,
-)
+from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.indexer.index.layout import GRADIENTS, NORMS, shard_dir, shard_name, version_dir
+from attridex.indexer.index.records import ShardEntry
 from attridex.indexer.index.vectors import unit_rows, write_vectors
 from attridex.service.edge.server import Server, ServerOptions, open_index
 
@@ -152,7 +145,7 @@ def test_structures_survive_deletions_and_are_verified(index: Path, attridex: An
             assert not {"t0", "t1", "t2"} & {hit.id for hit in found.results[0].hits}
             assert hits(found.results[0]) == hits(client.attribute_instances([Query.instance("t3")], k=20).results[0])
     finally:
-        from attridex.indexer.index.layout import write_current
+        from attridex.indexer.index.directory import write_current
 
         write_current(index, "1")
     broken = version_dir(index, read_current(index)) / approximate.file_name("sq8", 0)

@@ -1,0 +1,35 @@
+"""The commands `info` and `versions`: what an index holds, and which versions of it there are."""
+
+import sys
+
+from attridex.indexer.commands.facts import size_of, summary
+from attridex.indexer.commands.options import IndexPath, Json, emit, show_facts
+from attridex.indexer.commands.readable import human_fact, human_size
+
+
+def info(index: IndexPath, as_json: Json = False) -> None:
+    """What an index holds and how it was made."""
+    from attridex.indexer.index.directory import read_current, read_manifest
+
+    manifest = read_manifest(index, read_current(index))
+    facts = {**summary(manifest), "bytes": size_of(index)}
+    if as_json:
+        emit({**facts, "manifest": manifest.model_dump(mode="json")})
+        return
+    said = {name: human_size(value) if name == "bytes" else human_fact(value) for name, value in facts.items()}
+    show_facts({name.replace("_", " "): value for name, value in said.items()})
+
+
+def versions(index: IndexPath, as_json: Json = False) -> None:
+    """The versions of an index on disk; the current one is marked."""
+    from attridex.indexer.index.directory import list_versions, read_current, read_manifest
+
+    current = read_current(index)
+    for number in list_versions(index):
+        manifest = read_manifest(index, number)
+        live = manifest.instances - manifest.deleted
+        if as_json:
+            emit({"version": number, "current": number == current, "instances": live, "created": manifest.created})
+        else:
+            mark = "*" if number == current else " "
+            sys.stdout.write(f"{mark} {number}  {live} instances  {manifest.created}\n")
