@@ -78,7 +78,9 @@ VERSION_FILES = (
     FileKind(MANIFEST, "what the version is, how it was made, its shards and the SHA-256 of its files", "sealed JSON, Manifest"),
     FileKind(CATALOG, "tables instances, predictions, neurons, neuron_statistics, neuron_labels, runs", "DuckDB"),
     FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64"),
-    FileKind(CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"),
+    FileKind(
+        CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"
+    ),
     FileKind(CSC_INDPTR, "entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row [L F + 1]", "int64", NEURONS_ON),
     FileKind(CSC_ROWS, "rows of the instances that keep it [m]", "int32", NEURONS_ON),
     FileKind(CSC_WEIGHTS, "its weight in each of them, for DCNS [m]", "float32", NEURONS_ON),

@@ -1,9 +1,13 @@
-"""Approximate search, where a request allows it: a structure's candidates, scored exactly."""
+"""Approximate search, where a request allows it: a structure's candidates, scored exactly.
+
+Letters: q queries, n rows of the index, m candidates, d dimensions.
+"""
 
 from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 
 from attridex.indexer.index.approximate import Approximate, wanted
@@ -20,9 +24,9 @@ def approximate_top(
     scanner: Scanner,
     kind: str,
     parts: Sequence[Part],
-    queries: NDArray[np.float64],
+    queries: Float64[NDArray[np.float64], "q d"],
     k: int,
-    mask: NDArray[np.bool_] | None,
+    mask: Bool[NDArray[np.bool_], " n"] | None,
     *,
     weighted: bool,
     ascending: bool,
@@ -34,9 +38,9 @@ def approximate_top(
         scanner: scores the candidates exactly, in its threads.
         kind: the structure.
         parts: the vectors that it was made of.
-        queries: [q, d].
+        queries: in the same space.
         k: rows a query.
-        mask: rows that may be hits [n].
+        mask: rows that may be hits.
         weighted: whether a row's norm counts.
         ascending: give the lowest scores instead.
     """
@@ -58,8 +62,8 @@ def approximate_top(
 
 
 def candidates(
-    structure: Approximate, query: NDArray[np.float64], count: int, weighted: bool, scanner: Scanner
-) -> NDArray[np.int64]:
+    structure: Approximate, query: Float64[NDArray[np.float64], " d"], count: int, weighted: bool, scanner: Scanner
+) -> Int64[NDArray[np.int64], " m"]:
     """Candidates for one query."""
     length = float(np.linalg.norm(query))
     unit = (query / length if length > 0 else query).astype(np.float32)

@@ -1,13 +1,22 @@
-"""Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons."""
+"""Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons.
+
+Letters: n rows of the index, c candidates.
+"""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from numpy.typing import NDArray
 
 from attridex.service.storage.version import IndexVersion
 
+Mask = Bool[NDArray[np.bool_], " n"]
+Rows = Int64[NDArray[np.int64], " c"]
+Scores = Float64[NDArray[np.float64], " c"]
+Entries = Int32[NDArray[np.int32], " _"]
+Weights = Float32[NDArray[np.float32], " _"]
 DENSE = 20
 """One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
 
@@ -27,7 +36,7 @@ class SharingHit(NamedTuple):
     shared: list[Weighted]
 
 
-def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None) -> list[SharingHit]:
+def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | None) -> list[SharingHit]:
     """The k instances that share the most with the query's neurons.
 
     DCNS(q, t) = sum over n in N_q and K_t of weight(t, n), in float64 in the order of the query's neurons; an instance that
@@ -37,7 +46,7 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np
         version: the index.
         neurons: neuron ids (layer * F + unit) of the query, distinct.
         k: hits at most.
-        mask: rows that may be hits [n].
+        mask: rows that may be hits.
 
     Returns:
         In descending score, ties by instance id.
@@ -50,9 +59,7 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np
     return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
 
 
-def summed(
-    lists: Sequence[tuple[NDArray[Any], NDArray[Any]]], instances: int, k: int, mask: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mask: Mask | None) -> tuple[Rows, Scores]:
     """Instances in any of the lists (rows, weights), ascending, and the sums of their weights, list after list.
 
     Where the lists are long, one number an instance is summed up, and only instances that may be among the k best come back.
@@ -77,7 +84,7 @@ def summed(
     return candidates.astype(np.int64), scores.astype(np.float64)
 
 
-def best_positions(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:
+def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) -> list[int]:
     """Positions of the k highest scores, ties by instance id."""
     if len(rows) > k:
         floor = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -89,7 +96,7 @@ def best_positions(version: IndexVersion, rows: NDArray[np.int64], scores: NDArr
     return [int(inside[i]) for i in order]
 
 
-def shared_neurons(lists: Sequence[tuple[int, slice]], rows: NDArray[Any], weights: NDArray[Any], row: int) -> list[Weighted]:
+def shared_neurons(lists: Sequence[tuple[int, slice]], rows: Entries, weights: Weights, row: int) -> list[Weighted]:
     """The query's neurons that an instance keeps, with the weight of each."""
     shared = []
     for neuron, part in lists:

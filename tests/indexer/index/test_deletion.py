@@ -37,9 +37,7 @@ def test_a_file_system_without_links_gets_copies(old: Path, monkeypatch: pytest.
     check_version(old, read_manifest(old, delete_instances(old, [1])))
 
 
-@pytest.mark.parametrize(
-    ("rows", "said"), [([-1], "between 0 and 41"), ([42], "between 0 and 41"), (range(42), "every instance")]
-)
+@pytest.mark.parametrize(("rows", "said"), [([-1], "between 0 and 41"), ([42], "between 0 and 41"), (range(42), "every instance")])
 def test_rows_that_cannot_go_are_refused(old: Path, rows: list[int], said: str) -> None:
     with pytest.raises(InputError, match=said):
         delete_instances(old, rows)
