@@ -41,6 +41,7 @@ class ServedIndex:
     Attributes:
         name: the index's name on the wire.
         store: its directory, whose version may be swapped between requests.
+        tools: what its requests share.
     """
 
     def __init__(self, store: Store, encoder: Encoder | None, name: str, methods: Methods, *, threads: int | None = None) -> None:
@@ -54,7 +55,7 @@ class ServedIndex:
             threads: of a scan; as many as there are processors where None.
         """
         self.store, self.name = store, name
-        self._tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
+        self.tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
 
     def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
         """The answer to a request, in the plain form that the contract pairs with it.
@@ -82,11 +83,11 @@ class ServedIndex:
     @contextmanager
     def _call(self, checkpoint: Checkpoint = never_cancelled) -> Iterator[Call]:
         with self.store.version() as version:
-            yield Call(self._tools, version, Caller(checkpoint))
+            yield Call(self.tools, version, Caller(checkpoint))
 
     def close(self) -> None:
         """Let model, threads and files go."""
-        if self._tools.encoder:
-            self._tools.encoder.close()
-        self._tools.scanner.close()
+        if self.tools.encoder:
+            self.tools.encoder.close()
+        self.tools.scanner.close()
         self.store.close()
