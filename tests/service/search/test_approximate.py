@@ -12,6 +12,9 @@ from attridex.indexer.index import approximate
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.layout import version_dir
 from attridex.service.edge.server import Server, ServerOptions, open_index
+from attridex.service.search.approximate import STARVED, approximate_top
+from attridex.service.search.scan import Scanner
+from attridex.service.storage.version import IndexVersion
 
 KINDS = ("sq8", "rabitq", "ivf")
 
@@ -168,3 +171,18 @@ def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deleti
     assert attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]["version"] == "3"
     (line,) = attridex("query", "ia", "--index", tmp_path / "i", "--instance", "t3", "--approximate", "auto", "--json").lines
     assert line["exact"] is False
+
+
+@pytest.mark.parametrize(("share", "found"), [(STARVED / 2, False), (0.8, True)])
+def test_candidates_are_looked_for_only_where_a_filter_lets_enough_through(index: Path, share: float, found: bool) -> None:
+    version, scanner = IndexVersion(index, "1", verify=False), Scanner(1)
+    mask = np.zeros(version.rows, bool)
+    mask[: int(share * version.rows)] = True
+    query = version.vector(version.gradients, 3)[None]
+    hits = approximate_top(version, scanner, "sq8", version.gradients, query, 5, mask, weighted=True, ascending=False)
+    assert (hits is not None) == found
+    if hits is not None:
+        assert mask[hits[0].rows].all()
+        assert np.all(np.diff(hits[0].scores) <= 0)
+    scanner.close()
+    version.close()

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +18,6 @@ from attridex.client import AsyncClient, Client, Intervention, Query, errors
 from attridex.client.models import Timings
 from attridex.v1 import admin_pb2, admin_pb2_grpc
 from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import attribution_pb2_grpc as rpc
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 RECORD = {"id": "q", "premise": "the dog ran", "hypothesis": "some cat slept", "label": 1}
@@ -273,31 +270,6 @@ assert not heavy, heavy
 """
     ran = subprocess.run([sys.executable, "-c", code, str(index)], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-
-
-def test_the_serve_command_answers_reports_health_and_stops_on_sigterm(index: Path) -> None:
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-    command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--no-model"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
-        assert process.stderr is not None
-        address = process.stderr.readline().removeprefix("listening on ").strip()
-        with grpc.insecure_channel(address) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
-            for service in ("", "attridex.v1.AttributionService"):
-                answer = health.Check(health_pb2.HealthCheckRequest(service=service))
-                assert answer.status == health_pb2.HealthCheckResponse.SERVING
-            stub: Any = rpc.AttributionServiceStub(channel)
-            assert [info.name for info in stub.ListIndexes(pb.ListIndexesRequest()).indexes] == ["mine"]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-
-
-@pytest.mark.parametrize("arguments", [["--listen", "0.0.0.0:0"], ["--listen", "nowhere"], ["--tls-cert", "x.pem"]])
-def test_an_unsafe_or_wrong_address_is_refused(arguments: list[str], index: Path, attridex: Any) -> None:
-    ran = attridex("serve", index, "--no-model", *arguments)
-    assert ran.code == 2
-    assert ran.err.startswith("error: --")
 
 
 def test_a_batch_job_killed_midway_ends_with_the_same_file(index: Path, server: Any, tmp_path: Path, attridex: Any) -> None:
