@@ -47,5 +47,5 @@ def test_limits_hold_both_ways() -> None:
 
 
 def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="TLS: .*ca.pem: No such file"):
+    with pytest.raises(UsageError, match=r"TLS: .*ca\.pem: No such file"):
         Tls(ca=tmp_path / "ca.pem").credentials()

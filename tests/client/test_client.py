@@ -39,8 +39,8 @@ CALLS: dict[str, tuple[Callable[[Client], Any], Any]] = {
             k=3, where="genre = 'phone'", label="gold", fields=["b", "a"], ascending=True,
         ),
         pb.AttributeInstancesRequest(
-            queries=MESSAGES[:1], method="influence", curvature="hessian", damping=0.0, lissa_scale=1e3, lissa_depth=5, seed=2**63,
-            k=3, where=PHONE, label=pb.LABEL_SOURCE_GOLD, fields=["b", "a"], ascending=True,
+            queries=MESSAGES[:1], method="influence", curvature="hessian", damping=0.0, lissa_scale=1e3, lissa_depth=5,
+            seed=2**63, k=3, where=PHONE, label=pb.LABEL_SOURCE_GOLD, fields=["b", "a"], ascending=True,
         ),
     ),
     "ia by any structure": (
@@ -69,7 +69,9 @@ CALLS: dict[str, tuple[Callable[[Client], Any], Any]] = {
         pb.FindInstancesByNeuronsRequest(queries=MESSAGES, r=5, similarity="dcns"),
     ),
     "na-instances with everything": (
-        lambda c: c.find_instances_by_neurons([RECORD], r=7, k=9, similarity="activation", where="genre = 'phone'", fields=("x",)),
+        lambda c: c.find_instances_by_neurons(
+            [RECORD], r=7, k=9, similarity="activation", where="genre = 'phone'", fields=("x",)
+        ),
         pb.FindInstancesByNeuronsRequest(queries=MESSAGES[:1], r=7, k=9, similarity="activation", where=PHONE, fields=["x"]),
     ),
     "ia-neurons": (

@@ -19,8 +19,12 @@ from attridex.v1.requests import (
 from tests.client.test_errors import Failed
 
 STREAMED = [
-    AttributeInstancesRequest, AttributeNeuronsRequest, FindInstancesByNeuronsRequest, FindNeuronsByInstancesRequest, PredictRequest,
-]  # fmt: skip
+    AttributeInstancesRequest,
+    AttributeNeuronsRequest,
+    FindInstancesByNeuronsRequest,
+    FindNeuronsByInstancesRequest,
+    PredictRequest,
+]
 
 
 @pytest.mark.parametrize("kind", STREAMED)

@@ -70,7 +70,10 @@ def test_damping_and_recall_stand_in_a_line_only_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("answer", "parts"),
     [
-        (INSTANCES, ["q  predicted yes", "what was asked", "a [bold] dog [/INST]", "0.25", "r  predicted [a reply]", "no instance"]),
+        (
+            INSTANCES,
+            ["q predicted yes", "what was asked", "a [bold] dog [/INST]", "r predicted [a reply]", "no instance"],
+        ),
         (NEURONS, ["1 instances name 2 distinct neurons", "0.125"]),
         (PREDICTED, ["baseline", "0.750", "keep 2-7"]),
     ],
@@ -79,5 +82,4 @@ def test_tables_show_the_same_to_people(answer: Answer, parts: list[str]) -> Non
     console: Any = Console(file=StringIO(), width=120)
     show_answer(console, answer, {"q": "what was asked"})
     shown = " ".join(console.file.getvalue().split())
-    parts = [" ".join(part.split()) for part in [*parts, "grad-dot: positive helps; a dot product"]]
-    assert [part for part in parts if part not in shown] == []
+    assert [part for part in [*parts, "grad-dot: positive helps; a dot product"] if part not in shown] == []

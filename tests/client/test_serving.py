@@ -17,7 +17,7 @@ def test_the_address_is_what_is_announced() -> None:
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ClientError, match="the server did not start: error: .*none"), server_beside(tmp_path / "none"):
+    with pytest.raises(ClientError, match=r"the server did not start: error: .*none"), server_beside(tmp_path / "none"):
         pass
 
 
