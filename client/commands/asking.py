@@ -146,7 +146,7 @@ def columns_of(client: Client, fields: str) -> tuple[str, ...]:
         return tuple(name.strip() for name in fields.split(","))
     index = client.get_index()
     own = index.own_columns or [name for name in index.columns if name in OWN or name.startswith("self_influence")]
-    return tuple(name for name in index.columns if name not in own)
+    return tuple(name for name in index.columns if name not in own or name == "label")
 
 
 def text_of(query: Query) -> str:

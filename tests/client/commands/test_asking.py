@@ -48,7 +48,7 @@ def test_sources_are_records_or_instances_up_to_the_limit(tmp_path: Path) -> Non
     ("own", "shown"),
     [
         ([], ("label", "premise")),
-        (["row", "id", "label", "self_influence"], ("premise", "self_influence_fisher", "loss")),
+        (["row", "id", "label", "self_influence"], ("label", "premise", "self_influence_fisher", "loss")),
     ],
 )
 def test_columns_are_the_corpus_s_own_unless_named(own: list[str], shown: tuple[str, ...]) -> None:
