@@ -194,7 +194,7 @@ def test_administration_counts_what_it_deletes_on_the_current_version(server: An
 
 
 def test_an_index_being_written_is_said_to_be_busy(server: Any, index: Path) -> None:
-    from attridex.indexer.index.layout import write_lock
+    from attridex.indexer.index.directory import write_lock
 
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, write_lock(index):
         admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
