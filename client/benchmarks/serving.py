@@ -13,6 +13,7 @@ import torch
 from attridex.client import Client, Query
 from attridex.client.benchmarks.measure import Figure, figure, milliseconds, seconds
 from attridex.client.benchmarks.scene import OPT_125M, configuration, scene, texts
+from attridex.client.serving import server_beside
 from attridex.indexer.building.build import build
 from attridex.indexer.models.objectives import collate
 from attridex.indexer.signing.signer import Signer
@@ -39,7 +40,7 @@ def served(repeats: int) -> Iterator[Figure]:
             config = configuration(directory, gradients={"parameters": scope, "dim": 4096}, neurons={"enabled": False})
             index = directory / scope
             build(config, index, show_progress=False)
-            with serving(index) as port, Client(f"127.0.0.1:{port}") as client:
+            with server_beside(index) as address, Client(address) as client:
                 if scope == "head":
                     yield grpc_overhead(client, index, repeats)
                 signer = Signer.load(config)
@@ -92,30 +93,15 @@ def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
 
 
 @contextmanager
-def serving(index: Path) -> Iterator[int]:
-    """A server of the index; its port."""
-    command = [sys.executable, "-c", "from attridex.client.commands.app import main; main()", "serve", str(index)]
-    process = subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
-    try:
-        for line in process.stderr or ():
-            if line.startswith("listening on "):
-                yield int(line.rpartition(":")[2])
-                break
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
 def echo(size: int) -> Iterator[Callable[[], object]]:
     """A call to an echo server in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-c", ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        port = int(process.stdout.readline()) if process.stdout else 0
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/echo/Echo", bytes, bytes)
-            payload = b"x" * size
-            yield lambda: call(payload)
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-c", ECHO]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline()) if process.stdout else 0
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                call = channel.unary_unary("/echo/Echo", bytes, bytes)
+                payload = b"x" * size
+                yield lambda: call(payload)
+        finally:
+            process.terminate()

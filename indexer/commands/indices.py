@@ -1,13 +1,15 @@
 """The commands that make and inspect an index, put together."""
 
+from collections.abc import Callable
+
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the indexer's commands to an app."""
+def register(app: typer.Typer, info: Callable[..., None]) -> None:
+    """Add the indexer's commands to an app; `info` comes from who knows what an index can answer, too."""
     from attridex.indexer.commands.build import build
     from attridex.indexer.commands.finetune import finetune
-    from attridex.indexer.commands.info import info, versions
+    from attridex.indexer.commands.info import versions
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.verify import verify
 

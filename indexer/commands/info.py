@@ -1,18 +1,24 @@
-"""The commands `info` and `versions`: what an index holds, and which versions of it there are."""
+"""What an index holds, for the command `info`, and the command `versions`."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from attridex.indexer.commands.facts import size_of, summary
 from attridex.indexer.commands.options import IndexPath, Json, emit, show_facts
 from attridex.indexer.commands.readable import human_fact, human_size
 
+if TYPE_CHECKING:
+    from attridex.indexer.index.records import Manifest
 
-def info(index: IndexPath, as_json: Json = False) -> None:
-    """What an index holds and how it was made."""
+
+def show_info(index: Path, more: Callable[["Manifest"], dict[str, Any]], *, as_json: bool) -> None:
+    """Show what an index holds and how it was made; `more` gives further facts of its manifest."""
     from attridex.indexer.index.directory import read_current, read_manifest
 
     manifest = read_manifest(index, read_current(index))
-    facts = {**summary(manifest), "bytes": size_of(index)}
+    facts = {**summary(manifest), "bytes": size_of(index), **more(manifest)}
     if as_json:
         emit({**facts, "manifest": manifest.model_dump(mode="json")})
         return

@@ -8,10 +8,7 @@ from attridex.service.answering.hits import instances_of
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.checks import check_fields, check_neurons
 from attridex.service.scoring.curvature import curvatures_of
-from attridex.service.scoring.method import Method
 from attridex.service.search.planner import PageToken, listing_sql
-from attridex.service.storage.version import IndexVersion
-from attridex.v1 import answers
 from attridex.v1.answers import IndexInfo, Instances, Page
 from attridex.v1.filters import Filter
 from attridex.v1.requests import GetInstancesRequest, ListInstancesRequest
@@ -58,7 +55,7 @@ def matching_rows(call: Call, where: Filter) -> list[int]:
 def describe_index(call: Call) -> IndexInfo:
     """What the index holds and can answer."""
     version, manifest = call.version, call.version.manifest
-    methods = tuple(describe_method(version, method) for method in call.tools.methods.values())
+    methods = tuple(method.described(manifest) for method in call.tools.methods.values())
     return IndexInfo(
         name=call.tools.name,
         version=manifest.version,
@@ -76,19 +73,4 @@ def describe_index(call: Call) -> IndexInfo:
         manifest=manifest.model_dump(mode="json"),
         method_details=methods,
         own_columns=tuple(name for name, _ in manifest.columns if is_reserved(name)),
-    )
-
-
-def describe_method(version: IndexVersion, method: Method) -> answers.Method:
-    """A method as an index can answer it."""
-    return answers.Method(
-        name=method.name,
-        summary=method.summary,
-        sign=method.meaning.sign,
-        scale=method.meaning.scale,
-        settings=method.settings,
-        sources=method.sources,
-        missing=method.missing(version.manifest),
-        compared=method.compared,
-        baseline=method.baseline,
     )

@@ -6,9 +6,11 @@ An entry point of the group `attridex.methods` names a `VectorMethod` or `RowMet
 from importlib.metadata import EntryPoint, entry_points
 
 from attridex.indexer.errors import InputError
+from attridex.indexer.index.records import Manifest
 from attridex.service.methods import bm25, grad_cos, grad_dot, influence, lissa, random, rep_sim, tracin, trak
 from attridex.service.scoring.method import Method, RowMethod, VectorMethod
 from attridex.service.scoring.settle import Methods
+from attridex.v1 import answers
 
 GROUP = "attridex.methods"
 NEEDED = ("name", "summary", "meaning")
@@ -39,6 +41,11 @@ def load_methods() -> Methods:
             raise InputError(f"{GROUP}: '{entry.value}' is named '{method.name}' as another method is; rename or uninstall it")
         known[method.name] = method
     return known
+
+
+def describe(manifest: Manifest) -> tuple[answers.Method, ...]:
+    """Every method that can be asked for, as an index can answer it."""
+    return tuple(method.described(manifest) for method in load_methods().values())
 
 
 def load_method(entry: EntryPoint) -> Method:

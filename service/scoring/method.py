@@ -18,6 +18,7 @@ from attridex.service.reading.asked import Asked
 from attridex.service.reading.reader import TEXT
 from attridex.service.scoring.settings import Values
 from attridex.service.storage.version import IndexVersion
+from attridex.v1 import answers
 from attridex.v1.answers import Setting
 from attridex.v1.requests import LabelSource
 
@@ -64,6 +65,20 @@ class InstanceMethod(ABC):
     def missing(self, manifest: Manifest) -> str:
         """What an index would have to be built with, as it is written in a configuration; empty where it has that."""
         return ""
+
+    def described(self, manifest: Manifest) -> answers.Method:
+        """The method as an index can answer it."""
+        return answers.Method(
+            name=self.name,
+            summary=self.summary,
+            sign=self.meaning.sign,
+            scale=self.meaning.scale,
+            settings=self.settings,
+            sources=self.sources,
+            missing=self.missing(manifest),
+            compared=self.compared,
+            baseline=self.baseline,
+        )
 
     def settle(self, version: IndexVersion, values: Values) -> Values:
         """Settings made whole by what the index holds.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,8 @@ from torch import Tensor
 from attridex.client import Client, Query, errors
 from attridex.indexer.building.agreement import spearman
 from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.service.neurons.attribution import EXACT, FAST, neuron_meaning, neuron_method
 from tests.conftest import SHOWN, records
-
-FAST = "activation-gradient"
 
 
 class Plain:
@@ -173,3 +173,13 @@ def test_spearman_is_scipys_with_ties(seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, right = rng.integers(0, 6, 50).astype(np.float32), rng.integers(0, 6, 50).astype(np.float32)
     assert spearman(left, right) == pytest.approx(scipy.stats.spearmanr(left, right).statistic)
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "answered"),
+    [("riemann", "", EXACT), ("riemann", FAST, FAST), ("gradient", "", FAST), ("gradient", FAST, FAST)],
+)
+def test_the_stored_method_answers_unless_another_is_asked_for(rule: str, asked: str, answered: str) -> None:
+    manifest: Any = SimpleNamespace(config=SimpleNamespace(neurons=SimpleNamespace(rule=rule)), agreement={}, task="causal-lm")
+    assert neuron_method(manifest, asked) == answered
+    assert "P(target), the mean probability of the target's tokens" in neuron_meaning(manifest, answered).scale
