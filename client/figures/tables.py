@@ -143,3 +143,9 @@ def shade(row: Row) -> str:
     if not value:
         return ""
     return f"rgba({BLUE if value > 0 else RED}, {min(1.0, abs(value)) * 0.5:.2f})"
+
+
+def matrix(rows: Sequence[Row], caption: str, name: Callable[[Any], str]) -> Table:
+    """Pairs, named a and b, as a matrix with tinted cells."""
+    across = Axis("b", "B", name, tuple(dict.fromkeys([*distinct(rows, "a"), *distinct(rows, "b")])))
+    return pivot(rows, Axis("a", "A", name, across.values), across, caption, tint=shade, folded=True)

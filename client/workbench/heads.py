@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -38,6 +37,8 @@ def fit(states: NDArray[np.float32], labels: Labels, outputs: int, ridge: float,
         ridge: weight of the penalty, positive, so that the optimum is unique.
         start: where the search begins; 0 unless given.
     """
+    from scipy.optimize import minimize
+
     n, _, h = states.shape
 
     def objective(flat: Float64) -> tuple[float, Float64]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from attridex.client.errors import UsageError
 
@@ -15,20 +15,36 @@ Dataclass = TypeVar("Dataclass")
 
 @dataclass(frozen=True)
 class Common:
-    """What all studies of a run share.
+    """What all studies of a run share."""
 
-    Attributes:
-        queries: how many are drawn from the query file by the seed; 0 takes all.
-        methods: instance methods to compare, "influence/fisher" naming the curvature; empty for all that the index answers.
-        label: whose loss a query's gradient is of, "predicted" or "gold".
-        same: names of a gold label that stand for several outputs of the model, as {"non-entailment": ["neutral",
-            "contradiction"]}.
-    """
+    queries: Annotated[int, "how many are drawn from the query file by the seed; 0 takes all"] = 200
+    methods: Annotated[
+        tuple[str, ...], "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers"
+    ] = ()
+    label: Annotated[Literal["predicted", "gold"], "whose loss a query's gradient is of"] = "predicted"
+    same: Annotated[
+        dict[str, tuple[str, ...]],
+        "names of a gold label that stand for several outputs of the model, as "
+        '`{ "non-entailment" = ["neutral", "contradiction"] }`',
+    ] = field(default_factory=dict)
 
-    queries: int = 200
-    methods: tuple[str, ...] = ()
-    label: Literal["predicted", "gold"] = "predicted"
-    same: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class SettingField:
+    """A key of a settings file, as documentation shows it."""
+
+    name: str
+    default: Any
+    meaning: str
+
+
+def setting_fields(kind: type[Any]) -> tuple[SettingField, ...]:
+    """The keys of a table: what stands at the fields of its dataclass."""
+    hints, defaults = get_type_hints(kind, include_extras=True), kind()
+    return tuple(
+        SettingField(each.name, getattr(defaults, each.name), " ".join(getattr(hints[each.name], "__metadata__", ())))
+        for each in fields(kind)
+    )
 
 
 @dataclass(frozen=True)

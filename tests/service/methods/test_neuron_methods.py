@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attridex.client import Client, Query, errors
-from attridex.indexer.building.agreement import spearman
+from attridex.indexer.ranks import spearman
 from attridex.indexer.index.layout import read_current, read_manifest
 from tests.conftest import SHOWN, records
 
