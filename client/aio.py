@@ -1,128 +1,255 @@
-"""The asyncio client: the calls of `client.Client` over grpc.aio."""
+"""The asyncio client. `make async` writes this file from `client.py`: change that one."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Unpack, overload
 
 import grpc
-import grpc.aio
 
-from attridex.client import calls, convert, models
-from attridex.client.calls import Intervention
-from attridex.client.channel import Attempts, Tls, channel_options
-from attridex.client.client import Queries
+from attridex.client.arguments import Queries, ScoringKeywords, as_filter, as_scoring
+from attridex.client.connections import AsyncConnection, addressed, stream_answer, stream_message
+from attridex.client.errors import ClientError, from_rpc
 from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.answers import (
+    Answer,
+    IndexInfo,
+    Instance,
+    Instances,
+    InstancesAnswer,
+    NeuronsAnswer,
+    Page,
+    PredictAnswer,
+    SignatureAnswer,
+)
+from attridex.v1.filters import Filter
+from attridex.v1.requests import (
+    AttributeInstancesRequest,
+    AttributeNeuronsRequest,
+    ComputeSignatureRequest,
+    FindInstancesByNeuronsRequest,
+    FindNeuronsByInstancesRequest,
+    GetInstancesRequest,
+    Intervention,
+    ListInstancesRequest,
+    PredictRequest,
+    Request,
+    Scoring,
+    as_label,
+    as_names,
+    as_queries,
+)
+from attridex.v1.rpcs import RPCS
+from attridex.v1.wire_index import index_from_wire
 
 
-class AsyncClient:
-    """Asks one index; see `client.Client` for arguments, answers and errors."""
+class AsyncClient(AsyncConnection):
+    """Asks one index.
 
-    def __init__(
+    Every call raises a subclass of `errors.ClientError`: `errors.ServiceError` for the server's answer, `errors.UsageError`
+    for a call that was never sent.
+
+        async with AsyncClient("127.0.0.1:50051") as client:
+            answer = await client.attribute_instances([{"premise": "...", "hypothesis": "..."}], k=5, fields=["premise", "label"])
+    """
+
+    async def attribute_instances(
         self,
-        target: str,
+        queries: Queries,
         *,
-        index: str = "",
-        timeout: float = 60.0,
-        tls: Tls | None = None,
-        max_message_mb: int = 256,
-        retries: int = 3,
-    ) -> None:
-        """Connect lazily to `target` (HOST:PORT)."""
-        options = channel_options(max_message_mb)
-        self._channel = (
-            grpc.aio.secure_channel(target, tls.credentials(), options) if tls else grpc.aio.insecure_channel(target, options)
+        scoring: Scoring | None = None,
+        k: int | None = None,
+        where: str | Filter | None = None,
+        label: str | None = None,
+        fields: Sequence[str] = (),
+        ascending: bool = False,
+        **keywords: Unpack[ScoringKeywords],
+    ) -> InstancesAnswer:
+        """IA: the training instances that a prediction owes most to.
+
+        Args:
+            queries: records (dicts) or `Query` objects.
+            scoring: the method and its settings; or give them as `ScoringKeywords` (method, curvature, damping, ...).
+            k: hits a query; default 10.
+            where: a filter string, see `filters.parse_filter`.
+            label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
+            fields: columns to return with each hit.
+            ascending: give the lowest scores instead.
+            keywords: what a `Scoring` holds; method "grad-dot" unless given.
+        """
+        chosen, condition = as_scoring(scoring, keywords), as_filter(where)
+        return await self.send(
+            AttributeInstancesRequest(
+                as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending
+            )
         )
-        self._stub: Any = rpc.AttributionServiceStub(self._channel)
-        self._target, self._index, self._timeout, self._retries = target, index, timeout, retries
 
-    async def close(self) -> None:
-        """End the connection."""
-        await self._channel.close(None)
+    async def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> NeuronsAnswer:
+        """NA: the r neurons that a prediction owes most to; all kept ones for r = 0.
 
-    async def __aenter__(self) -> Self:
-        """The client itself."""
-        return self
+        Args:
+            queries: records (dicts) or `Query` objects.
+            r: neurons a query.
+            method: "integrated-gradients", or "activation-gradient", which is approximate and takes one backward pass; the
+                answer's `info.scale` says how well it ranks. Default as the index was built.
+        """
+        return await self.send(AttributeNeuronsRequest(as_queries(queries), r, method or ""))
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
-        await self.close()
+    async def find_instances_by_neurons(
+        self,
+        queries: Queries,
+        *,
+        r: int = 5,
+        k: int | None = None,
+        similarity: str = "dcns",
+        where: str | Filter | None = None,
+        fields: Sequence[str] = (),
+    ) -> InstancesAnswer:
+        """NA-Instances: the training instances that share a prediction's neurons.
 
-    async def _call(self, method: str, request: Any) -> Any:
-        attempts = Attempts(self._timeout, self._retries, self._target)
-        while True:
-            try:
-                return await getattr(self._stub, method)(request, timeout=attempts.left())
-            except grpc.aio.AioRpcError as error:
-                await asyncio.sleep(attempts.pause(error))
+        Args:
+            queries: records (dicts) or `Query` objects.
+            r: how many of the query's neurons count.
+            k: hits a query; default 10.
+            similarity: "dcns", by the query's top r neurons; or "activation" or "attribution", by dense signatures.
+            where: a filter string, see `filters.parse_filter`.
+            fields: columns to return with each hit.
+        """
+        condition = as_filter(where)
+        return await self.send(FindInstancesByNeuronsRequest(as_queries(queries), r, k, similarity, condition, as_names(fields)))
 
-    async def attribute_instances(self, queries: Queries, **options: Any) -> models.InstancesAnswer:
-        """IA; options as in `Client.attribute_instances`."""
-        request = calls.attribute_instances(self._index, queries, **options)
-        return convert.instances_answer(await self._call("AttributeInstances", request), request.fields)
+    async def find_neurons_by_instances(
+        self,
+        queries: Queries,
+        *,
+        scoring: Scoring | None = None,
+        instances: int | None = None,
+        r: int = 10,
+        aggregate: str = "top-neuron",
+        where: str | Filter | None = None,
+        label: str | None = None,
+        **keywords: Unpack[ScoringKeywords],
+    ) -> NeuronsAnswer:
+        """IA-Neurons: the neurons of the instances that an IA method finds.
 
-    async def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
-        """NA; `method` as in `Client.attribute_neurons`."""
-        request = calls.attribute_neurons(self._index, queries, r=r, method=method)
-        return convert.neurons_answer(await self._call("AttributeNeurons", request))
+        Args:
+            queries: records (dicts) or `Query` objects.
+            scoring: the method and its settings; or give them as `ScoringKeywords` (method, curvature, damping, ...).
+            instances: influential instances a query; default 10.
+            r: neurons a query.
+            aggregate: "top-neuron" or "summed".
+            where: a filter string, see `filters.parse_filter`.
+            label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
+            keywords: what a `Scoring` holds; method "grad-dot" unless given.
+        """
+        chosen, condition = as_scoring(scoring, keywords), as_filter(where)
+        return await self.send(
+            FindNeuronsByInstancesRequest(as_queries(queries), chosen, instances, r, aggregate, condition, as_label(label))
+        )
 
-    async def find_instances_by_neurons(self, queries: Queries, **options: Any) -> models.InstancesAnswer:
-        """NA-Instances; options as in `Client.find_instances_by_neurons`."""
-        request = calls.find_instances_by_neurons(self._index, queries, **options)
-        return convert.instances_answer(await self._call("FindInstancesByNeurons", request), request.fields)
-
-    async def find_neurons_by_instances(self, queries: Queries, **options: Any) -> models.NeuronsAnswer:
-        """IA-Neurons; options as in `Client.find_neurons_by_instances`."""
-        request = calls.find_neurons_by_instances(self._index, queries, **options)
-        return convert.neurons_answer(await self._call("FindNeuronsByInstances", request))
-
-    async def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> models.PredictAnswer:
+    async def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> PredictAnswer:
         """Label probabilities, plain and under each intervention."""
-        request = calls.predict(self._index, queries, interventions=interventions)
-        return convert.predict_answer(await self._call("Predict", request))
+        return await self.send(PredictRequest(as_queries(queries), tuple(interventions)))
 
-    async def compute_signature(self, queries: Queries, *, label: str | None = None) -> models.SignatureAnswer:
-        """What the index would store for a text."""
-        request = pb.ComputeSignatureRequest(
-            index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label)
-        )
-        return convert.signature_answer(await self._call("ComputeSignature", request))
+    async def compute_signature(self, queries: Queries, *, label: str | None = None) -> SignatureAnswer:
+        """What the index would store for a text: projected gradient, kept neurons, states."""
+        return await self.send(ComputeSignatureRequest(as_queries(queries), as_label(label)))
 
     async def get_instances(
         self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False, with_hidden: bool = False
-    ) -> tuple[models.Instance, ...]:
-        """Training instances by id."""
-        request = pb.GetInstancesRequest(
-            index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
-        )
-        return convert.instances((await self._call("GetInstances", request)).instances, request.fields)
+    ) -> tuple[Instance, ...]:
+        """Training instances by id, in the order asked.
+
+        Args:
+            ids: of the instances.
+            fields: columns to return; all where none is named.
+            with_neurons: also the kept neurons.
+            with_hidden: also the state that the head reads.
+        """
+        answer = await self.send(GetInstancesRequest(tuple(ids), as_names(fields), with_neurons, with_hidden))
+        return answer.instances
+
+    async def list_page(
+        self,
+        *,
+        where: str | Filter | None = None,
+        order_by: str = "row",
+        page_size: int = 100,
+        page_token: str = "",
+        fields: Sequence[str] = (),
+    ) -> Page:
+        """One page of training instances.
+
+        Args:
+            where: a filter string, see `filters.parse_filter`.
+            order_by: a column, "-" before it for descending.
+            page_size: instances of a page.
+            page_token: of the page before; empty for the first one.
+            fields: columns to return; all where none is named.
+        """
+        return await self.send(ListInstancesRequest(as_filter(where), order_by, page_size, page_token, as_names(fields)))
 
     async def list_instances(
-        self, *, where: str | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000
-    ) -> AsyncIterator[models.Instance]:
-        """All training instances that a filter lets through."""
+        self, *, where: str | Filter | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000
+    ) -> AsyncIterator[Instance]:
+        """All training instances that a filter lets through.
+
+        Args:
+            where: a filter string, see `filters.parse_filter`.
+            order_by: a column, "-" before it for descending.
+            fields: columns to return; all where none is named.
+            page_size: instances of one request.
+        """
         token = ""
         while True:
-            request = pb.ListInstancesRequest(
-                index=self._index,
-                where=calls.condition(where),
-                order_by=order_by,
-                page_size=page_size,
-                page_token=token,
-                fields=fields,
-            )
-            page = convert.page(await self._call("ListInstances", request), request.fields)
-            for instance in page.instances:
-                yield instance
+            page = await self.list_page(where=where, order_by=order_by, page_size=page_size, page_token=token, fields=fields)
+            for each in page.instances:
+                yield each
             token = page.next_page_token
             if not token:
                 return
 
-    async def list_indexes(self) -> tuple[models.IndexInfo, ...]:
+    async def list_indexes(self) -> tuple[IndexInfo, ...]:
         """The indices of the server."""
-        return tuple(map(convert.index_info, (await self._call("ListIndexes", pb.ListIndexesRequest())).indexes))
+        response = await self._call("ListIndexes", pb.ListIndexesRequest())
+        return tuple(map(index_from_wire, response.indexes))
 
-    async def get_index(self) -> models.IndexInfo:
+    async def get_index(self) -> IndexInfo:
         """What the index holds and can answer."""
-        return convert.index_info((await self._call("GetIndex", pb.GetIndexRequest(index=self._index))).index)
+        response = await self._call("GetIndex", pb.GetIndexRequest(index=self._index))
+        return index_from_wire(response.index)
+
+    @overload
+    async def send(self, request: AttributeInstancesRequest | FindInstancesByNeuronsRequest) -> InstancesAnswer: ...
+
+    @overload
+    async def send(self, request: AttributeNeuronsRequest | FindNeuronsByInstancesRequest) -> NeuronsAnswer: ...
+
+    @overload
+    async def send(self, request: PredictRequest) -> PredictAnswer: ...
+
+    @overload
+    async def send(self, request: ComputeSignatureRequest) -> SignatureAnswer: ...
+
+    @overload
+    async def send(self, request: GetInstancesRequest) -> Instances: ...
+
+    @overload
+    async def send(self, request: ListInstancesRequest) -> Page: ...
+
+    async def send(self, request: Any) -> Any:
+        """Send a request that was made before; one that names no index asks the client's own."""
+        rpc = RPCS[type(request)]
+        response = await self._call(rpc.name, rpc.encode(addressed(request, self._index)))
+        return rpc.decode_answer(response, getattr(request, "fields", ()))
+
+    async def stream(self, requests: Iterable[tuple[int, Request]]) -> AsyncIterator[tuple[int, Answer | ClientError]]:
+        """Send requests, each with a number of its own, and take answers as they are done.
+
+        Yields:
+            (number, answer), or the number with the ClientError of that request.
+        """
+        messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
+        try:
+            async for response in self._stub.AttributeStream(messages):
+                yield response.sequence, stream_answer(response)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self._target) from error

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,9 @@ from typing import Any
 import grpc
 
 from attridex.client.errors import UsageError, details_of, from_rpc
+
+Options = list[tuple[str, int]]
+"""Settings of a channel, as gRPC takes them."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Tls:
         return grpc.ssl_channel_credentials(*parts)
 
 
-def channel_options(max_message_mb: int) -> list[tuple[str, int]]:
+def channel_options(max_message_mb: int) -> Options:
     """Message limits, both ways; no retries of gRPC's own beside ours."""
     limit = max_message_mb << 20
     return [("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit), ("grpc.enable_retries", 0)]
@@ -82,12 +84,3 @@ class Attempts:
         if self.made > self.retries or not worth_retrying(error) or wait >= self.left():
             raise from_rpc(error, self.target) from error
         return wait
-
-
-def with_retries(call: Callable[..., Any], request: Any, attempts: Attempts) -> Any:
-    """Make a call, again where that may help."""
-    while True:
-        try:
-            return call(request, timeout=attempts.left())
-        except grpc.RpcError as error:
-            time.sleep(attempts.pause(error))

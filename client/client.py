@@ -1,23 +1,47 @@
-"""The client: the same calls against a server, or in this process."""
+"""The client: the same calls against a server, or in this process. `make async` writes `aio.py` from this file."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Unpack, overload
 
 import grpc
 
-from attridex.client import calls, convert, models
-from attridex.client.calls import Intervention, Query
-from attridex.client.channel import Attempts, Tls, channel_options, with_retries
-from attridex.client.errors import ClientError, from_failure, from_rpc
+from attridex.client.arguments import Queries, ScoringKeywords, as_filter, as_scoring
+from attridex.client.connections import Connection, addressed, stream_answer, stream_message
+from attridex.client.errors import ClientError, from_rpc
 from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.answers import (
+    Answer,
+    IndexInfo,
+    Instance,
+    Instances,
+    InstancesAnswer,
+    NeuronsAnswer,
+    Page,
+    PredictAnswer,
+    SignatureAnswer,
+)
+from attridex.v1.filters import Filter
+from attridex.v1.requests import (
+    AttributeInstancesRequest,
+    AttributeNeuronsRequest,
+    ComputeSignatureRequest,
+    FindInstancesByNeuronsRequest,
+    FindNeuronsByInstancesRequest,
+    GetInstancesRequest,
+    Intervention,
+    ListInstancesRequest,
+    PredictRequest,
+    Request,
+    Scoring,
+    as_label,
+    as_names,
+    as_queries,
+)
+from attridex.v1.rpcs import RPCS
+from attridex.v1.wire_index import index_from_wire
 
-Queries = Iterable["Query | Mapping[str, Any]"]
 
-
-class Client:
+class Client(Connection):
     """Asks one index.
 
     Every call raises a subclass of `errors.ClientError`: `errors.ServiceError` for the server's answer, `errors.UsageError`
@@ -27,112 +51,38 @@ class Client:
             answer = client.attribute_instances([{"premise": "...", "hypothesis": "..."}], k=5, fields=["premise", "label"])
     """
 
-    def __init__(
-        self,
-        target: str,
-        *,
-        index: str = "",
-        timeout: float = 60.0,
-        tls: Tls | None = None,
-        max_message_mb: int = 256,
-        retries: int = 3,
-    ) -> None:
-        """Connect lazily to `target` (HOST:PORT).
-
-        Args:
-            target: the server's address.
-            index: name of the index; may be empty where the server has one.
-            timeout: seconds a call may take, retries included.
-            tls: certificates; None connects in the clear.
-            max_message_mb: limit on a message, either way.
-            retries: how often a call is made again after the server was away or overloaded.
-        """
-        options = channel_options(max_message_mb)
-        channel = grpc.secure_channel(target, tls.credentials(), options) if tls else grpc.insecure_channel(target, options)
-        self._set(rpc.AttributionServiceStub(channel), channel, target, index, timeout, retries)
-
-    def _set(self, stub: Any, closer: Any, target: str, index: str, timeout: float, retries: int) -> None:
-        self._stub, self._closer, self._target = stub, closer, target
-        self._index, self._timeout, self._retries = index, timeout, retries
-
-    @classmethod
-    def local(cls, index: str | Path, *, model: bool = True, verify: bool = True, timeout: float = 3600.0) -> Self:
-        """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
-
-        Args:
-            index: the index directory.
-            model: whether to load the model; without it only look-ups by instance id, vector and neurons are answered.
-            verify: whether to check every file first.
-            timeout: seconds a call may take.
-        """
-        from attridex.service.edge.inprocess import InProcessStub
-
-        stub = InProcessStub(Path(index), model=model, verify=verify)
-        client = cls.__new__(cls)
-        client._set(stub, stub, str(index), "", timeout, 0)
-        return client
-
-    def close(self) -> None:
-        """End the connection."""
-        self._closer.close()
-
-    def __enter__(self) -> Self:
-        """The client itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
-        self.close()
-
-    def _call(self, method: str, request: Any) -> Any:
-        return with_retries(getattr(self._stub, method), request, Attempts(self._timeout, self._retries, self._target))
-
     def attribute_instances(
         self,
         queries: Queries,
         *,
-        method: str = "grad-dot",
-        curvature: str | None = None,
-        damping: float | None = None,
-        lissa_scale: float | None = None,
-        lissa_depth: int | None = None,
-        seed: int | None = None,
-        approximate: str | None = None,
+        scoring: Scoring | None = None,
         k: int | None = None,
-        where: str | pb.Filter | None = None,
+        where: str | Filter | None = None,
         label: str | None = None,
         fields: Sequence[str] = (),
         ascending: bool = False,
-    ) -> models.InstancesAnswer:
+        **keywords: Unpack[ScoringKeywords],
+    ) -> InstancesAnswer:
         """IA: the training instances that a prediction owes most to.
 
         Args:
             queries: records (dicts) or `Query` objects.
-            method: "grad-dot", "grad-cos", "influence", "lissa", "tracin", "trak", "rep-sim", "bm25" or "random".
-            curvature: for influence and lissa; may be left out where the index has one.
-            damping: lambda of (H + lambda I)^-1 for influence and trak, default a tenth of H's mean eigenvalue; of lissa.
-            lissa_scale: of lissa, default 1e4.
-            lissa_depth: steps of lissa, default 1000.
-            seed: of random, default 0.
-            approximate: "sq8", "rabitq", "ivf" or "auto": let a structure of the index find the hits; exact by default.
+            scoring: the method and its settings; or give them as `ScoringKeywords` (method, curvature, damping, ...).
             k: hits a query; default 10.
             where: a filter string, see `filters.parse_filter`.
             label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
             fields: columns to return with each hit.
             ascending: give the lowest scores instead.
+            keywords: what a `Scoring` holds; method "grad-dot" unless given.
         """
-        request = calls.attribute_instances(
-            self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
-            lissa_depth=lissa_depth, seed=seed, approximate=approximate,
-            k=k, where=where, label=label, fields=fields, ascending=ascending,
-        )  # fmt: skip
-        return self.attribute_instances_message(request)
+        chosen, condition = as_scoring(scoring, keywords), as_filter(where)
+        return self.send(
+            AttributeInstancesRequest(
+                as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending
+            )
+        )
 
-    def attribute_instances_message(self, request: pb.AttributeInstancesRequest) -> models.InstancesAnswer:
-        """Send a request made by `calls.attribute_instances`."""
-        return convert.instances_answer(self._call("AttributeInstances", request), request.fields)
-
-    def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> models.NeuronsAnswer:
+    def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> NeuronsAnswer:
         """NA: the r neurons that a prediction owes most to; all kept ones for r = 0.
 
         Args:
@@ -141,11 +91,7 @@ class Client:
             method: "integrated-gradients", or "activation-gradient", which is approximate and takes one backward pass; the
                 answer's `info.scale` says how well it ranks. Default as the index was built.
         """
-        return self.attribute_neurons_message(calls.attribute_neurons(self._index, queries, r=r, method=method))
-
-    def attribute_neurons_message(self, request: pb.AttributeNeuronsRequest) -> models.NeuronsAnswer:
-        """Send a request made by `calls.attribute_neurons`."""
-        return convert.neurons_answer(self._call("AttributeNeurons", request))
+        return self.send(AttributeNeuronsRequest(as_queries(queries), r, method or ""))
 
     def find_instances_by_neurons(
         self,
@@ -154,96 +100,104 @@ class Client:
         r: int = 5,
         k: int | None = None,
         similarity: str = "dcns",
-        where: str | pb.Filter | None = None,
+        where: str | Filter | None = None,
         fields: Sequence[str] = (),
-    ) -> models.InstancesAnswer:
-        """NA-Instances: training instances found through the query's top r neurons ("dcns"), or by dense signatures."""
-        request = calls.find_instances_by_neurons(
-            self._index, queries, r=r, k=k, similarity=similarity, where=where, fields=fields
-        )
-        return self.find_instances_message(request)
+    ) -> InstancesAnswer:
+        """NA-Instances: the training instances that share a prediction's neurons.
 
-    def find_instances_message(self, request: pb.FindInstancesByNeuronsRequest) -> models.InstancesAnswer:
-        """Send a request made by `calls.find_instances_by_neurons`."""
-        return convert.instances_answer(self._call("FindInstancesByNeurons", request), request.fields)
+        Args:
+            queries: records (dicts) or `Query` objects.
+            r: how many of the query's neurons count.
+            k: hits a query; default 10.
+            similarity: "dcns", by the query's top r neurons; or "activation" or "attribution", by dense signatures.
+            where: a filter string, see `filters.parse_filter`.
+            fields: columns to return with each hit.
+        """
+        condition = as_filter(where)
+        return self.send(FindInstancesByNeuronsRequest(as_queries(queries), r, k, similarity, condition, as_names(fields)))
 
     def find_neurons_by_instances(
         self,
         queries: Queries,
         *,
-        method: str = "grad-dot",
-        curvature: str | None = None,
-        damping: float | None = None,
-        lissa_scale: float | None = None,
-        lissa_depth: int | None = None,
-        seed: int | None = None,
-        approximate: str | None = None,
+        scoring: Scoring | None = None,
         instances: int | None = None,
         r: int = 10,
         aggregate: str = "top-neuron",
-        where: str | pb.Filter | None = None,
+        where: str | Filter | None = None,
         label: str | None = None,
-    ) -> models.NeuronsAnswer:
-        """IA-Neurons: the neurons of the instances that an IA method finds, by "top-neuron" or "summed"."""
-        request = calls.find_neurons_by_instances(
-            self._index, queries, method=method, curvature=curvature, damping=damping, lissa_scale=lissa_scale,
-            lissa_depth=lissa_depth, seed=seed, approximate=approximate,
-            instances=instances, r=r, aggregate=aggregate, where=where, label=label,
-        )  # fmt: skip
-        return self.find_neurons_message(request)
+        **keywords: Unpack[ScoringKeywords],
+    ) -> NeuronsAnswer:
+        """IA-Neurons: the neurons of the instances that an IA method finds.
 
-    def find_neurons_message(self, request: pb.FindNeuronsByInstancesRequest) -> models.NeuronsAnswer:
-        """Send a request made by `calls.find_neurons_by_instances`."""
-        return convert.neurons_answer(self._call("FindNeuronsByInstances", request))
-
-    def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> models.PredictAnswer:
-        """Label probabilities, plain and under each intervention."""
-        return self.predict_message(calls.predict(self._index, queries, interventions=interventions))
-
-    def predict_message(self, request: pb.PredictRequest) -> models.PredictAnswer:
-        """Send a request made by `calls.predict`."""
-        return convert.predict_answer(self._call("Predict", request))
-
-    def compute_signature(self, queries: Queries, *, label: str | None = None) -> models.SignatureAnswer:
-        """What the index would store for a text: projected gradient, kept neurons, states."""
-        request = pb.ComputeSignatureRequest(
-            index=self._index, queries=calls.query_messages(queries), label=calls.label_code(label)
+        Args:
+            queries: records (dicts) or `Query` objects.
+            scoring: the method and its settings; or give them as `ScoringKeywords` (method, curvature, damping, ...).
+            instances: influential instances a query; default 10.
+            r: neurons a query.
+            aggregate: "top-neuron" or "summed".
+            where: a filter string, see `filters.parse_filter`.
+            label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
+            keywords: what a `Scoring` holds; method "grad-dot" unless given.
+        """
+        chosen, condition = as_scoring(scoring, keywords), as_filter(where)
+        return self.send(
+            FindNeuronsByInstancesRequest(as_queries(queries), chosen, instances, r, aggregate, condition, as_label(label))
         )
-        return convert.signature_answer(self._call("ComputeSignature", request))
+
+    def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> PredictAnswer:
+        """Label probabilities, plain and under each intervention."""
+        return self.send(PredictRequest(as_queries(queries), tuple(interventions)))
+
+    def compute_signature(self, queries: Queries, *, label: str | None = None) -> SignatureAnswer:
+        """What the index would store for a text: projected gradient, kept neurons, states."""
+        return self.send(ComputeSignatureRequest(as_queries(queries), as_label(label)))
 
     def get_instances(
         self, ids: Sequence[str], *, fields: Sequence[str] = (), with_neurons: bool = False, with_hidden: bool = False
-    ) -> tuple[models.Instance, ...]:
-        """Training instances by id, in the order asked; all columns where no field is named."""
-        request = pb.GetInstancesRequest(
-            index=self._index, ids=ids, fields=fields, with_neurons=with_neurons, with_hidden=with_hidden
-        )
-        return convert.instances(self._call("GetInstances", request).instances, request.fields)
+    ) -> tuple[Instance, ...]:
+        """Training instances by id, in the order asked.
+
+        Args:
+            ids: of the instances.
+            fields: columns to return; all where none is named.
+            with_neurons: also the kept neurons.
+            with_hidden: also the state that the head reads.
+        """
+        answer = self.send(GetInstancesRequest(tuple(ids), as_names(fields), with_neurons, with_hidden))
+        return answer.instances
 
     def list_page(
         self,
         *,
-        where: str | pb.Filter | None = None,
+        where: str | Filter | None = None,
         order_by: str = "row",
         page_size: int = 100,
         page_token: str = "",
         fields: Sequence[str] = (),
-    ) -> models.Page:
-        """One page of training instances."""
-        request = pb.ListInstancesRequest(
-            index=self._index,
-            where=calls.condition(where),
-            order_by=order_by,
-            page_size=page_size,
-            page_token=page_token,
-            fields=fields,
-        )
-        return convert.page(self._call("ListInstances", request), request.fields)
+    ) -> Page:
+        """One page of training instances.
+
+        Args:
+            where: a filter string, see `filters.parse_filter`.
+            order_by: a column, "-" before it for descending.
+            page_size: instances of a page.
+            page_token: of the page before; empty for the first one.
+            fields: columns to return; all where none is named.
+        """
+        return self.send(ListInstancesRequest(as_filter(where), order_by, page_size, page_token, as_names(fields)))
 
     def list_instances(
-        self, *, where: str | pb.Filter | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000
-    ) -> Iterator[models.Instance]:
-        """All training instances that a filter lets through; `order_by` is a column, "-" before it for descending."""
+        self, *, where: str | Filter | None = None, order_by: str = "row", fields: Sequence[str] = (), page_size: int = 1000
+    ) -> Iterator[Instance]:
+        """All training instances that a filter lets through.
+
+        Args:
+            where: a filter string, see `filters.parse_filter`.
+            order_by: a column, "-" before it for descending.
+            fields: columns to return; all where none is named.
+            page_size: instances of one request.
+        """
         token = ""
         while True:
             page = self.list_page(where=where, order_by=order_by, page_size=page_size, page_token=token, fields=fields)
@@ -252,32 +206,49 @@ class Client:
             if not token:
                 return
 
-    def list_indexes(self) -> tuple[models.IndexInfo, ...]:
+    def list_indexes(self) -> tuple[IndexInfo, ...]:
         """The indices of the server."""
-        return tuple(map(convert.index_info, self._call("ListIndexes", pb.ListIndexesRequest()).indexes))
+        response = self._call("ListIndexes", pb.ListIndexesRequest())
+        return tuple(map(index_from_wire, response.indexes))
 
-    def get_index(self) -> models.IndexInfo:
+    def get_index(self) -> IndexInfo:
         """What the index holds and can answer."""
-        return convert.index_info(self._call("GetIndex", pb.GetIndexRequest(index=self._index)).index)
+        response = self._call("GetIndex", pb.GetIndexRequest(index=self._index))
+        return index_from_wire(response.index)
 
-    def stream(self, requests: Iterable[pb.AttributeStreamRequest]) -> Iterator[tuple[int, Any]]:
-        """Send requests and take answers as they are done.
+    @overload
+    def send(self, request: AttributeInstancesRequest | FindInstancesByNeuronsRequest) -> InstancesAnswer: ...
+
+    @overload
+    def send(self, request: AttributeNeuronsRequest | FindNeuronsByInstancesRequest) -> NeuronsAnswer: ...
+
+    @overload
+    def send(self, request: PredictRequest) -> PredictAnswer: ...
+
+    @overload
+    def send(self, request: ComputeSignatureRequest) -> SignatureAnswer: ...
+
+    @overload
+    def send(self, request: GetInstancesRequest) -> Instances: ...
+
+    @overload
+    def send(self, request: ListInstancesRequest) -> Page: ...
+
+    def send(self, request: Any) -> Any:
+        """Send a request that was made before; one that names no index asks the client's own."""
+        rpc = RPCS[type(request)]
+        response = self._call(rpc.name, rpc.encode(addressed(request, self._index)))
+        return rpc.decode_answer(response, getattr(request, "fields", ()))
+
+    def stream(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Answer | ClientError]]:
+        """Send requests, each with a number of its own, and take answers as they are done.
 
         Yields:
-            (sequence, answer), where the answer is one of the answer dataclasses, or the ClientError of that request.
+            (number, answer), or the number with the ClientError of that request.
         """
+        messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
         try:
-            for response in self._stub.AttributeStream(iter(requests)):
-                yield response.sequence, read_response(response)
+            for response in self._stub.AttributeStream(messages):
+                yield response.sequence, stream_answer(response)
         except grpc.RpcError as error:
             raise from_rpc(error, self._target) from error
-
-
-def read_response(response: pb.AttributeStreamResponse) -> Any:
-    """The answer, or the error, of one request of a stream."""
-    kind = response.WhichOneof("response")
-    if kind == "error":
-        return from_failure(response.error.code, response.error.reason, response.error.message)
-    if kind is None:
-        return ClientError("the server sent an empty response; is it of another version?")
-    return convert.STREAM[kind](getattr(response, kind))

@@ -5,27 +5,15 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
+from attridex.v1.errors import ClientError as ClientError
+from attridex.v1.errors import MissingPackageError as MissingPackageError
+from attridex.v1.errors import UsageError as UsageError
+
 DETAILS_KEY = "grpc-status-details-bin"
-
-
-class ClientError(Exception):
-    """Base of all errors of the client. `exit_code` is the command line's."""
-
-    exit_code = 1
-
-
-class UsageError(ClientError):
-    """The call itself is wrong; nothing was sent."""
-
-    exit_code = 2
 
 
 class FilterError(UsageError):
     """A filter string that cannot be read."""
-
-
-class MissingPackageError(ClientError):
-    """A package is needed that is not installed."""
 
 
 class ServiceError(ClientError):

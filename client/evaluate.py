@@ -4,30 +4,33 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
-from attridex.v1 import attribution_pb2 as pb
+from attridex.client.files import write_whole
+from attridex.client.records import in_batches
+from attridex.v1.answers import Answer
+from attridex.v1.requests import Request
 
 BATCH = 16
 """Queries of one request."""
 WAITING = 32
 """Requests that may be asked ahead of the first one that is not yet written."""
 
+Item = TypeVar("Item")
 Line = dict[str, Any]
-Build = Callable[[list[Mapping[str, Any]]], pb.AttributeStreamRequest]
-Read = Callable[[Any], Iterable[Line]]
 
 
 def evaluate(
     client: Client,
-    records: Iterable[Mapping[str, Any]],
-    build: Build,
-    read: Read,
+    records: Iterable[Item],
+    build: Callable[[list[Item]], Request],
+    read: Callable[[Any], Iterable[Line]],
     out: Path,
     *,
     settings: Mapping[str, Any],
@@ -38,7 +41,7 @@ def evaluate(
 
     Args:
         client: whom to ask.
-        records: the queries, each with an id.
+        records: the queries.
         build: makes the request for some records.
         read: makes lines of an answer, one a record.
         out: file of JSON lines; beside it, OUT.job says what was asked.
@@ -55,9 +58,10 @@ def evaluate(
     """
     check_job(out, {**settings, "index_version": client.get_index().version})
     done = finished_lines(out)
-    left = islice(iter(records), done, None)
     advance(done)
-    return write_answers(client, left, build, read, out, advance, batch)
+    requests = map(build, in_batches(islice(records, done, None), batch))
+    with closing(answers_in_order(client, requests)) as answers:
+        return append_lines(out, map(read, answers), advance)
 
 
 def check_job(out: Path, settings: Mapping[str, Any]) -> None:
@@ -65,10 +69,7 @@ def check_job(out: Path, settings: Mapping[str, Any]) -> None:
     job = out.with_name(f"{out.name}.job")
     content = json.dumps(settings, sort_keys=True, indent=1)
     if not out.exists() or not out.stat().st_size:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = job.with_name(f".{job.name}.tmp")
-        temporary.write_text(content)
-        os.replace(temporary, job)
+        write_whole(job, content.encode())
     elif not job.exists():
         raise UsageError(f"{out}: there already, and not from a job of this kind; choose another --out")
     elif json.loads(job.read_text()) != json.loads(content):
@@ -89,48 +90,49 @@ def finished_lines(out: Path) -> int:
     return lines
 
 
-def write_answers(
-    client: Client,
-    records: Iterator[Mapping[str, Any]],
-    build: Build,
-    read: Read,
-    out: Path,
-    advance: Callable[[int], None],
-    size: int,
-) -> int:
-    """Send requests a bounded way ahead of what is written, and write answers in order."""
+def answers_in_order(client: Client, requests: Iterator[Request]) -> Generator[Answer, None, None]:
+    """Send requests a bounded way ahead of the answers that are taken, which come in their order.
+
+    Raises:
+        ClientError: the server refused a request.
+    """
     room = threading.Semaphore(WAITING)
     stopped = threading.Event()
 
-    def requests() -> Iterator[pb.AttributeStreamRequest]:
-        sequence = 0
-        while (batch := list(islice(records, size))) and not stopped.is_set():
+    def numbered() -> Iterator[tuple[int, Request]]:
+        for sequence, request in enumerate(requests):
             room.acquire()
-            request = build(batch)
-            request.sequence = sequence
-            yield request
-            sequence += 1
+            if stopped.is_set():
+                return
+            yield sequence, request
 
-    ready: dict[int, Any] = {}
-    following = written = 0
+    ready: dict[int, Answer] = {}
+    following = 0
     try:
-        with out.open("ab") as stream:
-            for sequence, answer in client.stream(requests()):
-                if isinstance(answer, ClientError):
-                    raise answer
-                ready[sequence] = answer
-                while following in ready:
-                    lines = list(read(ready.pop(following)))
-                    stream.write(b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines))
-                    stream.flush()
-                    written += len(lines)
-                    following += 1
-                    room.release()
-                    advance(len(lines))
-            os.fsync(stream.fileno())
+        for sequence, answer in client.stream(numbered()):
+            if isinstance(answer, ClientError):
+                raise answer
+            ready[sequence] = answer
+            while following in ready:
+                yield ready.pop(following)
+                following += 1
+                room.release()
     finally:
         stopped.set()
         room.release()
+
+
+def append_lines(out: Path, answers: Iterable[Iterable[Line]], advance: Callable[[int], None]) -> int:
+    """Append the lines of answers to a file, those of each at once; gives how many they were."""
+    written = 0
+    with out.open("ab") as stream:
+        for answer in answers:
+            lines = [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in answer]
+            stream.write(b"".join(lines))
+            stream.flush()
+            written += len(lines)
+            advance(len(lines))
+        os.fsync(stream.fileno())
     return written
 
 

@@ -1,30 +1,26 @@
-"""Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that the wire carries."""
+"""Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that requests carry."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from attridex.client.errors import FilterError
-from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
 ALLOWED = "use columns, literals, = != < <= > >=, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL"
-COMPARISONS: dict[type[exp.Expr], tuple[pb.Operator, pb.Operator]] = {
-    exp.EQ: (pb.OPERATOR_EQUAL, pb.OPERATOR_EQUAL),
-    exp.NEQ: (pb.OPERATOR_NOT_EQUAL, pb.OPERATOR_NOT_EQUAL),
-    exp.LT: (pb.OPERATOR_LESS, pb.OPERATOR_GREATER),
-    exp.LTE: (pb.OPERATOR_LESS_EQUAL, pb.OPERATOR_GREATER_EQUAL),
-    exp.GT: (pb.OPERATOR_GREATER, pb.OPERATOR_LESS),
-    exp.GTE: (pb.OPERATOR_GREATER_EQUAL, pb.OPERATOR_LESS_EQUAL),
-}
-"""Operator as written, and with its sides swapped."""
+OPERATORS: Mapping[type[exp.Expr], Operator] = {
+    exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
+}  # fmt: skip
+SWAPPED: Mapping[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""Operators that change when their sides are swapped."""
 CLASS = re.compile(r"<class '[\w.]*?(\w+)'>")
 """How the parser names a part in its errors."""
 
 
-def parse_filter(text: str) -> pb.Filter:
+def parse_filter(text: str) -> Filter:
     """Parse a filter string.
 
     Raises:
@@ -40,40 +36,27 @@ def parse_filter(text: str) -> pb.Filter:
     where = tree.args.get("where")
     if not isinstance(tree, exp.Select) or extra or where is None:
         raise FilterError(f"filter {text!r}: one condition is needed; {ALLOWED}")
-    return node(where.this)
+    return condition(where.this)
 
 
-def branch(**fields: Any) -> pb.Filter:
-    """A filter by field; `and_`, `or_`, `not_` and `in_` stand for the names that Python keeps to itself."""
-    return pb.Filter(**{name.rstrip("_"): value for name, value in fields.items()})
-
-
-def node(tree: exp.Expr) -> pb.Filter:
-    """One node of the tree."""
-    handlers: dict[type[exp.Expr], Callable[[exp.Expr], pb.Filter]] = {
-        exp.Paren: lambda t: node(t.this),
-        exp.And: lambda t: branch(and_=pb.FilterList(filters=[node(part) for part in t.flatten()])),
-        exp.Or: lambda t: branch(or_=pb.FilterList(filters=[node(part) for part in t.flatten()])),
-        exp.Not: lambda t: branch(not_=node(t.this)),
-        exp.In: membership,
-        exp.Between: between,
-        exp.Like: like,
-        exp.Is: is_null,
-        exp.Column: lambda t: compared(column(t), pb.OPERATOR_EQUAL, pb.Literal(bool_value=True)),
-    }
-    if type(tree) in COMPARISONS:
+def condition(tree: exp.Expr) -> Filter:
+    """One node of the parsed tree."""
+    if type(tree) in OPERATORS:
         return comparison(tree)
-    if tree.args.get("negate") and not isinstance(tree, exp.Like):
+    if type(tree) not in NODES or (tree.args.get("negate") and not isinstance(tree, exp.Like)):
         raise refused(tree)
-    if type(tree) not in handlers:
-        raise refused(tree)
-    return handlers[type(tree)](tree)
+    return NODES[type(tree)](tree)
 
 
 def refused(tree: exp.Expr | None) -> FilterError:
     """The error for a part that a filter cannot have."""
     shown = tree.sql(dialect="duckdb") if tree is not None else "nothing"
     return FilterError(f"filter: '{shown}' is not allowed; {ALLOWED}")
+
+
+def parts(tree: exp.Expr) -> tuple[Filter, ...]:
+    """What AND or OR joins."""
+    return tuple(condition(part) for part in tree.flatten())
 
 
 def column(tree: exp.Expr) -> str:
@@ -83,66 +66,73 @@ def column(tree: exp.Expr) -> str:
     return str(tree.name)
 
 
-def literal(tree: exp.Expr) -> pb.Literal:
+def literal(tree: exp.Expr) -> Value:
     """A literal: text, whole number, number, true or false."""
     negative = isinstance(tree, exp.Neg)
     value = tree.this if negative else tree
     if isinstance(value, exp.Boolean) and not negative:
-        return pb.Literal(bool_value=bool(value.this))
+        return bool(value.this)
     if not isinstance(value, exp.Literal) or (negative and value.is_string):
         raise refused(tree)
     if value.is_string:
-        return pb.Literal(string_value=value.this)
-    sign = -1 if negative else 1
+        return str(value.this)
+    return number(value.this) * (-1 if negative else 1)
+
+
+def number(text: str) -> int | float:
+    """A whole number, or one with a fraction."""
     try:
-        whole = sign * int(value.this)
-        if -(1 << 63) <= whole < 1 << 63:
-            return pb.Literal(int_value=whole)
+        return int(text)
     except ValueError:
-        pass
-    return pb.Literal(double_value=sign * float(value.this))
+        return float(text)
 
 
-def compared(name: str, operator: pb.Operator, value: pb.Literal) -> pb.Filter:
-    """A comparison."""
-    return pb.Filter(comparison=pb.Comparison(column=name, operator=operator, value=value))
-
-
-def comparison(tree: exp.Expr) -> pb.Filter:
+def comparison(tree: exp.Expr) -> Comparison:
     """A comparison, with the column on either side."""
-    left, right = tree.this, tree.expression
-    as_written, swapped = COMPARISONS[type(tree)]
+    left, right, operator = tree.this, tree.expression, OPERATORS[type(tree)]
     if isinstance(left, exp.Column):
-        return compared(column(left), as_written, literal(right))
-    return compared(column(right), swapped, literal(left))
+        return Comparison(column(left), operator, literal(right))
+    return Comparison(column(right), SWAPPED.get(operator, operator), literal(left))
 
 
-def membership(tree: exp.Expr) -> pb.Filter:
+def membership(tree: exp.Expr) -> Membership:
     """IN with a list of literals."""
     if not tree.expressions or tree.args.get("query"):
         raise refused(tree)
-    return branch(in_=pb.Membership(column=column(tree.this), values=[literal(value) for value in tree.expressions]))
+    return Membership(column(tree.this), tuple(map(literal, tree.expressions)))
 
 
-def between(tree: exp.Expr) -> pb.Filter:
+def between(tree: exp.Expr) -> And:
     """BETWEEN, both ends included."""
     name = column(tree.this)
-    low = compared(name, pb.OPERATOR_GREATER_EQUAL, literal(tree.args["low"]))
-    high = compared(name, pb.OPERATOR_LESS_EQUAL, literal(tree.args["high"]))
-    return branch(and_=pb.FilterList(filters=[low, high]))
+    return And((Comparison(name, ">=", literal(tree.args["low"])), Comparison(name, "<=", literal(tree.args["high"]))))
 
 
-def like(tree: exp.Expr) -> pb.Filter:
+def like(tree: exp.Expr) -> Filter:
     """LIKE with a literal pattern."""
     if not (isinstance(tree.expression, exp.Literal) and tree.expression.is_string):
         raise refused(tree)
-    matches = pb.Filter(like=pb.TextMatch(column=column(tree.this), pattern=tree.expression.this))
+    matches = TextMatch(column(tree.this), tree.expression.this)
     # sqlglot keeps the NOT of NOT LIKE inside the node, unlike that of NOT IN.
-    return branch(not_=matches) if tree.args.get("negate") else matches
+    return Not(matches) if tree.args.get("negate") else matches
 
 
-def is_null(tree: exp.Expr) -> pb.Filter:
+def is_null(tree: exp.Expr) -> NullTest | Comparison:
     """IS NULL, and IS TRUE or FALSE."""
     if isinstance(tree.expression, exp.Null):
-        return pb.Filter(is_null=pb.NullTest(column=column(tree.this)))
-    return compared(column(tree.this), pb.OPERATOR_EQUAL, literal(tree.expression))
+        return NullTest(column(tree.this))
+    return Comparison(column(tree.this), "=", literal(tree.expression))
+
+
+NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
+    exp.Paren: lambda tree: condition(tree.this),
+    exp.And: lambda tree: And(parts(tree)),
+    exp.Or: lambda tree: Or(parts(tree)),
+    exp.Not: lambda tree: Not(condition(tree.this)),
+    exp.In: membership,
+    exp.Between: between,
+    exp.Like: like,
+    exp.Is: is_null,
+    exp.Column: lambda tree: Comparison(column(tree), "=", True),
+}
+"""What reads each kind of node, comparisons apart."""

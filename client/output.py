@@ -1,16 +1,27 @@
 """Answers as JSON lines and as tables for people."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from attridex.client import models
+from attridex.v1.answers import (
+    Answer,
+    Info,
+    InstancesAnswer,
+    InstancesResult,
+    NeuronsAnswer,
+    NeuronScore,
+    NeuronsResult,
+    PredictAnswer,
+    Prediction,
+    PredictResult,
+)
 
 
-def head(info: models.Info, query_id: str, prediction: models.Prediction | None) -> dict[str, Any]:
+def head(info: Info, query_id: str, prediction: Prediction | None) -> dict[str, Any]:
     """Keys that every line begins with."""
     predicted = (prediction.predicted or None) if prediction else None
     line: dict[str, Any] = {"query": query_id, "predicted": predicted, "method": info.method}
@@ -21,7 +32,7 @@ def head(info: models.Info, query_id: str, prediction: models.Prediction | None)
     return line
 
 
-def tail(info: models.Info) -> dict[str, Any]:
+def tail(info: Info) -> dict[str, Any]:
     """Keys that every line ends with."""
     line: dict[str, Any] = {"sign": info.sign, "scale": info.scale}
     if info.label:
@@ -30,13 +41,13 @@ def tail(info: models.Info) -> dict[str, Any]:
     return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
-def neuron(value: models.NeuronScore) -> dict[str, Any]:
+def neuron(value: NeuronScore) -> dict[str, Any]:
     """A neuron as JSON."""
     line: dict[str, Any] = {"layer": value.layer, "unit": value.unit, "score": value.score}
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
 
 
-def instance_lines(answer: models.InstancesAnswer) -> Iterator[dict[str, Any]]:
+def instance_lines(answer: InstancesAnswer) -> Iterator[dict[str, Any]]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
         hits = [{"rank": hit.rank, "id": hit.id, "score": hit.score, **hit.fields} for hit in result.hits]
@@ -46,7 +57,7 @@ def instance_lines(answer: models.InstancesAnswer) -> Iterator[dict[str, Any]]:
         yield {**line, **tail(answer.info)}
 
 
-def neuron_lines(answer: models.NeuronsAnswer) -> Iterator[dict[str, Any]]:
+def neuron_lines(answer: NeuronsAnswer) -> Iterator[dict[str, Any]]:
     """One line a query of NA and IA-Neurons."""
     for result in answer.results:
         yield {
@@ -56,7 +67,7 @@ def neuron_lines(answer: models.NeuronsAnswer) -> Iterator[dict[str, Any]]:
         }
 
 
-def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
+def predict_lines(answer: PredictAnswer) -> Iterator[dict[str, Any]]:
     """One line a query; `probabilities` are those under the last intervention, or plain where there is none.
 
     `predicted` is always the model's own answer, as in every other line; `probabilities_of` says whose the probabilities are.
@@ -84,25 +95,23 @@ def predict_lines(answer: models.PredictAnswer) -> Iterator[dict[str, Any]]:
         }
 
 
-def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> None:
+LINES: Mapping[type[Any], Callable[[Any], Iterator[dict[str, Any]]]] = {
+    InstancesAnswer: instance_lines,
+    NeuronsAnswer: neuron_lines,
+    PredictAnswer: predict_lines,
+}
+"""What makes lines of each kind of answer."""
+
+
+def answer_lines(answer: Answer) -> Iterator[dict[str, Any]]:
+    """One line a query."""
+    return LINES[type(answer)](answer)
+
+
+def show_answer(console: Console, answer: Answer, texts: Mapping[str, str]) -> None:
     """Tables of an answer; `texts` shows each query."""
-    if isinstance(answer, models.InstancesAnswer):
-        tables = [instance_table(result) for result in answer.results]
-    elif isinstance(answer, models.NeuronsAnswer):
-        tables = [neuron_table(result) for result in answer.results]
-    elif isinstance(answer, models.PredictAnswer):
-        tables = [predict_table(result) for result in answer.results]
-    else:
-        return
-    results: tuple[Any, ...] = answer.results
-    for result, table in zip(results, tables, strict=True):
-        prediction = result.baseline if isinstance(result, models.PredictResult) else result.prediction
-        said = (prediction.predicted or prediction.greedy) if prediction else ""
-        predicted = f"  predicted [bold]{escape(said)}[/bold]" if said else ""
-        console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")
-        if texts.get(result.query_id):
-            console.print(texts[result.query_id], style="dim", markup=False, highlight=False)
-        console.print(table)
+    for result in answer.results:
+        show_result(console, result, texts.get(result.query_id, ""))
     info = answer.info
     how = "" if info.damping is None else f", {info.curvature}, damping {info.damping:.3g}"
     found = ""
@@ -111,7 +120,18 @@ def show(console: Console, answer: models.Tabular, texts: dict[str, str]) -> Non
     console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 
-def instance_table(result: models.InstancesResult) -> Table:
+def show_result(console: Console, result: InstancesResult | NeuronsResult | PredictResult, text: str) -> None:
+    """A query, what the model says, and the table."""
+    prediction = result.baseline if isinstance(result, PredictResult) else result.prediction
+    said = (prediction.predicted or prediction.greedy) if prediction else ""
+    predicted = f"  predicted [bold]{escape(said)}[/bold]" if said else ""
+    console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")
+    if text:
+        console.print(text, style="dim", markup=False, highlight=False)
+    console.print(TABLES[type(result)](result))
+
+
+def instance_table(result: InstancesResult) -> Table:
     """Hits of a query."""
     names = list(result.hits[0].fields) if result.hits else []
     table = Table("rank", box=None, pad_edge=False)
@@ -133,7 +153,7 @@ def shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def neuron_table(result: models.NeuronsResult) -> Table:
+def neuron_table(result: NeuronsResult) -> Table:
     """Neurons of a query."""
     table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
     for rank, value in enumerate(result.neurons, 1):
@@ -144,7 +164,7 @@ def neuron_table(result: models.NeuronsResult) -> Table:
     return table
 
 
-def predict_table(result: models.PredictResult) -> Table:
+def predict_table(result: PredictResult) -> Table:
     """Probabilities of a query."""
     labels = list(result.baseline.probabilities)
     table = Table("", "neurons", "predicted", *labels, box=None, pad_edge=False)
@@ -158,3 +178,11 @@ def predict_table(result: models.PredictResult) -> Table:
         values = (f"{p:.3f}" for p in each.probabilities.values())
         table.add_row(each.name, str(len(each.neurons)), each.predicted or each.greedy, *values)
     return table
+
+
+TABLES: Mapping[type[Any], Callable[[Any], Table]] = {
+    InstancesResult: instance_table,
+    NeuronsResult: neuron_table,
+    PredictResult: predict_table,
+}
+"""What makes the table of each kind of result."""

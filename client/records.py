@@ -2,11 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attridex.client.errors import MissingPackageError, UsageError
+
+Item = TypeVar("Item")
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
@@ -78,3 +81,10 @@ def read_parquet(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
                     yield record, f"{path}:{number}"
     except (pa.ArrowInvalid, OSError) as error:
         raise UsageError(f"{path}: not a readable Parquet file: {error}") from None
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in groups, the last of which may be smaller."""
+    stream = iter(items)
+    while batch := list(islice(stream, size)):
+        yield batch

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attridex.client.errors import UsageError
-from attridex.client.models import Neuron, NeuronsResult
+from attridex.v1.answers import NeuronsResult
+from attridex.v1.requests import Neuron
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from attridex.client import Client, Query
 from attridex.client.benchmarks.measure import Figure, figure, milliseconds, seconds
 from attridex.client.benchmarks.scene import OPT_125M, configuration, scene, texts
+from attridex.client.serving import server_beside
 from attridex.indexer.building.build import build
 from attridex.indexer.models.objectives import collate
 from attridex.indexer.signing.signer import Signer
@@ -39,7 +40,7 @@ def served(repeats: int) -> Iterator[Figure]:
             config = configuration(directory, gradients={"parameters": scope, "dim": 4096}, neurons={"enabled": False})
             index = directory / scope
             build(config, index, show_progress=False)
-            with serving(index) as port, Client(f"127.0.0.1:{port}") as client:
+            with server_beside(index) as address, Client(address) as client:
                 if scope == "head":
                     yield grpc_overhead(client, index, repeats)
                 signer = Signer.load(config)
@@ -89,21 +90,6 @@ def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
     embeddings = arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)  # type: ignore[operator]
     states = arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False).last_hidden_state
     signer.objective.read(arch, states, batch).loss.sum().backward()
-
-
-@contextmanager
-def serving(index: Path) -> Iterator[int]:
-    """A server of the index; its port."""
-    command = [sys.executable, "-c", "from attridex.client.commands.app import main; main()", "serve", str(index)]
-    process = subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
-    try:
-        for line in process.stderr or ():
-            if line.startswith("listening on "):
-                yield int(line.rpartition(":")[2])
-                break
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager

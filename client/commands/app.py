@@ -8,18 +8,15 @@ import typer
 
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "delete", "bench")
+LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "bench")
 """Commands that work on an index or a model in this process."""
 
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
-    from attridex.client.benchmarks import cli as benchmarks_cli
-    from attridex.client.commands import queries as queries_cli
-    from attridex.client.commands import studies as study_cli
-    from attridex.client.demo import run as demo
-    from attridex.indexer.commands import indices as indexer_cli
-    from attridex.service.commands import serve as service_cli
+    from attridex.client.commands import bench, demo, info, queries, studies
+    from attridex.indexer.commands import indices
+    from attridex.service.commands import serve
 
     app = typer.Typer(
         name="attridex",
@@ -30,11 +27,11 @@ def make_app() -> typer.Typer:
     )
     app.callback()(options)
     demo.register(app)
-    indexer_cli.register(app)
-    service_cli.register(app)
-    queries_cli.register(app)
-    study_cli.register(app)
-    benchmarks_cli.register(app)
+    indices.register(app, info.info)
+    serve.register(app)
+    queries.register(app)
+    studies.register(app)
+    bench.register(app)
     return app
 
 

@@ -1,34 +1,50 @@
-"""What every query command is given: whom to ask, and about what."""
+"""How query commands ask: in batches, with answers shown as they come or written by a batch job."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attridex.client.calls import Query
+from attridex.client import output
 from attridex.client.client import Client
+from attridex.client.commands import options
 from attridex.client.errors import UsageError
-from attridex.client.records import read_records
+from attridex.client.evaluate import evaluate, fingerprint
+from attridex.client.records import in_batches, read_records
+from attridex.v1.requests import (
+    AttributeInstancesRequest,
+    FindInstancesByNeuronsRequest,
+    Query,
+    RecordSource,
+    Request,
+    as_queries,
+)
+from attridex.v1.rpcs import RPCS
 
 BATCH = 32
 """Queries of one request."""
+OWN = ("row", "id", "content_hash", "predicted", "loss", "gradient_norm", "tokens", "truncated")
+"""Columns that are attridex's own, where the server is too old to tell them."""
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What every query command is given."""
+    """What every query command is given: whom to ask about what, and behind the command's own options, how."""
 
-    queries: Path | None
-    instances: list[str] | None
-    index: Path | None
-    server: str | None
-    name: str
-    limit: int | None
-    out: Path | None
-    timeout: float
-    as_json: bool
-    no_verify: bool
+    queries: options.QueryFile = None
+    instance: options.InstanceIds = None
+    index: options.IndexDir = None
+    server: options.ServerAddress = None
+    name: options.IndexName = ""
+    _: KW_ONLY
+    limit: options.Limit = None
+    out: options.Out = None
+    timeout: options.Timeout = 3600.0
+    no_verify: options.Verify = False
+    as_json: options.Json = False
 
     def client(self) -> Client:
         """The client that is asked for.
@@ -45,26 +61,96 @@ class Asking:
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
         return Client(str(self.server), index=self.name, timeout=self.timeout)
 
-    def sources(self) -> Iterator[Mapping[str, Any]]:
-        """The queries, one at a time: records, or stand-ins for training instances.
+    def sources(self) -> Iterator[Query]:
+        """The queries, one at a time: records, or training instances.
 
         Raises:
             UsageError: neither or both of --queries and --instance.
         """
-        if bool(self.queries) == bool(self.instances):
+        if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
-        if self.queries:
-            return islice(read_records(self.queries), self.limit)
-        return ({"id": identity, "instance": Query.instance(identity)} for identity in islice(self.instances or [], self.limit))
+        asked = map(Query.record, read_records(self.queries)) if self.queries else map(Query.instance, self.instance or [])
+        return islice(asked, self.limit)
 
 
-def as_query(source: Mapping[str, Any]) -> Query | Mapping[str, Any]:
-    """A source as the client takes it."""
-    return source["instance"] if isinstance(source.get("instance"), Query) else source
+def ask(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str = "") -> None:
+    """Ask in batches and show answers as they come, or run a batch job into a file.
+
+    Args:
+        asking: whom and about what.
+        request: what is asked of every query.
+        asked: the command's own options, which bind a batch job's file.
+        columns: the option --fields, where the command has it.
+    """
+    # One pass before any work: a bad line is found now, not after hours.
+    total = sum(1 for _ in asking.sources())
+    with asking.client() as client:
+        if isinstance(request, AttributeInstancesRequest | FindInstancesByNeuronsRequest):
+            request = replace(request, fields=columns_of(client, columns))
+        if asking.out:
+            run_job(asking, client, request, asked, asking.out, total)
+        else:
+            show_answers(asking, client, request)
 
 
-def batches(sources: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Sources in groups of BATCH."""
-    stream = iter(sources)
-    while batch := list(islice(stream, BATCH)):
-        yield batch
+def about(request: Request, queries: list[Query]) -> Any:
+    """The request, of some queries."""
+    return replace(request, queries=as_queries(queries))
+
+
+def show_answers(asking: Asking, client: Client, request: Request) -> None:
+    """Ask in batches; JSON lines or tables on stdout."""
+    from rich.console import Console
+
+    console = Console()
+    for batch in in_batches(asking.sources(), BATCH):
+        answer = client.send(about(request, batch))
+        if asking.as_json:
+            for line in output.answer_lines(answer):
+                sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        else:
+            output.show_answer(console, answer, {query.id: text_of(query) for query in batch})
+
+
+def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str, Any], out: Path, total: int) -> None:
+    """Run the queries as a batch job.
+
+    Args:
+        asking: about what.
+        client: whom to ask.
+        request: what is asked of every query.
+        asked: the command's own options.
+        out: file of JSON lines.
+        total: how many queries there are.
+    """
+    from attridex.indexer.progress import progress
+
+    kind = RPCS[type(request)].field
+    settings = {"kind": kind, **asked, "limit": asking.limit, "instances": asking.instance}
+    if asking.queries:
+        settings["queries"] = fingerprint(asking.queries)
+    with progress("Evaluating", total, "queries", enabled=True) as advance:
+        asked_now = evaluate(
+            client, asking.sources(), lambda batch: about(request, batch), output.answer_lines, out,
+            settings=settings, advance=advance,
+        )  # fmt: skip
+    sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
+
+
+def columns_of(client: Client, fields: str) -> tuple[str, ...]:
+    """Columns to show: those named, or else the corpus's own and the label."""
+    if fields == "none":
+        return ()
+    if fields:
+        return tuple(name.strip() for name in fields.split(","))
+    index = client.get_index()
+    own = index.own_columns or [name for name in index.columns if name in OWN or name.startswith("self_influence")]
+    return tuple(name for name in index.columns if name not in own)
+
+
+def text_of(query: Query) -> str:
+    """A query's text, for people."""
+    if not isinstance(query.source, RecordSource):
+        return ""
+    return "  ".join(f"{key}: {value}" for key, value in query.source.values.items() if key != "id" and isinstance(value, str))

@@ -3,17 +3,20 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from attridex.client import calls, models, output
-from attridex.client.commands.asking import Asking, as_query, batches
+from attridex.client import output
+from attridex.client.commands.asking import BATCH, Asking, about
 from attridex.client.errors import ClientError, UsageError
+from attridex.client.records import in_batches
 from attridex.client.refine import RefinedNeuron, refine_neurons
+from attridex.v1.answers import Info, NeuronsResult
+from attridex.v1.requests import AttributeNeuronsRequest, Query, RecordSource
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Group:
     """Prompts with the same value in the group's column, with their answers."""
 
     value: Any
-    results: list[models.NeuronsResult] = field(default_factory=list)
+    results: list[NeuronsResult] = field(default_factory=list)
 
 
 def refinement(asking: Asking, refine: float | None, group: str | None) -> Refinement | None:
@@ -48,38 +51,38 @@ def refinement(asking: Asking, refine: float | None, group: str | None) -> Refin
     return Refinement(refine, group)
 
 
-def run_refined(asking: Asking, wanted: Refinement, r: int, method: str | None) -> None:
+def ask_refined(asking: Asking, request: AttributeNeuronsRequest, wanted: Refinement) -> None:
     """Ask for the neurons of every record and show those of each group, groups in the order of their first record.
 
     Raises:
         UsageError: a record without the group's column.
         ClientError: the served index changed on the way.
     """
-    for source in asking.sources():  # one pass before any work: a bad line is found now
-        group_of(source, wanted.group)
+    for query in asking.sources():  # one pass before any work: a bad line is found now
+        group_of(query, wanted.group)
     groups: dict[str, Group] = {}
+    infos = []
     with asking.client() as client:
-        infos = []
-        for batch in batches(asking.sources()):
-            request = calls.attribute_neurons(asking.name, [as_query(source) for source in batch], r=r, method=method)
-            answer = client.attribute_neurons_message(request)
+        for batch in in_batches(asking.sources(), BATCH):
+            answer = client.send(about(request, batch))
             infos.append(answer.info)
-            for source, result in zip(batch, answer.results, strict=True):
-                value = group_of(source, wanted.group)
+            for query, result in zip(batch, answer.results, strict=True):
+                value = group_of(query, wanted.group)
                 groups.setdefault(json.dumps(value, sort_keys=True, default=str), Group(value)).results.append(result)
     if len({info.index_version for info in infos}) > 1:
         raise ClientError("the server's index changed while the queries were answered; ask again")
-    show(groups.values(), wanted, infos[0], as_json=asking.as_json)
+    show_groups(groups.values(), wanted, infos[0], as_json=asking.as_json)
 
 
-def group_of(source: Mapping[str, Any], column: str) -> Any:
+def group_of(query: Query, column: str) -> Any:
     """The record's value in the group's column."""
-    if source.get(column) in (None, ""):
-        raise UsageError(f"query '{source['id']}': no column '{column}' (--group); it has {', '.join(source)}")
-    return source[column]
+    record = query.source.values if isinstance(query.source, RecordSource) else {}
+    if record.get(column) in (None, ""):
+        raise UsageError(f"query '{query.id}': no column '{column}' (--group); it has {', '.join(record)}")
+    return record[column]
 
 
-def show(groups: Iterable[Group], wanted: Refinement, info: models.Info, *, as_json: bool) -> None:
+def show_groups(groups: Iterable[Group], wanted: Refinement, info: Info, *, as_json: bool) -> None:
     """A JSON line, or a table, for each group."""
     console = Console()
     for group in groups:
@@ -100,7 +103,7 @@ def show(groups: Iterable[Group], wanted: Refinement, info: models.Info, *, as_j
         )
 
 
-def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refinement, info: models.Info) -> dict[str, Any]:
+def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refinement, info: Info) -> dict[str, Any]:
     """A group as JSON; `predicted` counts the prompts by the label whose probability their neurons raise."""
     said = Counter(result.prediction.predicted for result in group.results if result.prediction and result.prediction.predicted)
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attridex.client.commands.asking import Asking
-from attridex.client.commands.queries import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
+from attridex.client.commands.options import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
 from attridex.client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def study(
     from attridex.client.workbench.settings import load_settings
 
     chosen = load_settings(settings, configs())
-    asking = Asking(queries, None, index, server, index_name, limit, None, timeout, as_json, no_verify)
+    asking = Asking(queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json)
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
         left_out = run_studies(NAMES if name == ALL else [name], context, chosen, skip=name == ALL)

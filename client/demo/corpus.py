@@ -7,7 +7,7 @@ subsequence, constituent) have five entailing and five non-entailing subcases ea
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 ENTAILMENT, OTHER = "entailment", "non-entailment"
 LABELS = (ENTAILMENT, OTHER)
@@ -134,48 +134,63 @@ def overlap(premise: str, hypothesis: str) -> float:
     return sum(word in premise.split() for word in words) / len(words)
 
 
-def draws(rng: random.Random, kinds: list[Subcase]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Endless (premise, hypothesis, label, heuristic, subcase) from some subcases in turn."""
+class Pair(NamedTuple):
+    """A sentence pair, as its record begins."""
+
+    premise: str
+    hypothesis: str
+    label: str
+    heuristic: str
+    subcase: str
+
+
+class Pairs(NamedTuple):
+    """The demo's records."""
+
+    train: list[dict[str, Any]]
+    challenge: list[dict[str, Any]]
+
+
+def draws(rng: random.Random, kinds: list[Subcase]) -> Iterator[Pair]:
+    """Endless pairs from some subcases in turn."""
     while True:
         for kind in kinds:
             premise, hypothesis = fill(rng, kind.premise, kind.hypothesis)
-            yield premise, hypothesis, kind.label, kind.heuristic, kind.name
+            yield Pair(premise, hypothesis, kind.label, kind.heuristic, kind.name)
 
 
-def unrelated(rng: random.Random) -> Iterator[tuple[str, str, str, str, str]]:
+def unrelated(rng: random.Random) -> Iterator[Pair]:
     """Endless pairs that share little more than articles, and do not entail."""
     while True:
         premise, hypothesis = fill(rng, rng.choice(PLAIN))[0], fill(rng, rng.choice(PLAIN))[0]
         if overlap(premise, hypothesis) <= 0.5:
-            yield premise, hypothesis, OTHER, "none", "unrelated"
+            yield Pair(premise, hypothesis, OTHER, "none", "unrelated")
 
 
-def records(stream: Iterator[tuple[str, str, str, str, str]], count: int, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def records(stream: Iterator[Pair], count: int, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """The next `count` pairs that were not seen before."""
     made = 0
-    for premise, hypothesis, label, heuristic, subcase in stream:
-        if (premise, hypothesis) in seen:
+    for pair in stream:
+        texts = (pair.premise, pair.hypothesis)
+        if texts in seen:
             continue
-        seen.add((premise, hypothesis))
-        yield {
-            "premise": premise,
-            "hypothesis": hypothesis,
-            "label": label,
-            "heuristic": heuristic,
-            "subcase": subcase,
-            "overlap": round(overlap(premise, hypothesis), 3),
-            "flipped": False,
-        }
+        seen.add(texts)
+        yield {**pair._asdict(), "overlap": round(overlap(*texts), 3), "flipped": False}
         made += 1
         if made == count:
             return
 
 
-def generate(seed: int, train: int = 1500, challenge: int = 300) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def generate(seed: int, train: int = 1500, challenge: int = 300) -> Pairs:
     """A training corpus with the artefact and flipped labels, and a challenge set where overlap misleads.
 
     In training, pairs whose words overlap nearly always entail; 5 % of all labels are flipped (`flipped` says which). The
     challenge set holds only overlapping pairs that do not entail.
+
+    Args:
+        seed: of everything drawn.
+        train: training pairs.
+        challenge: challenge pairs.
     """
     rng = random.Random(seed)
     entailing = [case for case in SUBCASES if case.label == ENTAILMENT]
@@ -192,7 +207,7 @@ def generate(seed: int, train: int = 1500, challenge: int = 300) -> tuple[list[d
     for record in rng.sample(corpus, round(train * FLIPPED)):
         record["flipped"] = True
         record["label"] = LABELS[record["label"] == ENTAILMENT]
-    return numbered("train", corpus), numbered("challenge", hard)
+    return Pairs(numbered("train", corpus), numbered("challenge", hard))
 
 
 def numbered(prefix: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,43 +1,17 @@
-"""The demo's numbers and figures: pure functions of what the service answered."""
+"""The demo's figures and page: pure functions of what the service answered."""
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from attridex.client.workbench.statistics import auc
+from attridex.client.demo.findings import Detection
 
 mpl.use("Agg")
 INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
-
-
-@dataclass(frozen=True)
-class Detection:
-    """How well scores find flipped labels.
-
-    Attributes:
-        auc: area under the ROC curve; 0.5 is chance.
-        precision: share of flipped labels among the highest scores, as many as there are flipped ones.
-    """
-
-    auc: float
-    precision: float
-
-
-def detect(scores: Sequence[float], flipped: Sequence[bool]) -> Detection:
-    """AUC and precision of scores (higher = more suspicious) at finding flipped labels."""
-    count = sum(flipped)
-    order = sorted(range(len(scores)), key=lambda i: -scores[i])[:count]
-    return Detection(auc(list(scores), list(flipped)), sum(flipped[i] for i in order) / count)
-
-
-def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean."""
-    return sum(values) / len(values)
 
 
 def figure(

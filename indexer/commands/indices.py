@@ -1,6 +1,7 @@
 """Commands that make and inspect an index: build, info, verify, versions, neurons, finetune."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from attridex.indexer.index.layout import Manifest
 
 
-def register(app: typer.Typer) -> None:
-    """Add the indexer's commands to an app."""
+def register(app: typer.Typer, info: Callable[..., None]) -> None:
+    """Add the indexer's commands to an app; `info` comes from who knows what an index can answer, too."""
     from attridex.indexer.commands.neurons import neurons
 
     for command in (build, info, verify, versions, neurons, finetune):
@@ -99,15 +100,15 @@ def lasting(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def info(index: IndexPath, as_json: Json = False) -> None:
-    """What an index holds and how it was made."""
+def show_info(index: Path, as_json: bool, more: Callable[["Manifest"], dict[str, Any]]) -> None:
+    """Show what an index holds and how it was made; `more` gives further facts of its manifest."""
     from rich.console import Console
     from rich.table import Table
 
     from attridex.indexer.index.layout import read_current, read_manifest
 
     manifest = read_manifest(index, read_current(index))
-    facts = {**summary(manifest), "bytes": size_of(index)}
+    facts = {**summary(manifest), "bytes": size_of(index), **more(manifest)}
     if as_json:
         emit({**facts, "manifest": manifest.model_dump(mode="json")})
         return

@@ -154,6 +154,8 @@ class Scoring:
         return {**{name: value for name, value in named.items() if value not in (None, "")}, **self.settings}
 
 
+METHODS = ("grad-dot", "grad-cos", "influence", "lissa", "tracin", "trak", "rep-sim", "bm25", "random")
+"""Methods of instance attribution that attridex brings; `GetIndex` tells those of others too."""
 NAMED_SETTINGS = ("curvature", "damping", "lissa_scale", "lissa_depth", "seed")
 """Settings that have a field of their own on the wire."""
 

@@ -1,4 +1,4 @@
-"""The command `attridex bench`."""
+"""attridex bench: the benchmarks, which are imported when it runs."""
 
 import json
 import os
@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from attridex.client.benchmarks.measure import Figure
 
 Benchmark = Callable[[int], "Iterator[Figure]"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(bench)
 
 
 def benchmarks() -> dict[str, Benchmark]:
@@ -56,16 +51,21 @@ def bench(
         with console.status(f"Measuring {each}"):
             for figure in known[each](repeats):
                 found.append(figure)
-                sys.stdout.write(f"{json.dumps(figure.row()) if as_json else line(figure)}\n")
+                sys.stdout.write(f"{json.dumps(figure.row()) if as_json else shown_figure(figure)}\n")
                 sys.stdout.flush()
     if missed := [figure.name for figure in found if not figure.meets]:
         raise AttridexError(f"{len(missed)} of {len(found)} targets missed: {', '.join(missed)}")
 
 
-def line(figure: "Figure") -> str:
+def shown_figure(figure: "Figure") -> str:
     """A figure for people."""
     bound = "at most" if figure.most else "at least"
     return (
         f"{'ok  ' if figure.meets else 'MISS'} {figure.name}: {figure.median:.3g} {figure.unit} "
         f"({figure.least:.3g} to {figure.greatest:.3g}; {bound} {figure.target:g}; floor: {figure.floor})"
     )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to an app."""
+    app.command()(bench)

@@ -1,0 +1,30 @@
+"""attridex info: what an index holds, how it was made, and by which methods it can answer."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from attridex.v1.answers import Method
+
+IndexPath = Annotated[Path, typer.Argument(help="Index directory.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
+
+
+def info(index: IndexPath, as_json: Json = False) -> None:
+    """What an index holds and how it was made."""
+    from attridex.indexer.commands.indices import show_info
+    from attridex.service.methods.registry import describe
+
+    def methods(manifest: Any) -> dict[str, Any]:
+        found = describe(manifest)
+        return {"methods": list(map(asdict, found)) if as_json else [in_short(each) for each in found if not each.missing]}
+
+    show_info(index, as_json, methods)
+
+
+def in_short(method: Method) -> str:
+    """A method with its settings, for people."""
+    settings = ", ".join(setting.name for setting in method.settings)
+    return f"{method.name} ({settings})" if settings else method.name

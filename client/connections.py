@@ -1,0 +1,152 @@
+"""Connections that calls go through: to a server, blocking or with asyncio, or to an index in this process."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+
+from attridex.client.channel import Attempts, Options, Tls, channel_options
+from attridex.client.errors import ClientError, from_failure
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1 import attribution_pb2_grpc as stubs
+from attridex.v1.answers import Answer
+from attridex.v1.requests import Request
+from attridex.v1.rpcs import RPCS, STREAMED
+
+
+class Endpoint:
+    """Whom a client asks: a target and one of its indices."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        index: str = "",
+        timeout: float = 60.0,
+        tls: Tls | None = None,
+        max_message_mb: int = 256,
+        retries: int = 3,
+    ) -> None:
+        """Connect lazily to `target` (HOST:PORT).
+
+        Args:
+            target: the server's address.
+            index: name of the index; may be empty where the server has one.
+            timeout: seconds a call may take, retries included.
+            tls: certificates; None connects in the clear.
+            max_message_mb: limit on a message, either way.
+            retries: how often a call is made again after the server was away or overloaded.
+        """
+        self._channel: Any = self._connect(target, tls.credentials() if tls else None, channel_options(max_message_mb))
+        self._stub: Any = stubs.AttributionServiceStub(self._channel)
+        self._target, self._index, self._timeout, self._retries = target, index, timeout, retries
+
+    @staticmethod
+    def _connect(target: str, credentials: grpc.ChannelCredentials | None, options: Options) -> Any:
+        raise NotImplementedError
+
+    def _attempts(self) -> Attempts:
+        return Attempts(self._timeout, self._retries, self._target)
+
+
+class Connection(Endpoint):
+    """A server, or an index in this process."""
+
+    @staticmethod
+    def _connect(target: str, credentials: grpc.ChannelCredentials | None, options: Options) -> grpc.Channel:
+        return grpc.secure_channel(target, credentials, options) if credentials else grpc.insecure_channel(target, options)
+
+    @classmethod
+    def local(cls, index: str | Path, *, model: bool = True, verify: bool = True, timeout: float = 3600.0) -> Self:
+        """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
+
+        Args:
+            index: the index directory.
+            model: whether to load the model; without it only look-ups by instance id, vector and neurons are answered.
+            verify: whether to check every file first.
+            timeout: seconds a call may take.
+        """
+        from attridex.service.edge.inprocess import InProcessStub
+
+        client = cls.__new__(cls)
+        client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify)
+        client._target, client._index, client._timeout, client._retries = str(index), "", timeout, 0
+        return client
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        self.close()
+
+    def _call(self, method: str, message: Any) -> Any:
+        attempts = self._attempts()
+        while True:
+            try:
+                return getattr(self._stub, method)(message, timeout=attempts.left())
+            except grpc.RpcError as error:
+                time.sleep(attempts.pause(error))
+
+
+class AsyncConnection(Endpoint):
+    """A server, asked with asyncio."""
+
+    @staticmethod
+    def _connect(target: str, credentials: grpc.ChannelCredentials | None, options: Options) -> grpc.aio.Channel:
+        if credentials:
+            return grpc.aio.secure_channel(target, credentials, options)
+        return grpc.aio.insecure_channel(target, options)
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._channel.close(None)
+
+    async def __aenter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        await self.close()
+
+    async def _call(self, method: str, message: Any) -> Any:
+        attempts = self._attempts()
+        while True:
+            try:
+                return await getattr(self._stub, method)(message, timeout=attempts.left())
+            except grpc.RpcError as error:
+                await asyncio.sleep(attempts.pause(error))
+
+
+def addressed(request: Any, index: str) -> Any:
+    """A request to the index that it names, or else to this one."""
+    return request if request.index else replace(request, index=index)
+
+
+def stream_message(sequence: int, request: Request, index: str) -> pb.AttributeStreamRequest:
+    """One request of a stream."""
+    rpc = RPCS[type(request)]
+    fields: dict[str, Any] = {rpc.field: rpc.encode(addressed(request, index))}
+    return pb.AttributeStreamRequest(sequence=sequence, **fields)
+
+
+def stream_answer(response: pb.AttributeStreamResponse) -> Answer | ClientError:
+    """The answer, or the error, of one request of a stream."""
+    kind = response.WhichOneof("response")
+    if kind == "error":
+        return from_failure(response.error.code, response.error.reason, response.error.message)
+    if kind is None:
+        return ClientError("the server sent an empty response; is it of another version?")
+    answer: Answer = STREAMED[kind].decode_answer(getattr(response, kind), ())
+    return answer
