@@ -1,7 +1,7 @@
 """A study as a section of the page: its words, and the figures, tables and notes of its result."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from attridex.client.figures.palette import Palette
@@ -25,7 +25,7 @@ class Section:
     study: Study[Any]
     done: bool = False
     sizes: str = ""
-    contents: Contents = Contents()
+    contents: Contents = field(default_factory=Contents)
     notes: tuple[str, ...] = ()
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.tables import Axis, Row, matrix, pivot
+from attridex.client.figures.tables import Axis, Row, matrix, pick, pivot
 from attridex.client.studies.base import Contents, Study
 from attridex.client.workbench.context import Context, Line, Record
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, answered, method_name
@@ -63,7 +63,7 @@ def run_agreement(context: Context, config: Config) -> Findings:
 def summary(rows: Sequence[Row], methods: Sequence[str], seed: int) -> list[Row]:
     """Mean rho of each pair of methods."""
     return [
-        {"a": a, "b": b, **mean_interval([row["rho"] for row in rows if (row["a"], row["b"]) == (a, b)], seed).columns()}
+        {"a": a, "b": b, **mean_interval([row["rho"] for row in pick(rows, a=a, b=b)], seed).columns()}
         for a, b in combinations(methods, 2)
     ]
 
@@ -100,14 +100,13 @@ def compared(exact: Hits, near: Hits) -> Row:
 
 def approximate_summary(rows: Sequence[Row], seed: int) -> list[Row]:
     """Means over queries for each method and structure."""
-    return [
-        {
-            "method": method, "structure": structure, "measure": measure,
-            **mean_interval([row[measure] for row in rows if (row["method"], row["structure"]) == (method, structure)], seed).columns(),
-        }
-        for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in rows)
-        for measure in ("recall", "lost")
-    ]  # fmt: skip
+    table: list[Row] = []
+    for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in rows):
+        own = pick(rows, method=method, structure=structure)
+        for measure in ("recall", "lost"):
+            figures = mean_interval([row[measure] for row in own], seed).columns()
+            table.append({"method": method, "structure": structure, "measure": measure, **figures})
+    return table
 
 
 def best_hits(context: Context, method: str, structure: str | None, k: int) -> dict[str, Hits]:

@@ -168,9 +168,7 @@ def corpus_row(base: Sequence[Mapping[str, float]], marker: str, seed: int) -> R
     }  # fmt: skip
 
 
-def retrieved(
-    context: Context, config: Config, method: StudyMethod, wrong: Sequence[Asked]
-) -> Mapping[str, Mapping[str, float]]:
+def retrieved(context: Context, config: Config, method: StudyMethod, wrong: Sequence[Asked]) -> Mapping[str, Mapping[str, float]]:
     """Mean markers of the k instances behind each wrong answer."""
     k, fields = min(config.k, context.index.instances), needed_fields(config)
 

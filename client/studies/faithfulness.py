@@ -26,9 +26,16 @@ from attridex.v1.requests import MODES, Intervention, Mode, Neuron, PredictReque
 class Config:
     """Settings."""
 
-    sizes: Annotated[
-        tuple[int, ...], "how many neurons are suppressed or kept; 0 is always among them"
-    ] = (0, 1, 2, 5, 10, 20, 50, 100)
+    sizes: Annotated[tuple[int, ...], "how many neurons are suppressed or kept; 0 is always among them"] = (
+        0,
+        1,
+        2,
+        5,
+        10,
+        20,
+        50,
+        100,
+    )
     draws: Annotated[int, "sets of random neurons"] = 3
 
 
@@ -124,9 +131,7 @@ def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[Ne
         yield NeuronSet(RANDOM, [Neuron(*divmod(one, units)) for one in drawn], draw)
 
 
-def predictions(
-    context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str
-) -> list[Edited]:
+def predictions(context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str) -> list[Edited]:
     """Every query under every edit."""
     edits = {query: edits_of(found, sizes) for query, found in sets.items()}
 
@@ -174,7 +179,7 @@ def summary(found: Sequence[Edited], seed: int) -> list[Row]:
     groups: dict[tuple[str, Mode, int], dict[str, list[Edited]]] = defaultdict(lambda: defaultdict(list))
     for each in found:
         groups[each.method, each.mode, each.r][each.query].append(each)
-    table = []
+    table: list[Row] = []
     for (method, mode, r), queries in groups.items():
         used = [each.used for draws in queries.values() for each in draws]
         for measure in ("unchanged", "drop"):

@@ -28,10 +28,10 @@ def section(result: StudyResult, palette: Palette) -> Contents:
     rows = result.rows("faithfulness")
     drawn = picture(
         "faithfulness", curves(rows, palette.adding({RANDOM: REFERENCE})),
-        "Four line charts against the number of neurons r: share of predictions unchanged and drop of probability, for suppressing "
-        "and for keeping the top r neurons of each method.",
-        "Top: share of predictions that the edit leaves unchanged. Bottom: by how much the predicted label\u2019s probability falls. "
-        "The diamond at r = 0 is the edit alone. Bands are 95 % bootstrap intervals over queries.",
+        "Four line charts against the number of neurons r: share of predictions unchanged and drop of probability, for "
+        "suppressing and for keeping the top r neurons of each method.",
+        "Top: share of predictions that the edit leaves unchanged. Bottom: by how much the predicted label\u2019s probability "
+        "falls. The diamond at r = 0 is the edit alone. Bands are 95 % bootstrap intervals over queries.",
     )  # fmt: skip
     methods = tuple(method for method in distinct(rows, "method") if method != ANY)
     # What r = 0 does is the same for every method.

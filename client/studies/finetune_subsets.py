@@ -46,9 +46,7 @@ class Config:
     fractions: Annotated[tuple[float, ...], "of the pool, from either end of the ranking"] = (0.1, 0.3, 0.5, 0.7, 0.9)
     seeds: Annotated[int, "random subsets of each size"] = 3
     pool: Annotated[int, "training instances that are ranked and trained on, drawn by the seed; 0 takes all"] = 0
-    tests: Annotated[
-        str, "file of test instances, beside the settings file; the training's first test file where empty"
-    ] = ""
+    tests: Annotated[str, "file of test instances, beside the settings file; the training's first test file where empty"] = ""
     count: Annotated[int, "test instances, drawn by the seed; 0 takes all"] = 500
 
 

@@ -82,8 +82,9 @@ def measure(context: Context, client: Client, config: Config, column: str, facts
         {"id": each.id, "wrong": bool(wrong[at]), **{name: float(values[at]) for name, values in signals.items()}}
         for at, each in enumerate(instances)
     ]
+    table = [row for name, values in signals.items() for row in signal_rows(name, np.array(values), wrong, context.seed)]
     return Findings(
-        tables={MARK: [row for name, values in signals.items() for row in signal_rows(name, np.array(values), wrong, context.seed)]},
+        tables={MARK: table},
         rows={"instances": rows},
         facts={"instances": len(instances), "wrong": int(wrong.sum()), **facts},
         notes=["precision is the share of wrong labels among the highest scores, as many as there are wrong ones"],
@@ -142,7 +143,9 @@ def flipped_index(context: Context, config: Config) -> Path:
 
     trained = configuration(context)
     if trained.model.task == "causal-lm":
-        raise NotPossibleError(f"[mislabel]: a causal language model has no labels to flip; name a column that tells wrong targets")
+        raise NotPossibleError(
+            "[mislabel]: a causal language model has no labels to flip; name a column that tells wrong targets"
+        )
     trainer = retraining(context, trained)
     ids = sorted(trainer.instances)
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]

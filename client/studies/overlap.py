@@ -98,7 +98,7 @@ def first(lists: Lists) -> Lists:
 
 def unique(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """How many different ones stand in a method's lists over all queries, and as a share of all places."""
-    table = []
+    table: list[Row] = []
     for method, found in lists.items():
 
         def share(chosen: Any, found: Mapping[str, Sequence[Any]] = found) -> float:
@@ -121,7 +121,7 @@ def pairs(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
 
 def layers(lists: Lists, count: int) -> list[Row]:
     """Share of a method's neurons that lie in each layer."""
-    table = []
+    table: list[Row] = []
     for method, queries in lists.items():
         held = Counter(layer for neurons in queries.values() for layer, _ in neurons)
         total = max(1, sum(held.values()))

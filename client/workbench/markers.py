@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-NEGATIONS = frozenset(
-    "no not never none nobody nothing nowhere neither nor cannot without n't dont doesnt didnt isnt arent wasnt werent wont cant "
-    "couldnt shouldnt wouldnt hasnt havent hadnt".split()
-)
+NEGATIONS = frozenset({
+    "no", "not", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "cannot", "without", "n't", "dont",
+    "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "wont", "cant", "couldnt", "shouldnt", "wouldnt", "hasnt",
+    "havent", "hadnt",
+})  # fmt: skip
 
 
 def words(text: str) -> list[str]:
@@ -42,9 +43,7 @@ class Marker(NamedTuple):
 
 MARKERS: Mapping[str, Marker] = {
     "word overlap": Marker(overlap, "the share of the second text\u2019s words that the first has"),
-    "subsequence": Marker(
-        subsequence, "whether the second text\u2019s words stand in the first one after another without a gap"
-    ),
+    "subsequence": Marker(subsequence, "whether the second text\u2019s words stand in the first one after another without a gap"),
     "negation": Marker(negation, "whether the second text has one"),
 }
 

@@ -165,8 +165,10 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def parsed_result(directory: Path, content: Mapping[str, Any]) -> StudyResult:
     """A result as a file holds it; what an older one lacks is empty."""
-    name = directory.name
-    empty = {"study": name, "title": name, "limit": None, "queries": "", "versions": {}, "times": {}, "directory": directory}
+    empty: dict[str, Any] = {
+        "study": directory.name, "title": directory.name, "limit": None, "queries": "", "versions": {}, "times": {},
+        "directory": directory,
+    }  # fmt: skip
     known = {each.name for each in fields(StudyResult)}
     index = {each.name: content["index"].get(each.name) for each in fields(StudiedIndex)}
     return StudyResult(**{

@@ -19,7 +19,8 @@ class Common:
 
     queries: Annotated[int, "how many are drawn from the query file by the seed; 0 takes all"] = 200
     methods: Annotated[
-        tuple[str, ...], "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers"
+        tuple[str, ...],
+        "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers",
     ] = ()
     label: Annotated[Literal["predicted", "gold"], "whose loss a query's gradient is of"] = "predicted"
     same: Annotated[

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from attridex.client import Client, Query, errors
-from attridex.indexer.ranks import spearman
 from attridex.indexer.index.layout import read_current, read_manifest
+from attridex.indexer.ranks import spearman
 from tests.conftest import SHOWN, records
 
 FAST = "activation-gradient"
