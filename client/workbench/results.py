@@ -181,7 +181,8 @@ def parsed_result(directory: Path, content: Mapping[str, Any]) -> StudyResult:
 
 def parsed_method(content: Mapping[str, Any]) -> Method:
     """A method's description as a file holds it."""
-    return Method(**{**content, "settings": tuple(Setting(**each) for each in content["settings"])})
+    settings = tuple(Setting(**{**each, "choices": tuple(each["choices"])}) for each in content["settings"])
+    return Method(**{**content, "settings": settings, "sources": tuple(content["sources"])})
 
 
 def write_findings(directory: Path, findings: Findings, result: StudyResult) -> None:
