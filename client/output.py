@@ -125,7 +125,7 @@ def show_result(console: Console, result: InstancesResult | NeuronsResult | Pred
     prediction = result.baseline if isinstance(result, PredictResult) else result.prediction
     said = (prediction.predicted or prediction.greedy) if prediction else ""
     predicted = f"  predicted [bold]{escape(said)}[/bold]" if said else ""
-    console.print(f"\n[bold]{result.query_id}[/bold]{predicted}")
+    console.print(f"\n[bold]{escape(result.query_id)}[/bold]{predicted}")
     if text:
         console.print(text, style="dim", markup=False, highlight=False)
     console.print(TABLES[type(result)](result))
@@ -138,19 +138,19 @@ def instance_table(result: InstancesResult) -> Table:
     table.add_column("score", no_wrap=True, overflow="ignore")
     table.add_column("instance", no_wrap=True, overflow="ignore")  # the id is what --instance asks for: never cut
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(escape(name), overflow="fold")
     for hit in result.hits:
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", hit.id, *(shown(hit.fields.get(name)) for name in names))
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", escape(hit.id), *(shown(hit.fields.get(name)) for name in names))
     if not result.hits:
         table.caption = "no instance"
     return table
 
 
 def shown(value: Any) -> str:
-    """A column's value in a table."""
+    """A column's value in a table; brackets in a text are no markup."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "" if value is None else str(value)
+    return "" if value is None else escape(str(value))
 
 
 def neuron_table(result: NeuronsResult) -> Table:
@@ -166,17 +166,17 @@ def neuron_table(result: NeuronsResult) -> Table:
 
 def predict_table(result: PredictResult) -> Table:
     """Probabilities of a query."""
-    labels = list(result.baseline.probabilities)
+    labels = map(escape, result.baseline.probabilities)
     table = Table("", "neurons", "predicted", *labels, box=None, pad_edge=False)
     table.add_row(
         "baseline",
         "",
-        result.baseline.predicted or result.baseline.greedy,
+        escape(result.baseline.predicted or result.baseline.greedy),
         *(f"{p:.3f}" for p in result.baseline.probabilities.values()),
     )
     for each in result.interventions:
         values = (f"{p:.3f}" for p in each.probabilities.values())
-        table.add_row(each.name, str(len(each.neurons)), each.predicted or each.greedy, *values)
+        table.add_row(escape(each.name), str(len(each.neurons)), escape(each.predicted or each.greedy), *values)
     return table
 
 

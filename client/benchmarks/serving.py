@@ -95,13 +95,13 @@ def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
 @contextmanager
 def echo(size: int) -> Iterator[Callable[[], object]]:
     """A call to an echo server in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-c", ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        port = int(process.stdout.readline()) if process.stdout else 0
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary("/echo/Echo", bytes, bytes)
-            payload = b"x" * size
-            yield lambda: call(payload)
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-c", ECHO]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline()) if process.stdout else 0
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                call = channel.unary_unary("/echo/Echo", bytes, bytes)
+                payload = b"x" * size
+                yield lambda: call(payload)
+        finally:
+            process.terminate()

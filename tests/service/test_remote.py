@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 from attridex.client import AsyncClient, Client, Intervention, Query, errors
-from attridex.client.models import Timings
 from attridex.v1 import admin_pb2, admin_pb2_grpc
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.answers import InstancesAnswer, Timings
+from attridex.v1.requests import AttributeInstancesRequest
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 RECORD = {"id": "q", "premise": "the dog ran", "hypothesis": "some cat slept", "label": 1}
@@ -188,20 +189,21 @@ def test_a_filter_that_lets_nothing_through_gives_no_hits(local: Client) -> None
 
 
 def test_a_stream_answers_all_and_goes_on_after_a_failure(remote: Client) -> None:
-    def requests() -> Any:
-        for number in range(40):
-            query = Query.instance("nobody" if number == 7 else f"t{number % 30}")
-            yield pb.AttributeStreamRequest(
-                sequence=number, attribute_instances=pb.AttributeInstancesRequest(queries=[query.message], k=1)
-            )
-        yield pb.AttributeStreamRequest(sequence=40)
+    def asked(number: int) -> AttributeInstancesRequest:
+        return AttributeInstancesRequest((Query.instance("nobody" if number == 7 else f"t{number % 30}"),), k=1)
 
-    found = dict(remote.stream(requests()))
-    assert sorted(found) == list(range(41))
+    found = dict(remote.stream((number, asked(number)) for number in range(40)))
+    assert sorted(found) == list(range(40))
     assert isinstance(found[7], errors.NotFoundError)
-    assert isinstance(found[40], errors.InvalidArgumentError)
-    assert found[3] is not None
+    assert isinstance(found[3], InstancesAnswer)
     assert found[3].results[0].query_id == "t3"
+
+
+def test_an_empty_request_of_a_stream_fails_alone(server: Any) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        stub: Any = rpc.AttributionServiceStub(channel)
+        (response,) = stub.AttributeStream(iter([pb.AttributeStreamRequest(sequence=40)]))
+    assert (response.sequence, response.error.reason) == (40, "INVALID_ARGUMENT")
 
 
 def test_many_callers_at_once_get_their_own_answers(remote: Client) -> None:

@@ -254,7 +254,7 @@ Answer = InstancesAnswer | NeuronsAnswer | PredictAnswer
 """What a stream carries back."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Instance:
     """A training instance with the asked columns; `hidden` is the state that the head reads [h], where asked for."""
 

@@ -1,0 +1,62 @@
+"""The command: what it is composed of, and how it ends."""
+
+from typing import Any
+
+import pytest
+
+from attridex.client.commands import app
+from attridex.client.errors import MissingPackageError, UsageError
+
+COMMANDS = ["demo", "build", "info", "verify", "versions", "neurons", "finetune", "serve", "predict", "study", "report", "bench"]
+
+
+def named() -> list[str]:
+    made = app.make_app()
+    return [str(command.name or getattr(command.callback, "__name__", "")) for command in made.registered_commands]
+
+
+def test_commands_stand_in_the_order_of_the_way_of_the_data() -> None:
+    assert named() == COMMANDS
+    assert [group.name for group in app.make_app().registered_groups] == ["query"]
+
+
+def test_what_needs_local_packages_is_a_command() -> None:
+    assert set(app.LOCAL) <= set(COMMANDS)
+
+
+def end(monkeypatch: pytest.MonkeyPatch, error: BaseException, *arguments: str) -> int:
+    def fail() -> Any:
+        raise error
+
+    monkeypatch.setattr(app, "make_app", fail)
+    with pytest.raises(SystemExit) as ended:
+        app.main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UsageError("wrong"), 2, "error: wrong\n"),
+        (MissingPackageError("absent"), 1, "error: absent\n"),
+        (ModuleNotFoundError("no", name="torch"), 1, "error: this needs 'torch': pip install 'attridex[indexer]'\n"),
+        (KeyboardInterrupt(), 130, "stopped; run the same command again to go on\n"),
+        (BrokenPipeError(), 1, ""),
+    ],
+)
+def test_errors_are_one_line_and_a_code(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert end(monkeypatch, error) == code
+    assert capsys.readouterr().err == said
+
+
+def test_a_fault_of_its_own_and_debug_show_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        end(monkeypatch, ZeroDivisionError())
+    with pytest.raises(UsageError):
+        end(monkeypatch, UsageError("wrong"), "--debug")
+
+
+def test_the_version_is_that_of_the_package(attridex: Any) -> None:
+    assert attridex("--version").out.startswith("attridex 0.")

@@ -1,0 +1,27 @@
+"""`attridex info` names the methods that an index answers by, others' ones too."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attridex.client.commands.info import in_short
+from attridex.v1.answers import Method, Setting
+
+
+def test_a_method_is_shown_with_its_settings() -> None:
+    assert in_short(Method("bm25", "words", "s", "f")) == "bm25"
+    settings = (Setting("curvature", "which", "text"), Setting("damping", "how much", "number"))
+    assert in_short(Method("influence", "gradients", "s", "f", settings)) == "influence (curvature, damping)"
+
+
+def test_methods_are_a_fact_of_an_index(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    assert attridex("build", project(gradients={"curvature": ["fisher"]}), "--out", index).code == 0
+    (facts,) = attridex("info", index, "--json").lines
+    methods = {method["name"]: method for method in facts["methods"]}
+    assert methods["grad-dot"]["missing"] == ""
+    assert methods["tracin"]["missing"]
+    assert {"version", "curvatures", "bytes", "manifest"} <= facts.keys()
+    shown = " ".join(attridex("info", index).out.split())
+    assert "grad-dot" in shown
+    assert "tracin" not in shown

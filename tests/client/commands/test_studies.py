@@ -1,0 +1,29 @@
+"""Results of studies on the terminal."""
+
+from typing import Any
+
+import pytest
+
+from attridex.client.commands.studies import cell, figure, show_tables
+
+
+def test_a_mean_stands_with_its_interval() -> None:
+    assert figure({"mean": None, "low": None, "high": None}) == "none"
+    assert figure({"mean": 0.12345, "low": None}) == "0.123"
+    assert figure({"mean": 0.5, "low": 0.25, "high": 0.75}) == "0.5 (0.25 to 0.75)"
+    assert [cell(value) for value in (0.12345, 3, "x")] == ["0.123", "3", "x"]
+
+
+def test_tables_and_notes_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"method": "grad-dot", "mean": 0.5, "low": 0.25, "high": 0.75, "n": 4}]
+    result: dict[str, Any] = {"title": "Overlap", "tables": {"top_k": rows, "none": []}, "notes": ["a note"]}
+    show_tables(result)
+    shown = capsys.readouterr().out
+    assert [part for part in ("Overlap", "top k", "grad-dot", "0.5 (0.25 to 0.75)", "a note") if part not in shown] == []
+    assert "low" not in shown
+
+
+def test_an_unknown_study_is_refused_before_any_work(attridex: Any) -> None:
+    ran = attridex("study", "lies", "--queries", "none.jsonl", "--out", "out")
+    assert ran.code == 2
+    assert "unknown study 'lies'; known: evidence" in ran.err

@@ -1,0 +1,51 @@
+"""What is tried again, how long, and with which limits."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from attridex.client.channel import Attempts, Tls, channel_options, worth_retrying
+from attridex.client.errors import ResourceExhaustedError, UnavailableError, UsageError
+from tests.client.test_errors import Failed
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+def test_only_a_server_that_is_away_or_overloaded_is_asked_again(code: grpc.StatusCode) -> None:
+    again = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert worth_retrying(Failed(code)) == (code in again)
+
+
+def test_a_message_over_its_limit_is_not_sent_again() -> None:
+    class TooLarge(Failed):
+        """Over the limit."""
+
+        def details(self) -> str:
+            """As gRPC says it."""
+            return "Received message larger than max (8 vs. 4)"
+
+    with pytest.raises(ResourceExhaustedError):
+        Attempts(60, 3, "here").pause(TooLarge(grpc.StatusCode.RESOURCE_EXHAUSTED))
+
+
+def test_tries_end_with_their_number_or_their_time() -> None:
+    away: Any = Failed(grpc.StatusCode.UNAVAILABLE)
+    attempts = Attempts(60, 2, "here")
+    first, second = attempts.pause(away), attempts.pause(away)
+    assert 0.05 <= first <= 0.15
+    assert 0.1 <= second <= 0.3
+    for exhausted in (attempts, Attempts(0.01, 9, "here")):
+        with pytest.raises(UnavailableError, match="no attridex server answers at here"):
+            exhausted.pause(away)
+
+
+def test_limits_hold_both_ways() -> None:
+    assert dict(channel_options(3)) == {
+        "grpc.max_receive_message_length": 3 << 20, "grpc.max_send_message_length": 3 << 20, "grpc.enable_retries": 0,
+    }  # fmt: skip
+
+
+def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"TLS: .*ca\.pem: No such file"):
+        Tls(ca=tmp_path / "ca.pem").credentials()
