@@ -25,17 +25,17 @@ class Meant(NamedTuple):
     scale: str
 
 
-def facts(results: Results) -> Facts:
+def run_facts(results: Results) -> Facts:
     """The head of the page: names and values."""
     run = next(iter(results.values()))
     index = run.index
     found: Facts = [
         ("Model", f"{index.model} ({index.layers} layers, {number(index.units)} FFN units each)"),
-        ("Task", f"{index.task.replace('-', ' ')}{labels(index.labels or [])}"),
+        ("Task", f"{index.task.replace('-', ' ')}{label_words(index.labels or [])}"),
         ("Index", f"version {index.version}, {count(index.instances, 'training instance')}"),
-        ("Gradients", gradients(index.gradients or {})),
-        ("Neurons", neurons(index)),
-        ("Queries", queries(results)),
+        ("Gradients", gradient_words(index.gradients or {})),
+        ("Neurons", neuron_words(index)),
+        ("Queries", query_words(results)),
         ("Seed", str(run.seed)),
     ]
     if run.limit:
@@ -43,12 +43,12 @@ def facts(results: Results) -> Facts:
     return [(name, value) for name, value in found if value]
 
 
-def labels(names: Sequence[str]) -> str:
+def label_words(names: Sequence[str]) -> str:
     """The labels, where there are few."""
     return f": {', '.join(names)}" if 0 < len(names) <= 10 else ""
 
 
-def gradients(settings: Mapping[str, Any]) -> str:
+def gradient_words(settings: Mapping[str, Any]) -> str:
     """What stands in the index for a gradient."""
     if not settings:
         return ""
@@ -61,7 +61,7 @@ def gradients(settings: Mapping[str, Any]) -> str:
     ) if part)  # fmt: skip
 
 
-def neurons(index: StudiedIndex) -> str:
+def neuron_words(index: StudiedIndex) -> str:
     """Where and how neurons are scored."""
     settings = index.neurons or {}
     if not settings or settings.get("enabled") is False:
@@ -70,7 +70,7 @@ def neurons(index: StudiedIndex) -> str:
     return f"site {SITES.get(site, site)}; integrated gradients, rule {settings.get('rule')}, {settings.get('steps')} points"
 
 
-def queries(results: Results) -> str:
+def query_words(results: Results) -> str:
     """How many, and whose loss their gradients are of."""
     common = next(iter(results.values())).common
     asked = [results[study.name].facts["queries"] for study in on_page() if study.every_query and study.name in results]
@@ -79,26 +79,26 @@ def queries(results: Results) -> str:
     return f"{size}; gradients of the {common.get('label', 'predicted')} label\u2019s loss"
 
 
-def methods(results: Results) -> list[Meant]:
+def described_methods(results: Results) -> list[Meant]:
     """Sign and scale of every method that a study describes, each once; IA-Neurons behind the others."""
     described = {name: words for result in results.values() for name, words in result.methods.items()}
     order = sorted(described, key=lambda name: StudyMethod.parse(name).kind is Kind.IA_NEURONS)
     return [Meant(name, described[name].sign, described[name].scale) for name in order]
 
 
-def again(results: Results) -> list[tuple[str, Facts]]:
+def run_again(results: Results) -> list[tuple[str, Facts]]:
     """Settings, fingerprints and versions, as tables of name and value."""
     run = next(iter(results.values()))
     marks = [("model", run.index.model_hash), ("corpus", run.index.corpus), ("queries", run.queries)]
     found = [
         ("Fingerprints", [(name, str(value)) for name, value in marks if value]),
-        ("Settings shared by all studies", pairs(run.common)),
+        ("Settings shared by all studies", setting_pairs(run.common)),
     ]
-    found += [(f"Settings of {name}", pairs(result.config)) for name, result in results.items()]
+    found += [(f"Settings of {name}", setting_pairs(result.config)) for name, result in results.items()]
     versions: Mapping[str, Any] = next((result.versions for result in results.values() if result.versions), {})
-    return [*found, ("Versions", pairs(versions))]
+    return [*found, ("Versions", setting_pairs(versions))]
 
 
-def pairs(content: Mapping[str, Any]) -> Facts:
+def setting_pairs(content: Mapping[str, Any]) -> Facts:
     """A table of settings as text."""
     return [(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for key, value in content.items()]

@@ -67,8 +67,8 @@ def render(results: Results) -> tuple[str, list[Drawn]]:
     figures = [Drawn(picture, picture.svg()) for each in sections for picture in each.contents.pictures]
     keys = [key for study in on_page() if study.name in results for key in study.key_numbers(results[study.name])]
     html = environment(palette).get_template("report.html").render(
-        facts=about.facts(results), methods=about.methods(results), again=about.again(results), keys=keys, sections=sections,
-        images={figure.picture.name: data_uri(figure.svg) for figure in figures}, index=run.index,
+        facts=about.run_facts(results), methods=about.described_methods(results), again=about.run_again(results), keys=keys,
+        sections=sections, images={figure.picture.name: data_uri(figure.svg) for figure in figures}, index=run.index,
     )  # fmt: skip
     return html, figures
 

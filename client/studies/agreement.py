@@ -24,7 +24,7 @@ SCANNED = ("grad-dot", "grad-cos")
 
 
 @dataclass(frozen=True)
-class Config:
+class AgreementSettings:
     """Settings."""
 
     k: Annotated[int, "hits that recall is of"] = 10
@@ -41,18 +41,18 @@ class Hits:
     scores: Sequence[float]
 
 
-def run_agreement(context: Context, config: Config) -> Findings:
+def run_agreement(context: Context, config: AgreementSettings) -> Findings:
     """Spearman's rho for each pair of methods, mean over queries; recall of each structure of the index."""
     methods = list(context.methods)
     if config.lissa and "lissa" in context.index.methods:
         methods.append(StudyMethod("lissa", context.index.curvatures[0]))
     found = {method.name: all_scores(context, method, context.label) for method in methods}
-    rows = correlations(found, [query.id for query in context.queries])
-    tables, measured, notes = {"rank_correlation": summary(rows, list(found), context.seed)}, {"correlations": rows}, []
+    rows = rank_correlations(found, [query.id for query in context.queries])
+    tables, measured, notes = {"rank_correlation": correlation_table(rows, list(found), context.seed)}, {"correlations": rows}, []
     structures = context.index.manifest["config"]["index"]["approximate"]
     if structures:
         measured["recall"] = approximate_recall(context, structures, config.k)
-        tables["approximate"] = approximate_summary(measured["recall"], context.seed)
+        tables["approximate"] = approximate_table(measured["recall"], context.seed)
     else:
         notes.append("the index has no structure for approximate search (index.approximate): all its answers are exact")
     if NA_INSTANCES in (method for method, _ in answered(context.index)):
@@ -60,7 +60,7 @@ def run_agreement(context: Context, config: Config) -> Findings:
     return Findings(tables, measured, notes=notes, facts={"queries": len(context.queries)})
 
 
-def summary(rows: Sequence[Row], methods: Sequence[str], seed: int) -> list[Row]:
+def correlation_table(rows: Sequence[Row], methods: Sequence[str], seed: int) -> list[Row]:
     """Mean rho of each pair of methods."""
     return [
         {"a": a, "b": b, **mean_interval([row["rho"] for row in pick(rows, a=a, b=b)], seed).columns()}
@@ -68,7 +68,7 @@ def summary(rows: Sequence[Row], methods: Sequence[str], seed: int) -> list[Row]
     ]
 
 
-def correlations(found: Mapping[str, Scores], queries: list[str]) -> list[Row]:
+def rank_correlations(found: Mapping[str, Scores], queries: list[str]) -> list[Row]:
     """Spearman's rho of each pair of methods for each query; what is no hit of a method ranks below all its hits."""
     filled = {method: np.where(np.isnan(each), -np.inf, each) for method, each in found.items()}
     return [
@@ -88,17 +88,17 @@ def approximate_recall(context: Context, structures: Sequence[str], k: int) -> l
                 continue
             near = best_hits(context, method, structure, k)
             about = {"method": method, "structure": structure}
-            rows += [{"query": query, **about, **compared(exact[query], near[query])} for query in exact]
+            rows += [{"query": query, **about, **compared_hits(exact[query], near[query])} for query in exact]
     return rows
 
 
-def compared(exact: Hits, near: Hits) -> Row:
+def compared_hits(exact: Hits, near: Hits) -> Row:
     """Recall of approximate hits, and the share of the score that they lose."""
     whole = float(np.sum(exact.scores))
     return {"recall": shared(exact.ids, near.ids), "lost": (whole - float(np.sum(near.scores))) / (abs(whole) or 1.0)}
 
 
-def approximate_summary(rows: Sequence[Row], seed: int) -> list[Row]:
+def approximate_table(rows: Sequence[Row], seed: int) -> list[Row]:
     """Means over queries for each method and structure."""
     table: list[Row] = []
     for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in rows):
@@ -130,7 +130,7 @@ def hit_lines(answer: InstancesAnswer) -> Iterator[Line]:
         yield {"query": result.query_id, "ids": [hit.id for hit in result.hits], "scores": [hit.score for hit in result.hits]}
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def agreement_section(result: StudyResult, palette: Palette) -> Contents:
     """Rank correlations, and what approximate search finds of the exact hits."""
     from attridex.client.figures.drawing import picture
     from attridex.client.figures.heat import Heat, heat_maps
@@ -157,9 +157,9 @@ STUDY = Study(
     title="Agreement between methods",
     measured="Spearman\u2019s rank correlation between the scores that two methods give to all training instances, averaged over "
     "queries: 1 is the same order, 0 is no relation, \u22121 is the opposite order.",
-    settings=Config,
+    settings=AgreementSettings,
     run=run_agreement,
-    section=section,
+    section=agreement_section,
     order=40,
     every_query=True,
 )

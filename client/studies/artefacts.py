@@ -29,7 +29,7 @@ CORPUS = "whole corpus"
 
 
 @dataclass(frozen=True)
-class Config:
+class ArtefactsSettings:
     """Settings."""
 
     queries: Annotated[str, "file of queries, beside the settings file; the run's own queries where empty"] = ""
@@ -41,7 +41,7 @@ class Config:
     predicted: Annotated[str, "only wrong answers with this prediction, as `entailment`; all where empty"] = ""
 
 
-def run_artefacts(context: Context, config: Config) -> Findings:
+def run_artefacts(context: Context, config: ArtefactsSettings) -> Findings:
     """Wrong answers, the instances behind them by every method, and their markers beside the corpus's."""
     if bool(config.first) != bool(config.second):
         raise UsageError("[artefacts]: first and second go together: the text fields that are compared")
@@ -58,7 +58,7 @@ def run_artefacts(context: Context, config: Config) -> Findings:
     table = [corpus_row(base, marker, context.seed) for marker in marker_names(config)]
     rows: list[Row] = []
     for method in context.methods:
-        found = retrieved(context, config, method, wrong)
+        found = retrieved_markers(context, config, method, wrong)
         rows += [{"query": query, "method": method.name, **values} for query, values in found.items()]
         table += [
             {
@@ -70,12 +70,12 @@ def run_artefacts(context: Context, config: Config) -> Findings:
     return Findings(tables={"artefacts": table}, rows={"markers": rows}, facts={**facts, "looked_at": len(wrong), "k": config.k})
 
 
-def marker_names(config: Config) -> list[str]:
+def marker_names(config: ArtefactsSettings) -> list[str]:
     """Markers in the order of the tables."""
     return [*(MARKERS if config.first else []), *config.columns]
 
 
-def wrong_answers(context: Context, config: Config) -> tuple[list[Asked], tuple[Asked, ...]]:
+def wrong_answers(context: Context, config: ArtefactsSettings) -> tuple[list[Asked], tuple[Asked, ...]]:
     """Queries that the model gets wrong, drawn by the seed, and all that were asked."""
     queries: tuple[Asked, ...] = context.queries
     if config.queries:
@@ -123,13 +123,13 @@ def predicted_lines(answer: PredictAnswer) -> Iterator[Line]:
         }
 
 
-def needed_fields(config: Config) -> list[str]:
+def needed_fields(config: ArtefactsSettings) -> list[str]:
     """Columns that the markers need."""
     texts = [config.first, config.second] if config.first else []
     return list(dict.fromkeys([*texts, "label", *config.columns]))
 
 
-def markers_of(values: Mapping[str, Any], config: Config) -> dict[str, float]:
+def markers_of(values: Mapping[str, Any], config: ArtefactsSettings) -> dict[str, float]:
     """All markers of one training instance; a list of choices stands for the right one."""
     found = {}
     if config.first:
@@ -152,7 +152,7 @@ def column_value(value: Any, name: str) -> float:
     return float(value)
 
 
-def corpus_markers(context: Context, config: Config) -> list[dict[str, float]]:
+def corpus_markers(context: Context, config: ArtefactsSettings) -> list[dict[str, float]]:
     """Markers of every training instance."""
     return [markers_of(each.fields, config) for each in context.client.list_instances(fields=needed_fields(config))]
 
@@ -168,7 +168,9 @@ def corpus_row(base: Sequence[Mapping[str, float]], marker: str, seed: int) -> R
     }  # fmt: skip
 
 
-def retrieved(context: Context, config: Config, method: StudyMethod, wrong: Sequence[Asked]) -> Mapping[str, Mapping[str, float]]:
+def retrieved_markers(
+    context: Context, config: ArtefactsSettings, method: StudyMethod, wrong: Sequence[Asked]
+) -> Mapping[str, Mapping[str, float]]:
     """Mean markers of the k instances behind each wrong answer."""
     k, fields = min(config.k, context.index.instances), needed_fields(config)
 
@@ -190,7 +192,7 @@ def retrieved(context: Context, config: Config, method: StudyMethod, wrong: Sequ
     return {line["query"]: line["markers"] for line in found}
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def artefacts_section(result: StudyResult, palette: Palette) -> Contents:
     """Markers against base rates: a panel for each marker, a dot with its interval for each method."""
     from attridex.client.figures.bars import Panel, dot_panels
     from attridex.client.figures.drawing import picture
@@ -223,7 +225,7 @@ def marker_notes(result: StudyResult) -> Iterator[str]:
             yield f"{name[:1].upper()}{name[1:]}: {MARKERS[name].meaning}."
 
 
-def key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+def artefacts_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
     """The first marker: the best methods against the base rate."""
     rows = measured_rows(result, "artefacts")
     own = pick(rows, marker=rows[0]["marker"]) if rows else []
@@ -241,11 +243,11 @@ STUDY = Study(
     "that could have misled it? The mean of each marker among a method\u2019s top instances is set against the "
     "base rate in the whole corpus: the further from the dotted line, the more the method exposes the pattern.",
     published="neuron attribution is better at exposing artefacts.",
-    settings=Config,
+    settings=ArtefactsSettings,
     run=run_artefacts,
-    section=section,
+    section=artefacts_section,
     notes=marker_notes,
-    key_numbers=key_numbers,
+    key_numbers=artefacts_key_numbers,
     facts={"looked_at": lambda n: f"{number(n)} looked at"},
     order=50,
 )

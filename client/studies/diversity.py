@@ -31,7 +31,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True)
-class Config:
+class DiversitySettings:
     """Settings."""
 
     share: Annotated[float, "of all training instances, how many count as the most influential"] = 0.1
@@ -69,17 +69,17 @@ class Described:
         }
 
 
-def run_diversity(context: Context, config: Config) -> Findings:
+def run_diversity(context: Context, config: DiversitySettings) -> Findings:
     """The top share by every method beside random sets of the same size."""
-    instances = tuple(listed(context))
-    described = describe(context, instances)
+    instances = tuple(listed_instances(context))
+    described = described_instances(context, instances)
     size = max(2, round(config.share * len(instances)))
     table: list[Row] = []
     top: list[Row] = []
     rows = np.array([instance.row for instance in instances], np.int64)
     for method in context.methods:
         ranks = rank_sums(context, method, rows)
-        table += measured(described, ranks, size, context.seed, method.name)
+        table += measured_top(described, ranks, size, context.seed, method.name)
         top += [{"method": method.name, "rank": at, "id": instances[i].id} for at, i in enumerate(order(ranks)[:size], 1)]
     table += random_sets(described, size, config.draws, context.seed)
     return Findings(
@@ -92,13 +92,13 @@ def run_diversity(context: Context, config: Config) -> Findings:
     )  # fmt: skip
 
 
-def listed(context: Context) -> Iterator[Instance]:
+def listed_instances(context: Context) -> Iterator[Instance]:
     """All instances with their texts, losses and lengths."""
     texts = list(context.index.manifest["corpus"]["text_fields"])
     return context.client.list_instances(fields=[*texts, "loss", "tokens"])
 
 
-def describe(context: Context, instances: Sequence[Instance]) -> Described:
+def described_instances(context: Context, instances: Sequence[Instance]) -> Described:
     """Gather what the measures need, a page at a time."""
     texts = list(context.index.manifest["corpus"]["text_fields"])
     numbers: dict[str, int] = {}
@@ -111,18 +111,20 @@ def describe(context: Context, instances: Sequence[Instance]) -> Described:
         for start in range(0, len(instances), PAGE):
             ids = [each.id for each in instances[start : start + PAGE]]
             page = context.client.get_instances(ids, fields=["id"], with_hidden=True)
-            states.append(np.stack([unit(each.hidden) for each in page]))
+            states.append(np.stack([unit_state(each.hidden) for each in page]))
             advance(len(ids))
-    return Described(np.concatenate(states), column(instances, "loss"), column(instances, "tokens"), words, len(numbers))
+    return Described(
+        np.concatenate(states), numeric_column(instances, "loss"), numeric_column(instances, "tokens"), words, len(numbers)
+    )
 
 
-def unit(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def unit_state(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """A state scaled to length 1."""
     found = np.zeros(1, np.float32) if state is None else state
     return found / max(float(np.linalg.norm(found)), 1e-12)
 
 
-def column(instances: Sequence[Instance], name: str) -> Float64:
+def numeric_column(instances: Sequence[Instance], name: str) -> Float64:
     """A numeric column; what is missing is NaN."""
     values = [each.fields[name] for each in instances]
     return np.array([np.nan if value is None else value for value in values], np.float64)
@@ -140,7 +142,7 @@ def mean_cosine(states: NDArray[Any]) -> float:
     return float((total @ total - n) / (n * (n - 1))) if n > 1 else float("nan")
 
 
-def measured(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
+def measured_top(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
     """All measures of a method's top, with intervals over resampled queries.
 
     A resample has fewer different queries, and sums of fewer ranks tell instances apart less well, so the measures of its top lie
@@ -154,7 +156,7 @@ def measured(described: Described, ranks: Float64, size: int, seed: int, method:
     found, drawn = of(np.arange(count)), [of(rng.integers(0, count, count)) for _ in range(BOOTSTRAP)]
     table: list[Row] = []
     for name in MEASURES:
-        ends = centred_bounds(sound(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
+        ends = centred_bounds(defined_values(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
         table.append({"method": method, "measure": name, **Interval(found[name], *ends, count).columns()})
     return table
 
@@ -165,20 +167,20 @@ def random_sets(described: Described, size: int, draws: int, seed: int) -> list[
     drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
     table: list[Row] = []
     for name in MEASURES:
-        values = sound(drawn, name)
+        values = defined_values(drawn, name)
         mean = float(values.mean()) if len(values) else float("nan")
         table.append({"method": RANDOM_SETS, "measure": name, **Interval(mean, *bounds(values), draws).columns()})
     return table
 
 
-def sound(drawn: Sequence[Mapping[str, float]], name: str) -> Float64:
+def defined_values(drawn: Sequence[Mapping[str, float]], name: str) -> Float64:
     """A measure of all draws that have it."""
     values: Float64 = np.array([each[name] for each in drawn], np.float64)
     kept: Float64 = values[~np.isnan(values)]
     return kept
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def diversity_section(result: StudyResult, palette: Palette) -> Contents:
     """Four measures of the most influential, bars beside the band that random sets fall into."""
     from attridex.client.figures.bars import Panel, bar_panels
     from attridex.client.figures.drawing import picture
@@ -208,9 +210,9 @@ STUDY = Study(
     "is described and set beside random sets of the same size. A high mean cosine says that the instances look "
     "alike to the model, a low loss that it finds them easy.",
     published="neuron attribution finds more diverse instances.",
-    settings=Config,
+    settings=DiversitySettings,
     run=run_diversity,
-    section=section,
+    section=diversity_section,
     facts={"size": lambda n: f"{number(n)} in each set"},
     order=30,
     every_query=True,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from attridex.client.output import instance_lines
 from attridex.client.studies.base import Study
-from attridex.client.studies.evidence_section import TEXTS, section
+from attridex.client.studies.evidence_section import TEXTS, evidence_section
 from attridex.client.workbench.context import Asked, Context, Line, Record
 from attridex.client.workbench.markers import decode
 from attridex.client.workbench.methods import NA, StudyMethod
@@ -21,7 +21,7 @@ OF_HITS = ("rank", "id", "score")
 
 
 @dataclass(frozen=True)
-class Config:
+class EvidenceSettings:
     """Settings."""
 
     queries: Annotated[int, "how many get a page"] = 12
@@ -30,20 +30,20 @@ class Config:
     sizes: Annotated[tuple[int, ...], "how many top neurons are suppressed and kept"] = (1, 10)
 
 
-def run_evidence(context: Context, config: Config) -> Findings:
+def run_evidence(context: Context, config: EvidenceSettings) -> Findings:
     """Gather the evidence of the first queries."""
     asked = context.queries[: config.queries]
     texts: dict[str, Any] = {f"query {query.id}": without_id(query.record) for query in asked}
-    pages = answers(context, config, asked)
+    pages = answer_rows(context, config, asked)
     hits: list[Row] = []
     for method in context.methods:
-        for line in instances(context, config, asked, method):
+        for line in shown_instances(context, config, asked, method):
             for hit in line["hits"]:
                 texts[hit["id"]] = {key: decode(value) for key, value in hit.items() if key not in OF_HITS}
                 hits.append({"query": line["query"], "method": method.name, **{key: hit[key] for key in OF_HITS}})
     write_json(context.out / STUDY.name / TEXTS, texts)
     return Findings(
-        tables={"pages": pages, "hits": hits, "neurons": neurons(context, config, asked)} if asked else {},
+        tables={"pages": pages, "hits": hits, "neurons": neuron_rows(context, config, asked)} if asked else {},
         facts={"queries": len(asked), "layers": context.index.layers, "units": context.index.units},
     )
 
@@ -53,7 +53,7 @@ def without_id(record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "id"}
 
 
-def answers(context: Context, config: Config, asked: Sequence[Asked]) -> list[Row]:
+def answer_rows(context: Context, config: EvidenceSettings, asked: Sequence[Asked]) -> list[Row]:
     """One row a query: what the model says, plain and with its top neurons suppressed or kept."""
     edits: tuple[Intervention, ...] = ()
     if context.index.manifest["neurons"]:
@@ -81,7 +81,7 @@ def answer_lines(answer: PredictAnswer) -> Iterator[Line]:
         }  # fmt: skip
 
 
-def instances(context: Context, config: Config, asked: Sequence[Asked], method: StudyMethod) -> list[Line]:
+def shown_instances(context: Context, config: EvidenceSettings, asked: Sequence[Asked], method: StudyMethod) -> list[Line]:
     """Top instances with their texts."""
     k = min(config.k, context.index.instances)
     fields = list(dict.fromkeys([*context.index.manifest["corpus"]["text_fields"], "label", *context.corpus["metadata"]]))
@@ -92,7 +92,7 @@ def instances(context: Context, config: Config, asked: Sequence[Asked], method: 
     )  # fmt: skip
 
 
-def neurons(context: Context, config: Config, asked: Sequence[Asked]) -> list[Row]:
+def neuron_rows(context: Context, config: EvidenceSettings, asked: Sequence[Asked]) -> list[Row]:
     """Top neurons of each query."""
     if not context.index.manifest["neurons"]:
         return []
@@ -118,9 +118,9 @@ STUDY = Study(
     measured="For single queries: what the model says, the training instances that each method puts first, the neurons "
     "that raise the probability of the answer most (NA), and what becomes of that probability when they are "
     "suppressed or kept alone.",
-    settings=Config,
+    settings=EvidenceSettings,
     run=run_evidence,
-    section=section,
+    section=evidence_section,
     order=0,
     closes_page=True,
     template="report_evidence.html",

@@ -23,11 +23,11 @@ LABEL = "label"
 NO_TEXTS = "Texts are not part of these results; instances and queries are shown by their ids."
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def evidence_section(result: StudyResult, palette: Palette) -> Contents:
     """All queries; the page's own template shows them."""
     path = result.directory / TEXTS if result.directory else None
     texts = read_object(path) if path and path.exists() else {}
-    found = answers(result, texts)
+    found = shown_answers(result, texts)
     links = [(f"query-{at}-evidence", answer.id) for at, answer in enumerate(found, 1)]
     return Contents(links=links, shown={"answers": found, **({} if texts else {"missing": NO_TEXTS})})
 
@@ -109,13 +109,13 @@ class Records:
         return shown_record(self.texts.get(name, {}), self.names)
 
 
-def answers(result: StudyResult, texts: Texts) -> tuple[Answer, ...]:
+def shown_answers(result: StudyResult, texts: Texts) -> tuple[Answer, ...]:
     """All queries of a result; `texts` may be empty."""
     records = Records(texts, tuple(result.index.text_fields))
-    return tuple(answer(page, result, records) for page in result.rows("pages"))
+    return tuple(shown_answer(page, result, records) for page in result.rows("pages"))
 
 
-def answer(page: Row, result: StudyResult, records: Records) -> Answer:
+def shown_answer(page: Row, result: StudyResult, records: Records) -> Answer:
     """One query."""
     from attridex.client.figures.neuron_map import Neuron
 
@@ -127,7 +127,7 @@ def answer(page: Row, result: StudyResult, records: Records) -> Answer:
         gold="" if gold is None else str(gold), right=None if gold is None else is_right(page, result),
         found=found_by(pick(result.rows("hits"), query=name), records), neurons=own,
         map=drawn_map(own, name, result.facts) if own else None,
-        edits=tuple(edit(each, page) for each in page.get("edits", [])),
+        edits=tuple(shown_edit(each, page) for each in page.get("edits", [])),
     )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def drawn_map(neurons: Sequence["Neuron"], query: str, size: Mapping[str, int]) 
     return neuron_map(neurons, size["layers"], size["units"], label)
 
 
-def edit(found: Row, page: Row) -> Edit:
+def shown_edit(found: Row, page: Row) -> Edit:
     """An edit beside the unedited answer: "suppress 10" is "top 10 suppressed"."""
     mode, _, size = found["name"].partition(" ")
     neurons = "neuron" if size == "1" else f"{size} neurons"

@@ -13,7 +13,7 @@ from typing import Annotated
 from attridex.client.errors import UsageError
 from attridex.client.figures.numbers import count
 from attridex.client.studies.base import Study
-from attridex.client.studies.faithfulness_section import ANY, RANDOM, key_numbers, section
+from attridex.client.studies.faithfulness_section import ANY, RANDOM, faithfulness_key_numbers, faithfulness_section
 from attridex.client.workbench.context import Context, Line, Record
 from attridex.client.workbench.neurons import NEURONS, neurons_of
 from attridex.client.workbench.results import Findings
@@ -23,7 +23,7 @@ from attridex.v1.requests import MODES, Intervention, Mode, Neuron, PredictReque
 
 
 @dataclass(frozen=True)
-class Config:
+class FaithfulnessSettings:
     """Settings."""
 
     sizes: Annotated[tuple[int, ...], "how many neurons are suppressed or kept; 0 is always among them"] = (
@@ -99,7 +99,7 @@ class Edited:
         }  # fmt: skip
 
 
-def run_faithfulness(context: Context, config: Config) -> Findings:
+def run_faithfulness(context: Context, config: FaithfulnessSettings) -> Findings:
     """Neurons by each method, then every prediction under every intervention."""
     sizes = sorted({0, *config.sizes})
     if sizes[-1] > NEURONS:
@@ -112,9 +112,9 @@ def run_faithfulness(context: Context, config: Config) -> Findings:
         ]
         for query in context.queries
     }
-    found = predictions(context, sets, sizes, f"{sizes}/{config.draws}/{list(named)}")
+    found = edited_predictions(context, sets, sizes, f"{sizes}/{config.draws}/{list(named)}")
     return Findings(
-        tables={"faithfulness": summary(found, context.seed)},
+        tables={"faithfulness": faithfulness_table(found, context.seed)},
         rows={"predictions": [each.row() for each in found]},
         methods={name: each.meaning for name, each in named.items()},
         facts={"queries": len(context.queries), "random_draws": config.draws},
@@ -131,7 +131,9 @@ def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[Ne
         yield NeuronSet(RANDOM, [Neuron(*divmod(one, units)) for one in drawn], draw)
 
 
-def predictions(context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str) -> list[Edited]:
+def edited_predictions(
+    context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str
+) -> list[Edited]:
     """Every query under every edit."""
     edits = {query: edits_of(found, sizes) for query, found in sets.items()}
 
@@ -174,7 +176,7 @@ def edited_lines(answer: PredictAnswer, edits: Mapping[str, Sequence[Edit]]) -> 
         yield {"query": result.query_id, "edits": rows}
 
 
-def summary(found: Sequence[Edited], seed: int) -> list[Row]:
+def faithfulness_table(found: Sequence[Edited], seed: int) -> list[Row]:
     """Share of unchanged predictions and mean drop of probability, with intervals over queries; draws are averaged first."""
     groups: dict[tuple[str, Mode, int], dict[str, list[Edited]]] = defaultdict(lambda: defaultdict(list))
     for each in found:
@@ -211,10 +213,10 @@ STUDY = Study(
     "against it and against random neurons.",
     published="keeping the single most important neuron preserves over 80 % of predictions; suppressing the 100 most "
     "important leaves over 90 % unchanged.",
-    settings=Config,
+    settings=FaithfulnessSettings,
     run=run_faithfulness,
-    section=section,
-    key_numbers=key_numbers,
+    section=faithfulness_section,
+    key_numbers=faithfulness_key_numbers,
     facts={"random_draws": lambda n: f"{count(n, 'draw')} of random neurons"},
     order=10,
     every_query=True,

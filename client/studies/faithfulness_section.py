@@ -21,13 +21,13 @@ MEASURES = {"unchanged": "share of predictions unchanged", "drop": "drop of the 
 LABELS = {"unchanged": "share unchanged", "drop": "probability drop"}
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def faithfulness_section(result: StudyResult, palette: Palette) -> Contents:
     """Two measures under two edits."""
     from attridex.client.figures.drawing import picture
 
     rows = result.rows("faithfulness")
     drawn = picture(
-        "faithfulness", curves(rows, palette.adding({RANDOM: REFERENCE})),
+        "faithfulness", faithfulness_curves(rows, palette.adding({RANDOM: REFERENCE})),
         "Four line charts against the number of neurons r: share of predictions unchanged and drop of probability, for "
         "suppressing and for keeping the top r neurons of each method.",
         "Top: share of predictions that the edit leaves unchanged. Bottom: by how much the predicted label\u2019s probability "
@@ -48,7 +48,7 @@ def section(result: StudyResult, palette: Palette) -> Contents:
     return Contents([drawn], [*tables, pivot(used, down, across, caption, text=lambda row: number(row["used"]), folded=True)])
 
 
-def curves(rows: Sequence[Row], palette: Palette) -> "Figure":
+def faithfulness_curves(rows: Sequence[Row], palette: Palette) -> "Figure":
     """Two measures (down) under two edits (across) against r, a line with its interval band for each method."""
     from attridex.client.figures.drawing import new_figure, styled
     from attridex.client.figures.lines import legend
@@ -60,7 +60,7 @@ def curves(rows: Sequence[Row], palette: Palette) -> "Figure":
         panels = figure.subplots(2, 2, sharex=True, sharey="row")
         for axes_of_measure, (measure, label) in zip(panels, LABELS.items(), strict=True):
             for axes, mode in zip(axes_of_measure, MODES, strict=True):
-                panel(axes, pick(rows, mode=mode, measure=measure), methods, sizes, palette)
+                curve_panel(axes, pick(rows, mode=mode, measure=measure), methods, sizes, palette)
             axes_of_measure[0].set_ylabel(label)
         for axes, title in zip(panels[0], MODES.values(), strict=True):
             axes.set_title(title)
@@ -71,7 +71,7 @@ def curves(rows: Sequence[Row], palette: Palette) -> "Figure":
     return figure
 
 
-def panel(axes: "Axes", rows: Sequence[Row], methods: Sequence[str], sizes: Sequence[int], palette: Palette) -> None:
+def curve_panel(axes: "Axes", rows: Sequence[Row], methods: Sequence[str], sizes: Sequence[int], palette: Palette) -> None:
     """All methods under one edit by one measure; r = 0, which they share, is a diamond.
 
     Args:
@@ -95,7 +95,7 @@ def panel(axes: "Axes", rows: Sequence[Row], methods: Sequence[str], sizes: Sequ
         start(axes, row, "r = 0, the edit alone")
 
 
-def key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+def faithfulness_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
     """Predictions unchanged: the smallest set kept, the largest suppressed, each beside what it must be compared with."""
     rows = pick(measured_rows(result, "faithfulness"), measure="unchanged")
     named = sorted(r for r in distinct(rows, "r") if r)

@@ -20,7 +20,7 @@ from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, chosen, method_name
 from attridex.client.workbench.ranking import Rows, drawn_pool, order, rank_sums
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import configuration, rendered, retraining, test_records
+from attridex.client.workbench.retrained import rendered_records, retraining, test_records, training_configuration
 from attridex.client.workbench.statistics import above_draws, mean_interval
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ CAPTIONS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class FinetuneSettings:
     """Settings."""
 
     methods: Annotated[
@@ -67,16 +67,16 @@ class Subset:
     chosen: Rows
 
 
-def run_finetune_subsets(context: Context, config: Config) -> Findings:
+def run_finetune_subsets(context: Context, config: FinetuneSettings) -> Findings:
     """Rank, train on every part, and set each beside random parts of its size."""
-    trained = configuration(context)
+    trained = training_configuration(context)
     records = test_records(context, trained, config.tests, config.count, "[finetune-subsets]")
     trainer = retraining(context, trained)
-    tests = rendered(trainer, records)
+    tests = rendered_records(trainer, records)
     instances = list(context.client.list_instances(fields=["id"]))
     pool = drawn_pool(len(instances), config.pool, context.seed)
     rows = np.array([instances[at].row for at in pool], np.int64)
-    subsets = list(parts(context, config, rows))
+    subsets = list(drawn_subsets(context, config, rows))
     right: dict[int, NDArray[np.bool_]] = {}
     with context.progress("finetune-subsets: training", len(subsets), "models") as advance:
         for place, subset in enumerate(subsets):
@@ -84,7 +84,7 @@ def run_finetune_subsets(context: Context, config: Config) -> Findings:
             right[place] = trainer.evaluation(ids, tests).right
             advance(1)
     return Findings(
-        tables={"accuracy": summary(subsets, right, context.seed)},
+        tables={"accuracy": accuracy_table(subsets, right, context.seed)},
         rows={
             "models": [
                 {
@@ -95,7 +95,7 @@ def run_finetune_subsets(context: Context, config: Config) -> Findings:
         },
         facts={
             "pool": len(pool), "tests": len(tests), "queries": len(context.queries), "models": len(subsets),
-            **majority([test.label for test in tests]),
+            **majority_share([test.label for test in tests]),
         },
         notes=[
             "intervals are over test instances; those of random subsets over the mean of their draws on each test instance",
@@ -104,13 +104,13 @@ def run_finetune_subsets(context: Context, config: Config) -> Findings:
     )  # fmt: skip
 
 
-def majority(labels: Sequence[int | None]) -> dict[str, float]:
+def majority_share(labels: Sequence[int | None]) -> dict[str, float]:
     """Accuracy of one answer to all tests, the most frequent label; nothing where there are no labels."""
     counts = Counter(label for label in labels if label is not None)
     return {"majority": round(max(counts.values()) / len(labels), 4)} if counts else {}
 
 
-def parts(context: Context, config: Config, rows: Rows) -> Iterator[Subset]:
+def drawn_subsets(context: Context, config: FinetuneSettings, rows: Rows) -> Iterator[Subset]:
     """The whole pool, both ends of every ranking, and random parts; rankings are by position in the pool."""
     n = len(rows)
     yield Subset(Part(WHOLE, "", 1.0), 0, np.arange(n))
@@ -118,15 +118,15 @@ def parts(context: Context, config: Config, rows: Rows) -> Iterator[Subset]:
     for draw in range(config.seeds):
         shuffled = chance.permutation(n)
         for fraction in config.fractions:
-            yield Subset(Part(RANDOM, "", fraction), draw, np.sort(shuffled[: size(n, fraction)]))
+            yield Subset(Part(RANDOM, "", fraction), draw, np.sort(shuffled[: part_size(n, fraction)]))
     for method in ranked_by(context, config):
         ranking = order(rank_sums(context, method, rows))
         for fraction in config.fractions:
-            yield Subset(Part(method.name, MOST, fraction), 0, np.sort(ranking[: size(n, fraction)]))
-            yield Subset(Part(method.name, LEAST, fraction), 0, np.sort(ranking[n - size(n, fraction) :]))
+            yield Subset(Part(method.name, MOST, fraction), 0, np.sort(ranking[: part_size(n, fraction)]))
+            yield Subset(Part(method.name, LEAST, fraction), 0, np.sort(ranking[n - part_size(n, fraction) :]))
 
 
-def ranked_by(context: Context, config: Config) -> tuple[StudyMethod, ...]:
+def ranked_by(context: Context, config: FinetuneSettings) -> tuple[StudyMethod, ...]:
     """The methods wanted, or the first instance method, and NA-Instances where the index has neurons."""
     if config.methods:
         return tuple(map(StudyMethod.parse, config.methods))
@@ -134,17 +134,17 @@ def ranked_by(context: Context, config: Config) -> tuple[StudyMethod, ...]:
     return tuple(dict.fromkeys([methods[0], *(method for method in methods if method == NA_INSTANCES)]))
 
 
-def check(context: Context, config: Config) -> None:
+def check_methods(context: Context, config: FinetuneSettings) -> None:
     """Refuse methods that the index cannot answer."""
     chosen(config.methods, context.index)
 
 
-def size(n: int, fraction: float) -> int:
+def part_size(n: int, fraction: float) -> int:
     """Instances of a part."""
     return max(1, round(n * fraction))
 
 
-def summary(subsets: Sequence[Subset], right: Mapping[int, NDArray[np.bool_]], seed: int) -> list[Row]:
+def accuracy_table(subsets: Sequence[Subset], right: Mapping[int, NDArray[np.bool_]], seed: int) -> list[Row]:
     """Accuracy of each kind of subset, and its difference to random subsets of the same size.
 
     "above random" is paired over test instances; "above draws" holds how much random subsets differ among themselves.
@@ -164,7 +164,7 @@ def summary(subsets: Sequence[Subset], right: Mapping[int, NDArray[np.bool_]], s
     return table
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def finetune_section(result: StudyResult, palette: Palette) -> Contents:
     """Accuracy of models trained on parts."""
     rows = result.rows("accuracy")
     sizes = distinct([row for row in rows if row["method"] != WHOLE], "fraction")
@@ -241,10 +241,10 @@ STUDY = Study(
     "random subsets of the same size; all are tested on the same held-out instances. A ranking is useful for choosing data only "
     "where it leaves the random subsets behind.",
     published="influential subsets do no better than random ones of the same size.",
-    settings=Config,
+    settings=FinetuneSettings,
     run=run_finetune_subsets,
-    section=section,
-    check=check,
+    section=finetune_section,
+    check=check_methods,
     facts={"tests": lambda n: count(n, "test instance"), "models": lambda n: f"{count(n, 'model')} trained"},
     order=80,
 )

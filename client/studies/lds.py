@@ -21,7 +21,7 @@ from attridex.client.workbench import heads
 from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
 from attridex.client.workbench.ranking import Rows, drawn_pool
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import configuration, retraining
+from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.scores import Scores, all_scores, save_array
 from attridex.client.workbench.statistics import Float64, Row, mean_interval
 from attridex.indexer.ranks import spearman
@@ -31,7 +31,7 @@ REFERENCE = "grad-dot"
 
 
 @dataclass(frozen=True)
-class Config:
+class LdsSettings:
     """Settings."""
 
     retrain: Annotated[
@@ -56,7 +56,7 @@ class States(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def run_lds(context: Context, config: Config) -> Findings:
+def run_lds(context: Context, config: LdsSettings) -> Findings:
     """Retrain on halves, and hold every method's sums against the losses."""
     if config.halves < 2:
         raise UsageError(f"[lds] halves = {config.halves}: at least 2 are needed to be ranked")
@@ -75,10 +75,10 @@ def run_lds(context: Context, config: Config) -> Findings:
     found = {}
     for method in context.methods:
         scores = all_scores(context, method, "gold", queries, "labelled")
-        found[method.name] = correlations(scores[:, rows], halves, actual)
+        found[method.name] = lds_of_queries(scores[:, rows], halves, actual)
     names = [query.id for query in queries]
     return Findings(
-        tables={"lds": summary(found, context.seed)},
+        tables={"lds": lds_table(found, context.seed)},
         rows={
             "lds": [
                 {"query": name, "method": method, "lds": float(values[at])}
@@ -96,14 +96,14 @@ def run_lds(context: Context, config: Config) -> Findings:
     )  # fmt: skip
 
 
-def correlations(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
+def lds_of_queries(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
     """Spearman's rho of each query [q] between sums of scores [q, n] over halves and -losses [halves, q]."""
     filled = np.nan_to_num(found.astype(np.float64), nan=0.0)
     sums = np.stack([filled[:, half].sum(1) for half in halves])
     return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(found.shape[0])])
 
 
-def summary(found: Mapping[str, Float64], seed: int) -> list[Row]:
+def lds_table(found: Mapping[str, Float64], seed: int) -> list[Row]:
     """Mean LDS of each method, and its difference to grad-dot's, paired over queries; a constant side counts as 0."""
     filled = {method: np.nan_to_num(values) for method, values in found.items()}
     table: list[Row] = [{"method": m, "measure": "lds", **mean_interval(values, seed).columns()} for m, values in filled.items()]
@@ -116,12 +116,12 @@ def summary(found: Mapping[str, Float64], seed: int) -> list[Row]:
 
 
 def retrained_losses(
-    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
 ) -> Retrained:
     """Retrain on each half, and ask the queries."""
     if config.retrain == "head":
         return head_losses(context, config, ids, queries, halves)
-    trainer = retraining(context, configuration(context))
+    trainer = retraining(context, training_configuration(context))
     tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
     found, right = [], []
     with context.progress("lds: retraining on halves", len(halves), "models") as advance:
@@ -134,20 +134,20 @@ def retrained_losses(
 
 
 def head_losses(
-    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
 ) -> Retrained:
     """The same where the head alone is trained on the states of the index's model."""
     (states, labels), (tests, gold) = fixed_states(context, ids, queries)
     scale = float(np.sqrt((states**2).mean()))  # a factor of the states is a factor of the weights
     states, tests = states / scale, tests / scale
     outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
-    start = heads.fit(states, labels, outputs, config.ridge)
+    start = heads.fit_head(states, labels, outputs, config.ridge)
     found, right = [], []
     with context.progress("lds: retraining the head on halves", len(halves), "heads") as advance:
         for half in halves:
-            weights = heads.fit(states[half], labels[half], outputs, config.ridge, start)
-            found.append(heads.losses(tests, gold, weights))
-            right.append((heads.logits(tests, weights).argmax(1) == gold).mean())
+            weights = heads.fit_head(states[half], labels[half], outputs, config.ridge, start)
+            found.append(heads.head_losses(tests, gold, weights))
+            right.append((heads.head_logits(tests, weights).argmax(1) == gold).mean())
             advance(1)
     return Retrained(np.stack(found), float(np.mean(right)))
 
@@ -178,7 +178,7 @@ def fixed_states(context: Context, ids: Sequence[str], queries: Sequence[Asked])
     return States(states[:n], labels[:n]), States(states[n:], labels[n:])
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def lds_section(result: StudyResult, palette: Palette) -> Contents:
     """Scores, and differences to the reference."""
     from attridex.client.figures.bars import Panel, bar_panels
     from attridex.client.figures.drawing import picture
@@ -195,7 +195,7 @@ def section(result: StudyResult, palette: Palette) -> Contents:
     return Contents([drawn], [pivot(rows, METHOD, across, "Linear datamodelling score")])
 
 
-def key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+def lds_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
     """The best method."""
     rows = [row for row in pick(measured_rows(result, "lds"), measure="lds") if row["method"] != "random"]
     if rows:
@@ -208,10 +208,10 @@ STUDY = Study(
     measured="Models are retrained on random halves of the training data. A method\u2019s score of a query is the rank "
     "correlation, over the halves, between the loss that it foretells (the sum of its scores in the half) and the"
     " loss that was measured. 1 is perfect, 0 is no better than chance.",
-    settings=Config,
+    settings=LdsSettings,
     run=run_lds,
-    section=section,
-    key_numbers=key_numbers,
+    section=lds_section,
+    key_numbers=lds_key_numbers,
     facts={
         "halves": lambda n: count(n, "random half").replace("halfs", "halves"),
         "retrain": lambda what: f"retrained: {what}",

@@ -23,7 +23,7 @@ from attridex.client.workbench.context import Context, NotPossibleError, fingerp
 from attridex.client.workbench.methods import NA_INSTANCES, Kind, StudyMethod, method_name
 from attridex.client.workbench.ranking import drawn_pool
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import configuration, retraining
+from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.statistics import Float64, Row, auc, disagreement, interval_of
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import Query
@@ -40,7 +40,7 @@ NAMES = {"auc": "AUC", "precision": "precision"}
 
 
 @dataclass(frozen=True)
-class Config:
+class MislabelSettings:
     """Settings."""
 
     column: Annotated[
@@ -55,15 +55,17 @@ class Config:
     ] = ("rep-sim", NA_INSTANCES.name)
 
 
-def run_mislabel(context: Context, config: Config) -> Findings:
+def run_mislabel(context: Context, config: MislabelSettings) -> Findings:
     """Score every instance by how suspicious it is, and see whether the wrong ones come first."""
     if config.column:
-        return measure(context, context.client, config, config.column, {})
+        return measure_signals(context, context.client, config, config.column, {})
     with Client.local(flipped_index(context, config)) as client:
-        return measure(context, client, config, MARK, {"flipped_share": config.share})
+        return measure_signals(context, client, config, MARK, {"flipped_share": config.share})
 
 
-def measure(context: Context, client: Client, config: Config, column: str, facts: Mapping[str, float]) -> Findings:
+def measure_signals(
+    context: Context, client: Client, config: MislabelSettings, column: str, facts: Mapping[str, float]
+) -> Findings:
     """All signals on an index with a column that tells the wrong labels."""
     info = client.get_index()
     if column not in info.columns:
@@ -75,7 +77,7 @@ def measure(context: Context, client: Client, config: Config, column: str, facts
     labels = {each.id: str(each.fields["label"]) for each in instances}
     known = {*info.methods, *([NA_INSTANCES.name] if info.manifest["neurons"] else [])}
     for method in (StudyMethod.parse(name).used_for(Kind.NEIGHBOURS) for name in config.methods if name in known):
-        signals[method.name] = disagreements(context, client, method, labels, config.neighbours)
+        signals[method.name] = neighbour_disagreements(context, client, method, labels, config.neighbours)
     chance = random.Random(context.seed)
     signals[RANDOM] = [chance.random() for _ in instances]
     rows = [
@@ -115,7 +117,9 @@ def signal_rows(name: str, values: Float64, wrong: NDArray[np.bool_], seed: int)
     ]
 
 
-def disagreements(context: Context, client: Client, method: StudyMethod, labels: Mapping[str, str], k: int) -> list[float]:
+def neighbour_disagreements(
+    context: Context, client: Client, method: StudyMethod, labels: Mapping[str, str], k: int
+) -> list[float]:
     """For each instance the share of its nearest others with another label; 0 for one without neighbours."""
     ids = list(labels)
     k = min(k + 1, len(ids))
@@ -123,25 +127,25 @@ def disagreements(context: Context, client: Client, method: StudyMethod, labels:
     with context.progress(f"mislabel: {method.name}", len(ids), "instances") as advance:
         for start in range(0, len(ids), CHUNK):
             queries = [Query.instance(identity) for identity in ids[start : start + CHUNK]]
-            for result in neighbours(context, client, method, queries, k).results:
+            for result in nearest_instances(context, client, method, queries, k).results:
                 others = [labels[hit.id] for hit in result.hits if hit.id != result.query_id][: k - 1]
                 found.append(disagreement(labels[result.query_id], others))
             advance(len(queries))
     return found
 
 
-def neighbours(context: Context, client: Client, method: StudyMethod, queries: Sequence[Query], k: int) -> InstancesAnswer:
+def nearest_instances(context: Context, client: Client, method: StudyMethod, queries: Sequence[Query], k: int) -> InstancesAnswer:
     """The k nearest instances of some."""
     if method.plain == NA_INSTANCES.name:
         return client.find_instances_by_neurons(queries, k=k)
     return client.attribute_instances(queries, k=k, scoring=context.scoring(method))
 
 
-def flipped_index(context: Context, config: Config) -> Path:
+def flipped_index(context: Context, config: MislabelSettings) -> Path:
     """Flip labels of a part of the corpus, train on it and index it, or take up what an earlier run left."""
     from attridex.indexer.building.build import build
 
-    trained = configuration(context)
+    trained = training_configuration(context)
     if trained.model.task == "causal-lm":
         raise NotPossibleError(
             "[mislabel]: a causal language model has no labels to flip; name a column that tells wrong targets"
@@ -151,23 +155,25 @@ def flipped_index(context: Context, config: Config) -> Path:
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]
     labels = {one: label for one in ids if (label := trainer.instances[one].label) is not None}
     outputs = {identity: len(each.outputs) for identity, each in trainer.instances.items()}
-    flips = flipped(labels, outputs, config.share, context.seed)
+    flips = flipped_labels(labels, outputs, config.share, context.seed)
     context.say(f"mislabel: training on {len(ids)} instances, {len(flips)} of them with another label")
     model = trainer.model(ids, flips)
     directory = context.work(f"mislabel/{fingerprint([ids, flips])[:16]}")
     directory.mkdir(parents=True, exist_ok=True)
-    build(noisy(trained, directory, model, ids, flips), directory / "index", show_progress=not context.quiet)
+    build(noisy_config(trained, directory, model, ids, flips), directory / "index", show_progress=not context.quiet)
     return directory / "index"
 
 
-def flipped(labels: Mapping[str, int], outputs: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
+def flipped_labels(labels: Mapping[str, int], outputs: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
     """New labels for a share of the instances, drawn by the seed: any output but the right one."""
     chance = random.Random(seed)
     chosen = chance.sample(sorted(labels), round(share * len(labels)))
     return {one: (labels[one] + chance.randrange(1, outputs[one])) % outputs[one] for one in sorted(chosen)}
 
 
-def noisy(trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]) -> "IndexConfig":
+def noisy_config(
+    trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]
+) -> "IndexConfig":
     """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head."""
     from attridex.indexer.config import GradientsConfig
 
@@ -185,7 +191,7 @@ def noisy(trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[st
     )
 
 
-def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
     """The chosen records of the corpus, flipped ones with their new label."""
     from attridex.indexer.corpus.reading import read_records
 
@@ -197,7 +203,7 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int
             yield {**values, trained.corpus.label: flips[one]} if one in flips else values
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def mislabel_section(result: StudyResult, palette: Palette) -> Contents:
     """AUC and precision."""
     from attridex.client.figures.bars import Panel, bar_panels
     from attridex.client.figures.drawing import picture
@@ -219,7 +225,7 @@ def section(result: StudyResult, palette: Palette) -> Contents:
     return Contents([drawn], [pivot(rows, down, across, "Finding wrong labels")])
 
 
-def key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+def mislabel_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
     """The best signal."""
     rows = [row for row in pick(measured_rows(result, MARK), measure="auc") if row["method"] != RANDOM]
     if rows:
@@ -232,9 +238,9 @@ STUDY = Study(
     measured="A known part of the labels is wrong. Each signal ranks all instances by how suspicious they look; the AUC is"
     " the chance that a wrongly labelled instance looks more suspicious than a rightly labelled one. 0.5 is "
     "chance, 1 is perfect.",
-    settings=Config,
+    settings=MislabelSettings,
     run=run_mislabel,
-    section=section,
-    key_numbers=key_numbers,
+    section=mislabel_section,
+    key_numbers=mislabel_key_numbers,
     order=70,
 )

@@ -24,7 +24,7 @@ Lists = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
 @dataclass(frozen=True)
-class Config:
+class OverlapSettings:
     """Settings."""
 
     k: Annotated[int, "training instances a query"] = 10
@@ -39,7 +39,7 @@ class FoundInstances:
     meaning: Meaning
 
 
-def run_overlap(context: Context, config: Config) -> Findings:
+def run_overlap(context: Context, config: OverlapSettings) -> Findings:
     """Top instances and top neurons of every query by every method."""
     k = min(config.k, context.index.instances)
     found = {method.name: found_instances(context, method, k) for method in context.methods}
@@ -48,11 +48,11 @@ def run_overlap(context: Context, config: Config) -> Findings:
     queries = [query.id for query in context.queries]
     return Findings(
         tables={
-            "unique_instances": unique(instances, queries, context.seed),
-            "shared_instances": pairs(instances, queries, context.seed),
-            "unique_top_neurons": unique(first(neurons), queries, context.seed),
-            "shared_neurons": pairs(neurons, queries, context.seed),
-            "layers": layers(neurons, context.index.layers),
+            "unique_instances": unique_rows(instances, queries, context.seed),
+            "shared_instances": pair_rows(instances, queries, context.seed),
+            "unique_top_neurons": unique_rows(first_of_each(neurons), queries, context.seed),
+            "shared_neurons": pair_rows(neurons, queries, context.seed),
+            "layers": layer_rows(neurons, context.index.layers),
         },
         rows={
             "instances": [{"query": q, "method": m, "ids": list(lists[q])} for m, lists in instances.items() for q in queries],
@@ -91,12 +91,12 @@ def found_neurons(context: Context, r: int) -> Mapping[str, Mapping[str, Sequenc
     return {method.name: {query: found[:r] for query, found in each.neurons.items()} for method, each in named.items()}
 
 
-def first(lists: Lists) -> Lists:
+def first_of_each(lists: Lists) -> Lists:
     """The best of each list alone."""
     return {method: {query: found[:1] for query, found in queries.items()} for method, queries in lists.items()}
 
 
-def unique(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
+def unique_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """How many different ones stand in a method's lists over all queries, and as a share of all places."""
     table: list[Row] = []
     for method, found in lists.items():
@@ -111,7 +111,7 @@ def unique(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     return table
 
 
-def pairs(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
+def pair_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """Mean |A and B| / |A| over queries, for each ordered pair of methods."""
     return [
         {"a": a, "b": b, **mean_interval([shared(lists[a][q], lists[b][q]) for q in queries], seed).columns()}
@@ -119,7 +119,7 @@ def pairs(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     ]
 
 
-def layers(lists: Lists, count: int) -> list[Row]:
+def layer_rows(lists: Lists, count: int) -> list[Row]:
     """Share of a method's neurons that lie in each layer."""
     table: list[Row] = []
     for method, queries in lists.items():
@@ -129,7 +129,7 @@ def layers(lists: Lists, count: int) -> list[Row]:
     return table
 
 
-def section(result: StudyResult, palette: Palette) -> Contents:
+def overlap_section(result: StudyResult, palette: Palette) -> Contents:
     """Pairs of methods, unique ones, layers."""
     from attridex.client.figures.bars import layer_histograms
     from attridex.client.figures.drawing import picture
@@ -179,7 +179,7 @@ def unique_table(rows: Sequence[Row], caption: str) -> Table:
     )  # fmt: skip
 
 
-def key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+def overlap_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
     """What NA-Instances shares with the instance method that is nearest to it; alike states attribute nothing."""
     rows = pick(measured_rows(result, "shared_instances"), a=NA_INSTANCES.name)
     rows = [row for row in rows if row["b"] != "rep-sim" and not result.is_baseline(row["b"])]
@@ -197,10 +197,10 @@ STUDY = Study(
     " method are compared with those of another: the share of A\u2019s that B finds too, averaged over queries. Few "
     "unique ones over all queries mean that a method names the same instances or neurons whatever is asked.",
     published="instance attribution and neuron attribution find largely different instances and neurons.",
-    settings=Config,
+    settings=OverlapSettings,
     run=run_overlap,
-    section=section,
-    key_numbers=key_numbers,
+    section=overlap_section,
+    key_numbers=overlap_key_numbers,
     order=20,
     every_query=True,
 )

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 from typing import Any
 
 from attridex.client import studies as folder
+from attridex.client.errors import UsageError
 from attridex.client.studies.base import Study
 
 GROUP = "attridex.studies"
@@ -31,9 +32,33 @@ def study_names() -> tuple[str, ...]:
 
 
 def studies() -> Mapping[str, Study[Any]]:
-    """All studies by name, in the order that they are run in."""
-    others = {each.name: each.load() for each in entry_points(group=GROUP)}
-    return {study.name: study for study in (*built_in(), *(others[name] for name in sorted(others)))}
+    """All studies by name, in the order that they are run in.
+
+    Raises:
+        UsageError: one of another package cannot be loaded, or has a name that is taken.
+    """
+    known = {study.name: study for study in built_in()}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        if entry.name in known:
+            raise UsageError(f"{GROUP}: '{entry.value}' is named '{entry.name}' as another study is; rename or uninstall it")
+        known[entry.name] = load_study(entry)
+    return known
+
+
+def load_study(entry: EntryPoint) -> Study[Any]:
+    """The study that an entry point names.
+
+    Raises:
+        UsageError: it cannot be imported, or is none of that name.
+    """
+    try:
+        study = entry.load()
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}") from error
+    if not isinstance(study, Study) or study.name != entry.name:
+        raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) is no Study object of that name")
+    return study
 
 
 def on_page() -> tuple[Study[Any], ...]:

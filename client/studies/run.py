@@ -79,7 +79,7 @@ def check_common(context: Context) -> None:
 
 def run_study(study: Study[Any], context: Context, settings: Any, about: Run) -> None:
     """Run one study and write its results; one that is done with the same settings is not run again."""
-    directory, config = context.out / study.name, plain(asdict(settings))
+    directory, config = context.out / study.name, as_json(asdict(settings))
     if (known := read_result(directory)) is not None:
         if known.config != config:
             raise UsageError(f"{directory / RESULT}: done with other settings; remove {directory} or choose another --out")
@@ -92,7 +92,7 @@ def run_study(study: Study[Any], context: Context, settings: Any, about: Run) ->
     result = StudyResult(
         study=study.name, title=study.title, config=config, seed=about.seed, limit=about.limit, common=about.common,
         queries=about.queries, index=about.index, versions=versions(),
-        times={"began": first.began, "ended": now(), "resumed": first.resumed, "seconds": round(seconds, 1)},
+        times={"began": first.began, "ended": utc_now(), "resumed": first.resumed, "seconds": round(seconds, 1)},
         tables=found.tables, methods=found.methods, notes=found.notes, facts=found.facts,
         method_details=context.index.method_details,
     )  # fmt: skip
@@ -112,11 +112,11 @@ def first_begun(context: Context, name: str) -> Begun:
     mark = context.work(f"{name}.begun.json")
     resumed = mark.exists()
     if not resumed:
-        write_json(mark, now())
+        write_json(mark, utc_now())
     return Begun(str(json.loads(mark.read_text(encoding="utf-8"))), resumed)
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -127,7 +127,7 @@ def described_run(context: Context) -> Run:
     return Run(
         seed=context.seed,
         limit=context.limit,
-        common=plain(asdict(context.common)),
+        common=as_json(asdict(context.common)),
         queries=fingerprint([[query.record, query.gold] for query in context.queries]),
         index=StudiedIndex(
             version=index.version, instances=index.instances, task=index.task, labels=list(index.labels),
@@ -147,7 +147,7 @@ def bind_run(out: Path, about: Run) -> None:
     if not known.exists() or not has_work(out):
         write_json(known, asdict(about))
         return
-    if json.loads(known.read_text(encoding="utf-8")) != plain(asdict(about)):
+    if json.loads(known.read_text(encoding="utf-8")) != as_json(asdict(about)):
         raise UsageError(f"{out}: holds results of other queries, settings, seed or index version; choose another --out")
 
 
@@ -157,6 +157,6 @@ def has_work(out: Path) -> bool:
     return any(path.is_file() and path.stat().st_size and not path.name.endswith((".job", ".begun.json")) for path in marks)
 
 
-def plain(content: Any) -> Any:
+def as_json(content: Any) -> Any:
     """Content as JSON gives it back."""
     return json.loads(json.dumps(content))

@@ -118,7 +118,7 @@ class StudyResult:
     method_details: Sequence[Method] = ()
     directory: Path | None = None
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> Row:
         """As the file holds it."""
         found = asdict(self)
         del found["directory"]
@@ -148,7 +148,7 @@ def read_result(directory: Path) -> StudyResult | None:
     return parsed_result(directory, content)
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> Mapping[str, Any]:
     """A JSON file that holds an object.
 
     Raises:

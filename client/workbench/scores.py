@@ -37,23 +37,23 @@ def all_scores(
     """
     asked = context.queries if queries is None else tuple(queries)
     directory = context.work(f"scores/{name}-{label}/{method.path}")
-    bind(
+    bind_directory(
         directory,
         {"queries": fingerprint([query.record for query in asked]), "seed": context.seed, "index": context.index.version},
     )
     size = max(1, HITS // context.index.instances)
     starts = range(0, len(asked), size)
-    left = [start for start in starts if not part(directory, start).exists()]
+    left = [start for start in starts if not part_path(directory, start).exists()]
     with context.progress(f"scores by {method.name}", len(asked), "queries") as advance:
         advance(len(asked) - sum(len(asked[start : start + size]) for start in left))
         for start in left:
             found = asked_scores(context, method, label, asked[start : start + size])
-            save_array(part(directory, start), found)
+            save_array(part_path(directory, start), found)
             advance(len(found))
-    return np.concatenate([np.load(part(directory, start)) for start in starts])
+    return np.concatenate([np.load(part_path(directory, start)) for start in starts])
 
 
-def bind(directory: Path, settings: Mapping[str, Any]) -> None:
+def bind_directory(directory: Path, settings: Mapping[str, Any]) -> None:
     """Refuse a directory that was begun with other settings."""
     path = directory / "asked.json"
     if not path.exists():
@@ -62,7 +62,7 @@ def bind(directory: Path, settings: Mapping[str, Any]) -> None:
         raise UsageError(f"{directory}: begun with other queries, another seed or index version; choose another --out")
 
 
-def part(directory: Path, start: int) -> Path:
+def part_path(directory: Path, start: int) -> Path:
     """File of the queries from a number on."""
     return directory / f"{start:08d}.npy"
 

@@ -58,7 +58,7 @@ class Settings:
 
     def of(self, name: str, kind: type[Dataclass]) -> Dataclass:
         """The settings of one study."""
-        return parsed(kind, self.tables.get(name, {}), f"[{name}]")
+        return parsed_settings(kind, self.tables.get(name, {}), f"[{name}]")
 
 
 def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings:
@@ -80,14 +80,14 @@ def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     tables = {name: value for name, value in data.items() if name in kinds}
-    common = parsed(Common, {name: value for name, value in data.items() if name not in kinds}, str(path), [*kinds])
+    common = parsed_settings(Common, {name: value for name, value in data.items() if name not in kinds}, str(path), [*kinds])
     settings = Settings(common, tables, path.resolve().parent)
     for name, kind in kinds.items():
-        parsed(kind, tables.get(name, {}), f"{path}: [{name}]")
+        parsed_settings(kind, tables.get(name, {}), f"{path}: [{name}]")
     return settings
 
 
-def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
+def parsed_settings(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
     """A dataclass from a table.
 
     Raises:

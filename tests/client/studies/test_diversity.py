@@ -16,7 +16,7 @@ def test_diversity_is_that_of_the_best_ranked_and_its_interval_holds_it() -> Non
     words = tuple(np.array([at % 50, 50 + at % 7]) for at in range(200))
     described = diversity.Described(states, losses, np.full(200, 9.0), words, 57)
     ranks = ranks_of(rng.normal(size=(30, 200)) - losses)  # every query has an easy instance rather first
-    rows = {row["measure"]: row for row in diversity.measured(described, ranks, 20, 0, "m")}
+    rows = {row["measure"]: row for row in diversity.measured_top(described, ranks, 20, 0, "m")}
     best = np.argsort(ranks.sum(0), kind="stable")[:20]
     assert rows["loss"]["mean"] == pytest.approx(losses[best].mean())
     assert rows["tokens"] == {"method": "m", "measure": "tokens", "mean": 9.0, "low": 9.0, "high": 9.0, "n": 30}

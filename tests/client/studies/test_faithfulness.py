@@ -13,7 +13,7 @@ def test_draws_of_random_neurons_are_averaged_within_a_query() -> None:
         for q, draws in (("a", (True, False)), ("b", (True, True)))
         for draw, stays in enumerate(draws)
     ]
-    table = faithfulness.summary(found, seed=0)
+    table = faithfulness.faithfulness_table(found, seed=0)
     assert [(row["method"], row["measure"], row["mean"], row["n"]) for row in table] == [
         ("random", "unchanged", 0.75, 2),
         ("random", "drop", 0.5, 2),

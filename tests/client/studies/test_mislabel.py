@@ -5,10 +5,10 @@ from attridex.client.studies import mislabel
 
 def test_a_known_share_of_labels_gets_another_one() -> None:
     labels = {f"t{at}": at % 3 for at in range(50)}
-    flips = mislabel.flipped(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
+    flips = mislabel.flipped_labels(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
     assert len(flips) == 10
     assert all(0 <= new < 3 and new != labels[one] for one, new in flips.items())
-    assert flips == mislabel.flipped(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
+    assert flips == mislabel.flipped_labels(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
 
 
 def test_a_signal_that_tells_wrong_labels_has_an_auc_of_one() -> None:

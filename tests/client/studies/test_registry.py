@@ -1,7 +1,13 @@
+import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
-from attridex.client.studies.registry import on_page, studies, study_names
+import pytest
+
+from attridex.client.errors import UsageError
+from attridex.client.studies import lds, registry
+from attridex.client.studies.registry import GROUP, on_page, studies, study_names
 
 LATER = ("matplotlib", "pandas", "scipy", "pyarrow", "jinja2", "torch", "pydantic")
 
@@ -30,3 +36,18 @@ def test_every_study_says_what_it_measures() -> None:
         assert study.title
         assert study.measured.endswith(".")
         assert study.run.__doc__
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (EntryPoint("toy", "nowhere:STUDY", GROUP), "'toy' (nowhere:STUDY) cannot be loaded: ModuleNotFoundError"),
+        (EntryPoint("toy", "json:dumps", GROUP), "'toy' (json:dumps) is no Study object of that name"),
+        (EntryPoint("toy", f"{lds.__name__}:STUDY", GROUP), "is no Study object of that name"),
+        (EntryPoint("lds", "nowhere:STUDY", GROUP), "'nowhere:STUDY' is named 'lds' as another study is"),
+    ],
+)
+def test_a_study_of_others_that_is_none_is_named(entry: EntryPoint, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    with pytest.raises(UsageError, match=re.escape(says)):
+        studies()

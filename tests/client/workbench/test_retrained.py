@@ -17,7 +17,7 @@ def test_a_configuration_without_training_cannot_be_retrained(tmp_path: Path) ->
     config = load_config(tmp_path / "config.toml").model_dump(mode="json")
     context = made_context(tmp_path, lambda request: request, manifest={"config": config})
     with pytest.raises(NotPossibleError, match="no \\[training\\] section"):
-        retrained.configuration(context)
+        retrained.training_configuration(context)
 
 
 def test_tests_are_those_of_the_settings_or_of_the_training(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from attridex.client.errors import UsageError
 from attridex.client.studies.registry import studies
-from attridex.client.workbench.settings import Common, load_settings, parsed, setting_fields
+from attridex.client.workbench.settings import Common, load_settings, parsed_settings, setting_fields
 
 KINDS: dict[str, type[Any]] = {name: study.settings for name, study in studies().items()}
 
@@ -35,4 +35,4 @@ def test_a_file_is_read_as_a_table_for_each_study(tmp_path: Path) -> None:
 )
 def test_what_is_no_setting_is_refused(data: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says.replace("?", r"\?")):
-        parsed(Common, data, "here")
+        parsed_settings(Common, data, "here")
