@@ -141,7 +141,14 @@ def name_rows(axes: Axes, rows: Sequence[Row], labels: Sequence[str] = ()) -> li
 
 
 def bars(axes: Axes, rows: Sequence[Row], palette: Palette, room: float) -> None:
-    """Bars from 0 with intervals, and the mean in figures at their end."""
+    """Bars from 0 with intervals, and the mean in figures at their end.
+
+    Args:
+        axes: where.
+        rows: one for each method, from the top down.
+        palette: looks of the methods.
+        room: length of the axis, as a multiple of the longest bar.
+    """
     at = name_rows(axes, rows)
     means = [row["mean"] or 0.0 for row in rows]
     axes.barh(at, means, color=[palette.look(row["method"]).colour for row in rows], height=0.66, zorder=2)
@@ -157,7 +164,14 @@ def bars(axes: Axes, rows: Sequence[Row], palette: Palette, room: float) -> None
 
 
 def dots(axes: Axes, rows: Sequence[Row], palette: Palette, labels: Sequence[str] = ()) -> None:
-    """Means with intervals."""
+    """Means with intervals.
+
+    Args:
+        axes: where.
+        rows: one for each method, from the top down.
+        palette: looks of the methods.
+        labels: names of the rows, if they are not those of their methods.
+    """
     at = name_rows(axes, rows, labels)
     looks = [palette.look(row["method"]) for row in rows]
     intervals(axes, at, rows, [how.colour for how in looks], 2.2)
@@ -167,7 +181,15 @@ def dots(axes: Axes, rows: Sequence[Row], palette: Palette, labels: Sequence[str
 
 
 def intervals(axes: Axes, at: Sequence[int], rows: Sequence[Row], colours: Sequence[str], width: float) -> None:
-    """Lines from low to high; a mean may lie outside its bootstrap interval, so these are not error bars around it."""
+    """Lines from low to high; a mean may lie outside its bootstrap interval, so these are not error bars around it.
+
+    Args:
+        axes: where.
+        at: place of each row.
+        rows: with low and high.
+        colours: of each line.
+        width: of the lines, in points.
+    """
     for place, row, colour in zip(at, rows, colours, strict=True):
         if row["low"] is not None and row["high"] is not None:
             axes.hlines(place, row["low"], row["high"], color=colour, lw=width, zorder=4)

@@ -116,5 +116,12 @@ def data_uri(svg: bytes) -> str:
 
 
 def picture(name: str, figure: Figure, alt: str, caption: str) -> Picture:
-    """A figure of the page; what it shows stands in the tables below it too, which is said to who cannot see it."""
+    """A figure of the page; what it shows stands in the tables below it too, which is said to who cannot see it.
+
+    Args:
+        name: of its files, without the ending.
+        figure: what is drawn.
+        alt: what it shows.
+        caption: what a reader needs to read it.
+    """
     return Picture(name, figure, f"{alt} All values are in the tables below.", caption)

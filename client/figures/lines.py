@@ -36,7 +36,14 @@ def curve(
 
 
 def band(axes: Axes, at: Sequence[float], rows: Sequence[Row], name: str) -> None:
-    """What to compare with: a dashed line and the band of its interval."""
+    """What to compare with: a dashed line and the band of its interval.
+
+    Args:
+        axes: where.
+        at: place of each row.
+        rows: means with their intervals.
+        name: in the legend.
+    """
     axes.fill_between(at, [row["low"] for row in rows], [row["high"] for row in rows], color=GREY, alpha=0.25, lw=0)
     axes.plot(at, [row["mean"] for row in rows], color=SOFT, ls="--", lw=1.8, label=name)
 

@@ -83,7 +83,17 @@ def pivot(
     tint: Callable[[Row], str] = lambda row: "",
     folded: bool = False,
 ) -> Table:
-    """Rows as a table; where two rows claim one cell the first has it."""
+    """Rows as a table; where two rows claim one cell the first has it.
+
+    Args:
+        rows: of results.
+        down: column whose values stand at the rows.
+        across: column whose values stand over the columns.
+        caption: of the table.
+        text: what a cell says.
+        tint: colour behind a cell.
+        folded: whether the page shows it only when asked.
+    """
     known: dict[tuple[Any, Any], Row] = {}
     for row in rows:
         known.setdefault((row[down.key], row[across.key]), row)

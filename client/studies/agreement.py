@@ -110,7 +110,14 @@ def approximate_table(rows: Sequence[Row], seed: int) -> list[Row]:
 
 
 def best_hits(context: Context, method: str, structure: str | None, k: int) -> dict[str, Hits]:
-    """The k best of each query, exactly or by a structure."""
+    """The k best of each query, exactly or by a structure.
+
+    Args:
+        context: the run.
+        method: one of `SCANNED`.
+        structure: of the index; None for exact search.
+        k: hits a query.
+    """
     k = min(k, context.index.instances)
     scoring = Scoring(method) if structure is None else Scoring(method, exact=False, approximate=structure)
 

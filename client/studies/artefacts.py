@@ -171,7 +171,14 @@ def corpus_row(base: Sequence[Mapping[str, float]], marker: str, seed: int) -> R
 def retrieved_markers(
     context: Context, config: ArtefactsSettings, method: StudyMethod, wrong: Sequence[Asked]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Mean markers of the k instances behind each wrong answer."""
+    """Mean markers of the k instances behind each wrong answer.
+
+    Args:
+        context: the run.
+        config: settings.
+        method: by which instances are found.
+        wrong: the queries that the model gets wrong.
+    """
     k, fields = min(config.k, context.index.instances), needed_fields(config)
 
     def lines(answer: InstancesAnswer) -> Iterator[Line]:

@@ -147,6 +147,13 @@ def measured_top(described: Described, ranks: Float64, size: int, seed: int, met
 
     A resample has fewer different queries, and sums of fewer ranks tell instances apart less well, so the measures of its top lie
     nearer to those of random sets; the intervals are moved back to the figures.
+
+    Args:
+        described: all instances.
+        ranks: of each instance for each query [q, n].
+        size: instances of the top.
+        seed: of the resampling.
+        method: short name, for the rows.
     """
     rng, count = np.random.default_rng(seed), len(ranks)
 
@@ -162,7 +169,14 @@ def measured_top(described: Described, ranks: Float64, size: int, seed: int, met
 
 
 def random_sets(described: Described, size: int, draws: int, seed: int) -> list[Row]:
-    """The measures of random sets; low and high are percentiles of the sets themselves."""
+    """The measures of random sets; low and high are percentiles of the sets themselves.
+
+    Args:
+        described: all instances.
+        size: instances of a set.
+        draws: sets.
+        seed: of the drawing.
+    """
     rng = np.random.default_rng(seed)
     drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
     table: list[Row] = []

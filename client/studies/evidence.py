@@ -82,7 +82,14 @@ def answer_lines(answer: PredictAnswer) -> Iterator[Line]:
 
 
 def shown_instances(context: Context, config: EvidenceSettings, asked: Sequence[Asked], method: StudyMethod) -> list[Line]:
-    """Top instances with their texts."""
+    """Top instances with their texts.
+
+    Args:
+        context: the run.
+        config: settings.
+        asked: the queries.
+        method: by which.
+    """
     k = min(config.k, context.index.instances)
     fields = list(dict.fromkeys([*context.index.manifest["corpus"]["text_fields"], "label", *context.corpus["metadata"]]))
     return context.ask(

@@ -123,7 +123,14 @@ def run_faithfulness(context: Context, config: FaithfulnessSettings) -> Findings
 
 
 def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[NeuronSet]:
-    """Sets of r distinct neurons anywhere in the model, for a query, by its id and the seed."""
+    """Sets of r distinct neurons anywhere in the model, for a query, by its id and the seed.
+
+    Args:
+        context: the run.
+        query: its id.
+        r: neurons of a set.
+        draws: sets.
+    """
     layers, units = context.index.layers, context.index.units
     chance = random.Random(f"{context.seed}/{query}")
     for draw in range(draws):
@@ -134,7 +141,14 @@ def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[Ne
 def edited_predictions(
     context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str
 ) -> list[Edited]:
-    """Every query under every edit."""
+    """Every query under every edit.
+
+    Args:
+        context: the run.
+        sets: of neurons, for each query's id.
+        sizes: how many of a set are edited.
+        settings: what the edits depend on, for the job.
+    """
     edits = {query: edits_of(found, sizes) for query, found in sets.items()}
 
     def build(batch: Sequence[Record]) -> PredictRequest:

@@ -118,7 +118,15 @@ def lds_table(found: Mapping[str, Float64], seed: int) -> list[Row]:
 def retrained_losses(
     context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
 ) -> Retrained:
-    """Retrain on each half, and ask the queries."""
+    """Retrain on each half, and ask the queries.
+
+    Args:
+        context: the run.
+        config: settings.
+        ids: of the pool's instances.
+        queries: those with a label.
+        halves: positions in the pool.
+    """
     if config.retrain == "head":
         return head_losses(context, config, ids, queries, halves)
     trainer = retraining(context, training_configuration(context))
@@ -136,7 +144,15 @@ def retrained_losses(
 def head_losses(
     context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
 ) -> Retrained:
-    """The same where the head alone is trained on the states of the index's model."""
+    """The same where the head alone is trained on the states of the index's model.
+
+    Args:
+        context: the run.
+        config: settings.
+        ids: of the pool's instances.
+        queries: those with a label.
+        halves: positions in the pool.
+    """
     (states, labels), (tests, gold) = fixed_states(context, ids, queries)
     scale = float(np.sqrt((states**2).mean()))  # a factor of the states is a factor of the weights
     states, tests = states / scale, tests / scale

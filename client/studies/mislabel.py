@@ -66,7 +66,15 @@ def run_mislabel(context: Context, config: MislabelSettings) -> Findings:
 def measure_signals(
     context: Context, client: Client, config: MislabelSettings, column: str, facts: Mapping[str, float]
 ) -> Findings:
-    """All signals on an index with a column that tells the wrong labels."""
+    """All signals on an index with a column that tells the wrong labels.
+
+    Args:
+        context: the run.
+        client: asks the index that has the column.
+        config: settings.
+        column: tells the wrong labels.
+        facts: what else the result tells.
+    """
     info = client.get_index()
     if column not in info.columns:
         raise UsageError(f"[mislabel] column = {column!r}: no such column; the index has {', '.join(info.columns)}")
@@ -101,7 +109,14 @@ def is_wrong(value: Any, column: str) -> bool:
 
 
 def signal_rows(name: str, values: Float64, wrong: NDArray[np.bool_], seed: int) -> list[Row]:
-    """AUC and precision of a signal, with intervals over instances."""
+    """AUC and precision of a signal, with intervals over instances.
+
+    Args:
+        name: of the signal.
+        values: higher is more suspicious [n].
+        wrong: whether a label is wrong [n].
+        seed: of the resampling.
+    """
 
     def precision(chosen: Any) -> float:
         count = int(wrong[chosen].sum())
@@ -120,7 +135,15 @@ def signal_rows(name: str, values: Float64, wrong: NDArray[np.bool_], seed: int)
 def neighbour_disagreements(
     context: Context, client: Client, method: StudyMethod, labels: Mapping[str, str], k: int
 ) -> list[float]:
-    """For each instance the share of its nearest others with another label; 0 for one without neighbours."""
+    """For each instance the share of its nearest others with another label; 0 for one without neighbours.
+
+    Args:
+        context: the run.
+        client: asks the index.
+        method: how neighbours are found.
+        labels: of each instance, by id.
+        k: neighbours of an instance.
+    """
     ids = list(labels)
     k = min(k + 1, len(ids))
     found = []
@@ -135,7 +158,15 @@ def neighbour_disagreements(
 
 
 def nearest_instances(context: Context, client: Client, method: StudyMethod, queries: Sequence[Query], k: int) -> InstancesAnswer:
-    """The k nearest instances of some."""
+    """The k nearest instances of some.
+
+    Args:
+        context: the run.
+        client: asks the index.
+        method: how neighbours are found.
+        queries: the instances.
+        k: of each, itself among them.
+    """
     if method.plain == NA_INSTANCES.name:
         return client.find_instances_by_neurons(queries, k=k)
     return client.attribute_instances(queries, k=k, scoring=context.scoring(method))
@@ -165,7 +196,14 @@ def flipped_index(context: Context, config: MislabelSettings) -> Path:
 
 
 def flipped_labels(labels: Mapping[str, int], outputs: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
-    """New labels for a share of the instances, drawn by the seed: any output but the right one."""
+    """New labels for a share of the instances, drawn by the seed: any output but the right one.
+
+    Args:
+        labels: output of each instance, by id.
+        outputs: how many outputs each instance decides between.
+        share: how many get another label.
+        seed: of the drawing.
+    """
     chance = random.Random(seed)
     chosen = chance.sample(sorted(labels), round(share * len(labels)))
     return {one: (labels[one] + chance.randrange(1, outputs[one])) % outputs[one] for one in sorted(chosen)}
@@ -174,7 +212,15 @@ def flipped_labels(labels: Mapping[str, int], outputs: Mapping[str, int], share:
 def noisy_config(
     trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]
 ) -> "IndexConfig":
-    """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head."""
+    """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head.
+
+    Args:
+        trained: the configuration of the index.
+        directory: where the corpus is written.
+        model: trained on the wrong labels.
+        ids: instances that take part.
+        flips: new labels, by id.
+    """
     from attridex.indexer.config import GradientsConfig
 
     corpus = directory / "train.jsonl"

@@ -78,7 +78,14 @@ def check_common(context: Context) -> None:
 
 
 def run_study(study: Study[Any], context: Context, settings: Any, about: Run) -> None:
-    """Run one study and write its results; one that is done with the same settings is not run again."""
+    """Run one study and write its results; one that is done with the same settings is not run again.
+
+    Args:
+        study: which.
+        context: the run.
+        settings: of the study.
+        about: what the result says of the run.
+    """
     directory, config = context.out / study.name, as_json(asdict(settings))
     if (known := read_result(directory)) is not None:
         if known.config != config:

@@ -143,6 +143,12 @@ class Context:
 def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[Asked, ...]:
     """Queries drawn from a file, in the file's order; labels that the model does not know are kept as gold and not sent.
 
+    Args:
+        path: the file.
+        index: whose labels are known.
+        seed: of the drawing.
+        count: how many are drawn; 0 takes all.
+
     Raises:
         UsageError: see `records.read_records`.
     """

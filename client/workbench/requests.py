@@ -39,7 +39,15 @@ def instances_request(
 def neurons_request(
     context: Context, method: StudyMethod, records: Records, *, r: int, instances: int
 ) -> AttributeNeuronsRequest | FindNeuronsByInstancesRequest:
-    """Ask for the r top neurons of each query: by NA, or by IA-Neurons with an instance method."""
+    """Ask for the r top neurons of each query: by NA, or by IA-Neurons with an instance method.
+
+    Args:
+        context: the run.
+        method: `NA`, or the instance method.
+        records: the queries.
+        r: neurons a query.
+        instances: influential instances that IA-Neurons looks through.
+    """
     queries = as_queries(records)
     if method == NA:
         return AttributeNeuronsRequest(queries, r)

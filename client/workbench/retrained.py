@@ -54,6 +54,13 @@ def retraining(context: Context, config: "Config") -> "Retraining":
 def test_records(context: Context, config: "Config", name: str, count: int, where: str) -> list[PlacedRecord]:
     """Test records with their places, drawn by the seed: of the file that the settings name, or the training's first test file.
 
+    Args:
+        context: the run.
+        config: the training's configuration.
+        name: of the file, as the settings have it; may be empty.
+        count: how many are drawn; 0 takes all.
+        where: begins messages.
+
     Raises:
         NotPossibleError: there is no test file.
     """

@@ -75,7 +75,14 @@ def save_array(path: Path, found: NDArray[Any]) -> None:
 
 
 def asked_scores(context: Context, method: StudyMethod, label: LabelSource, queries: Sequence[Asked]) -> Scores:
-    """Scores of some queries, [queries, rows]."""
+    """Scores of some queries, [queries, rows].
+
+    Args:
+        context: the run.
+        method: by which.
+        label: whose loss the queries' gradients are of.
+        queries: at most so many as one answer can hold.
+    """
     records = [query.record for query in queries]
     answer: InstancesAnswer = context.client.send(
         instances_request(context, method, records, k=context.index.instances, label=label)

@@ -90,6 +90,12 @@ def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings
 def parsed_settings(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
     """A dataclass from a table.
 
+    Args:
+        kind: the dataclass.
+        data: the table, as TOML has it.
+        where: begins messages.
+        others: what else an unknown key may be meant for.
+
     Raises:
         UsageError: an unknown key (the nearest known one is named), a value of the wrong type, or a number out of range.
     """
