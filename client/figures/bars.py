@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from attridex.client.figures.drawing import new_figure, styled
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import GREY, INK, SOFT, Palette
-from attridex.client.figures.tables import Row, distinct, pick
+from attridex.client.figures.tables import distinct, pick
 from attridex.client.workbench.methods import method_name, short_name
+from attridex.client.workbench.statistics import Row
 
 COLUMNS = 4
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import GREY, INK, SOFT, Look
-from attridex.client.figures.tables import Row
+from attridex.client.workbench.statistics import Row
 
 
 def curve(

@@ -1,12 +1,12 @@
 """Rows of results as tables to read: one axis of the rows down, one across, a mean with its interval in each cell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.client.figures.numbers import interval, number
+from attridex.client.workbench.statistics import Row
 
-Row = Mapping[str, Any]
 BLUE, RED = "0, 114, 178", "213, 94, 0"
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.tables import Axis, Row, matrix, pick, pivot
+from attridex.client.figures.tables import Axis, matrix, pick, pivot
 from attridex.client.studies.base import Contents, Study
 from attridex.client.workbench.context import Context, Line, Record
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, answered, method_name
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.scores import Scores, all_scores
-from attridex.client.workbench.statistics import mean_interval, shared
+from attridex.client.workbench.statistics import Row, mean_interval, shared
 from attridex.indexer.ranks import spearman
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import AttributeInstancesRequest, Scoring, as_queries

@@ -7,7 +7,7 @@ negation, any numeric or boolean column) stand against the corpus's base rate, f
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,13 @@ class ArtefactsSettings:
     columns: Annotated[tuple[str, ...], "numeric or boolean columns of the index whose means are compared too"] = ()
     k: Annotated[int, "instances a query"] = 10
     predicted: Annotated[str, "only wrong answers with this prediction, as `entailment`; all where empty"] = ""
+
+
+class WrongAnswers(NamedTuple):
+    """Queries that the model gets wrong, and all that were asked."""
+
+    wrong: Sequence[Asked]
+    asked: Sequence[Asked]
 
 
 def run_artefacts(context: Context, config: ArtefactsSettings) -> Findings:
@@ -75,7 +82,7 @@ def marker_names(config: ArtefactsSettings) -> list[str]:
     return [*(MARKERS if config.first else []), *config.columns]
 
 
-def wrong_answers(context: Context, config: ArtefactsSettings) -> tuple[list[Asked], tuple[Asked, ...]]:
+def wrong_answers(context: Context, config: ArtefactsSettings) -> WrongAnswers:
     """Queries that the model gets wrong, drawn by the seed, and all that were asked."""
     queries: tuple[Asked, ...] = context.queries
     if config.queries:
@@ -96,7 +103,7 @@ def wrong_answers(context: Context, config: ArtefactsSettings) -> tuple[list[Ask
         if gold is not None and not context.right(said, gold) and config.predicted in ("", said)
     ]  # fmt: skip
     order = np.random.default_rng(context.seed).permutation(len(wrong))
-    return [wrong[at] for at in order], queries
+    return WrongAnswers([wrong[at] for at in order], queries)
 
 
 def check_gold(context: Context, queries: Sequence[Asked]) -> None:

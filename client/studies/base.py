@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from attridex.client.figures.numbers import count, interval, number
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.tables import Axis, Row, Table
+from attridex.client.figures.tables import Axis, Table
 from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import method_name
 from attridex.client.workbench.results import Findings, StudyResult
+from attridex.client.workbench.statistics import Row
 
 if TYPE_CHECKING:
     from attridex.client.figures.drawing import Picture

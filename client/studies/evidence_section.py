@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.tables import Row, distinct, pick
+from attridex.client.figures.tables import distinct, pick
 from attridex.client.studies.base import Contents
 from attridex.client.workbench.results import StudyResult, read_object
+from attridex.client.workbench.statistics import Row
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import REFERENCE, Palette
-from attridex.client.figures.tables import Axis, Row, distinct, pick, pivot
+from attridex.client.figures.tables import Axis, distinct, pick, pivot
 from attridex.client.studies.base import Contents, KeyNumber, measured_rows
 from attridex.client.workbench.methods import NA, method_name
 from attridex.client.workbench.results import StudyResult
+from attridex.client.workbench.statistics import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from attridex.client.figures.numbers import count, number
 from attridex.client.figures.palette import INK, Look, Palette
-from attridex.client.figures.tables import Axis, Row, distinct, pick, pivot
+from attridex.client.figures.tables import Axis, distinct, pick, pivot
 from attridex.client.studies.base import Contents, Study
 from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, chosen, method_name
 from attridex.client.workbench.ranking import Rows, drawn_pool, order, rank_sums
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.retrained import rendered_records, retraining, test_records, training_configuration
-from attridex.client.workbench.statistics import above_draws, mean_interval
+from attridex.client.workbench.statistics import Row, above_draws, mean_interval
 
 if TYPE_CHECKING:
     from attridex.client.figures.drawing import Picture

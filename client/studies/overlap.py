@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 from attridex.client.figures.numbers import interval, number
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.tables import Axis, Row, Table, matrix, pick, pivot
+from attridex.client.figures.tables import Axis, Table, matrix, pick, pivot
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, measured_rows
 from attridex.client.workbench.context import Context, Line
 from attridex.client.workbench.methods import NA, NA_INSTANCES, StudyMethod, method_name
 from attridex.client.workbench.neurons import neurons_of
 from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, Meaning, StudyResult
-from attridex.client.workbench.statistics import interval_of, mean_interval, rounded, shared
+from attridex.client.workbench.statistics import Row, interval_of, mean_interval, rounded, shared
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import Neuron
 

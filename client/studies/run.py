@@ -15,8 +15,8 @@ from attridex.client.workbench.context import Context, NotPossibleError, fingerp
 from attridex.client.workbench.methods import chosen
 from attridex.client.workbench.results import (
     RESULT,
-    Run,
     StudiedIndex,
+    StudiedRun,
     StudyResult,
     read_result,
     versions,
@@ -77,7 +77,7 @@ def check_common(context: Context) -> None:
             )
 
 
-def run_study(study: Study[Any], context: Context, settings: Any, about: Run) -> None:
+def run_study(study: Study[Any], context: Context, settings: Any, about: StudiedRun) -> None:
     """Run one study and write its results; one that is done with the same settings is not run again.
 
     Args:
@@ -128,10 +128,10 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def described_run(context: Context) -> Run:
+def described_run(context: Context) -> StudiedRun:
     """What a result must say of its run: index, seed, settings, queries; no paths of this machine."""
     index, manifest = context.index, context.index.manifest
-    return Run(
+    return StudiedRun(
         seed=context.seed,
         limit=context.limit,
         common=as_json(asdict(context.common)),
@@ -146,7 +146,7 @@ def described_run(context: Context) -> Run:
     )  # fmt: skip
 
 
-def bind_run(out: Path, about: Run) -> None:
+def bind_run(out: Path, about: StudiedRun) -> None:
     """Refuse a directory that holds another run's results or work; one that was refused before any work is bound anew."""
     known = out / RUN
     if out.exists() and not out.is_dir():

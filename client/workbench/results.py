@@ -74,7 +74,7 @@ class StudiedIndex:
 
 
 @dataclass(frozen=True)
-class Run:
+class StudiedRun:
     """What a result says of its run.
 
     Attributes:
