@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,19 +11,18 @@ import typer
 from attridex.client.commands.asking import Asking
 from attridex.client.commands.options import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
 from attridex.client.errors import UsageError
+from attridex.client.studies.registry import study_names
 
 if TYPE_CHECKING:
     from attridex.client.workbench.context import Context
+    from attridex.client.workbench.results import StudyResult
     from attridex.client.workbench.settings import Settings
 
-NAMES = (
-    "evidence", "faithfulness", "overlap", "diversity", "agreement", "artefacts", "lds", "mislabel", "finetune-subsets",
-)  # fmt: skip
 ALL = "all"
 
 
 def study(
-    name: Annotated[str, typer.Argument(help=f"{', '.join(NAMES)}, or all.")],
+    name: Annotated[str, typer.Argument(help=f"{', '.join(study_names())}, or all.")],
     queries: Annotated[Path, typer.Option("--queries", help="JSONL, CSV or Parquet with the corpus's columns.")],
     out: Annotated[Path, typer.Option("--out", help="Directory of results; the same command goes on after a kill.")],
     index: IndexDir = None,
@@ -39,8 +39,10 @@ def study(
     as_json: Json = False,
 ) -> None:
     """The comparison studies: results with intervals as JSON and Parquet, and a report."""
-    if name != ALL and name not in NAMES:
-        raise UsageError(f"unknown study '{name}'; known: {', '.join(NAMES)}, all")
+    known = study_names()
+    if name != ALL and name not in known:
+        raise UsageError(f"unknown study '{name}'; known: {', '.join(known)}, all")
+    names = known if name == ALL else (name,)
     from attridex.client.studies.run import configs, run_studies
     from attridex.client.workbench.settings import load_settings
 
@@ -48,8 +50,8 @@ def study(
     asking = Asking(queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json)
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
-        left_out = run_studies(NAMES if name == ALL else [name], context, chosen, skip=name == ALL)
-    show(out, NAMES if name == ALL else (name,), as_json)
+        left_out = run_studies(names, context, chosen, skip=name == ALL)
+    show(out, names, as_json)
     for one, why in left_out.items():
         sys.stderr.write(f"{one}: left out: {why}\n")
     from attridex.client.report.page import write_report
@@ -66,9 +68,7 @@ def make_context(client: Any, asking: Asking, settings: "Settings", out: Path, s
         raise UsageError("--queries is missing")
     wanted = [count for count in (settings.common.queries, asking.limit) if count]
     asked = read_queries(asking.queries, info, seed, min(wanted, default=0))
-    return Context(
-        client, info, asked, settings.common, out, seed, config, asking.name, asking.as_json, asking.limit, settings.base
-    )
+    return Context(client, info, asked, settings.common, out, seed, config, asking.as_json, asking.limit, settings.base)
 
 
 def report(
@@ -90,19 +90,19 @@ def show(out: Path, names: tuple[str, ...], as_json: bool) -> None:
         if result is None:
             continue
         if as_json:
-            sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(result.content(), ensure_ascii=False) + "\n")
         elif name != "evidence":
             show_tables(result)
 
 
-def show_tables(result: dict[str, Any]) -> None:
+def show_tables(result: "StudyResult") -> None:
     """A study's tables for people."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(f"\n[bold]{result['title']}[/bold]")
-    for name, rows in result["tables"].items():
+    console.print(f"\n[bold]{result.title}[/bold]")
+    for name, rows in result.tables.items():
         if not rows:
             continue
         table = Table(title=name.replace("_", " "), title_justify="left", box=None, pad_edge=False)
@@ -112,7 +112,7 @@ def show_tables(result: dict[str, Any]) -> None:
         for row in rows:
             table.add_row(*(figure(row) if key == "mean" else cell(row[key]) for key in keys))
         console.print(table)
-    for note in result["notes"]:
+    for note in result.notes:
         console.print(note, style="dim", markup=False, highlight=False)
 
 
@@ -121,7 +121,7 @@ def cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def figure(row: dict[str, Any]) -> str:
+def figure(row: Mapping[str, Any]) -> str:
     """A mean with its interval."""
     if row["mean"] is None:
         return "none"

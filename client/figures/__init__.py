@@ -1,4 +1,4 @@
-"""Drawing for the report: looks, numbers, tables and figures.
+"""Drawing tools: figures, tables and numbers as the page shows them, and one look for each method.
 
-Imports nothing of attridex; knows no single run.
+Imports the workbench's names of methods; knows no study.
 """

@@ -113,3 +113,15 @@ def rendered(figure: Figure, kind: str, **options: Any) -> bytes:
 def data_uri(svg: bytes) -> str:
     """An SVG inside an address, so that the page needs no other file."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def picture(name: str, figure: Figure, alt: str, caption: str) -> Picture:
+    """A figure of the page; what it shows stands in the tables below it too, which is said to who cannot see it.
+
+    Args:
+        name: of its files, without the ending.
+        figure: what is drawn.
+        alt: what it shows.
+        caption: what a reader needs to read it.
+    """
+    return Picture(name, figure, f"{alt} All values are in the tables below.", caption)

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from attridex.client.figures.drawing import WIDTH, new_figure, styled
 from attridex.client.figures.numbers import MINUS
 from attridex.client.figures.palette import INK, PALE
-from attridex.client.figures.tables import Row, distinct
-from attridex.client.figures.words import short_name
+from attridex.client.figures.tables import distinct
+from attridex.client.workbench.methods import short_name
+from attridex.client.workbench.statistics import Row
 
 LABELS = 1.45
 """Inches for the names of methods beside a map."""

@@ -57,7 +57,14 @@ class Frame:
 
 
 def neuron_map(neurons: Sequence[Neuron], layers: int, units: int, label: str) -> Markup:
-    """The map as an <svg> element; colours and text size come from the page's style."""
+    """The map as an <svg> element; colours and text size come from the page's style.
+
+    Args:
+        neurons: what is drawn.
+        layers: of the model.
+        units: of a layer.
+        label: what the map shows, for who cannot see it.
+    """
     frame = Frame(layers, units)
     top = max((abs(each.score) for each in neurons), default=0.0) or 1.0
     # Small dots are drawn last, so that none is covered.

@@ -1,12 +1,12 @@
 """Rows of results as tables to read: one axis of the rows down, one across, a mean with its interval in each cell."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.client.figures.numbers import interval, number
+from attridex.client.workbench.statistics import Row
 
-Row = Mapping[str, Any]
 BLUE, RED = "0, 114, 178", "213, 94, 0"
 
 
@@ -83,7 +83,17 @@ def pivot(
     tint: Callable[[Row], str] = lambda row: "",
     folded: bool = False,
 ) -> Table:
-    """Rows as a table; where two rows claim one cell the first has it."""
+    """Rows as a table; where two rows claim one cell the first has it.
+
+    Args:
+        rows: of results.
+        down: column whose values stand at the rows.
+        across: column whose values stand over the columns.
+        caption: of the table.
+        text: what a cell says.
+        tint: colour behind a cell.
+        folded: whether the page shows it only when asked.
+    """
     known: dict[tuple[Any, Any], Row] = {}
     for row in rows:
         known.setdefault((row[down.key], row[across.key]), row)
@@ -143,3 +153,9 @@ def shade(row: Row) -> str:
     if not value:
         return ""
     return f"rgba({BLUE if value > 0 else RED}, {min(1.0, abs(value)) * 0.5:.2f})"
+
+
+def matrix(rows: Sequence[Row], caption: str, name: Callable[[Any], str]) -> Table:
+    """Pairs, named a and b, as a matrix with tinted cells."""
+    across = Axis("b", "B", name, tuple(dict.fromkeys([*distinct(rows, "a"), *distinct(rows, "b")])))
+    return pivot(rows, Axis("a", "A", name, across.values), across, caption, tint=shade, folded=True)

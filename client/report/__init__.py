@@ -1,4 +1,4 @@
-"""The page of a run: results are read, figures drawn, and one HTML file written that needs nothing else.
+"""The page of a run: results are read, each study draws its own section, and one HTML file is written that needs nothing else.
 
-Imports figures; asks no index.
+Imports studies and figures; names no study and asks no index.
 """

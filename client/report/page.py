@@ -1,26 +1,31 @@
 """The page of a run: results are read, figures drawn, and one HTML file written that needs nothing else."""
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from attridex.client.errors import UsageError
-from attridex.client.figures import words
 from attridex.client.figures.drawing import Picture, data_uri
 from attridex.client.figures.numbers import interval, number
-from attridex.client.figures.palette import look
+from attridex.client.figures.palette import Palette
+from attridex.client.files import write_whole
 from attridex.client.report import about
-from attridex.client.report.evidence import Texts, answers
-from attridex.client.report.key_numbers import key_numbers
-from attridex.client.report.sections import section
+from attridex.client.report.sections import section_of
+from attridex.client.studies.registry import on_page
+from attridex.client.workbench.methods import method_name
+from attridex.client.workbench.results import RESULT, StudyResult, read_result
 
 PAGE, FIGURES = "report.html", "figures"
-RESULT, TEXTS = "result.json", "texts.json"
-EVIDENCE = "evidence"
+Results = Mapping[str, StudyResult]
+
+
+class Drawn(NamedTuple):
+    """A figure, and its SVG."""
+
+    picture: Picture
+    svg: bytes
 
 
 def write_report(results: Path, out: Path | None = None) -> Path:
@@ -36,61 +41,39 @@ def write_report(results: Path, out: Path | None = None) -> Path:
     Raises:
         UsageError: no results there, or a file that is none.
     """
-    found = load(results)
     page = out or results / PAGE
-    html, pictures = render(found, load_texts(results))
-    (page.parent / FIGURES).mkdir(parents=True, exist_ok=True)
-    for picture, svg in pictures:
-        whole(page.parent / FIGURES / f"{picture.name}.svg", svg)
-        whole(page.parent / FIGURES / f"{picture.name}.png", picture.png())
-    whole(page, html.encode())
+    html, figures = render(load_results(results))
+    for figure in figures:
+        write_whole(page.parent / FIGURES / f"{figure.picture.name}.svg", figure.svg)
+        write_whole(page.parent / FIGURES / f"{figure.picture.name}.png", figure.picture.png())
+    write_whole(page, html.encode())
     return page
 
 
-def load(results: Path) -> dict[str, dict[str, Any]]:
+def load_results(directory: Path) -> Results:
     """Results of the studies that are done, in the order of the page."""
-    paths = {name: results / name / RESULT for name in words.STUDIES}
-    found = {name: read(path) for name, path in paths.items() if path.exists()}
+    found = {study.name: result for study in on_page() if (result := read_result(directory / study.name)) is not None}
     if not found:
-        raise UsageError(f"{results}: holds no results of a study; `attridex study` writes them (STUDY/{RESULT})")
-    for name, result in found.items():
-        if missing := {"tables", "facts", "notes", "config", "index", "common", "seed"} - result.keys():
-            raise UsageError(f"{paths[name]}: not a result of a study: it lacks {', '.join(sorted(missing))}")
+        raise UsageError(f"{directory}: holds no results of a study; `attridex study` writes them (STUDY/{RESULT})")
     return found
 
 
-def load_texts(results: Path) -> Texts:
-    """Texts of queries and instances; empty where they were not passed on."""
-    path = results / EVIDENCE / TEXTS
-    return read(path) if path.exists() else {}
-
-
-def read(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: not a result of a study")
-    return content
-
-
-def render(results: Mapping[str, Mapping[str, Any]], texts: Texts) -> tuple[str, list[tuple[Picture, bytes]]]:
-    """The page, and its figures as SVG."""
-    sections = [section(name, results.get(name)) for name in words.STUDIES if name != EVIDENCE]
-    pictures = [(picture, picture.svg()) for each in sections for picture in each.pictures]
+def render(results: Results) -> tuple[str, list[Drawn]]:
+    """The page, and its figures."""
     run = next(iter(results.values()))
-    html = environment().get_template("report.html").render(
-        facts=about.facts(run, results), methods=about.methods(results), again=about.again(run, results),
-        keys=key_numbers(results), sections=sections, images={picture.name: data_uri(svg) for picture, svg in pictures},
-        evidence=section(EVIDENCE, None), answers=answers(results[EVIDENCE], texts) if EVIDENCE in results else None,
-        has_texts=bool(texts), no_texts=words.NO_TEXTS, model=run["index"]["model"], version=run["index"]["version"],
+    details = next((result.method_details for result in results.values() if result.method_details), ())
+    palette = Palette.of(details)
+    sections = [section_of(study, results.get(study.name), palette) for study in on_page()]
+    figures = [Drawn(picture, picture.svg()) for each in sections for picture in each.contents.pictures]
+    keys = [key for study in on_page() if study.name in results for key in study.key_numbers(results[study.name])]
+    html = environment(palette).get_template("report.html").render(
+        facts=about.run_facts(results), methods=about.described_methods(results), again=about.run_again(results), keys=keys,
+        sections=sections, images={figure.picture.name: data_uri(figure.svg) for figure in figures}, index=run.index,
     )  # fmt: skip
-    return html, pictures
+    return html, figures
 
 
-def environment() -> Environment:
+def environment(palette: Palette) -> Environment:
     """Templates, with everything escaped and nothing left undefined."""
     made = Environment(
         loader=PackageLoader("attridex.client", "templates"),
@@ -99,12 +82,5 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=number, interval=interval, method=words.method_name, colour=lambda method: look(method).colour)
+    made.filters.update(number=number, interval=interval, method=method_name, colour=lambda name: palette.look(name).colour)
     return made
-
-
-def whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

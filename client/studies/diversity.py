@@ -3,35 +3,39 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.client.models import Instance
+from attridex.client.figures.numbers import number
+from attridex.client.figures.palette import Palette
+from attridex.client.figures.tables import Axis, distinct, pick, pivot
+from attridex.client.studies.base import METHOD, Contents, Study
 from attridex.client.workbench.context import Context
 from attridex.client.workbench.ranking import Rows, order, rank_sums
-from attridex.client.workbench.results import Results, Row
-from attridex.client.workbench.statistics import Float64, Interval, bounds, centred_bounds
+from attridex.client.workbench.results import Findings, StudyResult
+from attridex.client.workbench.statistics import Float64, Interval, Row, bounds, centred_bounds
+from attridex.v1.answers import Instance
 
-NAME = "diversity"
-TITLE = "Diversity of the most influential instances"
-MEASURES = ("cosine", "loss", "distinct_words", "tokens")
+MEASURES = {
+    "cosine": "mean pairwise cosine",
+    "loss": "mean loss",
+    "distinct_words": "distinct words",
+    "tokens": "mean length in tokens",
+}
+"""What is measured, in words."""
+RANDOM_SETS = "random sets"
 BOOTSTRAP = 200
 PAGE = 500
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class DiversitySettings:
+    """Settings."""
 
-    Attributes:
-        share: of all training instances, how many count as the most influential.
-        draws: random sets of the same size.
-    """
-
-    share: float = 0.1
-    draws: int = 20
+    share: Annotated[float, "of all training instances, how many count as the most influential"] = 0.1
+    draws: Annotated[int, "random sets of the same size"] = 20
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,20 @@ class Described:
         }
 
 
-def run(context: Context, config: Config) -> Results:
+def run_diversity(context: Context, config: DiversitySettings) -> Findings:
     """The top share by every method beside random sets of the same size."""
-    instances = tuple(listed(context))
-    described = describe(context, instances)
+    instances = tuple(listed_instances(context))
+    described = described_instances(context, instances)
     size = max(2, round(config.share * len(instances)))
-    table, top = [], []
+    table: list[Row] = []
+    top: list[Row] = []
     rows = np.array([instance.row for instance in instances], np.int64)
     for method in context.methods:
         ranks = rank_sums(context, method, rows)
-        table += measured(described, ranks, size, context.seed, method)
-        top += [{"method": method, "rank": at, "id": instances[i].id} for at, i in enumerate(order(ranks)[:size], 1)]
+        table += measured_top(described, ranks, size, context.seed, method.name)
+        top += [{"method": method.name, "rank": at, "id": instances[i].id} for at, i in enumerate(order(ranks)[:size], 1)]
     table += random_sets(described, size, config.draws, context.seed)
-    return Results(
+    return Findings(
         tables={"diversity": table}, rows={"top": top},
         facts={"instances": len(instances), "size": size, "queries": len(context.queries)},
         notes=[
@@ -87,13 +92,13 @@ def run(context: Context, config: Config) -> Results:
     )  # fmt: skip
 
 
-def listed(context: Context) -> Iterator[Instance]:
+def listed_instances(context: Context) -> Iterator[Instance]:
     """All instances with their texts, losses and lengths."""
     texts = list(context.index.manifest["corpus"]["text_fields"])
     return context.client.list_instances(fields=[*texts, "loss", "tokens"])
 
 
-def describe(context: Context, instances: Sequence[Instance]) -> Described:
+def described_instances(context: Context, instances: Sequence[Instance]) -> Described:
     """Gather what the measures need, a page at a time."""
     texts = list(context.index.manifest["corpus"]["text_fields"])
     numbers: dict[str, int] = {}
@@ -106,18 +111,20 @@ def describe(context: Context, instances: Sequence[Instance]) -> Described:
         for start in range(0, len(instances), PAGE):
             ids = [each.id for each in instances[start : start + PAGE]]
             page = context.client.get_instances(ids, fields=["id"], with_hidden=True)
-            states.append(np.stack([unit(each.hidden) for each in page]))
+            states.append(np.stack([unit_state(each.hidden) for each in page]))
             advance(len(ids))
-    return Described(np.concatenate(states), column(instances, "loss"), column(instances, "tokens"), words, len(numbers))
+    return Described(
+        np.concatenate(states), numeric_column(instances, "loss"), numeric_column(instances, "tokens"), words, len(numbers)
+    )
 
 
-def unit(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def unit_state(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """A state scaled to length 1."""
     found = np.zeros(1, np.float32) if state is None else state
     return found / max(float(np.linalg.norm(found)), 1e-12)
 
 
-def column(instances: Sequence[Instance], name: str) -> Float64:
+def numeric_column(instances: Sequence[Instance], name: str) -> Float64:
     """A numeric column; what is missing is NaN."""
     values = [each.fields[name] for each in instances]
     return np.array([np.nan if value is None else value for value in values], np.float64)
@@ -135,11 +142,18 @@ def mean_cosine(states: NDArray[Any]) -> float:
     return float((total @ total - n) / (n * (n - 1))) if n > 1 else float("nan")
 
 
-def measured(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
+def measured_top(described: Described, ranks: Float64, size: int, seed: int, method: str) -> list[Row]:
     """All measures of a method's top, with intervals over resampled queries.
 
     A resample has fewer different queries, and sums of fewer ranks tell instances apart less well, so the measures of its top lie
     nearer to those of random sets; the intervals are moved back to the figures.
+
+    Args:
+        described: all instances.
+        ranks: of each instance for each query [q, n].
+        size: instances of the top.
+        seed: of the resampling.
+        method: short name, for the rows.
     """
     rng, count = np.random.default_rng(seed), len(ranks)
 
@@ -147,27 +161,73 @@ def measured(described: Described, ranks: Float64, size: int, seed: int, method:
         return described.measure(np.sort(order(ranks, queries)[:size]))
 
     found, drawn = of(np.arange(count)), [of(rng.integers(0, count, count)) for _ in range(BOOTSTRAP)]
-    table = []
+    table: list[Row] = []
     for name in MEASURES:
-        ends = centred_bounds(sound(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
+        ends = centred_bounds(defined_values(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
         table.append({"method": method, "measure": name, **Interval(found[name], *ends, count).columns()})
     return table
 
 
 def random_sets(described: Described, size: int, draws: int, seed: int) -> list[Row]:
-    """The measures of random sets; low and high are percentiles of the sets themselves."""
+    """The measures of random sets; low and high are percentiles of the sets themselves.
+
+    Args:
+        described: all instances.
+        size: instances of a set.
+        draws: sets.
+        seed: of the drawing.
+    """
     rng = np.random.default_rng(seed)
     drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
-    table = []
+    table: list[Row] = []
     for name in MEASURES:
-        values = sound(drawn, name)
+        values = defined_values(drawn, name)
         mean = float(values.mean()) if len(values) else float("nan")
-        table.append({"method": "random sets", "measure": name, **Interval(mean, *bounds(values), draws).columns()})
+        table.append({"method": RANDOM_SETS, "measure": name, **Interval(mean, *bounds(values), draws).columns()})
     return table
 
 
-def sound(drawn: Sequence[Mapping[str, float]], name: str) -> Float64:
+def defined_values(drawn: Sequence[Mapping[str, float]], name: str) -> Float64:
     """A measure of all draws that have it."""
     values: Float64 = np.array([each[name] for each in drawn], np.float64)
     kept: Float64 = values[~np.isnan(values)]
     return kept
+
+
+def diversity_section(result: StudyResult, palette: Palette) -> Contents:
+    """Four measures of the most influential, bars beside the band that random sets fall into."""
+    from attridex.client.figures.bars import Panel, bar_panels
+    from attridex.client.figures.drawing import picture
+
+    rows, share = result.rows("diversity"), number(100 * result.config["share"])
+    panels = [
+        Panel(
+            [row for row in pick(rows, measure=measure) if row["method"] != RANDOM_SETS], MEASURES.get(measure, measure),
+            references=pick(rows, measure=measure, method=RANDOM_SETS),
+        )
+        for measure in distinct(rows, "measure")
+    ]  # fmt: skip
+    drawn = picture(
+        "diversity", bar_panels(panels, palette),
+        "Bars of four measures of each method\u2019s most influential instances, beside random sets.",
+        f"The most influential {share} % of the training instances by each method. Grey band and dotted line: random sets of the "
+        "same size (95 % of them, and their mean). Lines are 95 % bootstrap intervals over queries.",
+    )  # fmt: skip
+    across = Axis("measure", "measure", lambda measure: MEASURES.get(measure, measure))
+    return Contents([drawn], [pivot(rows, METHOD, across, f"The most influential {share} %; n is queries, or random sets")])
+
+
+STUDY = Study(
+    name="diversity",
+    title="Diversity of the most influential instances",
+    measured="All training instances are ranked by the sum of their ranks over the queries; the top share of each method "
+    "is described and set beside random sets of the same size. A high mean cosine says that the instances look "
+    "alike to the model, a low loss that it finds them easy.",
+    published="neuron attribution finds more diverse instances.",
+    settings=DiversitySettings,
+    run=run_diversity,
+    section=diversity_section,
+    facts={"size": lambda n: f"{number(n)} in each set"},
+    order=30,
+    every_query=True,
+)

@@ -5,48 +5,61 @@ over S of the method's scores (Park et al. 2023, arXiv 2303.14186). The head alo
 the index's model, or the whole model from its pretrained weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.client.errors import UsageError
-from attridex.client.studies.finetune_subsets import drawn_pool
+from attridex.client.figures.numbers import count, number
+from attridex.client.figures.palette import Palette
+from attridex.client.figures.tables import Axis, pick, pivot
+from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, leaders, measured_rows
 from attridex.client.workbench import heads
 from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
-from attridex.client.workbench.ranking import Rows
-from attridex.client.workbench.results import Results, Row
-from attridex.client.workbench.retrained import configuration, retraining
-from attridex.client.workbench.scores import Scores, save, scores
-from attridex.client.workbench.statistics import Float64, mean_interval, spearman
+from attridex.client.workbench.ranking import Rows, drawn_pool
+from attridex.client.workbench.results import Findings, StudyResult
+from attridex.client.workbench.retrained import retraining, training_configuration
+from attridex.client.workbench.scores import Scores, all_scores, save_array
+from attridex.client.workbench.statistics import Float64, Row, mean_interval
+from attridex.indexer.ranks import spearman
 
-NAME = "lds"
-TITLE = "Linear datamodelling score"
+REFERENCE = "grad-dot"
+"""What the other methods are held against."""
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class LdsSettings:
+    """Settings."""
 
-    Attributes:
-        retrain: "head", to its optimum on fixed states, or "model", as the index's model was trained.
-        halves: random halves of the pool that are retrained on.
-        pool: training instances that take part, drawn by the seed; 0 takes all.
-        ridge: penalty of the head, times the states' mean square.
-    """
-
-    retrain: Literal["head", "model"] = "head"
-    halves: int = 100
-    pool: int = 0
-    ridge: float = 1e-2
+    retrain: Annotated[
+        Literal["head", "model"], "`head`, to its optimum on fixed states, or `model`, as the index's model was trained"
+    ] = "head"
+    halves: Annotated[int, "random halves of the pool that are retrained on"] = 100
+    pool: Annotated[int, "training instances that take part, drawn by the seed; 0 takes all"] = 0
+    ridge: Annotated[float, "penalty of the head, times the states' mean square"] = 1e-2
 
 
-def run(context: Context, config: Config) -> Results:
+class Retrained(NamedTuple):
+    """Losses of the queries [halves, queries] after each retraining, and the models' mean accuracy on them."""
+
+    losses: Float64
+    accuracy: float
+
+
+class States(NamedTuple):
+    """What the head reads of texts [n, J, h], and their labels [n]."""
+
+    states: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def run_lds(context: Context, config: LdsSettings) -> Findings:
     """Retrain on halves, and hold every method's sums against the losses."""
     if config.halves < 2:
-        raise UsageError(f"[{NAME}] halves = {config.halves}: at least 2 are needed to be ranked")
+        raise UsageError(f"[lds] halves = {config.halves}: at least 2 are needed to be ranked")
     language = context.index.task == "causal-lm"
     if language and config.retrain == "head":
         raise NotPossibleError('[lds]: a causal language model has no head of its own; set retrain = "model"')
@@ -61,10 +74,11 @@ def run(context: Context, config: Config) -> Results:
     actual, accuracy = retrained_losses(context, config, ids, queries, halves)
     found = {}
     for method in context.methods:
-        found[method] = correlations(scores(context, method, "gold", queries, "labelled")[:, rows], halves, actual)
+        scores = all_scores(context, method, "gold", queries, "labelled")
+        found[method.name] = lds_of_queries(scores[:, rows], halves, actual)
     names = [query.id for query in queries]
-    return Results(
-        tables={"lds": summary(found, context.seed)},
+    return Findings(
+        tables={"lds": lds_table(found, context.seed)},
         rows={
             "lds": [
                 {"query": name, "method": method, "lds": float(values[at])}
@@ -82,32 +96,40 @@ def run(context: Context, config: Config) -> Results:
     )  # fmt: skip
 
 
-def correlations(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
+def lds_of_queries(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
     """Spearman's rho of each query [q] between sums of scores [q, n] over halves and -losses [halves, q]."""
     filled = np.nan_to_num(found.astype(np.float64), nan=0.0)
     sums = np.stack([filled[:, half].sum(1) for half in halves])
     return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(found.shape[0])])
 
 
-def summary(found: Mapping[str, Float64], seed: int) -> list[Row]:
+def lds_table(found: Mapping[str, Float64], seed: int) -> list[Row]:
     """Mean LDS of each method, and its difference to grad-dot's, paired over queries; a constant side counts as 0."""
     filled = {method: np.nan_to_num(values) for method, values in found.items()}
-    table = [{"method": m, "measure": "lds", **mean_interval(values, seed).columns()} for m, values in filled.items()]
-    if "grad-dot" in filled:
+    table: list[Row] = [{"method": m, "measure": "lds", **mean_interval(values, seed).columns()} for m, values in filled.items()]
+    if REFERENCE in filled:
         table += [
-            {"method": m, "measure": "above grad-dot", **mean_interval(values - filled["grad-dot"], seed).columns()}
-            for m, values in filled.items() if m != "grad-dot"
+            {"method": m, "measure": f"above {REFERENCE}", **mean_interval(values - filled[REFERENCE], seed).columns()}
+            for m, values in filled.items() if m != REFERENCE
         ]  # fmt: skip
     return table
 
 
 def retrained_losses(
-    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
-) -> tuple[Float64, float]:
-    """Losses of the queries [halves, queries] after each retraining, and the models' mean accuracy on them."""
+    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+) -> Retrained:
+    """Retrain on each half, and ask the queries.
+
+    Args:
+        context: the run.
+        config: settings.
+        ids: of the pool's instances.
+        queries: those with a label.
+        halves: positions in the pool.
+    """
     if config.retrain == "head":
         return head_losses(context, config, ids, queries, halves)
-    trainer = retraining(context, configuration(context))
+    trainer = retraining(context, training_configuration(context))
     tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
     found, right = [], []
     with context.progress("lds: retraining on halves", len(halves), "models") as advance:
@@ -116,32 +138,38 @@ def retrained_losses(
             found.append(evaluation.losses)
             right.append(evaluation.right.mean())
             advance(1)
-    return np.stack(found), float(np.mean(right))
+    return Retrained(np.stack(found), float(np.mean(right)))
 
 
 def head_losses(
-    context: Context, config: Config, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
-) -> tuple[Float64, float]:
-    """The same where the head alone is trained on the states of the index's model."""
-    states, labels, tests, gold = fixed_states(context, ids, queries)
+    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
+) -> Retrained:
+    """The same where the head alone is trained on the states of the index's model.
+
+    Args:
+        context: the run.
+        config: settings.
+        ids: of the pool's instances.
+        queries: those with a label.
+        halves: positions in the pool.
+    """
+    (states, labels), (tests, gold) = fixed_states(context, ids, queries)
     scale = float(np.sqrt((states**2).mean()))  # a factor of the states is a factor of the weights
     states, tests = states / scale, tests / scale
     outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
-    start = heads.fit(states, labels, outputs, config.ridge)
+    start = heads.fit_head(states, labels, outputs, config.ridge)
     found, right = [], []
     with context.progress("lds: retraining the head on halves", len(halves), "heads") as advance:
         for half in halves:
-            weights = heads.fit(states[half], labels[half], outputs, config.ridge, start)
-            found.append(heads.losses(tests, gold, weights))
-            right.append((heads.logits(tests, weights).argmax(1) == gold).mean())
+            weights = heads.fit_head(states[half], labels[half], outputs, config.ridge, start)
+            found.append(heads.head_losses(tests, gold, weights))
+            right.append((heads.head_logits(tests, weights).argmax(1) == gold).mean())
             advance(1)
-    return np.stack(found), float(np.mean(right))
+    return Retrained(np.stack(found), float(np.mean(right)))
 
 
-def fixed_states(
-    context: Context, ids: Sequence[str], queries: Sequence[Asked]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """States [n, J, h] and labels [n] of instances, and of queries; kept for a rerun."""
+def fixed_states(context: Context, ids: Sequence[str], queries: Sequence[Asked]) -> tuple[States, States]:
+    """States of instances, and of queries; kept for a rerun."""
     from attridex.indexer.config import Config as IndexConfig
     from attridex.indexer.corpus.reading import rendered
     from attridex.indexer.models.loading import make_renderer
@@ -160,7 +188,50 @@ def fixed_states(
     else:
         with context.progress("lds: states", len(every), "texts") as advance:
             states = head_states(index, every, advance)
-        save(path, states)
+        save_array(path, states)
     labels = np.array([each.label for each in every], np.int64)
     n = len(ids)
-    return states[:n], labels[:n], states[n:], labels[n:]
+    return States(states[:n], labels[:n]), States(states[n:], labels[n:])
+
+
+def lds_section(result: StudyResult, palette: Palette) -> Contents:
+    """Scores, and differences to the reference."""
+    from attridex.client.figures.bars import Panel, bar_panels
+    from attridex.client.figures.drawing import picture
+
+    rows = result.rows("lds")
+    panel = Panel(pick(rows, measure="lds"), label="linear datamodelling score (Spearman\u2019s \u03c1)", zero=True)
+    drawn = picture(
+        "lds", bar_panels([panel], palette),
+        "Bars of the linear datamodelling score of each method.",
+        "Mean over queries. Lines are 95 % bootstrap intervals.",
+    )  # fmt: skip
+    names = {"lds": "LDS", f"above {REFERENCE}": f"above {REFERENCE}, paired over queries"}
+    across = Axis("measure", "", lambda measure: names.get(measure, measure))
+    return Contents([drawn], [pivot(rows, METHOD, across, "Linear datamodelling score")])
+
+
+def lds_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+    """The best method."""
+    rows = [row for row in pick(measured_rows(result, "lds"), measure="lds") if row["method"] != "random"]
+    if rows:
+        yield KeyNumber.of(highest(rows), f"linear datamodelling score of the best method, {leaders(rows)}")
+
+
+STUDY = Study(
+    name="lds",
+    title="Linear datamodelling score",
+    measured="Models are retrained on random halves of the training data. A method\u2019s score of a query is the rank "
+    "correlation, over the halves, between the loss that it foretells (the sum of its scores in the half) and the"
+    " loss that was measured. 1 is perfect, 0 is no better than chance.",
+    settings=LdsSettings,
+    run=run_lds,
+    section=lds_section,
+    key_numbers=lds_key_numbers,
+    facts={
+        "halves": lambda n: count(n, "random half").replace("halfs", "halves"),
+        "retrain": lambda what: f"retrained: {what}",
+        "accuracy_of_halves": lambda share: f"mean accuracy of the retrained models {number(share)}",
+    },
+    order=60,
+)

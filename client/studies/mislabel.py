@@ -9,81 +9,92 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from attridex.client.calls import Query
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
-from attridex.client.studies.finetune_subsets import drawn_pool
+from attridex.client.figures.palette import BLACK, BLUE, REFERENCE, Look, Palette
+from attridex.client.figures.tables import Axis, pick, pivot
+from attridex.client.studies.base import Contents, KeyNumber, Study, highest, leaders, measured_rows
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
-from attridex.client.workbench.methods import NA, arguments
-from attridex.client.workbench.results import Results, Row
-from attridex.client.workbench.retrained import configuration, retraining
-from attridex.client.workbench.statistics import auc, disagreement, interval_of
+from attridex.client.workbench.methods import NA_INSTANCES, Kind, StudyMethod, method_name
+from attridex.client.workbench.ranking import drawn_pool
+from attridex.client.workbench.results import Findings, StudyResult
+from attridex.client.workbench.retrained import retraining, training_configuration
+from attridex.client.workbench.statistics import Float64, Row, auc, disagreement, interval_of
+from attridex.v1.answers import InstancesAnswer
+from attridex.v1.requests import Query
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config as IndexConfig
 
-NAME = "mislabel"
-TITLE = "Finding wrong labels"
 BOOTSTRAP = 500
 CHUNK = 32
 MARK = "flipped"
 """Column of the study's own corpus."""
+RANDOM = "random"
+NAMES = {"auc": "AUC", "precision": "precision"}
 
 
 @dataclass(frozen=True)
-class Config:
-    """Settings.
+class MislabelSettings:
+    """Settings."""
 
-    Attributes:
-        column: boolean column of the index that says which labels are wrong; where empty the study flips labels itself.
-        share: of labels that it flips.
-        pool: training instances that it takes, drawn by the seed; 0 takes all.
-        neighbours: instances whose labels are compared with an instance's own.
-        methods: how neighbours are found; gradients of the given label would find only instances of the same label.
-    """
-
-    column: str = ""
-    share: float = 0.1
-    pool: int = 1000
-    neighbours: int = 10
-    methods: tuple[str, ...] = ("rep-sim", NA)
+    column: Annotated[
+        str, "boolean column of the index that says which labels are wrong; where empty the study flips labels itself"
+    ] = ""
+    share: Annotated[float, "of labels that it flips"] = 0.1
+    pool: Annotated[int, "training instances that it takes, drawn by the seed; 0 takes all"] = 1000
+    neighbours: Annotated[int, "instances whose labels are compared with an instance's own"] = 10
+    methods: Annotated[
+        tuple[str, ...],
+        "how neighbours are found; gradients of the given label would find only instances of the same label",
+    ] = ("rep-sim", NA_INSTANCES.name)
 
 
-def run(context: Context, config: Config) -> Results:
+def run_mislabel(context: Context, config: MislabelSettings) -> Findings:
     """Score every instance by how suspicious it is, and see whether the wrong ones come first."""
     if config.column:
-        return measure(context, context.client, config, config.column, {})
-    index, facts = flipped_index(context, config)
-    with Client.local(index) as client:
-        return measure(context, client, config, MARK, facts)
+        return measure_signals(context, context.client, config, config.column, {})
+    with Client.local(flipped_index(context, config)) as client:
+        return measure_signals(context, client, config, MARK, {"flipped_share": config.share})
 
 
-def measure(context: Context, client: Client, config: Config, column: str, facts: dict[str, Any]) -> Results:
-    """All signals on an index with a column that tells the wrong labels."""
+def measure_signals(
+    context: Context, client: Client, config: MislabelSettings, column: str, facts: Mapping[str, float]
+) -> Findings:
+    """All signals on an index with a column that tells the wrong labels.
+
+    Args:
+        context: the run.
+        client: asks the index that has the column.
+        config: settings.
+        column: tells the wrong labels.
+        facts: what else the result tells.
+    """
     info = client.get_index()
     if column not in info.columns:
-        raise UsageError(f"[{NAME}] column = {column!r}: no such column; the index has {', '.join(info.columns)}")
+        raise UsageError(f"[mislabel] column = {column!r}: no such column; the index has {', '.join(info.columns)}")
     influences = [name for name in info.columns if name.startswith("self_influence")]
     instances = list(client.list_instances(fields=[column, "label", "loss", *influences]))
     wrong = np.array([is_wrong(each.fields[column], column) for each in instances])
     signals = {name: [float(each.fields[name]) for each in instances] for name in ("loss", *influences)}
     labels = {each.id: str(each.fields["label"]) for each in instances}
-    known = {*info.methods, *([NA] if info.manifest["neurons"] else [])}
-    for method in config.methods:
-        if method in known:
-            signals[f"neighbours by {method}"] = disagreements(context, client, method, labels, config.neighbours)
+    known = {*info.methods, *([NA_INSTANCES.name] if info.manifest["neurons"] else [])}
+    for method in (StudyMethod.parse(name).used_for(Kind.NEIGHBOURS) for name in config.methods if name in known):
+        signals[method.name] = neighbour_disagreements(context, client, method, labels, config.neighbours)
     chance = random.Random(context.seed)
-    signals["random"] = [chance.random() for _ in instances]
+    signals[RANDOM] = [chance.random() for _ in instances]
     rows = [
         {"id": each.id, "wrong": bool(wrong[at]), **{name: float(values[at]) for name, values in signals.items()}}
         for at, each in enumerate(instances)
     ]
-    return Results(
-        tables={MARK: [row for name, values in signals.items() for row in figures(name, np.array(values), wrong, context.seed)]},
+    table = [row for name, values in signals.items() for row in signal_rows(name, np.array(values), wrong, context.seed)]
+    return Findings(
+        tables={MARK: table},
         rows={"instances": rows},
         facts={"instances": len(instances), "wrong": int(wrong.sum()), **facts},
         notes=["precision is the share of wrong labels among the highest scores, as many as there are wrong ones"],
@@ -93,12 +104,19 @@ def measure(context: Context, client: Client, config: Config, column: str, facts
 def is_wrong(value: Any, column: str) -> bool:
     """Whether an instance's label is marked as wrong."""
     if value not in (True, False):
-        raise UsageError(f"[{NAME}] column = {column!r}: it holds {value!r}; a column of true and false is needed")
+        raise UsageError(f"[mislabel] column = {column!r}: it holds {value!r}; a column of true and false is needed")
     return bool(value)
 
 
-def figures(name: str, values: Any, wrong: Any, seed: int) -> list[Row]:
-    """AUC and precision of a signal, with intervals over instances."""
+def signal_rows(name: str, values: Float64, wrong: NDArray[np.bool_], seed: int) -> list[Row]:
+    """AUC and precision of a signal, with intervals over instances.
+
+    Args:
+        name: of the signal.
+        values: higher is more suspicious [n].
+        wrong: whether a label is wrong [n].
+        seed: of the resampling.
+    """
 
     def precision(chosen: Any) -> float:
         count = int(wrong[chosen].sum())
@@ -114,65 +132,95 @@ def figures(name: str, values: Any, wrong: Any, seed: int) -> list[Row]:
     ]
 
 
-def disagreements(context: Context, client: Client, method: str, labels: Mapping[str, str], k: int) -> list[float]:
-    """For each instance the share of its nearest others with another label; 0 for one without neighbours."""
+def neighbour_disagreements(
+    context: Context, client: Client, method: StudyMethod, labels: Mapping[str, str], k: int
+) -> list[float]:
+    """For each instance the share of its nearest others with another label; 0 for one without neighbours.
+
+    Args:
+        context: the run.
+        client: asks the index.
+        method: how neighbours are found.
+        labels: of each instance, by id.
+        k: neighbours of an instance.
+    """
     ids = list(labels)
     k = min(k + 1, len(ids))
     found = []
-    with context.progress(f"mislabel: neighbours by {method}", len(ids), "instances") as advance:
+    with context.progress(f"mislabel: {method.name}", len(ids), "instances") as advance:
         for start in range(0, len(ids), CHUNK):
             queries = [Query.instance(identity) for identity in ids[start : start + CHUNK]]
-            if method == NA:
-                answer = client.find_instances_by_neurons(queries, k=k)
-            else:
-                answer = client.attribute_instances(queries, k=k, **arguments(method, context.seed))
-            for result in answer.results:
+            for result in nearest_instances(context, client, method, queries, k).results:
                 others = [labels[hit.id] for hit in result.hits if hit.id != result.query_id][: k - 1]
                 found.append(disagreement(labels[result.query_id], others))
             advance(len(queries))
     return found
 
 
-def flipped_index(context: Context, config: Config) -> tuple[Path, dict[str, Any]]:
+def nearest_instances(context: Context, client: Client, method: StudyMethod, queries: Sequence[Query], k: int) -> InstancesAnswer:
+    """The k nearest instances of some.
+
+    Args:
+        context: the run.
+        client: asks the index.
+        method: how neighbours are found.
+        queries: the instances.
+        k: of each, itself among them.
+    """
+    if method.plain == NA_INSTANCES.name:
+        return client.find_instances_by_neurons(queries, k=k)
+    return client.attribute_instances(queries, k=k, scoring=context.scoring(method))
+
+
+def flipped_index(context: Context, config: MislabelSettings) -> Path:
     """Flip labels of a part of the corpus, train on it and index it, or take up what an earlier run left."""
     from attridex.indexer.building.build import build
 
-    trained = configuration(context)
+    trained = training_configuration(context)
     if trained.model.task == "causal-lm":
-        raise NotPossibleError(f"[{NAME}]: a causal language model has no labels to flip; name a column that tells wrong targets")
+        raise NotPossibleError(
+            "[mislabel]: a causal language model has no labels to flip; name a column that tells wrong targets"
+        )
     trainer = retraining(context, trained)
     ids = sorted(trainer.instances)
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]
-    flips = flipped(
-        {one: label_of(trainer.instances[one]) for one in ids}, outputs_of(trainer.instances), config.share, context.seed
-    )
-    context.say(f"{NAME}: training on {len(ids)} instances, {len(flips)} of them with another label")
+    labels = {one: label for one in ids if (label := trainer.instances[one].label) is not None}
+    outputs = {identity: len(each.outputs) for identity, each in trainer.instances.items()}
+    flips = flipped_labels(labels, outputs, config.share, context.seed)
+    context.say(f"mislabel: training on {len(ids)} instances, {len(flips)} of them with another label")
     model = trainer.model(ids, flips)
-    directory = context.work(f"{NAME}/{fingerprint([ids, flips])[:16]}")
+    directory = context.work(f"mislabel/{fingerprint([ids, flips])[:16]}")
     directory.mkdir(parents=True, exist_ok=True)
-    build(noisy(trained, directory, model, ids, flips), directory / "index", show_progress=not context.quiet)
-    return directory / "index", {"flipped_share": config.share}
+    build(noisy_config(trained, directory, model, ids, flips), directory / "index", show_progress=not context.quiet)
+    return directory / "index"
 
 
-def label_of(instance: Any) -> int:
-    """The label as an output's number."""
-    return int(instance.label)
+def flipped_labels(labels: Mapping[str, int], outputs: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
+    """New labels for a share of the instances, drawn by the seed: any output but the right one.
 
-
-def outputs_of(instances: Mapping[str, Any]) -> dict[str, int]:
-    """Number of outputs that each instance decides between."""
-    return {identity: len(each.outputs) for identity, each in instances.items()}
-
-
-def flipped(labels: Mapping[str, int], outputs: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
-    """New labels for a share of the instances, drawn by the seed: any output but the right one."""
+    Args:
+        labels: output of each instance, by id.
+        outputs: how many outputs each instance decides between.
+        share: how many get another label.
+        seed: of the drawing.
+    """
     chance = random.Random(seed)
     chosen = chance.sample(sorted(labels), round(share * len(labels)))
     return {one: (labels[one] + chance.randrange(1, outputs[one])) % outputs[one] for one in sorted(chosen)}
 
 
-def noisy(trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]) -> "IndexConfig":
-    """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head."""
+def noisy_config(
+    trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]
+) -> "IndexConfig":
+    """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head.
+
+    Args:
+        trained: the configuration of the index.
+        directory: where the corpus is written.
+        model: trained on the wrong labels.
+        ids: instances that take part.
+        flips: new labels, by id.
+    """
     from attridex.indexer.config import GradientsConfig
 
     corpus = directory / "train.jsonl"
@@ -189,7 +237,7 @@ def noisy(trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[st
     )
 
 
-def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
     """The chosen records of the corpus, flipped ones with their new label."""
     from attridex.indexer.corpus.reading import read_records
 
@@ -199,3 +247,46 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int
         if one in ids:
             values = {**record.values, identity or "id": one, MARK: one in flips}
             yield {**values, trained.corpus.label: flips[one]} if one in flips else values
+
+
+def mislabel_section(result: StudyResult, palette: Palette) -> Contents:
+    """AUC and precision."""
+    from attridex.client.figures.bars import Panel, bar_panels
+    from attridex.client.figures.drawing import picture
+
+    rows, facts = result.rows(MARK), result.facts
+    base = facts["wrong"] / facts["instances"] if facts.get("wrong") and facts.get("instances") else None
+    panels = [
+        Panel(pick(rows, measure="auc"), "AUC", chance=0.5, shares=True),
+        Panel(pick(rows, measure="precision"), "Precision at the number of wrong labels", chance=base, shares=True),
+    ]
+    looks = palette.adding({"loss": Look(BLACK, "X"), "self_influence": Look(BLUE, "D"), RANDOM: REFERENCE})
+    drawn = picture(
+        "mislabel", bar_panels(panels, looks),
+        "Bars of AUC and precision of each signal at finding wrong labels.",
+        "Dotted: chance, which is 0.5 for AUC and the share of wrong labels for precision. Lines are 95 % bootstrap intervals "
+        "over instances.",
+    )  # fmt: skip
+    down, across = Axis("method", "signal", method_name), Axis("measure", "", lambda measure: NAMES.get(measure, measure))
+    return Contents([drawn], [pivot(rows, down, across, "Finding wrong labels")])
+
+
+def mislabel_key_numbers(result: StudyResult) -> Iterator[KeyNumber]:
+    """The best signal."""
+    rows = [row for row in pick(measured_rows(result, MARK), measure="auc") if row["method"] != RANDOM]
+    if rows:
+        yield KeyNumber.of(highest(rows), f"AUC at finding wrong labels by the best signal, {leaders(rows)} (chance 0.5)")
+
+
+STUDY = Study(
+    name="mislabel",
+    title="Finding wrong labels",
+    measured="A known part of the labels is wrong. Each signal ranks all instances by how suspicious they look; the AUC is"
+    " the chance that a wrongly labelled instance looks more suspicious than a rightly labelled one. 0.5 is "
+    "chance, 1 is perfect.",
+    settings=MislabelSettings,
+    run=run_mislabel,
+    section=mislabel_section,
+    key_numbers=mislabel_key_numbers,
+    order=70,
+)

@@ -12,14 +12,15 @@ from typing import Any
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
-from attridex.client.models import IndexInfo
 from attridex.client.records import read_records
-from attridex.client.workbench.methods import chosen
+from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
-from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.answers import IndexInfo
+from attridex.v1.requests import LabelSource, Request, Scoring
 
 Record = Mapping[str, Any]
-Lines = Iterator[dict[str, Any]]
+Line = dict[str, Any]
+"""One line of a job's file, as JSON holds it."""
 CHUNK = 8
 """Queries of one request."""
 
@@ -32,7 +33,7 @@ class NotPossibleError(UsageError):
 class Asked:
     """A query: the record that is sent, and its right answer, which may be a label that the model does not know."""
 
-    record: dict[str, Any]
+    record: Record
     gold: str | None
 
     @property
@@ -53,7 +54,6 @@ class Context:
         out: the run's directory.
         seed: of everything drawn.
         training: configuration file for studies that retrain; None takes the index's own.
-        name: the index's name at the server.
         quiet: no progress on stderr.
         limit: at most so many queries and tests, for a taste.
         base: directory that file names in the settings are seen from.
@@ -66,7 +66,6 @@ class Context:
     out: Path
     seed: int
     training: Path | None = None
-    name: str = ""
     quiet: bool = False
     limit: int | None = None
     base: Path = field(default_factory=Path)
@@ -78,14 +77,18 @@ class Context:
         return section
 
     @property
-    def label(self) -> str:
+    def label(self) -> LabelSource:
         """Whose loss a query's gradient is of; a language model has only its target's."""
         return "gold" if self.index.task == "causal-lm" else self.common.label
 
     @property
-    def methods(self) -> tuple[str, ...]:
+    def methods(self) -> tuple[StudyMethod, ...]:
         """Methods to compare."""
         return chosen(self.common.methods, self.index)
+
+    def scoring(self, method: StudyMethod) -> Scoring:
+        """A method as a request has it."""
+        return scoring_of(method, self.index, self.seed)
 
     def work(self, name: str) -> Path:
         """A place for what a study resumes from."""
@@ -101,12 +104,12 @@ class Context:
         self,
         name: str,
         queries: Sequence[Asked],
-        build: Callable[[list[dict[str, Any]]], pb.AttributeStreamRequest],
-        lines: Callable[[Any], Lines],
+        build: Callable[[Sequence[Record]], Request],
+        lines: Callable[[Any], Iterator[Line]],
         *,
         settings: Mapping[str, Any],
         chunk: int = CHUNK,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Line]:
         """Ask queries as a batch job that resumes after a kill; one line each, in their order.
 
         Args:
@@ -117,22 +120,13 @@ class Context:
             settings: what else the request depends on; a file begun with other settings is refused.
             chunk: queries of a request.
         """
-
-        def request(batch: list[Record]) -> pb.AttributeStreamRequest:
-            return self.addressed(build([dict(record) for record in batch]))
-
         out = self.work(f"{name}.jsonl")
         records = [query.record for query in queries]
         asked = {**settings, "seed": self.seed, "queries": fingerprint(records)}
         with self.progress(name, len(records), "queries") as advance:
-            evaluate(self.client, records, request, lines, out, settings=asked, advance=advance, batch=chunk)
+            evaluate(self.client, records, build, lines, out, settings=asked, advance=advance, batch=chunk)
         with out.open(encoding="utf-8") as stream:
             return [json.loads(line) for line in stream]
-
-    def addressed(self, request: pb.AttributeStreamRequest) -> pb.AttributeStreamRequest:
-        """The request, to this run's index."""
-        getattr(request, str(request.WhichOneof("request"))).index = self.name
-        return request
 
     def say(self, what: str) -> None:
         """One line on stderr about work without a bar."""
@@ -148,6 +142,12 @@ class Context:
 
 def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[Asked, ...]:
     """Queries drawn from a file, in the file's order; labels that the model does not know are kept as gold and not sent.
+
+    Args:
+        path: the file.
+        index: whose labels are known.
+        seed: of the drawing.
+        count: how many are drawn; 0 takes all.
 
     Raises:
         UsageError: see `records.read_records`.

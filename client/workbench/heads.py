@@ -8,27 +8,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def logits(states: NDArray[Any], weights: Float64) -> Float64:
+def head_logits(states: NDArray[Any], weights: Float64) -> Float64:
     """Logits [n, C] of states [n, J, h] under weights [O, h]: C = O for J = 1, else C = J for O = 1."""
     products: Float64 = states @ weights.T
     return products.reshape(len(states), -1)
 
 
-def losses(states: NDArray[Any], labels: Labels, weights: Float64) -> Float64:
+def head_losses(states: NDArray[Any], labels: Labels, weights: Float64) -> Float64:
     """Cross-entropy of the labels [n]."""
-    scores = logits(states, weights)
+    scores = head_logits(states, weights)
     top = scores.max(1, keepdims=True)
     found: Float64 = np.log(np.exp(scores - top).sum(1)) + top[:, 0] - scores[np.arange(len(labels)), labels]
     return found
 
 
-def fit(states: NDArray[np.float32], labels: Labels, outputs: int, ridge: float, start: Float64 | None = None) -> Float64:
+def fit_head(states: NDArray[np.float32], labels: Labels, outputs: int, ridge: float, start: Float64 | None = None) -> Float64:
     """Weights [outputs, h] that minimise mean cross-entropy + ridge / 2 |W|^2, to a gradient below 1e-6.
 
     Args:
@@ -38,11 +37,13 @@ def fit(states: NDArray[np.float32], labels: Labels, outputs: int, ridge: float,
         ridge: weight of the penalty, positive, so that the optimum is unique.
         start: where the search begins; 0 unless given.
     """
+    from scipy.optimize import minimize
+
     n, _, h = states.shape
 
     def objective(flat: Float64) -> tuple[float, Float64]:
         weights = flat.reshape(outputs, h)
-        scores = logits(states, weights)
+        scores = head_logits(states, weights)
         scores -= scores.max(1, keepdims=True)
         p = np.exp(scores)
         p /= p.sum(1, keepdims=True)

@@ -3,39 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-NEGATIONS = frozenset(
-    [
-        "no",
-        "not",
-        "never",
-        "none",
-        "nobody",
-        "nothing",
-        "nowhere",
-        "neither",
-        "nor",
-        "cannot",
-        "without",
-        "n't",
-        "dont",
-        "doesnt",
-        "didnt",
-        "isnt",
-        "arent",
-        "wasnt",
-        "werent",
-        "wont",
-        "cant",
-        "couldnt",
-        "shouldnt",
-        "wouldnt",
-        "hasnt",
-        "havent",
-        "hadnt",
-    ]
-)
+NEGATIONS = frozenset({
+    "no", "not", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "cannot", "without", "n't", "dont",
+    "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "wont", "cant", "couldnt", "shouldnt", "wouldnt", "hasnt",
+    "havent", "hadnt",
+})  # fmt: skip
 
 
 def words(text: str) -> list[str]:
@@ -60,7 +34,18 @@ def negation(_first: str, second: str) -> float:
     return float(any(word.replace("'", "") in NEGATIONS or word.endswith("n't") for word in words(second)))
 
 
-MARKERS: dict[str, Callable[[str, str], float]] = {"word overlap": overlap, "subsequence": subsequence, "negation": negation}
+class Marker(NamedTuple):
+    """A marker of a pair of texts, and what it means."""
+
+    measure: Callable[[str, str], float]
+    meaning: str
+
+
+MARKERS: Mapping[str, Marker] = {
+    "word overlap": Marker(overlap, "the share of the second text\u2019s words that the first has"),
+    "subsequence": Marker(subsequence, "whether the second text\u2019s words stand in the first one after another without a gap"),
+    "negation": Marker(negation, "whether the second text has one"),
+}
 
 
 def decode(value: Any) -> Any:

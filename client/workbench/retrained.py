@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attridex.client.records import read_records
 from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 MODELS = "models"
 
 
-def configuration(context: Context) -> "Config":
+class PlacedRecord(NamedTuple):
+    """A record, and where it stands, for messages."""
+
+    record: dict[str, Any]
+    where: str
+
+
+def training_configuration(context: Context) -> "Config":
     """The configuration that the index's model was trained with: the one that is named, or the index's own.
 
     Raises:
@@ -44,8 +51,15 @@ def retraining(context: Context, config: "Config") -> "Retraining":
     return Retraining(config, context.work(MODELS))
 
 
-def test_records(context: Context, config: "Config", name: str, count: int, where: str) -> list[tuple[dict[str, Any], str]]:
+def test_records(context: Context, config: "Config", name: str, count: int, where: str) -> list[PlacedRecord]:
     """Test records with their places, drawn by the seed: of the file that the settings name, or the training's first test file.
+
+    Args:
+        context: the run.
+        config: the training's configuration.
+        name: of the file, as the settings have it; may be empty.
+        count: how many are drawn; 0 takes all.
+        where: begins messages.
 
     Raises:
         NotPossibleError: there is no test file.
@@ -57,11 +71,11 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
         path = Path(files[0])
     else:
         raise NotPossibleError(f"{where}: no test file; name one as tests = FILE, or training.test_files in the configuration")
-    records = [(record, f"{path}: '{record['id']}'") for record in read_records(path)]
+    records = [PlacedRecord(record, f"{path}: '{record['id']}'") for record in read_records(path)]
     limits = [limit for limit in (count, context.limit) if limit]
     return sampled(records, min(limits, default=0), context.seed)
 
 
-def rendered(trainer: "Retraining", records: Sequence[tuple[dict[str, Any], str]]) -> "list[Instance]":
+def rendered_records(trainer: "Retraining", records: Sequence[PlacedRecord]) -> "list[Instance]":
     """Test records as the model reads them."""
     return [trainer.render(record, where) for record, where in records]

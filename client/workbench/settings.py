@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from attridex.client.errors import UsageError
 
@@ -15,20 +15,37 @@ Dataclass = TypeVar("Dataclass")
 
 @dataclass(frozen=True)
 class Common:
-    """What all studies of a run share.
+    """What all studies of a run share."""
 
-    Attributes:
-        queries: how many are drawn from the query file by the seed; 0 takes all.
-        methods: instance methods to compare, "influence/fisher" naming the curvature; empty for all that the index answers.
-        label: whose loss a query's gradient is of, "predicted" or "gold".
-        same: names of a gold label that stand for several outputs of the model, as {"non-entailment": ["neutral",
-            "contradiction"]}.
-    """
+    queries: Annotated[int, "how many are drawn from the query file by the seed; 0 takes all"] = 200
+    methods: Annotated[
+        tuple[str, ...],
+        "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers",
+    ] = ()
+    label: Annotated[Literal["predicted", "gold"], "whose loss a query's gradient is of"] = "predicted"
+    same: Annotated[
+        dict[str, tuple[str, ...]],
+        "names of a gold label that stand for several outputs of the model, as "
+        '`{ "non-entailment" = ["neutral", "contradiction"] }`',
+    ] = field(default_factory=dict)
 
-    queries: int = 200
-    methods: tuple[str, ...] = ()
-    label: Literal["predicted", "gold"] = "predicted"
-    same: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class SettingField:
+    """A key of a settings file, as documentation shows it."""
+
+    name: str
+    default: Any
+    meaning: str
+
+
+def setting_fields(kind: type[Any]) -> tuple[SettingField, ...]:
+    """The keys of a table: what stands at the fields of its dataclass."""
+    hints, defaults = get_type_hints(kind, include_extras=True), kind()
+    return tuple(
+        SettingField(each.name, getattr(defaults, each.name), " ".join(getattr(hints[each.name], "__metadata__", ())))
+        for each in fields(kind)
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,7 @@ class Settings:
 
     def of(self, name: str, kind: type[Dataclass]) -> Dataclass:
         """The settings of one study."""
-        return parsed(kind, self.tables.get(name, {}), f"[{name}]")
+        return parsed_settings(kind, self.tables.get(name, {}), f"[{name}]")
 
 
 def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings:
@@ -63,15 +80,21 @@ def load_settings(path: Path | None, kinds: Mapping[str, type[Any]]) -> Settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     tables = {name: value for name, value in data.items() if name in kinds}
-    common = parsed(Common, {name: value for name, value in data.items() if name not in kinds}, str(path), [*kinds])
+    common = parsed_settings(Common, {name: value for name, value in data.items() if name not in kinds}, str(path), [*kinds])
     settings = Settings(common, tables, path.resolve().parent)
     for name, kind in kinds.items():
-        parsed(kind, tables.get(name, {}), f"{path}: [{name}]")
+        parsed_settings(kind, tables.get(name, {}), f"{path}: [{name}]")
     return settings
 
 
-def parsed(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
+def parsed_settings(kind: type[Dataclass], data: Any, where: str, others: list[str] | None = None) -> Dataclass:
     """A dataclass from a table.
+
+    Args:
+        kind: the dataclass.
+        data: the table, as TOML has it.
+        where: begins messages.
+        others: what else an unknown key may be meant for.
 
     Raises:
         UsageError: an unknown key (the nearest known one is named), a value of the wrong type, or a number out of range.

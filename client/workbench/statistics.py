@@ -1,12 +1,13 @@
 """Figures with their intervals: bootstrap, rank correlation, AUC. Pure functions of arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata, t
+
+from attridex.indexer.ranks import mean_ranks
 
 Float64 = NDArray[np.float64]
 DRAWS = 2000
@@ -15,6 +16,8 @@ BLOCK = 1 << 20
 """Numbers drawn at once."""
 LEVEL = 95
 """Per cent of an interval."""
+Row = Mapping[str, Any]
+"""A row of a table, by column."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Interval:
     high: float
     n: int
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> Row:
         """As columns of a table; seven digits, so that a figure reads the same on every machine."""
         return {"mean": rounded(self.mean), "low": rounded(self.low), "high": rounded(self.high), "n": self.n}
 
@@ -42,6 +45,8 @@ def above_draws(value: float, draws: ArrayLike) -> Interval:
     Student's t with d - 1 degrees of freedom times s sqrt(1 + 1/d), for d draws with standard deviation s, on either side. Where
     it holds 0, the figure is one that a further draw might have had.
     """
+    from scipy.stats import t
+
     found = np.asarray(draws, np.float64)
     above, n = value - found.mean(), len(found)
     half = t.ppf(0.975, n - 1) * found.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else np.nan
@@ -100,17 +105,10 @@ def bounds(values: Float64) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def spearman(a: ArrayLike, b: ArrayLike) -> float:
-    """Spearman's rho of two sequences, ties given their mean rank; NaN where one is constant."""
-    left, right = (rankdata(values) - (np.size(values) + 1) / 2 for values in (a, b))
-    size = float(np.sqrt((left**2).sum() * (right**2).sum()))
-    return float(left @ right) / size if size else float("nan")
-
-
 def auc(scores: ArrayLike, marked: ArrayLike) -> float:
     """Area under the ROC curve: the chance that a marked one scores above an unmarked one; NaN where there is no pair."""
     wanted = np.asarray(marked, bool)
-    ranks, hits = rankdata(scores), int(wanted.sum())
+    ranks, hits = mean_ranks(scores), int(wanted.sum())
     pairs = hits * (len(wanted) - hits)
     return float(ranks[wanted].sum() - hits * (hits + 1) / 2) / pairs if pairs else float("nan")
 
@@ -118,7 +116,7 @@ def auc(scores: ArrayLike, marked: ArrayLike) -> float:
 def ranks_of(scores: NDArray[Any]) -> Float64:
     """Ranks from 1 for the highest score of each row [q, n]; what is NaN gets the last rank n, ties their mean rank."""
     filled = np.where(np.isnan(scores), -np.inf, scores)
-    ranks = np.stack([rankdata(-row) for row in filled]) if len(filled) else np.zeros(filled.shape)
+    ranks = np.stack([mean_ranks(-row) for row in filled]) if len(filled) else np.zeros(filled.shape)
     return np.where(np.isnan(scores), scores.shape[1], ranks)
 
 

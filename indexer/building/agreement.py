@@ -11,6 +11,7 @@ from attridex.indexer.index.shards import Shard
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.neurons.scores import kept_neurons
 from attridex.indexer.randomness import uniforms
+from attridex.indexer.ranks import spearman
 from attridex.indexer.signing.signer import Signer
 
 Float32 = NDArray[np.float32]
@@ -68,8 +69,8 @@ def compare(exact: Float32, fast: Float32, share: float) -> dict[str, float]:
     either = np.union1d(kept_neurons(exact, share), kept_neurons(fast, share))
     both = np.intersect1d(best(exact), best(fast))
     return {
-        "spearman": spearman(exact, fast),
-        "spearman_kept": spearman(exact[either], fast[either]),
+        "spearman": rank_agreement(exact, fast),
+        "spearman_kept": rank_agreement(exact[either], fast[either]),
         "top10": len(both) / min(TOP, len(exact)),
     }
 
@@ -79,14 +80,7 @@ def best(values: Float32) -> NDArray[np.int64]:
     return np.argsort(-values, kind="stable")[:TOP]
 
 
-def spearman(left: Float32, right: Float32) -> float:
-    """Spearman's rank correlation, equal values sharing the mean of their ranks; 1 where neither side has an order to miss."""
-    x, y = (ranks(side) - (len(side) - 1) / 2 for side in (left, right))
-    spread = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / spread if spread else float(not (x @ x or y @ y))
-
-
-def ranks(values: Float32) -> NDArray[np.float64]:
-    """Ranks from 0 in ascending order, equal values sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+def rank_agreement(exact: Float32, fast: Float32) -> float:
+    """Spearman's rho; where a side has no order, 1 if neither has one to miss, else 0."""
+    ordered = [len(np.unique(side)) > 1 for side in (exact, fast)]
+    return spearman(exact, fast) if all(ordered) else float(not any(ordered))

@@ -2,28 +2,21 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from attridex.client.studies.diversity import mean_cosine
-from attridex.client.workbench import heads
-from attridex.client.workbench.ranking import order
-from attridex.client.workbench.statistics import above_draws, auc, interval_of, mean_interval, ranks_of, shared, spearman
+from attridex.client.workbench.statistics import above_draws, auc, interval_of, mean_interval, ranks_of, shared
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_spearman_and_auc_are_those_of_scipy_and_scikit_learn(ties: bool) -> None:
-    a, b = (RNG.integers(0, 5, 60) if ties else RNG.normal(size=60) for _ in range(2))
+def test_auc_is_that_of_scikit_learn(ties: bool) -> None:
+    scores = RNG.integers(0, 5, 60) if ties else RNG.normal(size=60)
     marked = RNG.random(60) < 0.3
-    assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
-    assert auc(a, marked) == pytest.approx(roc_auc_score(marked, a), abs=1e-12)
+    assert auc(scores, marked) == pytest.approx(roc_auc_score(marked, scores), abs=1e-12)
 
 
 def test_what_has_no_answer_is_nan() -> None:
-    assert np.isnan(spearman([1, 1, 1], [1, 2, 3]))
     assert np.isnan(auc([1.0, 2.0], [True, True]))
     assert np.isnan(shared([], [1]))
 
@@ -72,35 +65,3 @@ def test_an_interval_of_distinct_things_holds_the_count_itself() -> None:
 def test_ranks_count_from_the_highest_and_put_what_is_absent_last() -> None:
     ranks = ranks_of(np.array([[0.5, np.nan, 2.0, 0.5, np.nan]], np.float32))
     assert ranks.tolist() == [[2.5, 5.0, 1.0, 2.5, 5.0]]
-
-
-def test_instances_are_ordered_by_the_sum_of_their_ranks() -> None:
-    ranks = np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
-    assert order(ranks).tolist() == [1, 0, 2], "sums 7, 4, 7; ties by position"
-    assert order(ranks, np.array([0, 0])).tolist() == [0, 1, 2]
-
-
-def test_mean_cosine_is_the_mean_over_all_pairs() -> None:
-    states = RNG.normal(size=(12, 5))
-    states /= np.linalg.norm(states, axis=1, keepdims=True)
-    pairs = [states[i] @ states[j] for i in range(12) for j in range(12) if i != j]
-    assert mean_cosine(states) == pytest.approx(np.mean(pairs))
-
-
-def test_a_head_is_trained_to_the_optimum_of_scikit_learn() -> None:
-    states, labels, ridge = RNG.normal(size=(200, 6)), RNG.integers(0, 3, 200), 0.05
-    expected = LogisticRegression(C=1 / (ridge * 200), fit_intercept=False, tol=1e-10, max_iter=5000).fit(states, labels).coef_
-    found = heads.fit(states[:, None], labels, 3, ridge)
-    assert found == pytest.approx(expected, abs=1e-4)
-
-
-def test_a_head_over_choices_is_at_a_stationary_point() -> None:
-    states, labels, ridge = RNG.normal(size=(80, 4, 5)), RNG.integers(0, 4, 80), 0.05
-    found = heads.fit(states, labels, 1, ridge)
-
-    def loss(weights: np.ndarray) -> float:
-        return heads.losses(states, labels, weights).mean() + ridge / 2 * float((weights**2).sum())
-
-    for direction in np.eye(5):
-        slope = (loss(found + 1e-4 * direction) - loss(found - 1e-4 * direction)) / 2e-4
-        assert slope == pytest.approx(0, abs=1e-5)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from attridex.client import Client, Query, errors
-from attridex.indexer.building.agreement import spearman
 from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.indexer.ranks import spearman
 from attridex.service.neurons.attribution import EXACT, FAST, neuron_meaning, neuron_method
 from tests.conftest import SHOWN, records
 

@@ -13,10 +13,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from attridex.client.commands.studies import NAMES
-from attridex.client.studies.run import STUDIES
+from attridex.client.studies.registry import study_names
+from attridex.client.studies.run import has_work
 from tests.client.studies.conftest import WIRED, result
 from tests.conftest import Ran
+
+NAMES = study_names()
 
 
 def command(project: Path, out: Path, *more: str) -> list[str]:
@@ -45,10 +47,6 @@ def differences(a: Any, b: Any, at: str = "") -> list[str]:
         return [found for number, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{at}/{number}")]
     same = a == pytest.approx(b, rel=1e-4, abs=1e-6) if isinstance(a, float) and isinstance(b, float) else a == b
     return [] if same else [f"{at}: {a!r}, {b!r}"]
-
-
-def test_the_command_knows_the_studies_by_name() -> None:
-    assert tuple(STUDIES) == NAMES
 
 
 def test_na_finds_the_one_neuron_that_decides(wired: Path, tmp_path: Path, attridex: Callable[..., Ran]) -> None:
@@ -226,6 +224,16 @@ def test_a_run_that_was_refused_does_not_bind_its_directory(
         Path(arguments[at]).write_text(settings)
         ran = attridex(*arguments)
         assert ran.code == code, ran.err
+
+
+def test_only_what_was_asked_or_found_counts_as_work(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    for name in ("work/a.jsonl.job", "work/lds.begun.json", "run.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "work" / "empty.jsonl").touch()
+    assert not has_work(tmp_path)
+    (tmp_path / "work" / "asked.jsonl").write_text("{}")
+    assert has_work(tmp_path)
 
 
 def test_a_label_that_no_answer_can_be_is_refused(trained_project: Path, tmp_path: Path, attridex: Callable[..., Ran]) -> None:

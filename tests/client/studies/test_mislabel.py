@@ -1,0 +1,17 @@
+import numpy as np
+
+from attridex.client.studies import mislabel
+
+
+def test_a_known_share_of_labels_gets_another_one() -> None:
+    labels = {f"t{at}": at % 3 for at in range(50)}
+    flips = mislabel.flipped_labels(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
+    assert len(flips) == 10
+    assert all(0 <= new < 3 and new != labels[one] for one, new in flips.items())
+    assert flips == mislabel.flipped_labels(labels, dict.fromkeys(labels, 3), 0.2, seed=1)
+
+
+def test_a_signal_that_tells_wrong_labels_has_an_auc_of_one() -> None:
+    wrong = np.array([True, False, True, False, False])
+    rows = mislabel.signal_rows("loss", np.array([5.0, 1.0, 4.0, 2.0, 3.0]), wrong, 0)
+    assert [(row["measure"], row["mean"]) for row in rows] == [("auc", 1.0), ("precision", 1.0)]
