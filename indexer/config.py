@@ -21,7 +21,7 @@ Structure = Literal["sq8", "rabitq", "ivf"]
 class Section(BaseModel):
     """A table of the configuration file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelConfig(Section):
@@ -31,14 +31,24 @@ class ModelConfig(Section):
     """
 
     path: str
+    """The fine-tuned model: a directory, or a name on the Hub; with an `adapter`, its base model."""
     revision: str | None = None
+    """Revision of a model on the Hub."""
     adapter: str | None = None
+    """A PEFT adapter of the model: a directory, or a name on the Hub."""
     task: Task = "sequence-classification"
+    """What the model decides."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the weights; losses, sums and stored vectors are float32 whatever it is."""
     device: str = "auto"
+    """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
     max_length: int = Field(512, ge=2)
+    """Tokens of an instance at most."""
     checkpoints: list[str] = []
+    """For TracIn: directories of the training's checkpoints, models or adapters of the same base model; `attridex finetune`
+    names those it kept."""
     checkpoint_rates: list[float] = []
+    """Their learning rates; as `attridex finetune` wrote them beside the checkpoints unless given, else 1."""
 
     @model_validator(mode="after")
     def one_rate_a_checkpoint(self) -> Self:
@@ -52,18 +62,31 @@ class CorpusConfig(Section):
     """The training data, and how a record becomes a text."""
 
     files: list[str] = []
+    """JSONL, CSV or Parquet; either these or a `dataset`."""
     dataset: str | None = None
+    """A dataset of the Hub, or a directory that `datasets` reads."""
     split: str = "train"
+    """Split of the dataset."""
     config: str | None = None
+    """Configuration of the dataset."""
     id: str = "id"
+    """Column of the ids; "" numbers the instances."""
     label: str = "label"
+    """Column of the label: a name, or an output's number."""
     labels: list[str] | None = None
+    """Names of the model's outputs, in their order; the model's own unless given."""
     segments: list[str] = Field(min_length=1)
+    """Format strings over the columns, tokenised one by one and put together: the text of an instance."""
     choices: str = "choices"
+    """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`."""
     target: str | None = None
+    """For causal-lm: format string of the text to predict."""
     per_token: bool = False
+    """For causal-lm: index every target token by itself, as `ID#0`, `ID#1`."""
     truncate: str | None = None
+    """Column whose segment is shortened, from its end, where an instance is too long; refused unless given."""
     metadata: list[str] = []
+    """Columns that are kept for filters and SQL."""
 
     @model_validator(mode="after")
     def one_source(self) -> Self:
@@ -77,11 +100,18 @@ class GradientsConfig(Section):
     """What is kept of an instance's training gradient."""
 
     parameters: str = "head"
+    """Whose gradients: "head" (of a classifier), "mlp", "linear", "adapter", or a regular expression over names of layers."""
     projection: Projection | None = None
+    """How a gradient is made smaller; none for the head unless given, else kronecker."""
     dim: int = Field(4096, ge=1)
+    """Numbers that an instance is given in all, where gradients are projected."""
     seed: int = Field(0, ge=0)
+    """Of the projection."""
     label: Literal["gold", "predicted"] = "gold"
+    """Whose loss: the given label's, or the predicted one's."""
     curvature: list[Curvature] = []
+    """Second-order statistics for `influence`, `lissa` and `trak`, at any damping chosen later. "hessian" is exact, for the
+    head of a sequence classifier; "trak" is TRAK's kernel."""
 
     @model_validator(mode="after")
     def curvature_fits_the_store(self) -> Self:
@@ -109,54 +139,83 @@ class NeuronsConfig(Section):
     """How neuron scores are taken, and which are kept."""
 
     enabled: bool = True
+    """Whether neurons are scored and kept."""
     site: Literal["post", "pre", "head"] = "post"
+    """Where a neuron is read: behind the activation function (post), before it (pre), or an attention head (head)."""
     steps: int = Field(20, ge=2)
+    """Points of the integral."""
     rule: Literal["riemann", "gauss-legendre", "gradient"] = "riemann"
+    """Rule of the integral: the paper's (riemann), gauss-legendre, or one backward pass (gradient)."""
     keep: float = Field(0.1, ge=0, lt=1)
+    """An instance keeps the neurons with a score above this share of its largest."""
     signature_dim: int = Field(2048, ge=1)
+    """Numbers of a dense signature of activations or scores; projected where there are more neurons."""
 
 
 class IndexConfig(Section):
     """How vectors are stored."""
 
     precision: Literal["auto", "float32", "float16"] = "auto"
+    """Of stored vectors; auto keeps float32 up to 1 GiB, then float16."""
     shard_rows: int = Field(4096, ge=1)
+    """Instances of a range, which is built and written as one."""
     approximate: list[Structure] = []
+    """Structures for approximate search, opt-in for each request."""
 
 
 class EngineConfig(Section):
     """Who does the work."""
 
     kind: Literal["local"] = "local"
+    """Who builds: this process."""
     batch_tokens: int = Field(4096, ge=1)
+    """Tokens of a batch at most."""
     threads: int | None = Field(None, ge=1)
+    """Threads of PyTorch; all cores unless given."""
 
 
 class TrainingConfig(Section):
     """`attridex finetune`: the pretrained model and the schedule."""
 
     base: str
+    """The pretrained model: a directory, or a name on the Hub."""
     layers: int | None = Field(None, ge=1)
+    """Only the model's first so many layers; all unless given."""
     epochs: float = Field(1.0, gt=0)
+    """Passes over the training data."""
     batch_size: int = Field(16, ge=1)
+    """Instances of a step."""
     learning_rate: float = Field(2e-5, gt=0)
+    """Its peak."""
     warmup: float = Field(0.06, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW."""
     seed: int = Field(0, ge=0)
+    """Of the head, the order and dropout."""
     keep_checkpoints: int = Field(0, ge=0)
+    """How many checkpoints on the way are kept, for TracIn."""
     test_files: list[str] = []
+    """Files of test instances, on which accuracy is measured."""
 
 
 class Config(Section):
     """A whole configuration file. Relative paths are relative to the file."""
 
     model: ModelConfig
+    """The fine-tuned model."""
     corpus: CorpusConfig
+    """The training data."""
     gradients: GradientsConfig = GradientsConfig()
+    """What is kept of gradients."""
     neurons: NeuronsConfig = NeuronsConfig()
+    """What is kept of neurons."""
     index: IndexConfig = IndexConfig()
+    """How it is stored."""
     engine: EngineConfig = EngineConfig()
+    """Who does the work."""
     training: TrainingConfig | None = None
+    """How the model is trained, for `attridex finetune` and for studies that retrain."""
 
     @model_validator(mode="before")
     @classmethod

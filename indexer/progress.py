@@ -40,7 +40,15 @@ class RateColumn(ProgressColumn):
 
 @contextmanager
 def progress(what: str, total: int, unit: str, *, enabled: bool, done: int = 0) -> Iterator[Advance]:
-    """Show the progress of `what`; the block calls `advance(n)`. `done` was there before (resumed work)."""
+    """Show the progress of some work; the block calls `advance(n)`.
+
+    Args:
+        what: the work, in a word or two.
+        total: how many units there are.
+        unit: plural of what is counted.
+        enabled: False shows nothing.
+        done: units that were there before (resumed work).
+    """
     console = Console(stderr=True)
     if not enabled:
         yield lambda _count: None
@@ -61,7 +69,15 @@ def progress(what: str, total: int, unit: str, *, enabled: bool, done: int = 0) 
 
 
 def lines(what: str, total: int, unit: str, console: Console, done: int) -> Advance:
-    """Progress as plain lines, none for quick work; rate and time left are of the time since the line before."""
+    """Progress as plain lines, none for quick work; rate and time left are of the time since the line before.
+
+    Args:
+        what: the work, in a word or two.
+        total: how many units there are.
+        unit: plural of what is counted.
+        console: where lines are printed.
+        done: units that were there before.
+    """
     count, told, last = done, done, time.monotonic()
     began = last
 

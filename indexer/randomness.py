@@ -17,14 +17,28 @@ def philox(seed: int, name: str, start: int = 0) -> np.random.Philox:
 
 
 def signs(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
-    """`count` fair signs from the generator's bits; `start` (a multiple of 256) is where in the stream to begin."""
+    """Fair signs from the generator's bits.
+
+    Args:
+        seed: of the stream.
+        name: of the stream.
+        count: how many.
+        start: where in the stream to begin, a multiple of 256.
+    """
     words = philox(seed, name, start // 256).random_raw(-(-count // 64))
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[:count]
     return bits.astype(np.float32) * 2 - 1
 
 
 def normals(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float32]:
-    """`count` standard normal numbers by Box and Muller; `start` must be a multiple of 4."""
+    """Standard normal numbers by Box and Muller.
+
+    Args:
+        seed: of the stream.
+        name: of the stream.
+        count: how many.
+        start: where in the stream to begin, a multiple of 4.
+    """
     uniform = uniforms(seed, name, -(-count // 4) * 4, start)
     radius, angle = np.sqrt(-2 * np.log(uniform[0::2])), 2 * np.pi * uniform[1::2]
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
@@ -32,5 +46,12 @@ def normals(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.floa
 
 
 def uniforms(seed: int, name: str, count: int, start: int = 0) -> NDArray[np.float64]:
-    """`count` numbers between 0 and 1; `start` must be a multiple of 4."""
+    """Numbers between 0 and 1.
+
+    Args:
+        seed: of the stream.
+        name: of the stream.
+        count: how many.
+        start: where in the stream to begin, a multiple of 4.
+    """
     return ((philox(seed, name, start // 4).random_raw(count) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

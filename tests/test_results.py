@@ -1,4 +1,4 @@
-"""Results that are committed: the page of findings and the README say what they say."""
+"""Results that are committed: the page of findings, the README and its page of results say what they say."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,13 +61,14 @@ def test_the_page_of_findings_is_made_from_the_results_beside_it() -> None:
     assert (page.read_text() if page.exists() else None) == (findings.page(results) if results else None)
 
 
-def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
-    text = (RESULTS.parents[1] / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_figures_of_a_page_are_those_of_the_results(page: str) -> None:
+    text = (RESULTS.parents[1] / page).read_text()
     assert readme.MARKED.findall(text)
-    assert text == readme.filled(text)
+    assert readme.filled(text) == text
 
 
-def test_a_figure_of_the_readme_that_is_not_that_of_the_results_is_seen() -> None:
+def test_a_figure_of_a_page_that_is_not_that_of_the_results_is_seen() -> None:
     text = "Before 0.5.\n<!-- results: lds -->\n0.9\n<!-- end -->\nafter 0.7\n"
     made = readme.filled(text)
     assert made.startswith("Before 0.5.\n<!-- results: lds -->\n| method | probe | tuned |")

@@ -1,6 +1,6 @@
-"""Figures of the README, from the committed results: `python -m tests.recipes.readme README.md` writes them between its markers.
+"""Figures of pages, from the committed results: `python -m tests.recipes.readme README.md docs/results.md` writes them.
 
-`<!-- results: NAME -->` begins what is made here and `<!-- end -->` ends it. A test makes the README anew and compares.
+`<!-- results: NAME -->` begins what is made here and `<!-- end -->` ends it. A test makes the pages anew and compares.
 """
 
 import json
@@ -66,6 +66,20 @@ def lds() -> str:
     )
 
 
+def summary() -> str:
+    """What stands out, in two sentences."""
+    found, facts = loaded("lds.json")["probe"]["lds"], loaded("facts.json")
+    score = {name: f"{found[name]['mean']:.3f}" for name in ("influence/hessian", "grad-dot", "random")}
+    left = {name: f"{facts['probability_of_the_answer_suppressed'][f'{name} 10']['mean']:.2f}" for name in ("na", "random")}
+    return (
+        "Retraining a head says that influence ranks training instances as theory wants it: the linear datamodelling score of\n"
+        f"`influence/hessian` is {score['influence/hessian']}, of `grad-dot` {score['grad-dot']}, of `random` {score['random']}. "
+        "Suppressing the ten neurons that NA names takes a\n"
+        f"language model's facts from a probability of {facts['baseline']['mean']:.2f} to {left['na']}; ten random ones leave "
+        f"{left['random']}.\n"
+    )
+
+
 def faithful(**wanted: Any) -> dict[str, Any]:
     """A row of the faithfulness study."""
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
@@ -123,14 +137,14 @@ def studies() -> str:
     return table(["", *(TASKS[task] for task in results)], rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"facts": facts, "lds": lds, "studies": studies}
+BLOCKS: dict[str, Callable[[], str]] = {"summary": summary, "facts": facts, "lds": lds, "studies": studies}
 
 
 def filled(text: str) -> str:
-    """The README with its figures."""
+    """A page with its figures."""
     return MARKED.sub(lambda found: f"{found[1]}{found[2]}{BLOCKS[found[1]]()}", text)
 
 
 if __name__ == "__main__":
-    readme = Path(sys.argv[1])
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in map(Path, sys.argv[1:]):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
