@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from attridex.client import errors as client_errors
-from attridex.client.studies.run import STUDIES
+from attridex.client.studies.registry import built_in
 from attridex.client.workbench.settings import Common
 from attridex.indexer.config import Config
 from attridex.service import errors as service_errors
@@ -79,7 +79,7 @@ def meaning_of(field: FieldInfo) -> str:
 
 def studies() -> str:
     """Every key of a settings file of studies."""
-    tables = [f"### [{name}]\n\n{study.TITLE}.\n\n{settings(study.Config)}" for name, study in STUDIES.items()]
+    tables = [f"### [{study.name}]\n\n{study.title}.\n\n{settings(study.settings)}" for study in built_in()]
     return "\n".join([f"### At the top\n\nWhat all studies of a run share.\n\n{settings(Common)}", *tables])
 
 
