@@ -37,8 +37,7 @@ from attridex.v1.requests import (
     as_names,
     as_queries,
 )
-from attridex.v1.rpcs import RPCS
-from attridex.v1.wire_index import index_from_wire
+from attridex.v1.rpcs import INDEX, RPCS
 
 
 class Client(Connection):
@@ -209,12 +208,12 @@ class Client(Connection):
     def list_indexes(self) -> tuple[IndexInfo, ...]:
         """The indices of the server."""
         response = self._call("ListIndexes", pb.ListIndexesRequest())
-        return tuple(map(index_from_wire, response.indexes))
+        return tuple(map(INDEX.decode, response.indexes))
 
     def get_index(self) -> IndexInfo:
         """What the index holds and can answer."""
         response = self._call("GetIndex", pb.GetIndexRequest(index=self._index))
-        return index_from_wire(response.index)
+        return INDEX.decode(response.index)
 
     @overload
     def send(self, request: AttributeInstancesRequest | FindInstancesByNeuronsRequest) -> InstancesAnswer: ...
@@ -237,8 +236,8 @@ class Client(Connection):
     def send(self, request: Any) -> Any:
         """Send a request that was made before; one that names no index asks the client's own."""
         rpc = RPCS[type(request)]
-        response = self._call(rpc.name, rpc.encode(addressed(request, self._index)))
-        return rpc.decode_answer(response, getattr(request, "fields", ()))
+        response = self._call(rpc.name, rpc.request.encode(addressed(request, self._index)))
+        return rpc.answer.decode(response, getattr(request, "fields", ()))
 
     def stream(self, requests: Iterable[tuple[int, Request]]) -> Iterator[tuple[int, Answer | ClientError]]:
         """Send requests, each with a number of its own, and take answers as they are done.

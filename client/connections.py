@@ -137,7 +137,7 @@ def addressed(request: Any, index: str) -> Any:
 def stream_message(sequence: int, request: Request, index: str) -> pb.AttributeStreamRequest:
     """One request of a stream."""
     rpc = RPCS[type(request)]
-    fields: dict[str, Any] = {rpc.field: rpc.encode(addressed(request, index))}
+    fields: dict[str, Any] = {rpc.field: rpc.request.encode(addressed(request, index))}
     return pb.AttributeStreamRequest(sequence=sequence, **fields)
 
 
@@ -148,5 +148,5 @@ def stream_answer(response: pb.AttributeStreamResponse) -> Answer | ClientError:
         return from_failure(response.error.code, response.error.reason, response.error.message)
     if kind is None:
         return ClientError("the server sent an empty response; is it of another version?")
-    answer: Answer = STREAMED[kind].decode_answer(getattr(response, kind), ())
+    answer: Answer = STREAMED[kind].answer.decode(getattr(response, kind))
     return answer

@@ -6,7 +6,7 @@ from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
 from attridex.v1 import admin_pb2 as pb
 from attridex.v1 import admin_pb2_grpc as rpc
-from attridex.v1.wire_values import where_from_wire
+from attridex.v1.wire_values import filter_from_wire
 
 
 class AdminServicer(rpc.AdminServiceServicer):
@@ -40,7 +40,7 @@ class AdminServicer(rpc.AdminServiceServicer):
         from attridex.indexer.index.deletion import delete_instances
 
         index = self._indexes.get(request.index)
-        condition = where_from_wire(request)
+        condition = filter_from_wire(request.where) if request.HasField("where") else None
         if condition is None:
             raise InvalidArgumentError("where: a condition is needed; what it holds for is deleted", "where")
         index.store.reload()  # rows are numbered within a version: those of the current one are deleted

@@ -12,8 +12,7 @@ from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, UnknownIndexError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
-from attridex.v1.rpcs import RPCS, STREAMED, Rpc
-from attridex.v1.wire_index import index_to_wire
+from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
 
 
 class Context(Protocol):
@@ -80,15 +79,15 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     def _answer(self, rpc: Rpc, message: Any, context: Any) -> Any:
         """Answer a request of any kind."""
         index = self._indexes.get(message.index)
-        return rpc.encode_answer(index.answer(rpc.decode(message), checkpoint(context)))
+        return rpc.answer.encode(index.answer(rpc.request.decode(message), checkpoint(context)))
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Any) -> pb.ListIndexesResponse:
         """All indices."""
-        return pb.ListIndexesResponse(indexes=[index_to_wire(index.describe()) for index in self._indexes.all()])
+        return pb.ListIndexesResponse(indexes=[INDEX.encode(index.describe()) for index in self._indexes.all()])
 
     def GetIndex(self, request: pb.GetIndexRequest, context: Any) -> pb.GetIndexResponse:
         """One index."""
-        return pb.GetIndexResponse(index=index_to_wire(self._indexes.get(request.index).describe()))
+        return pb.GetIndexResponse(index=INDEX.encode(self._indexes.get(request.index).describe()))
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Any

@@ -8,11 +8,11 @@ import pytest
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from attridex.v1 import answers, requests, wire_answers, wire_requests
+from attridex.v1 import answers, requests, wire_interventions
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.codec import Codec
 from attridex.v1.errors import UsageError
-from attridex.v1.rpcs import RPCS, STREAMED, Rpc
-from attridex.v1.wire_index import index_from_wire, index_to_wire
+from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
 
 VARIANTS = 40
 LEAVES = ("comparison", "in", "is_null", "like")
@@ -102,16 +102,16 @@ def both_ways(descriptor: Descriptor, there: Callable[[Any], Any], back: Callabl
 
 @pytest.mark.parametrize("rpc", RPCS.values(), ids=lambda rpc: rpc.name)
 def test_every_field_of_a_request_survives(rpc: Rpc) -> None:
-    both_ways(SERVICE.methods_by_name[rpc.name].input_type, rpc.decode, rpc.encode)
+    both_ways(SERVICE.methods_by_name[rpc.name].input_type, rpc.request.decode, rpc.request.encode)
 
 
 @pytest.mark.parametrize("rpc", RPCS.values(), ids=lambda rpc: rpc.name)
 def test_every_field_of_an_answer_survives(rpc: Rpc) -> None:
-    both_ways(SERVICE.methods_by_name[rpc.name].output_type, lambda message: rpc.decode_answer(message, ()), rpc.encode_answer)
+    both_ways(SERVICE.methods_by_name[rpc.name].output_type, lambda message: rpc.answer.decode(message, ()), rpc.answer.encode)
 
 
 def test_every_field_of_an_index_survives() -> None:
-    both_ways(pb.IndexInfo.DESCRIPTOR, index_from_wire, index_to_wire)
+    both_ways(pb.IndexInfo.DESCRIPTOR, INDEX.decode, INDEX.encode)
 
 
 def test_every_unary_call_has_a_row_and_a_stream_s_fields_have_the_same_names() -> None:
@@ -124,6 +124,7 @@ def test_every_unary_call_has_a_row_and_a_stream_s_fields_have_the_same_names() 
 
 # ---------------------------------------------------------------- defaults
 
+INFO = Codec(answers.Info, pb.AnswerInfo)
 QUERIES = [pb.Query(id="q", instance_id="t1")]
 ASKED = (requests.Query.instance("t1", "q"),)
 
@@ -144,12 +145,12 @@ ASKED = (requests.Query.instance("t1", "q"),)
     ids=lambda each: type(each).__name__,
 )
 def test_an_empty_message_is_a_request_of_defaults(message: Any, request_: Any) -> None:
-    assert RPCS[type(request_)].decode(message) == request_
+    assert RPCS[type(request_)].request.decode(message) == request_
 
 
 def test_zero_is_given_and_nothing_is_not() -> None:
     given = pb.AttributeInstancesRequest(k=0, damping=0.0, seed=0, exact=False)
-    found = wire_requests.attribute_instances_from_wire(given)
+    found = RPCS[requests.AttributeInstancesRequest].request.decode(given)
     assert (found.k, found.scoring.given, found.scoring.exact) == (0, {"damping": 0.0, "seed": 0}, False)
 
 
@@ -164,22 +165,22 @@ def test_zero_is_given_and_nothing_is_not() -> None:
 )
 def test_half_an_intervention_is_refused(made: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="needs a mode"):
-        wire_requests.predict_from_wire(pb.PredictRequest(interventions=[pb.Intervention(**made)]))
+        RPCS[requests.PredictRequest].request.decode(pb.PredictRequest(interventions=[pb.Intervention(**made)]))
 
 
 def test_an_intervention_takes_its_method_s_settings_along_as_text() -> None:
     scoring = requests.Scoring("lissa", "fisher", damping=0.5, lissa_depth=3, settings={"own": "x"})
     edit = requests.Intervention("keep", method=scoring, r=2, name="n")
-    message = wire_requests.intervention_to_wire(edit)
+    message = wire_interventions.intervention_to_wire(edit)
     assert dict(message.top.settings) == {"damping": "0.5", "lissa_depth": "3", "own": "x"}
-    assert wire_requests.intervention_from_wire(message) == edit
+    assert wire_interventions.intervention_from_wire(message) == edit
     message.top.settings["damping"] = "much"
     with pytest.raises(UsageError, match="damping = 'much': a number is needed"):
-        wire_requests.intervention_from_wire(message)
+        wire_interventions.intervention_from_wire(message)
 
 
 def test_what_an_answer_does_not_have_is_absent_and_not_zero() -> None:
-    bare = wire_answers.info_to_wire(answers.Info("i", "1", "m", "", ""))
-    full = wire_answers.info_to_wire(answers.Info("i", "1", "m", "", "", recall=0.0, damping=0.0, label="gold"))
+    bare = INFO.encode(answers.Info("i", "1", "m", "", ""))
+    full = INFO.encode(answers.Info("i", "1", "m", "", "", recall=0.0, damping=0.0, label="gold"))
     assert [bare.HasField("recall"), bare.HasField("damping"), bare.label] == [False, False, pb.LABEL_SOURCE_UNSPECIFIED]
     assert [full.HasField("recall"), full.HasField("damping"), full.label] == [True, True, pb.LABEL_SOURCE_GOLD]

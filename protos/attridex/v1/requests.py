@@ -5,6 +5,7 @@ Nothing here knows of protobuf; `conversions` maps the two. Client and service s
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -112,13 +113,16 @@ def as_neurons(neurons: Iterable[tuple[int, int]]) -> tuple[Neuron, ...]:
         UsageError: one is no pair of whole numbers from 0.
     """
     try:
-        found = tuple(Neuron(layer, unit) for layer, unit in neurons)
+        return tuple(Neuron(part_of_neuron(layer), part_of_neuron(unit)) for layer, unit in neurons)
     except (ValueError, TypeError) as error:
         raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
-    for neuron in found:
-        if not all(isinstance(part, int | np.integer) and 0 <= part < 1 << 32 for part in neuron):
-            raise UsageError(f"neurons are pairs (layer, unit) counted from 0: this is {tuple(neuron)}")
-    return found
+
+
+def part_of_neuron(value: int) -> int:
+    """A layer or unit that the wire can carry."""
+    if not 0 <= index(value) < 1 << 32:
+        raise ValueError(f"Value out of range: {value}")
+    return index(value)
 
 
 @dataclass(frozen=True)

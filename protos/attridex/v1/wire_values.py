@@ -86,11 +86,6 @@ def count_to_wire(name: str, value: int | None, bits: int = 32) -> int | None:
     return value
 
 
-def given(message: Any, field: str) -> Any:
-    """An optional field; None where it is not set."""
-    return getattr(message, field) if message.HasField(field) else None
-
-
 # ---------------------------------------------------------------- vectors and records
 
 
@@ -165,6 +160,26 @@ def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[s
     return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
 
 
+def probabilities_to_wire(values: Mapping[str, float]) -> list[pb.LabelProbability]:
+    """Label probabilities, in the order of the model's outputs."""
+    return [pb.LabelProbability(label=label, probability=p) for label, p in values.items()]
+
+
+def probabilities_from_wire(messages: Sequence[pb.LabelProbability]) -> dict[str, float]:
+    """Label probabilities, in the order of the model's outputs."""
+    return {message.label: message.probability for message in messages}
+
+
+def types_to_wire(types: Mapping[str, str]) -> list[pb.Column]:
+    """Columns with their types."""
+    return [pb.Column(name=name, type=kind) for name, kind in types.items()]
+
+
+def types_from_wire(messages: Sequence[pb.Column]) -> dict[str, str]:
+    """Columns with their types."""
+    return {message.name: message.type for message in messages}
+
+
 # ---------------------------------------------------------------- queries
 
 
@@ -190,6 +205,11 @@ def query_to_wire(query: Query) -> pb.Query:
         case NeuronsSource(neurons):
             return pb.Query(id=query.id, neurons=pb.NeuronSet(neurons=neurons_to_wire(neurons)))
     return pb.Query(id=query.id)
+
+
+def queries_to_wire(queries: Sequence[Query]) -> list[pb.Query]:
+    """The queries of a request."""
+    return list(map(query_to_wire, queries))
 
 
 def queries_from_wire(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
@@ -228,11 +248,6 @@ def source_from_wire(message: pb.Query) -> Source | None:
 # ---------------------------------------------------------------- filters
 
 
-def where_to_wire(condition: Filter | None) -> pb.Filter | None:
-    """The filter of a request, if it has one."""
-    return None if condition is None else filter_to_wire(condition)
-
-
 def filter_to_wire(condition: Filter) -> pb.Filter:
     """A filter."""
     match condition:
@@ -269,18 +284,6 @@ def value_to_wire(value: Value) -> pb.Literal:
     return pb.Literal(double_value=float(value))
 
 
-def where_from_wire(message: Any) -> Filter | None:
-    """The filter of a request, if it has one.
-
-    Raises:
-        UsageError: an empty node, nesting without end, or more of it than a query may cost.
-    """
-    if not message.HasField("where"):
-        return None
-    check_size(message.where)
-    return filter_from_wire(message.where)
-
-
 def check_size(message: pb.Filter) -> None:
     """Refuse a filter that is too deep or too large before anything is made of it; without recursion."""
     nodes, level, depth = 0, [message], 0
@@ -302,14 +305,24 @@ def children(message: pb.Filter) -> list[pb.Filter]:
 
 
 def filter_from_wire(message: pb.Filter) -> Filter:
+    """A filter.
+
+    Raises:
+        UsageError: an empty node, nesting without end, or more of it than a query may cost.
+    """
+    check_size(message)
+    return checked_filter(message)
+
+
+def checked_filter(message: pb.Filter) -> Filter:
     """A filter whose size was checked."""
     match message.WhichOneof("node"):
         case "and":
-            return And(tuple(map(filter_from_wire, children(message))))
+            return And(tuple(map(checked_filter, children(message))))
         case "or":
-            return Or(tuple(map(filter_from_wire, children(message))))
+            return Or(tuple(map(checked_filter, children(message))))
         case "not":
-            return Not(filter_from_wire(getattr(message, "not")))
+            return Not(checked_filter(getattr(message, "not")))
         case "comparison":
             return comparison_from_wire(message.comparison)
         case "in":

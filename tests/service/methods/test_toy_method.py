@@ -21,8 +21,7 @@ from attridex.v1.requests import (
     Query,
     Scoring,
 )
-from attridex.v1.rpcs import RPCS
-from attridex.v1.wire_index import index_from_wire
+from attridex.v1.rpcs import INDEX, RPCS
 
 TOY = '''
 """Instances by their length."""
@@ -85,11 +84,11 @@ def toy_stub(request: pytest.FixtureRequest, register: Callable[[str, str], None
 
 def send(stub: Any, request: Any) -> Any:
     rpc = RPCS[type(request)]
-    return rpc.decode_answer(getattr(stub, rpc.name)(rpc.encode(request), timeout=60), ())
+    return rpc.answer.decode(getattr(stub, rpc.name)(rpc.request.encode(request), timeout=60), ())
 
 
 def told(stub: Any) -> dict[str, Method]:
-    info = index_from_wire(stub.GetIndex(pb.GetIndexRequest(), timeout=60).index)
+    info = INDEX.decode(stub.GetIndex(pb.GetIndexRequest(), timeout=60).index)
     assert set(info.methods) == {method.name for method in info.method_details if not method.missing}
     return {method.name: method for method in info.method_details}
 
