@@ -36,50 +36,50 @@ def parse_filter(text: str) -> Filter:
     where = tree.args.get("where")
     if not isinstance(tree, exp.Select) or extra or where is None:
         raise FilterError(f"filter {text!r}: one condition is needed; {ALLOWED}")
-    return condition(where.this)
+    return parse_condition(where.this)
 
 
-def condition(tree: exp.Expr) -> Filter:
+def parse_condition(tree: exp.Expr) -> Filter:
     """One node of the parsed tree."""
     if type(tree) in OPERATORS:
-        return comparison(tree)
+        return parse_comparison(tree)
     if type(tree) not in NODES or (tree.args.get("negate") and not isinstance(tree, exp.Like)):
-        raise refused(tree)
+        raise not_allowed(tree)
     return NODES[type(tree)](tree)
 
 
-def refused(tree: exp.Expr | None) -> FilterError:
+def not_allowed(tree: exp.Expr | None) -> FilterError:
     """The error for a part that a filter cannot have."""
     shown = tree.sql(dialect="duckdb") if tree is not None else "nothing"
     return FilterError(f"filter: '{shown}' is not allowed; {ALLOWED}")
 
 
-def parts(tree: exp.Expr) -> tuple[Filter, ...]:
+def joined_conditions(tree: exp.Expr) -> tuple[Filter, ...]:
     """What AND or OR joins."""
-    return tuple(condition(part) for part in tree.flatten())
+    return tuple(parse_condition(part) for part in tree.flatten())
 
 
-def column(tree: exp.Expr) -> str:
+def column_name(tree: exp.Expr) -> str:
     """A column's name."""
     if not isinstance(tree, exp.Column) or tree.table:
-        raise refused(tree)
+        raise not_allowed(tree)
     return str(tree.name)
 
 
-def literal(tree: exp.Expr) -> Value:
+def literal_value(tree: exp.Expr) -> Value:
     """A literal: text, whole number, number, true or false."""
     negative = isinstance(tree, exp.Neg)
     value = tree.this if negative else tree
     if isinstance(value, exp.Boolean) and not negative:
         return bool(value.this)
     if not isinstance(value, exp.Literal) or (negative and value.is_string):
-        raise refused(tree)
+        raise not_allowed(tree)
     if value.is_string:
         return str(value.this)
-    return number(value.this) * (-1 if negative else 1)
+    return parse_number(value.this) * (-1 if negative else 1)
 
 
-def number(text: str) -> int | float:
+def parse_number(text: str) -> int | float:
     """A whole number, or one with a fraction."""
     try:
         return int(text)
@@ -87,52 +87,53 @@ def number(text: str) -> int | float:
         return float(text)
 
 
-def comparison(tree: exp.Expr) -> Comparison:
+def parse_comparison(tree: exp.Expr) -> Comparison:
     """A comparison, with the column on either side."""
     left, right, operator = tree.this, tree.expression, OPERATORS[type(tree)]
     if isinstance(left, exp.Column):
-        return Comparison(column(left), operator, literal(right))
-    return Comparison(column(right), SWAPPED.get(operator, operator), literal(left))
+        return Comparison(column_name(left), operator, literal_value(right))
+    return Comparison(column_name(right), SWAPPED.get(operator, operator), literal_value(left))
 
 
-def membership(tree: exp.Expr) -> Membership:
+def parse_membership(tree: exp.Expr) -> Membership:
     """IN with a list of literals."""
     if not tree.expressions or tree.args.get("query"):
-        raise refused(tree)
-    return Membership(column(tree.this), tuple(map(literal, tree.expressions)))
+        raise not_allowed(tree)
+    return Membership(column_name(tree.this), tuple(map(literal_value, tree.expressions)))
 
 
-def between(tree: exp.Expr) -> And:
+def parse_between(tree: exp.Expr) -> And:
     """BETWEEN, both ends included."""
-    name = column(tree.this)
-    return And((Comparison(name, ">=", literal(tree.args["low"])), Comparison(name, "<=", literal(tree.args["high"]))))
+    name = column_name(tree.this)
+    low, high = literal_value(tree.args["low"]), literal_value(tree.args["high"])
+    return And((Comparison(name, ">=", low), Comparison(name, "<=", high)))
 
 
-def like(tree: exp.Expr) -> Filter:
+def parse_like(tree: exp.Expr) -> Filter:
     """LIKE with a literal pattern."""
     if not (isinstance(tree.expression, exp.Literal) and tree.expression.is_string):
-        raise refused(tree)
-    matches = TextMatch(column(tree.this), tree.expression.this)
+        raise not_allowed(tree)
+    matches = TextMatch(column_name(tree.this), tree.expression.this)
     # sqlglot keeps the NOT of NOT LIKE inside the node, unlike that of NOT IN.
     return Not(matches) if tree.args.get("negate") else matches
 
 
-def is_null(tree: exp.Expr) -> NullTest | Comparison:
+def parse_is(tree: exp.Expr) -> NullTest | Comparison:
     """IS NULL, and IS TRUE or FALSE."""
     if isinstance(tree.expression, exp.Null):
-        return NullTest(column(tree.this))
-    return Comparison(column(tree.this), "=", literal(tree.expression))
+        return NullTest(column_name(tree.this))
+    return Comparison(column_name(tree.this), "=", literal_value(tree.expression))
 
 
 NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
-    exp.Paren: lambda tree: condition(tree.this),
-    exp.And: lambda tree: And(parts(tree)),
-    exp.Or: lambda tree: Or(parts(tree)),
-    exp.Not: lambda tree: Not(condition(tree.this)),
-    exp.In: membership,
-    exp.Between: between,
-    exp.Like: like,
-    exp.Is: is_null,
-    exp.Column: lambda tree: Comparison(column(tree), "=", True),
+    exp.Paren: lambda tree: parse_condition(tree.this),
+    exp.And: lambda tree: And(joined_conditions(tree)),
+    exp.Or: lambda tree: Or(joined_conditions(tree)),
+    exp.Not: lambda tree: Not(parse_condition(tree.this)),
+    exp.In: parse_membership,
+    exp.Between: parse_between,
+    exp.Like: parse_like,
+    exp.Is: parse_is,
+    exp.Column: lambda tree: Comparison(column_name(tree), "=", True),
 }
 """What reads each kind of node, comparisons apart."""

@@ -21,7 +21,7 @@ from attridex.v1.answers import (
 )
 
 
-def head(info: Info, query_id: str, prediction: Prediction | None) -> dict[str, Any]:
+def line_head(info: Info, query_id: str, prediction: Prediction | None) -> dict[str, Any]:
     """Keys that every line begins with."""
     predicted = (prediction.predicted or None) if prediction else None
     line: dict[str, Any] = {"query": query_id, "predicted": predicted, "method": info.method}
@@ -32,7 +32,7 @@ def head(info: Info, query_id: str, prediction: Prediction | None) -> dict[str, 
     return line
 
 
-def tail(info: Info) -> dict[str, Any]:
+def line_tail(info: Info) -> dict[str, Any]:
     """Keys that every line ends with."""
     line: dict[str, Any] = {"sign": info.sign, "scale": info.scale}
     if info.label:
@@ -41,7 +41,7 @@ def tail(info: Info) -> dict[str, Any]:
     return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
-def neuron(value: NeuronScore) -> dict[str, Any]:
+def neuron_json(value: NeuronScore) -> dict[str, Any]:
     """A neuron as JSON."""
     line: dict[str, Any] = {"layer": value.layer, "unit": value.unit, "score": value.score}
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
@@ -51,19 +51,19 @@ def instance_lines(answer: InstancesAnswer) -> Iterator[dict[str, Any]]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
         hits = [{"rank": hit.rank, "id": hit.id, "score": hit.score, **hit.fields} for hit in result.hits]
-        line = {**head(answer.info, result.query_id, result.prediction), "hits": hits}
+        line = {**line_head(answer.info, result.query_id, result.prediction), "hits": hits}
         if result.neurons:
-            line["neurons"] = [neuron(value) for value in result.neurons]
-        yield {**line, **tail(answer.info)}
+            line["neurons"] = [neuron_json(value) for value in result.neurons]
+        yield {**line, **line_tail(answer.info)}
 
 
 def neuron_lines(answer: NeuronsAnswer) -> Iterator[dict[str, Any]]:
     """One line a query of NA and IA-Neurons."""
     for result in answer.results:
         yield {
-            **head(answer.info, result.query_id, result.prediction),
-            "neurons": [neuron(value) for value in result.neurons],
-            **tail(answer.info),
+            **line_head(answer.info, result.query_id, result.prediction),
+            "neurons": [neuron_json(value) for value in result.neurons],
+            **line_tail(answer.info),
         }
 
 
@@ -76,7 +76,7 @@ def predict_lines(answer: PredictAnswer) -> Iterator[dict[str, Any]]:
         baseline = dict(result.baseline.probabilities)
         last = result.interventions[-1] if result.interventions else None
         yield {
-            **head(answer.info, result.query_id, result.baseline),
+            **line_head(answer.info, result.query_id, result.baseline),
             "probabilities": dict(last.probabilities) if last else baseline,
             "probabilities_of": last.name if last else "baseline",
             "baseline": baseline,
@@ -91,7 +91,7 @@ def predict_lines(answer: PredictAnswer) -> Iterator[dict[str, Any]]:
                 }
                 for each in result.interventions
             ],
-            **tail(answer.info),
+            **line_tail(answer.info),
         }
 
 
@@ -140,13 +140,13 @@ def instance_table(result: InstancesResult) -> Table:
     for name in names:
         table.add_column(escape(name), overflow="fold")
     for hit in result.hits:
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", escape(hit.id), *(shown(hit.fields.get(name)) for name in names))
+        table.add_row(str(hit.rank), f"{hit.score:.4g}", escape(hit.id), *(shown_value(hit.fields.get(name)) for name in names))
     if not result.hits:
         table.caption = "no instance"
     return table
 
 
-def shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A column's value in a table; brackets in a text are no markup."""
     if isinstance(value, float):
         return f"{value:.4g}"

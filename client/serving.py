@@ -30,7 +30,7 @@ def server_beside(index: Path) -> Iterator[str]:
         try:
             yield address_of(process.stderr)
         finally:
-            stop(process)
+            stop_process(process)
 
 
 def address_of(said: IO[str] | None) -> str:
@@ -44,7 +44,7 @@ def address_of(said: IO[str] | None) -> str:
     raise ClientError(f"the server did not start: {''.join(last).strip()}")
 
 
-def stop(process: "subprocess.Popen[str]") -> None:
+def stop_process(process: "subprocess.Popen[str]") -> None:
     """Ask a process to end, and end it if it does not."""
     process.terminate()
     try:

@@ -8,8 +8,8 @@ import torch
 
 from attridex.client.benchmarks.measure import Figure, against, figure, paired
 from attridex.client.benchmarks.scene import SMALL, configuration, scene, texts
-from attridex.indexer.building import engines as local
 from attridex.indexer.building.build import build
+from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import Plan, make_plan, survey_corpus
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.models.objectives import InstanceBatch, collate
@@ -73,7 +73,7 @@ def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan
     numbers = count()
 
     def shards() -> None:
-        local.run(plan, signer, directory / f"index-{next(numbers)}", show_progress=False)
+        build_ranges(plan, signer, directory / f"index-{next(numbers)}", show_progress=False)
 
     return signer, plan, shards
 

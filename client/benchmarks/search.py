@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from attridex.client.benchmarks.measure import Figure, against, milliseconds, paired, seconds
 from attridex.client.benchmarks.measure import figure as figure_of
 from attridex.indexer.index.vectors import Part, VectorFile, unit_rows, write_vectors
-from attridex.service.requests import never_cancelled
+from attridex.service.caller import never_cancelled
 from attridex.service.search.postings import dcns
 from attridex.service.search.scan import Scanner
 
 if TYPE_CHECKING:
-    from attridex.service.storage.store import IndexVersion
+    from attridex.service.storage.version import IndexVersion
 
 ROWS, DIM, SHARD = 65_536, 4096, 4096
 BATCH, K = 32, 10

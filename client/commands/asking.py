@@ -73,7 +73,7 @@ class Asking:
         return islice(asked, self.limit)
 
 
-def ask(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str = "") -> None:
+def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str = "") -> None:
     """Ask in batches and show answers as they come, or run a batch job into a file.
 
     Args:
@@ -93,7 +93,7 @@ def ask(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str
             show_answers(asking, client, request)
 
 
-def about(request: Request, queries: list[Query]) -> Any:
+def with_queries(request: Request, queries: list[Query]) -> Any:
     """The request, of some queries."""
     return replace(request, queries=as_queries(queries))
 
@@ -104,7 +104,7 @@ def show_answers(asking: Asking, client: Client, request: Request) -> None:
 
     console = Console()
     for batch in in_batches(asking.sources(), BATCH):
-        answer = client.send(about(request, batch))
+        answer = client.send(with_queries(request, batch))
         if asking.as_json:
             for line in output.answer_lines(answer):
                 sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -132,7 +132,7 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
         settings["queries"] = fingerprint(asking.queries)
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
-            client, asking.sources(), lambda batch: about(request, batch), output.answer_lines, out,
+            client, asking.sources(), lambda batch: with_queries(request, batch), output.answer_lines, out,
             settings=settings, advance=advance,
         )  # fmt: skip
     sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
@@ -146,7 +146,7 @@ def columns_of(client: Client, fields: str) -> tuple[str, ...]:
         return tuple(name.strip() for name in fields.split(","))
     index = client.get_index()
     own = index.own_columns or [name for name in index.columns if name in OWN or name.startswith("self_influence")]
-    return tuple(name for name in index.columns if name not in own)
+    return tuple(name for name in index.columns if name not in own or name == "label")
 
 
 def text_of(query: Query) -> str:

@@ -14,14 +14,14 @@ Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and
 
 def info(index: IndexPath, as_json: Json = False) -> None:
     """What an index holds and how it was made."""
-    from attridex.indexer.commands.indices import show_info
+    from attridex.indexer.commands.info import show_info
     from attridex.service.methods.registry import describe
 
     def methods(manifest: Any) -> dict[str, Any]:
         found = describe(manifest)
         return {"methods": list(map(asdict, found)) if as_json else [in_short(each) for each in found if not each.missing]}
 
-    show_info(index, as_json, methods)
+    show_info(index, methods, as_json=as_json)
 
 
 def in_short(method: Method) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from attridex.client.arguments import as_filter
-from attridex.client.commands.asking import Asking, ask
+from attridex.client.commands.asking import Asking, ask_queries
 from attridex.client.commands.options import Fields, K, Label, NeuronMethod, ScoringOptions, Where, with_options
 from attridex.v1.requests import (
     AttributeInstancesRequest,
@@ -33,7 +33,7 @@ def ia(
     request = AttributeInstancesRequest(
         (), scoring.scoring(), k, as_filter(where), as_label(label), ascending=ascending, index=asking.name
     )
-    ask(asking, request, asked, fields)
+    ask_queries(asking, request, asked, fields)
 
 
 @with_options
@@ -53,7 +53,7 @@ def na(
     if (wanted := refinement(asking, refine, group)) is not None:
         ask_refined(asking, request, wanted)
     else:
-        ask(asking, request, {"r": r, "method": method})
+        ask_queries(asking, request, {"r": r, "method": method})
 
 
 @with_options
@@ -67,7 +67,7 @@ def na_instances(
 ) -> None:
     """Training instances found through a prediction's neurons (NA-Instances)."""
     request = FindInstancesByNeuronsRequest((), r, k, similarity, as_filter(where), index=asking.name)
-    ask(asking, request, {"r": r, "k": k, "similarity": similarity, "where": where, "fields": fields}, fields)
+    ask_queries(asking, request, {"r": r, "k": k, "similarity": similarity, "where": where, "fields": fields}, fields)
 
 
 @with_options
@@ -85,7 +85,7 @@ def ia_neurons(
     request = FindNeuronsByInstancesRequest(
         (), scoring.scoring(), instances, r, aggregate, as_filter(where), as_label(label), asking.name
     )
-    ask(asking, request, asked)
+    ask_queries(asking, request, asked)
 
 
 @with_options
@@ -99,7 +99,7 @@ def predict(
     """Label probabilities, plain and with neurons suppressed or kept."""
     interventions = [Intervention.parse("suppress", text) for text in suppress or []]
     interventions += [Intervention.parse("keep", text) for text in keep or []]
-    ask(asking, PredictRequest((), tuple(interventions), asking.name), {"suppress": suppress, "keep": keep})
+    ask_queries(asking, PredictRequest((), tuple(interventions), asking.name), {"suppress": suppress, "keep": keep})
 
 
 def register(app: typer.Typer) -> None:

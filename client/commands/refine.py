@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attridex.client import output
-from attridex.client.commands.asking import BATCH, Asking, about
+from attridex.client.commands.asking import BATCH, Asking, with_queries
 from attridex.client.errors import ClientError, UsageError
 from attridex.client.records import in_batches
 from attridex.client.refine import RefinedNeuron, refine_neurons
@@ -64,7 +64,7 @@ def ask_refined(asking: Asking, request: AttributeNeuronsRequest, wanted: Refine
     infos = []
     with asking.client() as client:
         for batch in in_batches(asking.sources(), BATCH):
-            answer = client.send(about(request, batch))
+            answer = client.send(with_queries(request, batch))
             infos.append(answer.info)
             for query, result in zip(batch, answer.results, strict=True):
                 value = group_of(query, wanted.group)
@@ -113,7 +113,7 @@ def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refin
         "method": info.method,
         "refine": wanted.share,
         "neurons": [asdict(neuron) for neuron in neurons],
-        **output.tail(info),
+        **output.line_tail(info),
     }
 
 

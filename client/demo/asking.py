@@ -17,7 +17,7 @@ BATCH = 100
 SHOWN = 3
 
 
-def ask(client: Client, train: Sequence[Record], challenge: Sequence[Record], seed: int) -> Findings:
+def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record], seed: int) -> Findings:
     """Ask all kinds of queries about the challenge pairs that the model gets wrong, and look for flipped labels.
 
     Args:
@@ -43,7 +43,7 @@ def ask(client: Client, train: Sequence[Record], challenge: Sequence[Record], se
         flipped=flipped,
         detection=detections(client, train, suspicion, flipped, random.Random(seed)),
         overlaps={"whole corpus": mean([row["overlap"] for row in train]), "IA": overlap_of(ia), "NA-Instances": overlap_of(na)},
-        queries=tuple(evidence(client, *each) for each in zip(asked[:SHOWN], ia, na, strict=False)),
+        queries=tuple(evidence_of(client, *each) for each in zip(asked[:SHOWN], ia, na, strict=False)),
     )
 
 
@@ -96,15 +96,15 @@ def overlap_of(results: Sequence[InstancesResult]) -> float:
     return mean([hit.fields["overlap"] for result in results for hit in result.hits])
 
 
-def evidence(client: Client, row: Record, ia: InstancesResult, na: InstancesResult) -> Evidence:
+def evidence_of(client: Client, row: Record, ia: InstancesResult, na: InstancesResult) -> Evidence:
     """What stands behind one answer, by every kind of query."""
     neurons = client.attribute_neurons([row], r=5).results[0].neurons
     through = client.find_neurons_by_instances([row], method="grad-cos", label="predicted", r=5).results[0].neurons
     edits = [Intervention("suppress", r=5), Intervention("keep", r=1), Intervention("suppress", [n.neuron for n in through])]
     words = (
-        f"top 5 neurons suppressed (NA: {listed(neurons)})",
+        f"top 5 neurons suppressed (NA: {neuron_names(neurons)})",
         "all but the top neuron suppressed",
-        f"neurons of the influential instances suppressed (IA-Neurons: {listed(through)})",
+        f"neurons of the influential instances suppressed (IA-Neurons: {neuron_names(through)})",
     )
     answer = client.predict([row], interventions=edits).results[0]
     label = answer.baseline.predicted
@@ -115,18 +115,18 @@ def evidence(client: Client, row: Record, ia: InstancesResult, na: InstancesResu
         predicted=label,
         probability=plain,
         found=(
-            Found("Training instances by gradients (IA, cosine)", first(ia)),
-            Found("Training instances by neurons (NA-Instances, DCNS)", first(na)),
+            Found("Training instances by gradients (IA, cosine)", shown_hits(ia)),
+            Found("Training instances by neurons (NA-Instances, DCNS)", shown_hits(na)),
         ),
         edits=(Edited("unedited", plain), *edited),
     )
 
 
-def first(result: InstancesResult) -> Sequence[InstanceHit]:
+def shown_hits(result: InstancesResult) -> Sequence[InstanceHit]:
     """The hits that are shown."""
     return result.hits[:5]
 
 
-def listed(neurons: Sequence[NeuronScore]) -> str:
+def neuron_names(neurons: Sequence[NeuronScore]) -> str:
     """Neurons as layer-unit."""
     return ", ".join(f"{neuron.layer}-{neuron.unit}" for neuron in neurons)

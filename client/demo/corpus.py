@@ -66,48 +66,48 @@ class Subcase:
     hypothesis: str
 
 
-def cases(heuristic: str, label: str, rows: dict[str, tuple[str, str]]) -> list[Subcase]:
+def subcases(heuristic: str, label: str, rows: dict[str, tuple[str, str]]) -> list[Subcase]:
     """Subcases of one heuristic and label."""
     return [Subcase(name, heuristic, label, *texts) for name, texts in rows.items()]
 
 
 SUBCASES = (
-    cases("lexical overlap", ENTAILMENT, {
+    subcases("lexical overlap", ENTAILMENT, {
         "relative clause": ("the {a} who {i} {v} the {b}", "the {a} {v} the {b}"),
         "around a prepositional phrase": ("the {a} by the {p} {v} the {b}", "the {a} {v} the {b}"),
         "around a relative clause": ("the {a} that the {c} {w} {v} the {b}", "the {a} {v} the {b}"),
         "one of a conjunction": ("the {a} and the {c} {v} the {b}", "the {c} {v} the {b}"),
         "passive undone": ("the {a} was {w} by the {b}", "the {b} {w} the {a}"),
     })
-    + cases("lexical overlap", OTHER, {
+    + subcases("lexical overlap", OTHER, {
         "subject and object swapped": ("the {a} {v} the {b}", "the {b} {v} the {a}"),
         "noun of a prepositional phrase": ("the {a} by the {b} {v} the {c}", "the {b} {v} the {c}"),
         "noun of a relative clause": ("the {a} that the {b} {w} {v} the {c}", "the {b} {v} the {c}"),
         "passive misread": ("the {a} was {w} by the {b}", "the {a} {w} the {b}"),
         "conjunction misread": ("the {a} {v} the {b} and the {c} {i}", "the {a} {v} the {c}"),
     })
-    + cases("subsequence", ENTAILMENT, {
+    + subcases("subsequence", ENTAILMENT, {
         "first of a conjunction": ("the {a} {i} and the {b} {j}", "the {a} {i}"),
         "adjective dropped": ("the {k} {a} {v} the {b}", "the {a} {v} the {b}"),
         "object left out": ("the {a} ate the bread near the {b}", "the {a} ate"),
         "relative clause on the object": ("the {a} {v} the {b} who {i}", "the {a} {v} the {b}"),
         "prepositional phrase on the object": ("the {a} {v} the {b} by the {p}", "the {a} {v} the {b}"),
     })
-    + cases("subsequence", OTHER, {
+    + subcases("subsequence", OTHER, {
         "object that is a subject": ("the {a} heard the {b} {i}", "the {a} heard the {b} and {i}"),
         "prepositional phrase on the subject": ("the {a} by the {b} {i}", "the {b} {i}"),
         "relative clause on the subject": ("the {a} that {v} the {b} {i}", "the {b} {i}"),
         "past participle": ("the {a} {w} in the {p} {i}", "the {a} {w} in the {p}"),
         "object of a clause before": ("while the {a} {i} the {b} {j}", "the {a} {i} the {b}"),
     })
-    + cases("constituent", ENTAILMENT, {
+    + subcases("constituent", ENTAILMENT, {
         "since before": ("since the {a} {i} the {b} {v} the {c}", "the {a} {i}"),
         "since after": ("the {b} {v} the {c} since the {a} {i}", "the {a} {i}"),
         "verb of fact": ("the {c} knew that the {a} {v} the {b}", "the {a} {v} the {b}"),
         "conjunction": ("the {c} {j} and the {a} {v} the {b}", "the {a} {v} the {b}"),
         "adverb of fact": ("certainly the {a} {v} the {b}", "the {a} {v} the {b}"),
     })
-    + cases("constituent", OTHER, {
+    + subcases("constituent", OTHER, {
         "if before": ("if the {a} {i} the {b} {v} the {c}", "the {a} {i}"),
         "if after": ("the {b} {v} the {c} if the {a} {i}", "the {a} {i}"),
         "verb of belief": ("the {c} hoped that the {a} {v} the {b}", "the {a} {v} the {b}"),
@@ -120,7 +120,7 @@ PLAIN = ("the {a} {v} the {b}", "the {k} {a} {i}", "the {a} {i} by the {p}", "th
 """Sentences of pairs that share little and do not entail."""
 
 
-def fill(rng: random.Random, *templates: str) -> list[str]:
+def fill_slots(rng: random.Random, *templates: str) -> list[str]:
     """Templates with their slots filled alike; the people, verbs and acts in them all differ."""
     people, acts, deeds = rng.sample(PEOPLE, 3), rng.sample(ACTED, 2), rng.sample(DID, 2)
     slots = dict(zip("abc", people, strict=True)) | dict(zip("ij", acts, strict=True)) | dict(zip("vw", deeds, strict=True))
@@ -151,23 +151,23 @@ class Pairs(NamedTuple):
     challenge: list[dict[str, Any]]
 
 
-def draws(rng: random.Random, kinds: list[Subcase]) -> Iterator[Pair]:
+def draw_pairs(rng: random.Random, kinds: list[Subcase]) -> Iterator[Pair]:
     """Endless pairs from some subcases in turn."""
     while True:
         for kind in kinds:
-            premise, hypothesis = fill(rng, kind.premise, kind.hypothesis)
+            premise, hypothesis = fill_slots(rng, kind.premise, kind.hypothesis)
             yield Pair(premise, hypothesis, kind.label, kind.heuristic, kind.name)
 
 
-def unrelated(rng: random.Random) -> Iterator[Pair]:
+def draw_unrelated(rng: random.Random) -> Iterator[Pair]:
     """Endless pairs that share little more than articles, and do not entail."""
     while True:
-        premise, hypothesis = fill(rng, rng.choice(PLAIN))[0], fill(rng, rng.choice(PLAIN))[0]
+        premise, hypothesis = fill_slots(rng, rng.choice(PLAIN))[0], fill_slots(rng, rng.choice(PLAIN))[0]
         if overlap(premise, hypothesis) <= 0.5:
             yield Pair(premise, hypothesis, OTHER, "none", "unrelated")
 
 
-def records(stream: Iterator[Pair], count: int, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def new_records(stream: Iterator[Pair], count: int, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """The next `count` pairs that were not seen before."""
     made = 0
     for pair in stream:
@@ -196,21 +196,21 @@ def generate(seed: int, train: int = 1500, challenge: int = 300) -> Pairs:
     entailing = [case for case in SUBCASES if case.label == ENTAILMENT]
     misleading = [case for case in SUBCASES if case.label == OTHER]
     seen: set[tuple[str, str]] = set()
-    hard = list(records(draws(rng, misleading), challenge, seen))
+    hard = list(new_records(draw_pairs(rng, misleading), challenge, seen))
     honest = round(train * HONEST)
     corpus = [
-        *records(draws(rng, entailing), train // 2, seen),
-        *records(draws(rng, misleading), honest, seen),
-        *records(unrelated(rng), train - train // 2 - honest, seen),
+        *new_records(draw_pairs(rng, entailing), train // 2, seen),
+        *new_records(draw_pairs(rng, misleading), honest, seen),
+        *new_records(draw_unrelated(rng), train - train // 2 - honest, seen),
     ]
     rng.shuffle(corpus)
     for record in rng.sample(corpus, round(train * FLIPPED)):
         record["flipped"] = True
         record["label"] = LABELS[record["label"] == ENTAILMENT]
-    return Pairs(numbered("train", corpus), numbered("challenge", hard))
+    return Pairs(with_ids("train", corpus), with_ids("challenge", hard))
 
 
-def numbered(prefix: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_ids(prefix: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records with ids."""
     return [{"id": f"{prefix}-{number}", **row} for number, row in enumerate(rows)]
 

@@ -14,7 +14,7 @@ mpl.use("Agg")
 INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
 
 
-def figure(
+def demo_figure(
     suspicion: Sequence[float], flipped: Sequence[bool], detection: Mapping[str, Detection], overlaps: Mapping[str, float]
 ) -> Figure:
     """Three panels: who is suspicious, how well each signal finds flipped labels, and what retrieved instances overlap."""
@@ -30,8 +30,8 @@ def figure(
     left.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="by chance")
     left.set(xlabel="share of the corpus looked at", ylabel="share of flipped labels found", title="Flipped labels come first")
     left.legend(frameon=False, loc="lower right")
-    bars(middle, {name: value.auc for name, value in detection.items()}, "AUC", "Finding 5 % flipped labels", 0.5)
-    bars(
+    draw_bars(middle, {name: value.auc for name, value in detection.items()}, "AUC", "Finding 5 % flipped labels", 0.5)
+    draw_bars(
         right,
         overlaps,
         "hypothesis words that the premise has",
@@ -44,7 +44,7 @@ def figure(
     return drawn
 
 
-def bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: float) -> None:
+def draw_bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: float) -> None:
     """Horizontal bars with their numbers, and a line to compare with."""
     names = list(values)[::-1]
     colours = [PALE if name in ("random", "whole corpus") else SECOND if name.startswith("NA") else ACCENT for name in names]
@@ -74,7 +74,7 @@ def shown_score(value: float) -> str:
     return f"{value:.3g}"
 
 
-def page(context: Mapping[str, Any]) -> str:
+def demo_page(context: Mapping[str, Any]) -> str:
     """The HTML page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

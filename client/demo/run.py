@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from attridex.client.client import Client
-from attridex.client.demo.asking import ask
+from attridex.client.demo.asking import ask_all
 from attridex.client.demo.prepare import model_and_index, prepare
 from attridex.client.demo.showing import next_steps, show_evidence, show_summary, write_report
 from attridex.client.serving import server_beside
@@ -20,7 +20,7 @@ def run_demo(out: Path, seed: int) -> None:
     model_and_index(out, console)
     with server_beside(out / "index") as address, Client(address) as client:
         console.print(f"\n[bold]Server[/bold] on {address}; everything below is asked over gRPC.")
-        findings = ask(client, pairs.train, pairs.challenge, seed)
+        findings = ask_all(client, pairs.train, pairs.challenge, seed)
     for evidence in findings.queries:
         show_evidence(console, evidence)
     commands = next_steps(out)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attridex.client.demo.asking import K
-from attridex.client.demo.figures import as_png, as_svg, figure, page
+from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page
 from attridex.client.demo.findings import Evidence, Findings
 
 WAYS = ("IA", "NA-Instances")
@@ -48,7 +48,7 @@ def show_summary(console: Console, findings: Findings) -> None:
 
 def write_report(out: Path, findings: Findings, commands: Sequence[str]) -> None:
     """report.html and the figure as report.png."""
-    drawn = figure(findings.suspicion, findings.flipped, findings.detection, findings.overlaps)
+    drawn = demo_figure(findings.suspicion, findings.flipped, findings.detection, findings.overlaps)
     context = {
         "instances": len(findings.flipped),
         "numbers": key_numbers(findings),
@@ -56,7 +56,7 @@ def write_report(out: Path, findings: Findings, commands: Sequence[str]) -> None
         "queries": findings.queries,
         "commands": commands,
     }
-    (out / "report.html").write_text(page(context), encoding="utf-8")
+    (out / "report.html").write_text(demo_page(context), encoding="utf-8")
     (out / "report.png").write_bytes(as_png(drawn))
 
 

@@ -1,15 +1,13 @@
 """How well activation times gradient ranks an index's neurons: measured against integrated gradients at commit."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from attridex.indexer.corpus.rendering import Instance
-from attridex.indexer.index.layout import INSTANCES, ShardEntry, shard_dir
+from attridex.indexer.index.shards import Shard
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.neurons.scores import kept_neurons
 from attridex.indexer.randomness import uniforms
@@ -22,7 +20,7 @@ SAMPLE = 32
 TOP = 10
 
 
-def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dict[str, float]:
+def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
     """Rank agreement of activation times gradient with the scores that the index stores, on a seeded sample.
 
     Returns:
@@ -33,7 +31,7 @@ def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dic
     """
     if signer.rule == GRADIENT:
         return {}
-    chosen = sampled(signer, index, entries)
+    chosen = sampled(signer, shards)
     pairs = zip(scores(signer, chosen, fast=False), scores(signer, chosen, fast=True), strict=True)
     found = [compare(exact, fast, signer.config.neurons.keep) for exact, fast in pairs if np.ptp(exact) and np.ptp(fast)]
     if not found:
@@ -42,18 +40,16 @@ def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dic
     return {"instances": float(len(found)), **means}
 
 
-def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[Instance]:
+def sampled(signer: Signer, shards: Sequence[Shard]) -> list[Instance]:
     """The sampled instances, rendered from what the shards store of them."""
-    rows = sum(entry.rows for entry in entries)
+    rows = sum(shard.rows for shard in shards)
     chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
     columns = list(dict.fromkeys(["id", *signer.renderer.text_fields]))
-    found, start = [], 0
-    for entry in entries:
-        inside = chosen[(chosen >= start) & (chosen < start + entry.rows)] - start
-        start += entry.rows
+    found = []
+    for shard in shards:
+        inside = chosen[(chosen >= shard.start) & (chosen < shard.stop)] - shard.start
         if len(inside):
-            records = pq.read_table(shard_dir(index, entry.name) / INSTANCES, columns=columns).take(inside).to_pylist()
-            found += [stored(signer, record) for record in records]
+            found += [stored(signer, record) for record in shard.instances(columns).take(inside).to_pylist()]
     return found
 
 

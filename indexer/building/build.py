@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
-from attridex.indexer.building import engines as local
+from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import bind, make_plan, survey_corpus
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
-from attridex.indexer.index.layout import Manifest, write_lock
+from attridex.indexer.index.directory import write_lock
+from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.loading import checkpoint_rates
 from attridex.indexer.signing.signer import Signer
 
@@ -43,5 +44,5 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
     plan = make_plan(config, found, signer)
     with write_lock(index):
         bind(plan, index)
-        signed = local.run(plan, signer, index, show_progress=show_progress)
+        signed = build_ranges(plan, signer, index, show_progress=show_progress)
         return Built(commit(index, plan, signer), signed)

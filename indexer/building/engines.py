@@ -10,7 +10,7 @@ from attridex.indexer.progress import progress
 from attridex.indexer.signing.signer import Signer
 
 
-def run(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
+def build_ranges(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
     """Build every range that is not there yet, in one pass over the corpus.
 
     Returns:

@@ -6,17 +6,37 @@ in any order, again.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.reading import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import PLAN, read_sealed, replace_file, seal, shard_name
+from attridex.indexer.files import replace_file
+from attridex.indexer.index.layout import LOCK, PLAN, shard_name
+from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.loading import checkpoint_hashes, make_renderer, model_hash, tokenizer_hash
 from attridex.indexer.signing.signer import Signer
+
+
+class InstanceRange(NamedTuple):
+    """Instances [start, stop) of the corpus: one shard."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What an index's model is known by: hashes of its files, of its tokenizer's and of each checkpoint's, and its labels."""
+
+    model: str
+    tokenizer: str
+    checkpoints: list[str]
+    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -25,21 +45,37 @@ class Plan:
 
     Attributes:
         config: the whole configuration.
-        settings: what decides the index's content; sealed in plan.json.
+        model: what the model is.
         survey: what the corpus holds.
-        id: hash of the settings.
     """
 
     config: Config
-    settings: dict[str, Any]
+    model: ModelIdentity
     survey: Survey
-    id: str
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What decides the index's content, as plan.json holds it."""
+        return content_settings(self.config) | {
+            "model": self.model.model,
+            "tokenizer": self.model.tokenizer,
+            "checkpoints": self.model.checkpoints,
+            "corpus": self.survey.fingerprint,
+            "instances": self.survey.instances,
+            "labels": self.model.labels,
+            "columns": self.survey.columns,
+        }
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of the settings."""
+        return hashlib.sha256(seal(self.settings)).hexdigest()
 
     @property
-    def ranges(self) -> list[tuple[int, int]]:
-        """(start, stop) of every shard."""
+    def ranges(self) -> list[InstanceRange]:
+        """The instances of every shard."""
         rows, count = self.config.index.shard_rows, self.survey.instances
-        return [(start, min(start + rows, count)) for start in range(0, count, rows)]
+        return [InstanceRange(start, min(start + rows, count)) for start in range(0, count, rows)]
 
     @property
     def shards(self) -> list[str]:
@@ -64,16 +100,10 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     """
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)
-    settings = content_settings(config) | {
-        "model": model_hash(config.model),
-        "tokenizer": tokenizer_hash(config.model),
-        "checkpoints": checkpoint_hashes(config.model),
-        "corpus": found.fingerprint,
-        "instances": found.instances,
-        "labels": signer.labels,
-        "columns": found.columns,
-    }
-    return Plan(config, settings, found, hashlib.sha256(seal(settings)).hexdigest())
+    identity = ModelIdentity(
+        model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model), signer.labels
+    )
+    return Plan(config, identity, found)
 
 
 def content_settings(config: Config) -> dict[str, Any]:
@@ -107,7 +137,7 @@ def check_bound(plan: Plan, index: Path) -> None:
     """
     path = index / PLAN
     if not path.exists():
-        if index.exists() and (not index.is_dir() or any(entry.name != ".lock" for entry in index.iterdir())):
+        if index.exists() and (not index.is_dir() or any(entry.name != LOCK for entry in index.iterdir())):
             raise InputError(f"{index}: not empty and not an index; choose another --out")
         return
     before = read_sealed(path)

@@ -6,39 +6,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.corpus.reading import as_column
 from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
-from attridex.indexer.index.layout import (
-    ACTIVATIONS,
-    ATTRIBUTIONS,
-    FACTORS,
-    GRADIENTS,
-    HIDDEN,
-    HIDDEN_NORMS,
-    INSTANCES,
-    NEURONS,
-    NORMS,
-    PREDICTIONS,
-    SIDECAR,
-    TRACIN,
-    TRACIN_NORMS,
-    Sidecar,
-    check_file,
-    file_entry,
-    publish,
-    read_sidecar,
-    seal,
-    shard_dir,
-    shard_name,
-    write_synced,
-)
-from attridex.indexer.index.tables import write_instances, write_neurons
-from attridex.indexer.index.vectors import unit_rows, write_vectors
+from attridex.indexer.files import publish
+from attridex.indexer.index.layout import SIDECAR, shard_dir, shard_name
+from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write_record
+from attridex.indexer.index.shards import ShardContents, write_shard
+from attridex.indexer.index.verify import check_shard
 from attridex.indexer.models.objectives import NO_LABEL
 from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
@@ -50,12 +28,9 @@ Float32 = NDArray[np.float32]
 def is_whole(index: Path, plan: Plan, name: str) -> bool:
     """Whether a shard is there, of this plan, and byte for byte what was written."""
     try:
-        sidecar = read_sidecar(index, name)
-        for file, entry in sidecar.files.items():
-            check_file(shard_dir(index, name) / file, entry)
+        return check_shard(index, name).plan == plan.id
     except DamageError:
         return False
-    return sidecar.plan == plan.id
 
 
 def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
@@ -77,7 +52,6 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
     good, bad = results.sound(instances, start)
     with publish(shard_dir(index, shard_name(start, stop))) as directory:
         results.write(directory, instances, good)
-        files = {path.name: file_entry(path) for path in sorted(directory.iterdir())}
         sidecar = Sidecar(
             plan=plan.id,
             start=start,
@@ -86,9 +60,9 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
             tokens=sum(instances[row].tokens for row in good),
             truncated=sum(instances[row].truncated for row in good),
             bad=bad,
-            files=files,
+            files=file_entries(directory),
         )
-        write_synced(directory / SIDECAR, seal(sidecar.model_dump(mode="json")))
+        write_record(directory / SIDECAR, sidecar)
     return sidecar
 
 
@@ -142,7 +116,7 @@ class RangeResults:
         self.scored[row] = bool(np.isfinite(value["scores"]).all() and np.isfinite(value["activation"]).all())
         self.kept[row] = self._signer.kept(value["scores"]) if self.scored[row] else []
 
-    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
+    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[LeftOut]]:
         """Rows whose numbers are all finite, and what is wrong with the others."""
         finite: dict[str, Any] = {
             "loss": np.isfinite(self.loss),
@@ -154,38 +128,29 @@ class RangeResults:
         for row, instance in enumerate(instances):
             wrong = [what for what, fine in finite.items() if not fine[row]]
             if wrong:
-                bad.append({"id": instance.id, "position": start + row, "reason": f"{wrong[0]} not finite"})
+                bad.append(LeftOut(id=instance.id, position=start + row, reason=f"{wrong[0]} not finite"))
             else:
                 good.append(row)
         return good, bad
 
     def write(self, directory: Path, instances: Sequence[Instance], rows: list[int]) -> None:
         """Write the given rows as the files of a shard."""
-        units, norms = unit_rows(self.gradients[rows])
-        states, lengths = unit_rows(self.hidden[rows])
-        write_vectors(directory / GRADIENTS, units, self._plan.precision(units.shape[1]))
-        write_vectors(directory / HIDDEN, states, self._plan.precision(states.shape[1]))
-        np.save(directory / NORMS, norms)
-        np.save(directory / HIDDEN_NORMS, lengths)
-        if self._signer.checkpoints:
-            earlier, sizes = unit_rows(self.tracin[rows])
-            write_vectors(directory / TRACIN, earlier, self._plan.precision(earlier.shape[1]))
-            np.save(directory / TRACIN_NORMS, sizes)
-        if self.factors:
-            save_file(self.factors.tensors(), directory / FACTORS)
-        np.save(directory / PREDICTIONS, even([self.decided[row]["probabilities"] for row in rows]))
-        write_instances(
-            directory / INSTANCES,
-            self._plan.survey.columns,
-            [self._describe(instances[row], row, norm) for row, norm in zip(rows, norms, strict=True)],
+        neurons = neuron_columns([self.kept[row] for row in rows], self._signer.units) if self.neurons else None
+        contents = ShardContents(
+            rows=rows,
+            gradients=self.gradients,
+            hidden=self.hidden,
+            predictions=even([self.decided[row]["probabilities"] for row in rows]),
+            instances=[self._describe(instances[row], row) for row in rows],
+            tracin=self.tracin if self._signer.checkpoints else None,
+            activations=self.activations if self.neurons else None,
+            attributions=self.attributions if self.neurons else None,
+            neurons=neurons,
+            factors=self.factors.tensors() if self.factors else None,
         )
-        if self.neurons:
-            precision = self._plan.precision(self.activations.shape[1])
-            write_vectors(directory / ACTIVATIONS, unit_rows(self.activations[rows])[0], precision)
-            write_vectors(directory / ATTRIBUTIONS, unit_rows(self.attributions[rows])[0], precision)
-            write_neurons(directory / NEURONS, neuron_columns([self.kept[row] for row in rows], self._signer.units))
+        write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 
-    def _describe(self, instance: Instance, row: int, norm: np.float32) -> dict[str, Any]:
+    def _describe(self, instance: Instance, row: int) -> dict[str, Any]:
         columns, predicted = self._plan.survey.columns, self.decided[row]["predicted"]
         return {
             "id": instance.id,
@@ -193,7 +158,6 @@ class RangeResults:
             "label": instance.label_name,
             "predicted": None if predicted == NO_LABEL else instance.outputs[predicted],
             "loss": float(self.loss[row]),
-            "gradient_norm": float(norm),
             "tokens": instance.tokens,
             "truncated": instance.truncated,
             **{name: as_column(instance.fields[name], kind) for name, kind in columns.items()},

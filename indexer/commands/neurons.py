@@ -1,10 +1,10 @@
 """The command `neurons`: which neurons an index's instances keep, most often or most of all for a label."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from attridex.indexer.commands.options import IndexPath, Json, emit, say
+from attridex.indexer.commands.options import IndexPath, Json, emit, say, show_rows
 
 
 def neurons(
@@ -21,7 +21,7 @@ def neurons(
     as_json: Json = False,
 ) -> None:
     """The neurons that most instances keep, or that stand out for a label."""
-    from attridex.indexer.index.layout import read_current, read_manifest
+    from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
 
     manifest = read_manifest(index, read_current(index))
@@ -34,19 +34,8 @@ def neurons(
         for row in rows:
             emit(row)
     elif rows:
-        show(rows)
+        show_rows(rows)
     if not rows:
         say(f"{index}: no neuron is kept that often" + (f"; lower --min-kept {min_kept}" if label else ""))
     if manifest.deleted:
         say(f"{index}: counted over all {manifest.instances} instances of the build, {manifest.deleted} of them deleted since")
-
-
-def show(rows: list[dict[str, Any]]) -> None:
-    """A table for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console().print(table)

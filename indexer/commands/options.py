@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,3 +21,27 @@ def say(text: str) -> None:
 def emit(data: Any) -> None:
     """A JSON line on stdout."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+
+
+def show_facts(facts: Mapping[str, str]) -> None:
+    """A table of names and values on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def show_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """A table with a line for each row on stdout; all rows have the same columns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table: Table | None = None
+    for row in rows:
+        table = table or Table(*(name.replace("_", " ") for name in row), box=None, pad_edge=False)
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    if table:
+        Console().print(table)

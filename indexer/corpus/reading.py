@@ -11,9 +11,7 @@ from typing import Any
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.rendering import Instance, Renderer
 from attridex.indexer.errors import InputError, nearest
-
-RESERVED = ("row", "id", "content_hash", "label", "predicted", "loss", "gradient_norm", "tokens", "truncated")
-"""Columns of the instances table that are attridex's own."""
+from attridex.indexer.index.layout import RESERVED, is_reserved
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
     """
     columns = [*corpus.metadata, *renderer.text_fields]
     for name in columns:
-        if name.lower() in RESERVED or name.lower().startswith("self_influence"):
+        if is_reserved(name):
             raise InputError(
                 f"corpus: the column '{name}' has a name that attridex uses itself; rename it ({', '.join(RESERVED)})"
             )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 Float64 = NDArray[np.float64]
 CHUNK = 256

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 Float64 = NDArray[np.float64]
 LIMIT = 16_384

@@ -1,56 +1,35 @@
 """What a version knows of all instances together: curvatures of the training loss, and every instance's self-influence."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from attridex.indexer.curvature.kfac import Refit, kfac
 from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, decompose
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
-from attridex.indexer.index.layout import (
-    FACTORS,
-    GRADIENTS,
-    HIDDEN,
-    HIDDEN_NORMS,
-    INSTANCES,
-    NORMS,
-    PREDICTIONS,
-    Block,
-    ShardEntry,
-    shard_dir,
-)
-from attridex.indexer.index.vectors import VectorFile
+from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence_columns
+from attridex.indexer.index.records import Block
+from attridex.indexer.index.shards import Shard
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-SELF_INFLUENCE = "self_influence"
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
-
-
-def self_influence_columns(kinds: Sequence[str]) -> list[str]:
-    """Names of the columns: `self_influence` by inner product, and one for each curvature at its default damping."""
-    return [SELF_INFLUENCE, *(f"{SELF_INFLUENCE}_{kind}" for kind in kinds if kind != "trak")]
 
 
 class Statistics:
     """Sums over the shards of a version, in their order."""
 
-    def __init__(self, index: Path, entries: Sequence[ShardEntry], blocks: list[Block]) -> None:
+    def __init__(self, shards: Sequence[Shard], blocks: list[Block]) -> None:
         """`blocks` of the stored vector."""
-        self._shards = [shard_dir(index, entry.name) for entry in entries]
-        self._rows = sum(entry.rows for entry in entries)
+        self._shards = shards
+        self._rows = sum(shard.rows for shard in shards)
         self._blocks = blocks
 
-    def _gradients(self) -> Iterator[tuple[Path, Float32]]:
-        """Every shard with its gradients, not normalised [rows, d]."""
-        for shard in self._shards:
-            vectors = VectorFile(shard / GRADIENTS)
-            yield shard, vectors.block(0, vectors.rows) * np.load(shard / NORMS)[:, None]
+    def _gradients(self) -> Iterator[Float32]:
+        """Every shard's gradients, not normalised [rows, d]."""
+        return (shard.gradients() for shard in self._shards)
 
     def curvatures(self, kinds: Sequence[str]) -> dict[str, Float64]:
         """Eigendecompositions by tensor name."""
@@ -69,34 +48,33 @@ class Statistics:
 
     def _fisher(self) -> Fisher:
         fisher = Fisher(self._blocks)
-        for _, gradients in self._gradients():
+        for gradients in self._gradients():
             fisher.add(gradients)
         return fisher
 
     def _hessian(self) -> HeadHessian:
-        first = np.load(self._shards[0] / PREDICTIONS).shape[1]
-        hessian = HeadHessian(first, VectorFile(self._shards[0] / HIDDEN).dim)
+        first = self._shards[0]
+        hessian = HeadHessian(first.predictions().shape[1], first.vectors(HIDDEN).dim)
         for shard in self._shards:
-            states = VectorFile(shard / HIDDEN)
-            hessian.add(np.load(shard / PREDICTIONS), states.block(0, states.rows) * np.load(shard / HIDDEN_NORMS)[:, None])
+            hessian.add(shard.predictions(), shard.hidden())
         return hessian
 
     def _trak(self) -> TrakKernel:
         kernel = TrakKernel(self._blocks[-1].stop)
-        for shard, gradients in self._gradients():
-            kernel.add(gradients, pq.read_table(shard / INSTANCES, columns=["loss"]).column("loss").to_numpy())
+        for shard in self._shards:
+            kernel.add(shard.gradients(), shard.instances(["loss"]).column("loss").to_numpy())
         return kernel
 
     def _factors(self) -> dict[str, Float64]:
         total: dict[str, Float64] = {}
         for shard in self._shards:
-            for name, values in load_file(shard / FACTORS).items():
+            for name, values in shard.factors().items():
                 total[name] = total.get(name, 0) + values
         return total
 
     def _refit(self, tensors: dict[str, Float64]) -> Refit:
         refit = Refit(tensors, self._blocks)
-        for _, gradients in self._gradients():
+        for gradients in self._gradients():
             refit.add(gradients)
         return refit
 
@@ -105,7 +83,7 @@ class Statistics:
         dim = self._blocks[-1].stop
         spectra = {kind: Spectrum.read(tensors, kind, self._blocks, dim) for kind in kinds if kind != "trak"}
         found: dict[str, list[Float64]] = {name: [] for name in self_influence_columns(kinds)}
-        for _, gradients in self._gradients():
+        for gradients in self._gradients():
             for start in range(0, len(gradients), ROWS):
                 rows = gradients[start : start + ROWS].astype(np.float64)
                 found[SELF_INFLUENCE].append((rows**2).sum(1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 Float64 = NDArray[np.float64]
 Filter = Callable[[Float64], Float64]

@@ -18,7 +18,7 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.projection import BlockProjection, global_projection, kronecker_sides, side_projected
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 from attridex.indexer.models.adapters import captured_factors, factor_layers
 from attridex.indexer.models.architectures import Architecture, linear_shape
 from attridex.indexer.models.hooks import captured_linear, differentiable_inputs

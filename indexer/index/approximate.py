@@ -1,4 +1,4 @@
-"""Structures for approximate search over the stored unit gradients, and what they are measured to find.
+"""Structures for approximate search over the stored unit gradients, written and read.
 
 Rows are quantised and put in descending order of their norms, in pieces. Within a piece norms are alike, so its nearest rows
 by inner product of unit vectors are nearest by gradient inner product too; pieces whose norms are too small to matter are
@@ -7,13 +7,12 @@ not read at all (Cauchy-Schwarz). What a structure finds are candidates, which t
 Letters: n rows, d dimensions, q queries.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -21,14 +20,14 @@ from numpy.typing import NDArray
 
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
-from attridex.indexer.index.layout import GRADIENTS, NORMS, ShardEntry, shard_dir
-from attridex.indexer.index.vectors import VectorFile
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
+from attridex.indexer.index.shards import Shard
 from attridex.indexer.randomness import signs
 
 Float32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-ORDER, ORDERED_NORMS = "approximate_rows.npy", "approximate_norms.npy"
 EXPANSION: dict[str, int] = {"sq8": 4, "rabitq": 40, "ivf": 4}
 """Candidates for each hit that is asked for."""
 PIECE, LEAST_PIECE = 16384, 512
@@ -37,10 +36,15 @@ ALIKE = 0.7
 """A piece's norms are above this share of its largest, as far as it may be that small."""
 TRAINING = 65536
 """Rows that a quantiser is trained on."""
-QUERIES, BEST = 100, 10
-"""Stored rows that recall is measured with, and among how many best: recall@10."""
 PROBED = 1 / 16
 """Share of an IVF structure's lists that a query reads."""
+
+
+class StoredRows(NamedTuple):
+    """Unit rows [n, d] and the number of the first."""
+
+    start: int
+    units: Float32
 
 
 def rotated(kind: str, vectors: Float32) -> Float32:
@@ -79,53 +83,71 @@ def make_quantiser(kind: Structure, dim: int, rows: int) -> Any:
     return index
 
 
-def write_structures(index: Path, entries: Sequence[ShardEntry], kinds: Sequence[Structure], directory: Path) -> None:
+def write_structures(directory: Path, shards: Sequence[Shard], kinds: Sequence[Structure]) -> None:
     """Write the structures of a version's shards into its directory; one pass over the shards for each."""
-    norms = stored_norms(index, entries)
+    norms = all_norms(shards)
     order = np.argsort(-norms, kind="stable")
-    np.save(directory / ORDER, order)
-    np.save(directory / ORDERED_NORMS, norms[order])
+    write_array(directory / ORDER, order)
+    write_array(directory / ORDERED_NORMS, norms[order])
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    rows = sampled(index, entries, TRAINING)
+    rows = sampled_units(shards, TRAINING)
     for kind in kinds:
         sample = rotated(kind, rows)
         empty = make_quantiser(kind, sample.shape[1], len(order))
         empty.train(sample)
-        write = write_lists if kind == "ivf" else write_pieces
-        write(empty, kind, shards(index, entries), place, directory)
+        if kind == "ivf":
+            write_lists(directory, empty, unit_gradients(shards), place)
+        else:
+            write_pieces(directory, kind, empty, unit_gradients(shards), norms[order], place)
 
 
-def stored_norms(index: Path, entries: Sequence[ShardEntry]) -> Float32:
+def all_norms(shards: Iterable[Shard]) -> Float32:
     """Norms of all rows [n]."""
-    return np.concatenate([np.load(shard_dir(index, entry.name) / NORMS) for entry in entries])
+    return np.concatenate([shard.norms() for shard in shards])
 
 
-def shards(index: Path, entries: Sequence[ShardEntry]) -> Iterator[tuple[int, Float32]]:
-    """Number of each shard's first row, and its unit rows."""
-    start = 0
-    for entry in entries:
-        vectors = VectorFile(shard_dir(index, entry.name) / GRADIENTS)
-        yield start, vectors.block(0, vectors.rows)
-        start += vectors.rows
+def unit_gradients(shards: Iterable[Shard]) -> Iterator[StoredRows]:
+    """The unit gradients of each shard."""
+    for shard in shards:
+        vectors = shard.vectors(GRADIENTS)
+        yield StoredRows(shard.start, vectors.block(0, vectors.rows))
 
 
-def sampled(index: Path, entries: Sequence[ShardEntry], count: int) -> Float32:
-    """About `count` rows, evenly spaced."""
-    step = max(1, sum(entry.rows for entry in entries) // count)
-    # A shard's rows are a view of its file's memory, which goes with the file.
-    return np.concatenate([rows[::step].copy() for _, rows in shards(index, entries)])
+def sampled_units(shards: Sequence[Shard], count: int) -> Float32:
+    """About `count` unit gradients, evenly spaced in each shard."""
+    step = max(1, sum(shard.rows for shard in shards) // count)
+    # Copies, so that nothing holds the memory of whole shards.
+    return np.concatenate([stored.units[::step].copy() for stored in unit_gradients(shards)])
 
 
-def write_pieces(empty: Any, kind: Structure, stored: Iterator[tuple[int, Float32]], place: Rows, directory: Path) -> None:
-    """Codes of all rows in the order of their norms, piece by piece; a row's code is far smaller than the row."""
+def write_pieces(
+    directory: Path, kind: Structure, empty: Any, stored: Iterable[StoredRows], ordered_norms: Float32, place: Rows
+) -> None:
+    """Write codes of all rows in the order of their norms, piece by piece; a row's code is far smaller than the row.
+
+    Args:
+        directory: where.
+        kind: "sq8" or "rabitq".
+        empty: the trained quantiser, a FAISS index.
+        stored: all rows.
+        ordered_norms: norms in descending order [n].
+        place: where each row stands in that order [n].
+    """
     codes = np.zeros((len(place), empty.sa_code_size()), np.uint8)
-    for start, rows in stored:
-        codes[place[start : start + len(rows)]] = empty.sa_encode(rotated(kind, rows))
-    for number, (first, stop) in enumerate(pairwise(bounds(np.load(directory / ORDERED_NORMS)))):
+    for start, units in stored:
+        codes[place[start : start + len(units)]] = empty.sa_encode(rotated(kind, units))
+    for number, (first, stop) in enumerate(pairwise(bounds(ordered_norms))):
         piece = faiss.clone_index(empty)
         piece.add_sa_codes(codes[first:stop])
         faiss.write_index(piece, str(directory / file_name(kind, number)))
+
+
+def write_lists(directory: Path, empty: Any, stored: Iterable[StoredRows], place: Rows) -> None:
+    """Write inverted lists of all rows, which are numbered by their place."""
+    for start, units in stored:
+        empty.add_with_ids(np.ascontiguousarray(units), place[start : start + len(units)])
+    faiss.write_index(empty, str(directory / file_name("ivf", 0)))
 
 
 def bounds(norms: Float32) -> list[int]:
@@ -136,13 +158,6 @@ def bounds(norms: Float32) -> list[int]:
         alike = int(np.searchsorted(-norms[first : first + PIECE], -ALIKE * norms[first], side="right"))
         found.append(min(len(norms), first + max(alike, LEAST_PIECE)))
     return found
-
-
-def write_lists(empty: Any, kind: Structure, stored: Iterator[tuple[int, Float32]], place: Rows, directory: Path) -> None:
-    """Inverted lists of all rows, which are numbered by their place."""
-    for start, rows in stored:
-        empty.add_with_ids(np.ascontiguousarray(rows), place[start : start + len(rows)])
-    faiss.write_index(empty, str(directory / file_name(kind, 0)))
 
 
 @dataclass(frozen=True)
@@ -164,8 +179,8 @@ class Approximate:
             DamageError: FAISS cannot read a file.
         """
         self.kind = kind
-        self.order: Rows = np.load(directory / ORDER)
-        self.norms: Float32 = np.load(directory / ORDERED_NORMS)
+        self.order: Rows = read_array(directory / ORDER)
+        self.norms: Float32 = read_array(directory / ORDERED_NORMS)
         self._pieces: list[Piece] = []
         starts = bounds(self.norms)[:-1] if kind != "ivf" else [0]
         for number, start in enumerate(starts):
@@ -205,64 +220,6 @@ class Approximate:
         return scores, places
 
 
-Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-
-def measure_recall(
-    index: Path,
-    entries: Sequence[ShardEntry],
-    kinds: Sequence[Structure],
-    directory: Path,
-    transforms: Mapping[str, Transform],
-) -> dict[str, float]:
-    """Recall@10 by "structure/method", as the mean over stored rows asked about; a query is no hit of itself.
-
-    Args:
-        index: the index.
-        entries: its shards.
-        kinds: structures to measure.
-        directory: where they lie.
-        transforms: for each method the transform of query gradients [q, d]; "grad-cos" ranks by unit vectors.
-    """
-    norms = stored_norms(index, entries)
-    asked = np.unique(np.linspace(0, len(norms) - 1, QUERIES).astype(np.int64))
-    stored = np.concatenate([rows[asked[(asked >= at) & (asked < at + len(rows))] - at] for at, rows in shards(index, entries)])
-    recall: dict[str, float] = {}
-    cores = len(os.sched_getaffinity(0))
-    pool = ThreadPoolExecutor(cores)
-    structures = {kind: Approximate(directory, kind) for kind in kinds}
-    for method, transform in transforms.items():
-        weighted = method != "grad-cos"
-        vectors = transform(stored.astype(np.float64) * norms[asked, None]).astype(np.float32)
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        exact = exact_best(index, entries, vectors, norms if weighted else np.ones_like(norms), asked)
-        for kind, structure in structures.items():
-            if kind == "ivf" and weighted:
-                continue
-            shares = []
-            for query, best in zip(vectors, exact, strict=True):
-                found = structure.candidates(query, wanted(kind, len(best) + 1), weighted=weighted, pool=pool, threads=cores)
-                shares.append(len(np.intersect1d(best, found)) / max(1, len(best)))
-            recall[f"{kind}/{method}"] = float(np.mean(shares))
-    pool.shutdown()
-    return recall
-
-
 def wanted(kind: str, k: int) -> int:
     """Candidates for k hits."""
     return EXPANSION[kind] * k
-
-
-def exact_best(index: Path, entries: Sequence[ShardEntry], vectors: Float32, norms: Float32, asked: Rows) -> list[Rows]:
-    """The best rows of each query [q, d] but the query's own, by a plain product."""
-    best = [(np.zeros(0, np.float32), np.zeros(0, np.int64)) for _ in asked]
-    for at, rows in shards(index, entries):
-        scores = (rows @ vectors.T) * norms[at : at + len(rows), None]
-        for number, own in enumerate(asked):
-            if at <= own < at + len(rows):
-                scores[own - at, number] = -np.inf
-            known, places = best[number]
-            known, places = np.concatenate([known, scores[:, number]]), np.concatenate([places, at + np.arange(len(rows))])
-            top = np.argsort(-known, kind="stable")[: min(BEST, len(norms) - 1)]
-            best[number] = known[top], places[top]
-    return [places for _, places in best]

@@ -9,20 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import (
-    MANIFEST,
-    TOMBSTONES,
-    file_entry,
-    list_versions,
-    publish,
-    read_current,
-    read_manifest,
-    seal,
-    version_dir,
-    write_current,
-    write_lock,
-    write_synced,
-)
+from attridex.indexer.files import publish
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.directory import next_version, read_current, read_manifest, write_current, write_lock
+from attridex.indexer.index.layout import MANIFEST, TOMBSTONES, version_dir
+from attridex.indexer.index.records import file_entry, write_record
 
 
 def delete_instances(index: Path, rows: Sequence[int]) -> str:
@@ -36,7 +27,7 @@ def delete_instances(index: Path, rows: Sequence[int]) -> str:
     with write_lock(index):
         current = read_current(index)
         before = read_manifest(index, current)
-        gone = np.union1d(np.load(version_dir(index, current) / TOMBSTONES), np.asarray(rows, np.int64))
+        gone = np.union1d(read_array(version_dir(index, current) / TOMBSTONES), np.asarray(rows, np.int64))
         if len(gone) and (gone[0] < 0 or gone[-1] >= before.instances):
             raise InputError(f"{index}: rows must be between 0 and {before.instances - 1}")
         if len(gone) == before.instances:
@@ -46,10 +37,10 @@ def delete_instances(index: Path, rows: Sequence[int]) -> str:
             for name in before.files:
                 if name != TOMBSTONES:
                     link(version_dir(index, current) / name, directory / name)
-            np.save(directory / TOMBSTONES, gone)
+            write_array(directory / TOMBSTONES, gone)
             files = {**before.files, TOMBSTONES: file_entry(directory / TOMBSTONES)}
             manifest = before.model_copy(update={"version": number, "created": now(), "deleted": len(gone), "files": files})
-            write_synced(directory / MANIFEST, seal(manifest.model_dump(mode="json")))
+            write_record(directory / MANIFEST, manifest)
         write_current(index, number)
     return number
 
@@ -60,11 +51,6 @@ def link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def next_version(index: Path) -> str:
-    """The number after the last one on disk."""
-    return str(int((list_versions(index) or ["0"])[-1]) + 1)
 
 
 def now() -> str:

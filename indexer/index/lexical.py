@@ -6,10 +6,10 @@ from typing import Any
 
 import bm25s
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.index.layout import BM25, INSTANCES, ShardEntry, shard_dir
+from attridex.indexer.index.layout import BM25
+from attridex.indexer.index.shards import Shard
 
 TOKEN = r"(?u)\b\w+\b"
 """A word; function words count, since artefacts are often made of them."""
@@ -29,12 +29,11 @@ def words(texts: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def write_bm25(index: Path, directory: Path, entries: Sequence[ShardEntry], fields: Sequence[str]) -> None:
+def write_bm25(directory: Path, shards: Iterable[Shard], fields: Sequence[str]) -> None:
     """Index the texts of all shards, in row order, into a version's directory."""
     texts: list[str] = []
-    for entry in entries:
-        table = pq.read_table(shard_dir(index, entry.name) / INSTANCES, columns=list(fields))
-        texts += [text_of(row, fields) for row in table.to_pylist()]
+    for shard in shards:
+        texts += [text_of(row, fields) for row in shard.instances(fields).to_pylist()]
     model = bm25s.BM25()
     model.index(words(texts), show_progress=False)
     model.save(str(directory), **BM25, show_progress=False)

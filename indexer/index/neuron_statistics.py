@@ -5,13 +5,14 @@ Which instances a neuron fires for is one line of SQL over the same catalog:
     SELECT instances.*, score FROM neurons JOIN instances USING (row) WHERE layer = 3 AND unit = 17 ORDER BY score DESC
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from attridex.indexer.errors import InputError, nearest
-from attridex.indexer.index.layout import CATALOG, Manifest, version_dir
+from attridex.indexer.index.catalog import Catalog
+from attridex.indexer.index.layout import CATALOG, version_dir
+from attridex.indexer.index.records import Manifest
 
 STATISTICS = """SELECT layer, unit, kept, share, mean_score, max_score, mean_rank FROM neuron_statistics
 WHERE layer = coalesce(?, layer) ORDER BY kept DESC, neuron LIMIT ?"""
@@ -74,7 +75,5 @@ def check_layer(index: Path, manifest: Manifest, layer: int | None) -> None:
 
 def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
     """Rows of a query to a version's catalog."""
-    with duckdb.connect(str(version_dir(index, manifest.version) / CATALOG), read_only=True) as catalog:
-        found = catalog.execute(sql, parameters)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    with closing(Catalog(version_dir(index, manifest.version) / CATALOG)) as catalog:
+        return catalog.records(sql, parameters)

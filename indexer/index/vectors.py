@@ -52,6 +52,15 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
         raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
 
 
+class Memory:
+    """The codes of a FAISS index as bytes, which live as long as anyone looks at them."""
+
+    def __init__(self, index: Any) -> None:
+        """A view, not a copy."""
+        self._index = index
+        self.__array_interface__ = faiss.rev_swig_ptr(index.codes.data(), index.codes.size()).__array_interface__
+
+
 class VectorFile:
     """A shard's vectors in memory, read only.
 
@@ -84,7 +93,7 @@ class VectorFile:
     def _view(self, dtype: type[np.float32] | type[np.float16]) -> NDArray[Any]:
         if self.rows == 0:
             return np.zeros((0, self.dim), dtype)
-        codes = faiss.rev_swig_ptr(self._index.codes.data(), self._index.codes.size())
+        codes = np.asarray(Memory(self._index))
         view: NDArray[Any] = codes.view(dtype).reshape(self.rows, self.dim)
         view.flags.writeable = False
         return view

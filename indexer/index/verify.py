@@ -1,33 +1,73 @@
-"""Checking an index: every byte of every file is covered by a hash or a seal."""
+"""Checking an index: every byte of every file is covered by a hash or a seal.
 
-from collections.abc import Iterator
+`check_file` is the one verification of a file; what is larger is made of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.index.layout import (
-    CURRENT,
-    LOCK,
-    MANIFEST,
-    PLAN,
-    SHARDS,
-    SIDECAR,
-    VERSIONS,
-    FileEntry,
-    check_file,
-    file_hash,
-    list_versions,
-    read_current,
-    read_manifest,
-    read_sealed,
-    read_sidecar,
-)
+from attridex.indexer.files import file_hash
+from attridex.indexer.index.directory import list_versions, read_current, read_manifest, read_sidecar
+from attridex.indexer.index.layout import CURRENT, LOCK, MANIFEST, PLAN, SHARDS, SIDECAR, shard_dir, version_dir
+from attridex.indexer.index.records import FileEntry, Manifest, Sidecar, read_sealed
+
+NOT_LISTED = "not the one that the manifest lists"
 
 
-def verify(index: Path) -> Iterator[tuple[Path, str | None]]:
+class Checked(NamedTuple):
+    """A file that was checked, and what is wrong with it, if anything."""
+
+    path: Path
+    problem: str | None
+
+
+def check_file(path: Path, entry: FileEntry) -> None:
+    """Compare a file with what was written.
+
+    Raises:
+        DamageError: missing, of another size, or with another content.
+    """
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise DamageError(f"{path}: missing") from None
+    if size != entry.bytes:
+        raise DamageError(f"{path}: {size} bytes, {entry.bytes} were written; rebuild this part with `attridex build`")
+    if file_hash(path) != entry.sha256:
+        raise DamageError(f"{path}: damaged (its SHA-256 is not the one written); rebuild this part with `attridex build`")
+
+
+def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
+    """Compare every file of a shard with what its sidecar says, and give that; `listed` is the sidecar's hash in a manifest.
+
+    Raises:
+        DamageError: one differs.
+    """
+    sidecar, path = read_sidecar(index, name), shard_dir(index, name) / SIDECAR
+    if listed is not None and file_hash(path) != listed:
+        raise DamageError(f"{path}: {NOT_LISTED}; run the same `attridex build` again")
+    for file, entry in sidecar.files.items():
+        check_file(path.parent / file, entry)
+    return sidecar
+
+
+def check_version(index: Path, manifest: Manifest) -> None:
+    """Compare every file of a version and of its shards with what was written.
+
+    Raises:
+        DamageError: one differs.
+    """
+    for name, entry in manifest.files.items():
+        check_file(version_dir(index, manifest.version) / name, entry)
+    for shard in manifest.shards:
+        check_shard(index, shard.name, shard.sha256)
+
+
+def verify(index: Path) -> Iterator[Checked]:
     """Check every file of an index.
-
-    Yields:
-        (file, what is wrong with it, or None).
 
     Raises:
         InputError: there is no index.
@@ -35,67 +75,61 @@ def verify(index: Path) -> Iterator[tuple[Path, str | None]]:
     if not (index / PLAN).exists() and not (index / CURRENT).exists():
         raise InputError(f"{index}: no attridex index there (no {CURRENT} file)")
     expected = {index / LOCK}
+    for checked in expected_files(index):
+        expected.add(checked.path)
+        yield checked
+    for path in sorted(index.rglob("*")):
+        if path.is_file() and path not in expected:
+            yield Checked(path, f"{path}: not a file of this index (left over, or its name was changed)")
+
+
+def expected_files(index: Path) -> Iterator[Checked]:
+    """Check the files that an index should have."""
+    yield from verify_head(index)
     listed: dict[str, str] = {}
-    for path, problem in verify_head(index):
-        expected.add(path)
-        yield path, problem
     for number in list_versions(index):
-        path = index / VERSIONS / number / MANIFEST
-        expected.add(path)
+        path = version_dir(index, number) / MANIFEST
         try:
             manifest = read_manifest(index, number)
         except (DamageError, InputError) as error:
-            yield path, str(error)
+            yield Checked(path, str(error))
             continue
-        yield path, None
+        yield Checked(path, None)
         listed |= {entry.name: entry.sha256 for entry in manifest.shards}
-        for file, entry in manifest.files.items():
-            expected.add(path.parent / file)
-            yield path.parent / file, problem_of(path.parent / file, entry)
+        yield from verify_files(path.parent, manifest.files)
     for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
-        for path, problem in verify_shard(index, name, listed.get(name)):
-            expected.add(path)
-            yield path, problem
-    for path in sorted(index.rglob("*")):
-        if path.is_file() and path not in expected:
-            yield path, f"{path}: not a file of this index (left over, or its name was changed)"
+        yield from verify_shard(index, name, listed.get(name))
 
 
-def verify_head(index: Path) -> Iterator[tuple[Path, str | None]]:
+def verify_head(index: Path) -> Iterator[Checked]:
     """Check CURRENT and plan.json."""
-    try:
-        read_current(index)
-        problem = None
-    except (DamageError, InputError) as error:
-        problem = str(error)
-    yield index / CURRENT, problem
-    try:
-        read_sealed(index / PLAN)
-        problem = None
-    except DamageError as error:
-        problem = str(error)
-    yield index / PLAN, problem
+    yield Checked(index / CURRENT, problem_of(partial(read_current, index)))
+    yield Checked(index / PLAN, problem_of(partial(read_sealed, index / PLAN)))
 
 
-def verify_shard(index: Path, name: str, listed: str | None) -> Iterator[tuple[Path, str | None]]:
+def verify_shard(index: Path, name: str, listed: str | None) -> Iterator[Checked]:
     """Check a shard: its sidecar against the manifest's hash, its files against the sidecar."""
-    directory = index / SHARDS / name
-    sidecar_path = directory / SIDECAR
+    path = shard_dir(index, name) / SIDECAR
     try:
         sidecar = read_sidecar(index, name)
-    except DamageError as error:
-        yield sidecar_path, str(error)
+    except (DamageError, InputError) as error:
+        yield Checked(path, str(error))
         return
-    changed = listed is not None and file_hash(sidecar_path) != listed
-    yield sidecar_path, f"{sidecar_path}: not the one that the manifest lists" if changed else None
-    for file, entry in sidecar.files.items():
-        yield directory / file, problem_of(directory / file, entry)
+    changed = listed is not None and file_hash(path) != listed
+    yield Checked(path, f"{path}: {NOT_LISTED}" if changed else None)
+    yield from verify_files(path.parent, sidecar.files)
 
 
-def problem_of(path: Path, entry: FileEntry) -> str | None:
-    """What is wrong with a file, if anything."""
+def verify_files(directory: Path, files: Mapping[str, FileEntry]) -> Iterator[Checked]:
+    """Check files of a directory."""
+    for name, entry in files.items():
+        yield Checked(directory / name, problem_of(partial(check_file, directory / name, entry)))
+
+
+def problem_of(check: Callable[[], object]) -> str | None:
+    """What a check finds wrong, if anything."""
     try:
-        check_file(path, entry)
-    except DamageError as error:
+        check()
+    except (DamageError, InputError) as error:
         return str(error)
     return None

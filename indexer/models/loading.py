@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.corpus.rendering import Renderer, SpecialTokens
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import TRAINING_RECORD
+from attridex.indexer.files import TRAINING_RECORD
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.adapters import LowRank, SavedAdapter, adapter_directory, merged, read_adapter

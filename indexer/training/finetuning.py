@@ -18,8 +18,8 @@ from attridex.indexer.config import Config, Task, TrainingConfig
 from attridex.indexer.corpus.reading import read_file, rendered
 from attridex.indexer.corpus.rendering import Instance, Renderer
 from attridex.indexer.errors import InputError, NumericError
+from attridex.indexer.files import TRAINING_RECORD, json_bytes, publish, write_synced
 from attridex.indexer.gradients.gradients import final_states
-from attridex.indexer.index.layout import TRAINING_RECORD, dumps, publish, write_synced
 from attridex.indexer.models.architectures import Architecture, family_of
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import auto_model, check_task, load_hf_config, positions, quiet_transformers, renderer_for
@@ -262,7 +262,7 @@ class Keep(TrainerCallback):  # type: ignore[misc]
         if state.global_step in self._wanted:
             with publish(self._directory / f"kept-{state.global_step:06d}") as directory, quiet_transformers():
                 model.save_pretrained(directory)
-                write_synced(directory / TRAINING_RECORD, dumps({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
+                write_synced(directory / TRAINING_RECORD, json_bytes({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
 
 
 def evaluate(
@@ -293,6 +293,6 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
     with publish(out) as directory, quiet_transformers():
         arch.model.save_pretrained(directory)  # type: ignore[operator]
         tokenizer.save_pretrained(directory)
-        write_synced(directory / TRAINING_RECORD, dumps({"config": config.model_dump(mode="json"), **figures}))
+        write_synced(directory / TRAINING_RECORD, json_bytes({"config": config.model_dump(mode="json"), **figures}))
         for kept in sorted(work_dir(out).glob("kept-*")):
             shutil.copytree(kept, directory / kept.name.replace("kept", "checkpoint"))

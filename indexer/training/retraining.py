@@ -16,7 +16,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import dumps, replace_file
+from attridex.indexer.files import json_bytes, replace_file
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
@@ -81,7 +81,7 @@ class Retraining:
             return Evaluation(np.array(found["losses"]), np.array(found["right"], bool))
         reader, _ = self._trained(key, chosen)
         losses, right = evaluate(reader, tests)
-        replace_file(path, dumps({"losses": losses.tolist(), "right": right.tolist()}))
+        replace_file(path, json_bytes({"losses": losses.tolist(), "right": right.tolist()}))
         shutil.rmtree(work_dir(self._directory / key), ignore_errors=True)
         return Evaluation(losses, right)
 

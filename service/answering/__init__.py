@@ -1,4 +1,4 @@
-"""The use cases: what each query means, on plain dataclasses.
+"""The use cases, one a file: a function of a call and its request that gives the answer, in the contract's plain form.
 
-Imports methods, search, encoding and storage; knows nothing of gRPC.
+Imports everything below; knows nothing of gRPC.
 """

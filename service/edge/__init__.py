@@ -1,4 +1,4 @@
-"""All that knows gRPC: conversion, statuses, security, the server, and its twin in this process.
+"""All that knows gRPC: statuses, security, the server, and its twin in this process.
 
 Imports answering; nothing below imports it.
 """

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from attridex.service.edge import convert
 from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.requests import ListRequest
 from attridex.v1 import admin_pb2 as pb
 from attridex.v1 import admin_pb2_grpc as rpc
+from attridex.v1.wire_values import where_from_wire
 
 
 class AdminServicer(rpc.AdminServiceServicer):
@@ -41,11 +40,11 @@ class AdminServicer(rpc.AdminServiceServicer):
         from attridex.indexer.index.deletion import delete_instances
 
         index = self._indexes.get(request.index)
-        condition = convert.where(request)
+        condition = where_from_wire(request)
         if condition is None:
             raise InvalidArgumentError("where: a condition is needed; what it holds for is deleted", "where")
         index.store.reload()  # rows are numbered within a version: those of the current one are deleted
-        rows = index.matching_rows(ListRequest(where=condition))
+        rows = index.matching_rows(condition)
         if rows:
             delete_instances(index.store.index, rows)
         return pb.DeleteInstancesResponse(index_version=index.store.reload(), deleted=len(rows))

@@ -118,9 +118,9 @@ class InProcessStub(ServicerStub):
 
     def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
         """Open an index; see `server.open_index` for what it raises."""
-        self._attribution = open_index(index, index.resolve().name, model=model, verify=verify)
-        super().__init__(AttributionServicer(Indexes({self._attribution.name: self._attribution})))
+        self._index = open_index(index, index.resolve().name, model=model, verify=verify)
+        super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))
 
     def close(self) -> None:
         """Let the index go."""
-        self._attribution.close()
+        self._index.close()

@@ -14,12 +14,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from attridex.indexer.errors import AttridexError, InputError
-from attridex.service.answering.attribution import Attribution
+from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.interceptors import Errors
 from attridex.service.edge.security import Tls, address, check_listen
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.service.encoding.encoder import Encoder
+from attridex.service.methods.registry import load_methods
 from attridex.service.storage.store import Store
 from attridex.v1 import admin_pb2, admin_pb2_grpc, attribution_pb2, attribution_pb2_grpc
 
@@ -49,12 +50,20 @@ class ServerOptions:
     admin: bool = True
 
 
-def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> Attribution:
+def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> ServedIndex:
     """Open an index for answering.
 
+    Args:
+        index: its directory.
+        name: what it is called on the wire.
+        model: whether to load the model.
+        verify: whether to read and check every file first.
+        threads: of a scan; as many as there are processors where None.
+
     Raises:
-        InputError, DamagedIndexError: no whole index there, or its model has changed.
+        InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
+    methods = load_methods()
     store = Store(index, verify=verify)
     try:
         with store.version() as version:
@@ -62,7 +71,7 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
     except BaseException:
         store.close()
         raise
-    return Attribution(store, encoder, name, threads=threads)
+    return ServedIndex(store, encoder, name, methods, threads=threads)
 
 
 class Server:
@@ -72,7 +81,7 @@ class Server:
         port: the port that it listens on.
     """
 
-    def __init__(self, indexes: Mapping[str, Attribution], options: ServerOptions) -> None:
+    def __init__(self, indexes: Mapping[str, ServedIndex], options: ServerOptions) -> None:
         """Bind the address; nothing is answered before `start`.
 
         Raises:
@@ -169,7 +178,7 @@ def run_server(
     """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
-    opened: dict[str, Attribution] = {}
+    opened: dict[str, ServedIndex] = {}
     try:
         for name, path in paths.items():
             opened[name] = open_index(path, name, model=model, verify=verify, threads=threads)

@@ -10,6 +10,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.errors import UsageError
 
 DOMAIN = "attridex"
 HEAD_BYTES, TAIL_BYTES = 700, 250
@@ -27,6 +28,8 @@ def catalogued(error: Exception) -> ServiceError:
     """The catalogue's error for any exception."""
     if isinstance(error, ServiceError):
         return error
+    if isinstance(error, UsageError):
+        return InvalidArgumentError(str(error), error.field)
     for kind, known in INDEXER.items():
         if isinstance(error, kind):
             return known(str(error))

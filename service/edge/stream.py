@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from attridex.service.requests import Checkpoint
+from attridex.service.caller import Checkpoint
 
 IN_FLIGHT = 8
 """Requests that are read and not yet answered; no more are read meanwhile."""

@@ -1,4 +1,4 @@
-"""What can be asked for: each method's meaning, settings, needs and scores.
+"""The IA methods, each one object in one file, and the registry where those of others join them.
 
-Imports search and storage; knows no wire.
+Imports scoring and what is below; nothing but the registry names a method.
 """

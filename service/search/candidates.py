@@ -1,10 +1,14 @@
-"""Rows that may still be among a query's k best, by scores with a bound on their error."""
+"""Rows that may still be among a query's k best, by scores with a bound on their error.
+
+Letters: m rows.
+"""
 
 import numpy as np
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
-Rows = NDArray[np.int64]
+Rows = Int64[NDArray[np.int64], " m"]
+Bounds = Float64[NDArray[np.float64], " m"]
 
 PRUNE = 4096
 """Candidates beyond k that a query may gather before the hopeless ones are dropped; the first k set a floor at once."""
@@ -21,12 +25,12 @@ class Candidates:
         """None yet."""
         self._k = k
         self._rows: list[Rows] = []
-        self._high: list[Float64] = []
-        self._low: list[Float64] = []
+        self._high: list[Bounds] = []
+        self._low: list[Bounds] = []
         self._count = 0
         self.floor = -np.inf
 
-    def add(self, rows: Rows, high: Float64, low: Float64) -> None:
+    def add(self, rows: Rows, high: Bounds, low: Bounds) -> None:
         """Add rows with bounds of their scores."""
         self._rows.append(rows)
         self._high.append(high)

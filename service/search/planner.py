@@ -4,24 +4,24 @@ import base64
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import nearest
-from attridex.indexer.index.layout import Manifest
-from attridex.indexer.index.tables import quoted
+from attridex.indexer.index.catalog import quoted
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
-from attridex.service.requests import Condition
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
+from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
-Literal = str | int | float | bool
-DEPTH = 50
-"""Deepest nesting of a condition."""
 MASKS = 64
 """Masks that are kept."""
+OPERATORS: Mapping[Operator, str] = {name: name for name in get_args(Operator)}
+"""SQL of each operator; nothing but these is written into a query."""
 KINDS = {"VARCHAR": "text", "BOOLEAN": "true or false", "BIGINT": "a number", "INTEGER": "a number", "DOUBLE": "a number"}
 
 
@@ -37,41 +37,58 @@ def check_column(manifest: Manifest, name: str, field: str) -> str:
     return columns[name]
 
 
-def compile_condition(condition: Condition, manifest: Manifest, depth: int = 0) -> tuple[str, list[Literal]]:
-    """SQL and its parameters.
+class Clause(NamedTuple):
+    """SQL with its parameters."""
+
+    sql: str
+    parameters: list[Value]
+
+
+def compile_filter(condition: Filter, manifest: Manifest) -> Clause:
+    """A filter as SQL.
 
     Raises:
-        InvalidArgumentError: unknown column, a literal of the wrong kind, or nesting without end.
+        InvalidArgumentError: an unknown column, a literal of the wrong kind, or an empty list.
     """
-    if depth > DEPTH:
-        raise InvalidArgumentError(f"where: more than {DEPTH} levels deep", "where")
-    if condition.kind in ("and", "or", "not"):
-        parts = [compile_condition(child, manifest, depth + 1) for child in condition.children]
-        if not parts or (condition.kind == "not" and len(parts) != 1):
-            raise InvalidArgumentError(f"where: '{condition.kind}' has {len(parts)} conditions", "where")
-        joined = f" {condition.kind.upper()} ".join(f"({sql})" for sql, _ in parts)
-        parameters = [value for _, values in parts for value in values]
-        return (f"NOT {joined}" if condition.kind == "not" else joined), parameters
-    kind = KINDS[check_column(manifest, condition.column, "where")]
-    column = quoted(condition.column)
-    for value in condition.values:
-        check_literal(condition.column, kind, value)
-    if condition.kind == "null":
-        return f"{column} IS NULL", []
-    if condition.kind == "like":
-        if kind != "text":
-            raise InvalidArgumentError(f"where: LIKE needs a text column, '{condition.column}' holds {kind}", "where")
-        return f"{column} LIKE ?", list(condition.values)
-    if condition.kind == "in":
-        if not condition.values:
-            raise InvalidArgumentError(f"where: the list after '{condition.column} IN' is empty", "where")
-        return f"{column} IN ({', '.join('?' * len(condition.values))})", list(condition.values)
-    if condition.operator not in ("=", "!=", "<", "<=", ">", ">="):
-        raise InvalidArgumentError(f"where: unknown operator '{condition.operator}'; use = != < <= > >=", "where")
-    return f"{column} {condition.operator} ?", list(condition.values)
+    match condition:
+        case And(filters):
+            return joined("and", filters, manifest)
+        case Or(filters):
+            return joined("or", filters, manifest)
+        case Not(inner):
+            sql, parameters = compile_filter(inner, manifest)
+            return Clause(f"NOT ({sql})", parameters)
+        case Comparison(name, operator, value):
+            return Clause(f"{literals_fit(name, [value], manifest)} {OPERATORS[operator]} ?", [value])
+        case Membership(name, values):
+            column = literals_fit(name, values, manifest)
+            if not values:
+                raise InvalidArgumentError(f"where: the list after '{name} IN' is empty", "where")
+            return Clause(f"{column} IN ({', '.join('?' * len(values))})", list(values))
+        case NullTest(name):
+            return Clause(f"{literals_fit(name, [], manifest)} IS NULL", [])
+        case TextMatch(name, pattern):
+            return Clause(f"{literals_fit(name, [pattern], manifest)} LIKE ?", [pattern])
 
 
-def check_literal(column: str, kind: str, value: Literal) -> None:
+def joined(word: str, filters: Sequence[Filter], manifest: Manifest) -> Clause:
+    """Filters joined by AND or OR."""
+    if not filters:
+        raise InvalidArgumentError(f"where: '{word}' has 0 conditions", "where")
+    parts = [compile_filter(each, manifest) for each in filters]
+    sql = f" {word.upper()} ".join(f"({part.sql})" for part in parts)
+    return Clause(sql, [value for part in parts for value in part.parameters])
+
+
+def literals_fit(name: str, values: Sequence[Value], manifest: Manifest) -> str:
+    """A column as SQL, checked to hold what it is compared with."""
+    kind = KINDS[check_column(manifest, name, "where")]
+    for value in values:
+        check_literal(name, kind, value)
+    return quoted(name)
+
+
+def check_literal(column: str, kind: str, value: Value) -> None:
     """Refuse to compare a column with a value of another kind: DuckDB would cast, and fail or mislead."""
     given = "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else "a number"
     if given != kind:
@@ -83,10 +100,10 @@ class Planner:
 
     def __init__(self) -> None:
         """Nothing kept yet."""
-        self._masks: OrderedDict[tuple[str, Condition], NDArray[np.bool_]] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, Filter], NDArray[np.bool_]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def mask(self, version: IndexVersion, condition: Condition | None) -> NDArray[np.bool_] | None:
+    def mask(self, version: IndexVersion, condition: Filter | None) -> NDArray[np.bool_] | None:
         """Rows that may be hits [n]; None where all may."""
         if condition is None:
             return None if version.live == version.rows else version.alive
@@ -95,7 +112,7 @@ class Planner:
             if key in self._masks:
                 self._masks.move_to_end(key)
                 return self._masks[key]
-        sql, parameters = compile_condition(condition, version.manifest)
+        sql, parameters = compile_filter(condition, version.manifest)
         found = version.select(f"SELECT row FROM instances WHERE {sql}", parameters)
         mask = np.zeros(version.rows, bool)
         mask[[row for (row,) in found]] = True
@@ -140,10 +157,17 @@ class PageToken:
         return token
 
 
-def listing_sql(manifest: Manifest, condition: Condition | None, order_by: str) -> tuple[str, list[Any], str]:
-    """WHERE clause, its parameters, and ORDER BY clause of a listing."""
-    where, parameters = compile_condition(condition, manifest) if condition else ("TRUE", [])
+class Listing(NamedTuple):
+    """The clauses of a listing: WHERE with its parameters, and ORDER BY."""
+
+    where: Clause
+    order: str
+
+
+def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Listing:
+    """The clauses of a listing by a column, "-" before it for descending."""
+    where = compile_filter(condition, manifest) if condition else Clause("TRUE", [])
     name = order_by.removeprefix("-") or "row"
     check_column(manifest, name, "order_by")
     direction = "DESC" if order_by.startswith("-") else "ASC"
-    return where, list(parameters), f"{quoted(name)} {direction} NULLS LAST, row"
+    return Listing(where, f"{quoted(name)} {direction} NULLS LAST, row")

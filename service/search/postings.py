@@ -1,20 +1,42 @@
-"""Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons."""
+"""Discounted Cumulative Neuron Similarity: a sum over the posting lists of the query's neurons.
+
+Letters: n rows of the index, c candidates.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 from numpy.typing import NDArray
 
-from attridex.service.storage.store import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
+Mask = Bool[NDArray[np.bool_], " n"]
+Rows = Int64[NDArray[np.int64], " c"]
+Scores = Float64[NDArray[np.float64], " c"]
+Entries = Int32[NDArray[np.int32], " _"]
+Weights = Float32[NDArray[np.float32], " _"]
 DENSE = 20
 """One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
 
 
-def dcns(
-    version: IndexVersion, neurons: Sequence[int], k: int, mask: NDArray[np.bool_] | None
-) -> list[tuple[int, float, list[tuple[int, float]]]]:
+class Weighted(NamedTuple):
+    """A neuron (layer * F + unit) with a score or weight."""
+
+    neuron: int
+    score: float
+
+
+class SharingHit(NamedTuple):
+    """An instance that shares neurons with a query, and what each of them gave to its score."""
+
+    row: int
+    score: float
+    shared: list[Weighted]
+
+
+def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | None) -> list[SharingHit]:
     """The k instances that share the most with the query's neurons.
 
     DCNS(q, t) = sum over n in N_q and K_t of weight(t, n), in float64 in the order of the query's neurons; an instance that
@@ -24,22 +46,20 @@ def dcns(
         version: the index.
         neurons: neuron ids (layer * F + unit) of the query, distinct.
         k: hits at most.
-        mask: rows that may be hits [n].
+        mask: rows that may be hits.
 
     Returns:
-        (row, score, [(neuron, weight)]) in descending score, ties by instance id.
+        In descending score, ties by instance id.
     """
     indptr, rows, weights, _ = version.postings
     lists = [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
     candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
-    chosen = best(version, candidates, scores, k)
+    chosen = best_positions(version, candidates, scores, k)
     shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
-    return [(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
+    return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
 
 
-def summed(
-    lists: Sequence[tuple[NDArray[Any], NDArray[Any]]], instances: int, k: int, mask: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mask: Mask | None) -> tuple[Rows, Scores]:
     """Instances in any of the lists (rows, weights), ascending, and the sums of their weights, list after list.
 
     Where the lists are long, one number an instance is summed up, and only instances that may be among the k best come back.
@@ -64,7 +84,7 @@ def summed(
     return candidates.astype(np.int64), scores.astype(np.float64)
 
 
-def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> list[int]:
+def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) -> list[int]:
     """Positions of the k highest scores, ties by instance id."""
     if len(rows) > k:
         floor = np.partition(scores, len(scores) - k)[len(scores) - k]
@@ -76,20 +96,19 @@ def best(version: IndexVersion, rows: NDArray[np.int64], scores: NDArray[np.floa
     return [int(inside[i]) for i in order]
 
 
-def shared_neurons(
-    lists: Sequence[tuple[int, slice]], rows: NDArray[Any], weights: NDArray[Any], row: int
-) -> list[tuple[int, float]]:
+def shared_neurons(lists: Sequence[tuple[int, slice]], rows: Entries, weights: Weights, row: int) -> list[Weighted]:
     """The query's neurons that an instance keeps, with the weight of each."""
     shared = []
     for neuron, part in lists:
         at = part.start + int(np.searchsorted(rows[part], row))
         if at < part.stop and rows[at] == row:
-            shared.append((neuron, float(weights[at])))
+            shared.append(Weighted(neuron, float(weights[at])))
     return shared
 
 
-def kept_neurons(version: IndexVersion, row: int) -> list[tuple[int, float]]:
-    """(neuron id, score) of an instance's kept neurons, in descending score."""
+def kept_neurons(version: IndexVersion, row: int, most: int | None = None) -> list[Weighted]:
+    """An instance's kept neurons in descending score, `most` at most."""
     indptr, neurons, scores = version.kept
     part = slice(int(indptr[row]), int(indptr[row + 1]))
-    return [(int(n), float(s)) for n, s in zip(neurons[part], scores[part], strict=True)]
+    pairs = zip(neurons[part][:most].tolist(), scores[part][:most].tolist(), strict=True)
+    return [Weighted(neuron, score) for neuron, score in pairs]

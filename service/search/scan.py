@@ -4,7 +4,7 @@ Every row is scored in float32 by matrix products over blocks; a row is dropped 
 error says that it cannot be among the k best. What is left is scored again in float64, row by row, and sorted by
 (-score, id): the answer is the same for any number of threads, batch of queries, block and shard.
 
-Letters: q queries, n rows, d dimensions, u the unit roundoff of float32.
+Letters: q queries, n rows of the index, b rows of a block, m of these or of any, d dimensions, u the unit roundoff of float32.
 """
 
 import os
@@ -13,16 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.index.vectors import Part, VectorFile
-from attridex.service.requests import Checkpoint
+from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Rows = NDArray[np.int64]
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Rows = Int64[NDArray[np.int64], " m"]
+Scores = Float64[Doubles, " m"]
+Products = Float32[Singles, "m q"]
+Query = Float64[Doubles, " d"]
+Queries = Float64[Doubles, "q d"]
+Mask = Bool[NDArray[np.bool_], " n"]
 
 ROUNDOFF = 2.0**-24
 NOTHING = np.float32(-np.inf)
@@ -41,7 +47,7 @@ class Hits:
     """The best rows of one query, best first."""
 
     rows: Rows
-    scores: Float64
+    scores: Scores
 
 
 class Scanner:
@@ -66,23 +72,23 @@ class Scanner:
     def top(
         self,
         parts: Sequence[Part],
-        queries: Float64,
+        queries: Queries,
         k: int,
         ids: Callable[[Rows], Sequence[str]],
         checkpoint: Checkpoint,
         *,
-        mask: NDArray[np.bool_] | None = None,
+        mask: Mask | None = None,
         ascending: bool = False,
     ) -> list[Hits]:
         """The k best rows for each query.
 
         Args:
             parts: the stored vectors, in row order.
-            queries: [q, d]; a row's score is norm * <query, unit vector>.
+            queries: a row's score is norm * <query, unit vector>.
             k: rows a query; fewer come where the mask lets fewer through.
             ids: ids of rows, to order ties.
             checkpoint: called between blocks.
-            mask: rows that may be hits [n].
+            mask: rows that may be hits.
             ascending: give the lowest scores instead.
         """
         signed = -queries if ascending else queries
@@ -100,8 +106,8 @@ class Scanner:
         return [Hits(hits.rows, -hits.scores) for hits in answers] if ascending else answers
 
     @staticmethod
-    def best(parts: Sequence[Part], query: Float64, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
-        """The k best of some rows for a query [d], scored exactly, ties by id."""
+    def best(parts: Sequence[Part], query: Query, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+        """The k best of some rows for a query, scored exactly, ties by id."""
         scores = rescore(parts, query, rows)
         names = ids(rows)
         order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]
@@ -125,7 +131,7 @@ class Job:
 class Search:
     """Queries made ready for a scan: each is scaled by a power of two to a length from 1/2 to 1, which rounds nothing."""
 
-    def __init__(self, queries: Float64, k: int, mask: NDArray[np.bool_] | None) -> None:
+    def __init__(self, queries: Queries, k: int, mask: Mask | None) -> None:
         """See `Scanner.top`."""
         lengths = np.sqrt((queries**2).sum(1))
         exponents = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
@@ -181,7 +187,7 @@ class Search:
         elif len(chosen):
             self._rows(job.part, chosen, [found])
 
-    def _block(self, job: Job, found: Sequence[Candidates], chosen: NDArray[np.bool_] | None = None) -> None:
+    def _block(self, job: Job, found: Sequence[Candidates], chosen: Bool[NDArray[np.bool_], " b"] | None = None) -> None:
         """Add the rows of a job, or those `chosen` of them."""
         part, vectors = job.part, job.part.vectors
         if self._mask is not None:
@@ -198,8 +204,8 @@ class Search:
             products = self._products(vectors, slice(job.start, job.stop))
         self._add(part, job.start, products if rows is None else products[rows], found, rows)
 
-    def _products(self, vectors: VectorFile, rows: slice | Rows) -> Float32:
-        """Inner products [n, q] of rows with the queries."""
+    def _products(self, vectors: VectorFile, rows: slice | Rows) -> Products:
+        """Inner products of rows with the queries."""
         return vectors.widened(rows) @ (self._columns * np.float32(1 / vectors.unit))
 
     def _rows(self, part: Part, rows: Rows, found: Sequence[Candidates]) -> None:
@@ -208,8 +214,8 @@ class Search:
             self._add(part, 0, self._products(part.vectors, rows), found, rows)
 
     @staticmethod
-    def _add(part: Part, start: int, products: Float32, found: Sequence[Candidates], rows: Rows | None) -> None:
-        """Add products [n, q] of the rows from `start` on, or of those at `rows` from there; `products` is overwritten."""
+    def _add(part: Part, start: int, products: Products, found: Sequence[Candidates], rows: Rows | None) -> None:
+        """Add products of the rows from `start` on, or of those at `rows` from there; `products` is overwritten."""
         error = slack(part.vectors.dim)
         norms = part.norms[start : start + len(products)] if rows is None else part.norms[start + rows]
         products += np.float32(error)
@@ -235,7 +241,7 @@ def slack(dim: int) -> float:
     return 1.001 * steps / (1 - steps)
 
 
-def rescore(parts: Sequence[Part], query: Float64, rows: Rows) -> Float64:
+def rescore(parts: Sequence[Part], query: Query, rows: Rows) -> Scores:
     """Exact scores of rows in float64: one sum a row, in an order that no other row changes."""
     scores = np.zeros(len(rows))
     for part in parts:

@@ -9,7 +9,7 @@ import pytest
 
 from attridex.client import serving
 from attridex.client.errors import ClientError
-from attridex.client.serving import address_of, server_beside, stop
+from attridex.client.serving import address_of, server_beside, stop_process
 
 
 def test_the_address_is_what_is_announced() -> None:
@@ -27,5 +27,5 @@ def test_a_process_that_does_not_stop_is_ended(monkeypatch: pytest.MonkeyPatch) 
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        stop(process)
+        stop_process(process)
         assert process.wait(30) < 0

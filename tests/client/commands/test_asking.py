@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from attridex.client.client import Client
-from attridex.client.commands.asking import BATCH, Asking, about, ask, columns_of, text_of
+from attridex.client.commands.asking import BATCH, Asking, ask_queries, columns_of, text_of, with_queries
 from attridex.client.errors import UsageError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.requests import AttributeInstancesRequest, AttributeNeuronsRequest, Query
@@ -48,7 +48,7 @@ def test_sources_are_records_or_instances_up_to_the_limit(tmp_path: Path) -> Non
     ("own", "shown"),
     [
         ([], ("label", "premise")),
-        (["row", "id", "label", "self_influence"], ("premise", "self_influence_fisher", "loss")),
+        (["row", "id", "label", "self_influence"], ("label", "premise", "self_influence_fisher", "loss")),
     ],
 )
 def test_columns_are_the_corpus_s_own_unless_named(own: list[str], shown: tuple[str, ...]) -> None:
@@ -63,10 +63,10 @@ def test_the_same_is_asked_of_each_batch(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(Asking, "client", lambda self: client_of(stub))
     identities = [f"t{number}" for number in range(BATCH + 1)]
     request = AttributeInstancesRequest((), k=3)
-    ask(Asking(instance=identities, as_json=True), request, {}, "loss")
+    ask_queries(Asking(instance=identities, as_json=True), request, {}, "loss")
     assert [len(message.queries) for message in stub.sent] == [BATCH, 1]
     assert {(message.k, *message.fields) for message in stub.sent} == {(3, "loss")}
-    assert about(request, [Query.instance("t1")]).queries == (Query.instance("t1"),)
+    assert with_queries(request, [Query.instance("t1")]).queries == (Query.instance("t1"),)
     assert capsys.readouterr().out == ""
 
 
@@ -76,7 +76,7 @@ def test_a_job_is_bound_to_the_kind_and_the_command_s_options(monkeypatch: pytes
     stub = Stub(AttributeStream=answer, GetIndex=pb.GetIndexResponse(index=pb.IndexInfo(version="4")))
     monkeypatch.setattr(Asking, "client", lambda self: client_of(stub))
     out = tmp_path / "out.jsonl"
-    ask(Asking(instance=["t1"], out=out), AttributeNeuronsRequest((), 3), {"r": 3, "method": None})
+    ask_queries(Asking(instance=["t1"], out=out), AttributeNeuronsRequest((), 3), {"r": 3, "method": None})
     assert json.loads(out.read_text())["neurons"] == [{"layer": 1, "unit": 2, "score": 0.5}]
     assert json.loads((tmp_path / "out.jsonl.job").read_text()) == {
         "kind": "attribute_neurons", "r": 3, "method": None, "limit": None, "instances": ["t1"], "index_version": "4",

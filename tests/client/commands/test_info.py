@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from attridex.client.commands.info import in_short
+from attridex.service.methods.registry import BUILT_IN
 from attridex.v1.answers import Method, Setting
+from attridex.v1.requests import METHODS
 
 
 def test_a_method_is_shown_with_its_settings() -> None:
@@ -25,3 +27,7 @@ def test_methods_are_a_fact_of_an_index(project: Callable[..., Path], attridex: 
     shown = " ".join(attridex("info", index).out.split())
     assert "grad-dot" in shown
     assert "tracin" not in shown
+
+
+def test_the_names_in_the_contract_are_the_built_in_methods() -> None:
+    assert tuple(method.name for method in BUILT_IN) == METHODS

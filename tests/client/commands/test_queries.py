@@ -53,7 +53,7 @@ def test_options_become_a_request(
     arguments: tuple[str, ...], expected: Any, attridex: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(queries, "ask", lambda *given: asked.append(given))
+    monkeypatch.setattr(queries, "ask_queries", lambda *given: asked.append(given))
     ran = attridex(*arguments, "--instance", "t1", "--server", "here:1", "--json")
     assert ran.code == 0, ran.err
     ((asking, request, *_),) = asked

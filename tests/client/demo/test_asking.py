@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from attridex.client.client import Client
-from attridex.client.demo.asking import ask, listed, misleading
+from attridex.client.demo.asking import ask_all, misleading, neuron_names
 from attridex.client.errors import ClientError
 from attridex.v1.answers import (
     Info,
@@ -65,7 +65,7 @@ class Knowing:
 
 
 def test_what_is_found_is_what_the_client_answers() -> None:
-    found = ask(cast("Client", Knowing({"c1"})), TRAIN, CHALLENGE, 0)
+    found = ask_all(cast("Client", Knowing({"c1"})), TRAIN, CHALLENGE, 0)
     assert (found.wrong, found.challenge) == (2, 3)
     assert found.suspicion == (9.0, 9.0, 1.0, 1.0, 1.0, 1.0)
     assert found.flipped == (True, True, False, False, False, False)
@@ -83,7 +83,7 @@ def test_what_is_found_is_what_the_client_answers() -> None:
 
 def test_chance_is_drawn_by_the_seed() -> None:
     client = cast("Client", Knowing(set()))
-    found = [ask(client, TRAIN, CHALLENGE, seed).detection["random"] for seed in (0, 1, 2, 3, 0, 1, 2, 3)]
+    found = [ask_all(client, TRAIN, CHALLENGE, seed).detection["random"] for seed in (0, 1, 2, 3, 0, 1, 2, 3)]
     assert found[:4] == found[4:]
     assert len(set(found)) > 1
 
@@ -92,5 +92,5 @@ def test_a_model_that_is_always_right_leaves_nothing_to_show() -> None:
     client = cast("Client", Knowing({"c0", "c1", "c2"}))
     assert misleading(client, CHALLENGE) == []
     with pytest.raises(ClientError, match="try another --seed"):
-        ask(client, TRAIN, CHALLENGE, 0)
-    assert listed([NeuronScore(1, 2, 0.5), NeuronScore(3, 4, 0.25)]) == "1-2, 3-4"
+        ask_all(client, TRAIN, CHALLENGE, 0)
+    assert neuron_names([NeuronScore(1, 2, 0.5), NeuronScore(3, 4, 0.25)]) == "1-2, 3-4"

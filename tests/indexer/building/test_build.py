@@ -75,7 +75,7 @@ def test_other_settings_are_refused_and_named(project: Callable[..., Path], tmp_
 
 
 def test_two_builds_at_once_are_refused(project: Callable[..., Path], tmp_path: Path, attridex: Any) -> None:
-    from attridex.indexer.index.layout import write_lock
+    from attridex.indexer.index.directory import write_lock
 
     config = project()
     with write_lock(tmp_path / "i"):

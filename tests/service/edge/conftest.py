@@ -9,25 +9,24 @@ import pytest
 from attridex.service.edge.inprocess import ServicerStub
 from attridex.service.edge.server import Server, ServerOptions
 from attridex.service.edge.servicer import AttributionServicer, Indexes
-from attridex.service.requests import Answer, Info, InstanceHit, InstancesResult
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.answers import Info, InstanceHit, InstancesAnswer, InstancesResult
 
 
 class StandIn:
-    """Answers `attribute_instances` by a function of the request and the checkpoint."""
-
-    live = 10
+    """Answers `AttributeInstances` by a function of the request and the checkpoint."""
 
     def __init__(self) -> None:
         """Give one hit a query."""
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
 
-    def attribute_instances(self, request: Any, checkpoint: Any) -> Answer[InstancesResult]:
+    def answer(self, request: Any, checkpoint: Any) -> InstancesAnswer:
         """One hit a query, after the behaviour."""
         self.behaviour(request, checkpoint)
         hit = InstanceHit(1, "t1", 1, 0.5)
-        return Answer(Info("1", request.scoring.method), tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
+        info = Info("mine", "1", request.scoring.method, "", "")
+        return InstancesAnswer(info, tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
 
     def close(self) -> None:
         """Remember it."""

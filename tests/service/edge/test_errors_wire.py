@@ -11,7 +11,10 @@ from grpc_status import rpc_status
 from attridex.client.errors import details_of
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service import errors
+from attridex.service.edge.interceptors import readable, reading
+from attridex.service.edge.status import catalogued
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.errors import UsageError
 
 CATALOGUE = [
     kind
@@ -100,3 +103,15 @@ def test_bytes_that_are_no_request_are_the_callers_fault(start: Any) -> None:
         with pytest.raises(grpc.RpcError) as raised:
             list(stream(iter([b"\xff\xff\xff"]), timeout=20))
         assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_what_the_contract_refuses_is_an_invalid_argument_with_its_field() -> None:
+    found = catalogued(UsageError("label: unknown value 7", "label"))
+    assert (type(found), str(found), found.field) == (errors.InvalidArgumentError, "label: unknown value 7", "label")
+
+
+def test_a_request_that_cannot_be_read_is_refused_inside_the_call() -> None:
+    read = reading(pb.AttributeInstancesRequest.FromString)
+    assert readable(read(b"")) == pb.AttributeInstancesRequest()
+    with pytest.raises(errors.InvalidArgumentError, match="cannot be read"):
+        readable(read(b"\xff\xff\xff"))

@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import pytest
 
+from attridex.service.caller import never_cancelled
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError
-from attridex.service.requests import never_cancelled
 from attridex.v1 import attribution_pb2 as pb
 
 WAIT = 20  # seconds after which a test that hangs fails

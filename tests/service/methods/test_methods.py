@@ -18,7 +18,8 @@ from torch import Tensor
 from attridex.indexer.config import ModelConfig
 from attridex.indexer.curvature.spectrum import DenseBlock, Spectrum, lissa
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import read_current, version_dir
+from attridex.indexer.index.directory import read_current
+from attridex.indexer.index.layout import version_dir
 from attridex.indexer.models.loading import checkpoint_rates
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 

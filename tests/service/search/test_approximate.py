@@ -1,6 +1,5 @@
 """Approximate search: candidates are scored exactly, recall is what it says, and a filter never starves an answer."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,17 @@ import pytest
 
 from attridex.client import Client, Query
 from attridex.client.errors import ClientError
+from attridex.indexer.building import recall
 from attridex.indexer.index import approximate
-from attridex.indexer.index.layout import (
-    GRADIENTS,
-    NORMS,
-    ShardEntry,
-    read_current,
-    read_manifest,
-    shard_dir,
-    shard_name,
-    version_dir,
-)
+from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.indexer.index.layout import GRADIENTS, NORMS, shard_dir, shard_name, version_dir
+from attridex.indexer.index.records import ShardEntry
+from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import unit_rows, write_vectors
 from attridex.service.edge.server import Server, ServerOptions, open_index
+from attridex.service.search.approximate import STARVED, approximate_top
+from attridex.service.search.scan import Scanner
+from attridex.service.storage.version import IndexVersion
 
 ROWS, DIM = 3000, 48
 KINDS = ("sq8", "rabitq", "ivf")
@@ -152,7 +149,7 @@ def test_structures_survive_deletions_and_are_verified(index: Path, attridex: An
             assert not {"t0", "t1", "t2"} & {hit.id for hit in found.results[0].hits}
             assert hits(found.results[0]) == hits(client.attribute_instances([Query.instance("t3")], k=20).results[0])
     finally:
-        from attridex.indexer.index.layout import write_current
+        from attridex.indexer.index.directory import write_current
 
         write_current(index, "1")
     broken = version_dir(index, read_current(index)) / approximate.file_name("sq8", 0)
@@ -178,13 +175,15 @@ def test_recall_is_what_a_plain_loop_measures(tmp_path: Path, spread: float) -> 
         entries.append(ShardEntry(name=shard.name, rows=stop - start, sha256=""))
     directory = tmp_path / "version"
     directory.mkdir()
-    approximate.write_structures(tmp_path, entries, KINDS, directory)
-    same: approximate.Transform = lambda gradients: gradients  # noqa: E731 - a name for nothing to do
-    recall = approximate.measure_recall(tmp_path, entries, KINDS, directory, {"grad-dot": same, "grad-cos": same})
-    assert sorted(recall) == sorted(["ivf/grad-cos", *(f"{k}/{m}" for k in ("sq8", "rabitq") for m in ("grad-cos", "grad-dot"))])
-    assert min(recall[f"sq8/{method}"] for method in ("grad-dot", "grad-cos")) > 0.97
-    assert recall["rabitq/grad-dot"] > 0.9
-    asked = np.unique(np.linspace(0, ROWS - 1, approximate.QUERIES).astype(np.int64))
+    shards = open_shards(tmp_path, entries)
+    approximate.write_structures(directory, shards, KINDS)
+    same: recall.Transform = lambda gradients: gradients  # noqa: E731 - a name for nothing to do
+    measured = recall.measure_recall(directory, shards, KINDS, {"grad-dot": same, "grad-cos": same})
+    exhaustive = [f"{kind}/{method}" for kind in ("sq8", "rabitq") for method in ("grad-cos", "grad-dot")]
+    assert sorted(measured) == sorted(["ivf/grad-cos", *exhaustive])
+    assert min(measured[f"sq8/{method}"] for method in ("grad-dot", "grad-cos")) > 0.97
+    assert measured["rabitq/grad-dot"] > 0.9
+    asked = np.unique(np.linspace(0, ROWS - 1, recall.QUERIES).astype(np.int64))
     structure = approximate.Approximate(directory, "rabitq")
     shares = []
     from concurrent.futures import ThreadPoolExecutor
@@ -197,17 +196,7 @@ def test_recall_is_what_a_plain_loop_measures(tmp_path: Path, spread: float) -> 
             query = (vectors[row] / np.linalg.norm(vectors[row])).astype(np.float32)
             found = structure.candidates(query, 440, weighted=True, pool=pool, threads=3)
             shares.append(np.isin(best, found).mean())
-    assert recall["rabitq/grad-dot"] == pytest.approx(np.mean(shares), abs=0.02)
-
-
-def test_pieces_hold_norms_that_are_alike() -> None:
-    norms = np.sort(10 ** np.random.default_rng(0).uniform(-3, 3, 50000)).astype(np.float32)[::-1]
-    bounds = approximate.bounds(norms)
-    assert bounds[0] == 0
-    assert bounds[-1] == len(norms)
-    for start, stop in itertools.pairwise(bounds):
-        assert 0 < stop - start <= approximate.PIECE
-        assert stop - start <= approximate.LEAST_PIECE or norms[stop - 1] >= approximate.ALIKE * norms[start]
+    assert measured["rabitq/grad-dot"] == pytest.approx(np.mean(shares), abs=0.02)
 
 
 def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deletions(
@@ -228,3 +217,18 @@ def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deleti
     assert attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]["version"] == "3"
     (line,) = attridex("query", "ia", "--index", tmp_path / "i", "--instance", "t3", "--approximate", "auto", "--json").lines
     assert line["exact"] is False
+
+
+@pytest.mark.parametrize(("share", "found"), [(STARVED / 2, False), (0.8, True)])
+def test_candidates_are_looked_for_only_where_a_filter_lets_enough_through(index: Path, share: float, found: bool) -> None:
+    version, scanner = IndexVersion(index, "1", verify=False), Scanner(1)
+    mask = np.zeros(version.rows, bool)
+    mask[: int(share * version.rows)] = True
+    query = version.vector(version.gradients, 3)[None]
+    hits = approximate_top(version, scanner, "sq8", version.gradients, query, 5, mask, weighted=True, ascending=False)
+    assert (hits is not None) == found
+    if hits is not None:
+        assert mask[hits[0].rows].all()
+        assert np.all(np.diff(hits[0].scores) <= 0)
+    scanner.close()
+    version.close()

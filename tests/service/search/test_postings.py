@@ -1,12 +1,13 @@
 """NA-Instances over posting lists gives what a plain loop over instances gives, for lists of every length."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from attridex.service.search.postings import dcns
+from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances
+from attridex.service.search.postings import dcns, kept_neurons
+from attridex.service.storage.version import IndexVersion
 
 INSTANCES, NEURONS = 300, 12
 
@@ -18,11 +19,23 @@ def stored(seed: int) -> Any:
     rows = np.concatenate(lists)
     weights = np.round(rng.normal(size=len(rows)), 1).astype(np.float32)
     indptr = np.concatenate([[0], np.cumsum([len(each) for each in lists])])
-    return SimpleNamespace(
-        rows=INSTANCES,
-        postings=(indptr, rows, weights, weights),
-        ids_of=lambda rows: [f"id-{row * 7 % INSTANCES}" for row in rows],
-    )
+    return Stored(NeuronInstances(indptr, rows, weights, weights))
+
+
+class Stored(IndexVersion):
+    """An index version that is nothing but its postings."""
+
+    rows = INSTANCES
+    postings: Any = None
+
+    def __init__(self, postings: NeuronInstances) -> None:
+        """Keep them."""
+        self.postings = postings
+        self.kept = InstanceNeurons(np.array([0, 2, 3]), np.array([4, 7, 1], np.int32), np.array([0.5, 0.25, 1], np.float32))
+
+    def ids_of(self, rows: Any) -> list[str]:
+        """Ids in another order than rows."""
+        return [f"id-{row * 7 % INSTANCES}" for row in rows]
 
 
 def plain(version: Any, neurons: list[int], k: int, mask: Any) -> list[tuple[int, float]]:
@@ -43,3 +56,10 @@ def test_the_best_instances_are_those_of_the_plain_loop(seed: int, k: int) -> No
         for mask in (None, rng.random(INSTANCES) < 0.5, rng.random(INSTANCES) < 0.02):
             found = dcns(version, neurons, k, mask)
             assert [(row, score) for row, score, _ in found] == plain(version, neurons, k, mask)
+
+
+def test_kept_neurons_come_in_their_order_and_no_more_than_asked_for() -> None:
+    assert kept_neurons(stored(0), 0) == [(4, 0.5), (7, 0.25)]
+    assert kept_neurons(stored(0), 1) == [(1, 1.0)]
+    assert kept_neurons(stored(0), 0, 1) == [(4, 0.5)]
+    assert kept_neurons(stored(0), 0, 0) == []

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from attridex.indexer.index.vectors import VectorFile, unit_rows, write_vectors
+from attridex.service.caller import never_cancelled
 from attridex.service.errors import CancelledError
-from attridex.service.requests import never_cancelled
 from attridex.service.search import candidates, scan
 from attridex.service.search.scan import Hits, Part, Scanner
 

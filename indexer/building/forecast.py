@@ -1,0 +1,211 @@
+"""What a build takes, reckoned from a pilot.
+
+Sizes of vectors follow from their format. Other files grow as they did in the pilot, and time as its tokens did (neurons: as
+sequences and tokens). Memory is the model's weights, the pilot's largest pass, and the arrays of one range of instances.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.building.pilot import Load, Pilot
+from attridex.indexer.building.plan import Plan
+from attridex.indexer.index.layout import (
+    ACTIVATIONS,
+    ATTRIBUTIONS,
+    BM25,
+    CATALOG,
+    CSC_INDPTR,
+    CURVATURE,
+    FACTORS,
+    GRADIENTS,
+    HIDDEN,
+    INSTANCES,
+    MANIFEST,
+    SIDECAR,
+    TOMBSTONES,
+    TRACIN,
+)
+from attridex.indexer.models.loading import LoadedModel
+from attridex.indexer.signing.signer import Signer
+
+FIXED = (CSC_INDPTR, CURVATURE, TOMBSTONES, MANIFEST, BM25["indptr_name"], BM25["vocab_name"], BM25["params_name"])
+"""Files of a version that do not grow with instances, or hardly (a vocabulary)."""
+CATALOG_NEURON, CATALOG_OUTPUT, CATALOG_ROW = 12, 9, 48
+"""Bytes that a kept neuron, an output's probability and an instance beside its texts take in the catalog, measured."""
+LIST_ENTRY = 200
+"""Bytes of a shard in the manifest."""
+
+
+@dataclass(frozen=True)
+class MemoryForecast:
+    """Bytes at the peak.
+
+    Attributes:
+        model: the model's weights, and the checkpoints'.
+        forward: the pilot's largest pass.
+        range: the arrays of one range of instances.
+        process: the process before them.
+        host: the peak of memory in use: on a CPU glibc's heap, full of holes after batches of many sizes, was seen to hold up
+            to twice that.
+        device: the peak of a GPU's memory, 0 without one.
+    """
+
+    model: int
+    forward: int
+    range: int
+    process: int
+    host: int
+    device: int
+
+    def facts(self) -> dict[str, int]:
+        """As JSON shows it."""
+        parts = {"model": self.model, "pass": self.forward, "range": self.range, "process": self.process}
+        return {**parts, "host": self.host, "device": self.device}
+
+
+@dataclass(frozen=True)
+class TimeForecast:
+    """Seconds on this machine: of reading the corpus, of gradients and of neurons."""
+
+    reading: float
+    gradients: float
+    neurons: float
+
+    def facts(self) -> dict[str, float]:
+        """As JSON shows it."""
+        parts = {"reading": self.reading, "gradients": self.gradients, "neurons": self.neurons}
+        return {**parts, "total": sum(parts.values())}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a build would do and take.
+
+    Attributes:
+        instances: rows of the index.
+        tokens: over all instances.
+        truncated: instances cut to fit the model.
+        gradient_dim: stored dimensions of a gradient.
+        shards: how many ranges there are.
+        pilot: instances that were signed to know all this.
+        vectors: bytes of each kind of vector, exactly rows x dimensions x bytes of an element.
+        disk: bytes of the whole index, about.
+        memory: bytes at the peak.
+        seconds: time for all instances.
+        there: instances that an earlier build has indexed already.
+    """
+
+    instances: int
+    tokens: int
+    truncated: int
+    gradient_dim: int
+    shards: int
+    pilot: int
+    vectors: dict[str, int]
+    disk: int
+    memory: MemoryForecast
+    seconds: TimeForecast
+    there: int
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        return {**vars(self), "memory": self.memory.facts(), "seconds": self.seconds.facts()}
+
+
+def dimensions(signer: Signer) -> dict[str, int]:
+    """Dimensions of each kind of vector that an index stores."""
+    found = {GRADIENTS: signer.gradient_dim, HIDDEN: signer.arch.hidden}
+    if signer.config.neurons.enabled:
+        found |= {ACTIVATIONS: signer.dense.dim, ATTRIBUTIONS: signer.dense.dim}
+    if signer.checkpoints:
+        found[TRACIN] = signer.gradient_dim * len(signer.checkpoints)
+    return found
+
+
+def element(plan: Plan, dim: int) -> int:
+    """Bytes of a stored vector's element."""
+    return 4 if plan.precision(dim) == "float32" else 2
+
+
+def vector_bytes(plan: Plan, signer: Signer) -> dict[str, int]:
+    """Bytes of each kind of vector by its name."""
+    rows = plan.survey.instances
+    return {Path(name).stem: rows * dim * element(plan, dim) for name, dim in dimensions(signer).items()}
+
+
+def other_bytes(plan: Plan, signer: Signer, pilot: Pilot) -> int:
+    """Bytes of all but the vectors' elements: they grow by instance from what they are for none."""
+    total = sum(shard_bytes(plan, signer, pilot, name) for name in pilot.shard)
+    total += sum(version_bytes(plan, signer, pilot, name) for name in pilot.version)
+    return round(total) + len(plan.ranges) * LIST_ENTRY
+
+
+def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
+    """Bytes of a file in all shards together, of vectors without their elements."""
+    shards, filled, size = len(plan.ranges), pilot.shard[name], dimensions(signer).get(name)
+    if size is not None:
+        return shards * (filled - pilot.rows * size * element(plan, size))
+    if name in (FACTORS, SIDECAR):
+        return shards * filled
+    return shards * pilot.empty[name] + plan.survey.instances * grown(pilot, name)
+
+
+def grown(pilot: Pilot, name: str) -> float:
+    """Bytes by which a shard's file grows with each instance."""
+    return (pilot.shard[name] - pilot.empty[name]) / pilot.rows
+
+
+def version_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
+    """Bytes of a file of the version."""
+    filled, rows = pilot.version[name], plan.survey.instances
+    if name == CATALOG:
+        outputs = len(signer.labels) or 1
+        row = CATALOG_ROW + grown(pilot, INSTANCES) + CATALOG_NEURON * pilot.neurons / pilot.rows + CATALOG_OUTPUT * outputs
+        return filled + max(0, rows - pilot.rows) * row
+    return filled if name in FIXED else filled * rows / pilot.rows
+
+
+def forecast_memory(plan: Plan, signer: Signer, pilot: Pilot, base: int) -> MemoryForecast:
+    """Bytes at the peak; `base` is what the process took once the model was loaded."""
+    rows = min(plan.config.index.shard_rows, plan.survey.instances)
+    dims = dimensions(signer)
+    # Beside the arrays of a range, writing the widest one holds its chosen rows, its unit rows and the file's own copy.
+    arrays = rows * 4 * (sum(dims.values()) + 3 * max(dims.values()))
+    weights = sum(map(weight_bytes, [signer.loaded, *signer.earlier]))
+    on_gpu = signer.loaded.device.type == "cuda"
+    return MemoryForecast(
+        model=weights,
+        forward=pilot.pass_bytes,
+        range=arrays,
+        process=base if on_gpu else max(0, base - weights),
+        host=base + arrays + (0 if on_gpu else pilot.pass_bytes),
+        device=weights + pilot.pass_bytes if on_gpu else 0,
+    )
+
+
+def weight_bytes(loaded: LoadedModel) -> int:
+    """Bytes of a model's parameters and buffers."""
+    model = loaded.arch.model
+    return sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
+
+
+def forecast_time(pilot: Pilot, total: Load, reading: float) -> TimeForecast:
+    """Time of a build's parts; the corpus is read twice."""
+    loads = [timing.load for timing in pilot.timings]
+    gradients = sum(timing.gradients for timing in pilot.timings) * total.tokens / sum(load.tokens for load in loads)
+    work = np.array([[load.probes, load.probe_tokens] for load in loads], np.float64)
+    neurons = extrapolated(work, np.array([timing.neurons for timing in pilot.timings]), total)
+    return TimeForecast(2 * reading, gradients, neurons)
+
+
+def extrapolated(work: NDArray[np.float64], taken: NDArray[np.float64], total: Load) -> float:
+    """Seconds for all neurons: so much a sequence and so much a token (least squares), or by tokens where that does not fit."""
+    if len(work) >= 3:
+        rates = np.linalg.lstsq(work, taken, rcond=None)[0]
+        if (rates >= 0).all():
+            return float(rates @ (total.probes, total.probe_tokens))
+    return float(taken.sum() * total.probe_tokens / max(1.0, work[:, 1].sum()))

@@ -1,0 +1,85 @@
+"""The command `build`: an index from a model and its training data, or what that would take."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attridex.indexer.commands.facts import size_of, summary
+from attridex.indexer.commands.options import ConfigPath, Json, emit, say, show_facts
+from attridex.indexer.commands.readable import human_size, human_time
+
+if TYPE_CHECKING:
+    from attridex.indexer.building.forecast import Forecast
+
+
+def build(
+    config: ConfigPath,
+    out: Annotated[
+        Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)
+    ],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Succeed even if instances were left out as not finite.")] = False,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say rows, tokens, disk, memory and time, after a pilot of seconds; write nothing."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Build an index from a model and its training data; run again to resume."""
+    if dry:
+        forecast_build(config, out, as_json=as_json)
+        return
+    from attridex.indexer.config import load_config
+    from attridex.indexer.errors import NumericError
+
+    loaded = load_config(config)  # before what is slow to import: a typo is said at once
+    from attridex.indexer.building.build import build as run
+
+    built = run(loaded, out, show_progress=True)
+    manifest = built.manifest
+    if as_json:
+        emit({**summary(manifest), "signed": built.signed, "bytes": size_of(out)})
+    else:
+        cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
+        say(
+            f"{out}: version {manifest.version}, {manifest.instances} instances "
+            f"({built.signed} indexed now{cut}), {human_size(size_of(out))}"
+        )
+    if manifest.bad and not skip_bad:
+        first = manifest.bad[0]
+        raise NumericError(
+            f"{len(manifest.bad)} instances left out, the first is '{first.id}' ({first.reason}); "
+            "the index holds the rest; --skip-bad accepts that"
+        )
+
+
+def forecast_build(config: Path, out: Path, *, as_json: bool) -> None:
+    """Say what a build would take."""
+    from attridex.indexer.config import load_config
+
+    loaded = load_config(config)
+    from attridex.indexer.building.dry_run import dry_run
+
+    found = dry_run(loaded, out)
+    if as_json:
+        emit(found.facts())
+    else:
+        show_facts(forecast_facts(found, out))
+
+
+def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
+    """A forecast for people."""
+    memory, times = found.memory.facts(), found.seconds.facts()
+    vectors = ", ".join(f"{name} {human_size(size)}" for name, size in found.vectors.items())
+    parts = ", ".join(f"{name} {human_size(memory[name])}" for name in ("model", "pass", "range", "process") if memory[name])
+    peaks = {"peak memory": memory["host"], "peak GPU memory": memory["device"]}
+    return {
+        "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated",
+        "indexed already": f"{found.there:,}",
+        "tokens": f"{found.tokens:,}",
+        "disk": f"{human_size(found.disk)}, of which vectors: {vectors}",
+        **{name: f"{human_size(size)} in use" for name, size in peaks.items() if size},
+        "memory of": parts,
+        "time": ", ".join(f"{name} {human_time(value)}" for name, value in times.items()),
+        "pilot": f"{found.pilot:,} instances tried; nothing written to {out}",
+    }

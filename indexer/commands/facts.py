@@ -1,0 +1,39 @@
+"""The facts of an index that people ask for first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attridex.indexer.index.records import Manifest
+
+
+def summary(manifest: "Manifest") -> dict[str, Any]:
+    """The facts of a version, as JSON shows them."""
+    adapter = manifest.config.model.adapter
+    return {
+        "version": manifest.version,
+        "created": manifest.created,
+        "task": manifest.task,
+        "instances": manifest.instances - manifest.deleted,
+        "deleted": manifest.deleted,
+        "truncated": manifest.truncated,
+        "left_out": len(manifest.bad),
+        "model": manifest.model.path,
+        **({"adapter": adapter} if adapter else {}),
+        "family": manifest.model.family,
+        "labels": manifest.model.labels,
+        "neurons": f"{manifest.model.layers} layers x {manifest.model.units} units" if manifest.neurons else "none",
+        "parameters": manifest.config.gradients.parameters,
+        "gradient_dim": manifest.gradient_dim,
+        "precision": manifest.precision,
+        "label": manifest.label,
+        "curvatures": manifest.curvatures,
+        "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
+        "columns": [column.name for column in manifest.columns],
+    }
+
+
+def size_of(index: Path) -> int:
+    """Bytes of an index on disk; a file that several versions link counts once."""
+    stats = [path.stat() for path in index.rglob("*") if path.is_file()]
+    return sum({stat.st_ino: stat.st_size for stat in stats}.values())

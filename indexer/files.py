@@ -1,0 +1,93 @@
+"""Writing files: JSON whose bytes follow from its content, and writes that a reader never sees half done.
+
+The one place in the indexer that pushes to the disk: a file, a file swapped in one step, a directory that appears whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.errors import AttridexError
+
+TRAINING_RECORD = "finetune.json"
+"""Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
+
+
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    """The one way JSON is written to files, so that a file's bytes follow from its content."""
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and push it to the disk."""
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync_path(path: Path) -> None:
+    """Push a file or directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Swap a file's content in one step: a reader sees the old or the new, whole."""
+    temporary = temporary_beside(path)
+    write_synced(temporary, content)
+    os.replace(temporary, path)
+    sync_path(path.parent)
+
+
+@contextmanager
+def publish(directory: Path) -> Iterator[Path]:
+    """Fill a temporary directory; it takes its name once the block ends well, and is removed if it fails.
+
+    Raises:
+        AttridexError: the disk is full or refuses the write (the path is named).
+    """
+    temporary = temporary_beside(directory)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in temporary.rglob("*"):
+            sync_path(path)
+        sync_path(temporary)
+        if directory.exists():
+            shutil.rmtree(directory)
+        os.replace(temporary, directory)
+        sync_path(directory.parent)
+    except OSError as error:
+        raise AttridexError(f"{directory}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Where a file or directory is written before it takes its name; `clear_leftovers` knows such names."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def clear_leftovers(directory: Path) -> None:
+    """Remove what killed processes left half written in a directory, or one level below; nobody else may be writing there."""
+    for leftover in [*directory.glob("*/.*.tmp"), *directory.glob(".*.tmp")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,216 @@
+"""The catalog of a version: a DuckDB file with what is known of instances and neurons, for SQL."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.index.layout import OWN_COLUMNS, ROW
+from attridex.indexer.index.tables import BATCH
+
+MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
+"""A catalog of fewer rows has small blocks: each column of each table takes one at least."""
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class CatalogWriter:
+    """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
+
+    def __init__(self, path: Path, columns: Mapping[str, str], units: int, rows: int) -> None:
+        """Create the tables; see `writing_catalog`."""
+        self._units = units
+        self._columns = {**OWN_COLUMNS, **columns}
+        self._spill = path.parent / "spill"
+        block = SMALL_BLOCK if rows < MANY else LARGE_BLOCK
+        self._con = duckdb.connect(str(path), config={"default_block_size": str(block)})
+        self._con.execute("SET memory_limit = '2GB'")
+        self._con.execute(f"SET temp_directory = '{str(self._spill).replace(chr(39), chr(39) * 2)}'")
+        fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._columns.items())
+        self._con.execute(f"CREATE TABLE instances ({ROW} BIGINT PRIMARY KEY, {fields})")
+        self._con.execute("CREATE TABLE predictions (row BIGINT, output INTEGER, label VARCHAR, probability FLOAT)")
+        self._con.execute("CREATE TABLE runs (version VARCHAR, created VARCHAR, revision VARCHAR, attridex VARCHAR)")
+        self._con.execute("CREATE TEMP TABLE unsorted (neuron INTEGER, row BIGINT, score FLOAT, rank INTEGER, weight DOUBLE)")
+
+    def add_instances(self, table: pa.Table, offset: int, more: Mapping[str, NDArray[Any]]) -> None:
+        """Add a shard's instances with further columns; its rows begin at `offset`."""
+        for name, values in more.items():
+            table = table.append_column(name, pa.array(values))
+        table = table.add_column(0, ROW, pa.array(np.arange(offset, offset + len(table), dtype=np.int64)))
+        self._insert("instances", table, f"{ROW}, {', '.join(map(quoted, self._columns))}")
+
+    def add_predictions(self, probabilities: NDArray[Any], names: Sequence[str] | None, offset: int) -> None:
+        """Add a shard's output probabilities [rows, C], NaN where a row has fewer outputs.
+
+        `names` are those of the outputs; without names, an output is named by its number, a single one by the row's label.
+        """
+        rows, outputs = probabilities.shape
+        numbers = np.tile(np.arange(outputs, dtype=np.int32), rows)
+        own = list(names) if names else [None if outputs == 1 else str(number) for number in range(outputs)]
+        table = pa.table(
+            {
+                "row": np.repeat(np.arange(offset, offset + rows, dtype=np.int64), outputs),
+                "output": numbers,
+                "label": pa.array(own * rows, pa.string()),
+                "probability": probabilities.reshape(-1).astype(np.float32),
+            }
+        ).filter(pa.array(~np.isnan(probabilities.reshape(-1))))
+        self._insert("predictions", table, "row, output, label, probability")
+        self._con.execute(
+            "UPDATE predictions SET label = instances.label FROM instances "
+            "WHERE predictions.label IS NULL AND instances.row = predictions.row"
+        )
+
+    def add_neurons(self, batches: Iterable[pa.RecordBatch], offset: int) -> None:
+        """Add a shard's kept neurons."""
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            rows = table.column("row").to_numpy().astype(np.int64) + offset
+            self._insert("unsorted", table.set_column(0, "row", pa.array(rows)), "neuron, row, score, rank, weight")
+
+    def _insert(self, name: str, table: pa.Table, columns: str) -> None:
+        self._con.register("incoming", table)
+        self._con.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM incoming")
+        self._con.unregister("incoming")
+
+    def add_run(self, version: str, created: str, revision: str | None, attridex: str) -> None:
+        """Say how this version came to be."""
+        self._con.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", [version, created, revision, attridex])
+
+    def sort_neurons(self) -> None:
+        """Make the `neurons` table, sorted by neuron and row, so that a look-up reads one stretch of it."""
+        self._con.execute(
+            f"""CREATE TABLE neurons AS SELECT neuron, CAST(neuron // {self._units} AS INTEGER) AS layer,
+            CAST(neuron % {self._units} AS INTEGER) AS unit, row, score, rank, weight FROM unsorted ORDER BY neuron, row"""
+        )
+        self._con.execute("DROP TABLE unsorted")
+
+    def summarise_neurons(self) -> None:
+        """Make `neuron_statistics`, the most often kept first, and `neuron_labels`, from the `neurons` of all instances.
+
+        `neuron_labels` has a row for each neuron and label of an instance that keeps it. `kind` says whose label it is, the
+        corpus's ("label") or the model's ("predicted"); `share` is P(kept | label), and `lift` P(kept | label) / P(kept).
+        Both stay as they are when instances are deleted.
+        """
+        self._con.execute(
+            """CREATE TABLE neuron_statistics AS SELECT neuron, layer, unit, count(*) AS kept,
+            count(*) / (SELECT count(*) FROM instances) AS share, avg(CAST(score AS DOUBLE)) AS mean_score,
+            max(score) AS max_score, avg(rank) AS mean_rank
+            FROM neurons GROUP BY neuron, layer, unit ORDER BY kept DESC, neuron"""
+        )
+        self._con.execute(
+            """CREATE TABLE neuron_labels AS
+            WITH labelled AS (SELECT row, kind, name AS label FROM instances UNPIVOT (name FOR kind IN (label, predicted))),
+            sizes AS (SELECT kind, label, count(*) AS instances FROM labelled GROUP BY kind, label),
+            counts AS (SELECT neuron, kind, label, count(*) AS kept FROM neurons JOIN labelled USING (row) GROUP BY ALL)
+            SELECT neuron, layer, unit, kind, label, counts.kept, counts.kept / instances AS share,
+            counts.kept / instances / statistics.share AS lift
+            FROM counts JOIN sizes USING (kind, label) JOIN neuron_statistics AS statistics USING (neuron)
+            ORDER BY kind, label, lift DESC, counts.kept DESC, neuron"""
+        )
+
+    def sorted_neurons(self) -> Iterator[pa.RecordBatch]:
+        """The neurons table in its order, a batch at a time."""
+        yield from self._con.sql("SELECT neuron, row, weight, score FROM neurons ORDER BY neuron, row").to_arrow_reader(BATCH)
+
+    def neuron_count(self) -> int:
+        """Rows of the neurons table."""
+        return int(self._con.execute("SELECT count(*) FROM neurons").fetchall()[0][0])
+
+    def finish(self) -> None:
+        """Check ids, and write everything into the file.
+
+        Raises:
+            InputError: an id stands twice.
+        """
+        twice = self._con.execute("SELECT id FROM instances GROUP BY id HAVING count(*) > 1 LIMIT 1").fetchall()
+        if twice:
+            raise InputError(f"duplicate id '{twice[0][0]}'; ids must be unique over the index")
+        self._con.execute("CREATE UNIQUE INDEX instance_ids ON instances (id)")
+        self._con.execute("CHECKPOINT")
+
+    def close(self) -> None:
+        """Let the file go, and leave nothing beside it."""
+        self._con.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+
+@contextmanager
+def writing_catalog(path: Path, columns: Mapping[str, str], units: int, rows: int) -> Iterator[CatalogWriter]:
+    """Write a catalog, which is whole once the block ends well.
+
+    Args:
+        path: its file.
+        columns: DuckDB type of each column of the instances beside attridex's own.
+        units: F, which turns a neuron's number into layer and unit.
+        rows: instances that are about to come.
+
+    Raises:
+        InputError: an id stands twice.
+        OSError: DuckDB cannot write.
+    """
+    try:
+        writer = CatalogWriter(path, columns, units, rows)
+        try:
+            yield writer
+            writer.finish()
+        finally:
+            writer.close()
+    except duckdb.IOException as error:
+        raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
+
+
+class Catalog:
+    """A catalog that can only be read, by SQL that reaches nothing else; threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            DamageError: a write-ahead log lies beside it, or DuckDB cannot read it.
+        """
+        if path.with_name(f"{path.name}.wal").exists():
+            raise DamageError(f"{path}: a write-ahead log lies beside it; the version was not closed")
+        try:
+            # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
+            config = {"enable_external_access": "false", "lock_configuration": "true"}
+            self._con = duckdb.connect(str(path), read_only=True, config=config)
+        except duckdb.Error as error:
+            raise DamageError(str(error).splitlines()[0]) from error
+
+    def ids(self) -> pa.Array:
+        """Ids of the instances, in row order.
+
+        Raises:
+            DamageError: DuckDB cannot read them.
+        """
+        try:
+            table = self._con.cursor().sql(f"SELECT id FROM instances ORDER BY {ROW}").to_arrow_table()
+            return table.column("id").combine_chunks()
+        except duckdb.Error as error:
+            raise DamageError(str(error).splitlines()[0]) from error
+
+    def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+        return found
+
+    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Rows of a query as values by column."""
+        found = self._con.cursor().execute(sql, list(parameters))
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def close(self) -> None:
+        """Let it go."""
+        self._con.close()

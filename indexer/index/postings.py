@@ -1,0 +1,85 @@
+"""Posting arrays of a version: the instances of each neuron (CSC), and the neurons of each instance (CSR)."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from attridex.indexer.index.arrays import mapped_array, new_array, write_array
+from attridex.indexer.index.layout import CSC_INDPTR, CSC_ROWS, CSC_SCORES, CSC_WEIGHTS, CSR_INDPTR, CSR_NEURONS, CSR_SCORES
+from attridex.indexer.index.shards import Shard
+
+
+class NeuronInstances(NamedTuple):
+    """Neuron -> instances: entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row."""
+
+    indptr: NDArray[np.int64]
+    rows: NDArray[Any]
+    weights: NDArray[Any]
+    scores: NDArray[Any]
+
+
+class InstanceNeurons(NamedTuple):
+    """Instance -> neurons: entries of row i are [indptr[i], indptr[i + 1]), in descending score."""
+
+    indptr: NDArray[np.int64]
+    neurons: NDArray[Any]
+    scores: NDArray[Any]
+
+
+def write_neuron_instances(directory: Path, neurons: int, size: int, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write the CSC arrays.
+
+    Args:
+        directory: where.
+        neurons: how many there are, L F.
+        size: entries over all neurons.
+        batches: the entries (neuron, row, weight, score), by neuron and row.
+    """
+    rows = new_array(directory / CSC_ROWS, np.int32, size)
+    weights = new_array(directory / CSC_WEIGHTS, np.float32, size)
+    scores = new_array(directory / CSC_SCORES, np.float32, size)
+    counts = np.zeros(neurons + 1, np.int64)
+    at = 0
+    for batch in batches:
+        part = slice(at, at + len(batch))
+        rows[part] = batch.column("row").to_numpy()
+        weights[part] = batch.column("weight").to_numpy()
+        scores[part] = batch.column("score").to_numpy()
+        counts[1:] += np.bincount(batch.column("neuron").to_numpy(), minlength=neurons)
+        at += len(batch)
+    del rows, weights, scores  # closes the maps: what is written is in the files
+    write_array(directory / CSC_INDPTR, np.cumsum(counts))
+
+
+def read_neuron_instances(directory: Path) -> NeuronInstances:
+    """Read the CSC arrays of a version; what an entry holds is read when it is looked at."""
+    rows, weights, scores = (mapped_array(directory / name) for name in (CSC_ROWS, CSC_WEIGHTS, CSC_SCORES))
+    return NeuronInstances(mapped_array(directory / CSC_INDPTR), rows, weights, scores)
+
+
+def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
+    """Write the CSR arrays of some shards."""
+    size = sum(shard.neuron_count() for shard in shards)
+    neurons = new_array(directory / CSR_NEURONS, np.int32, size)
+    scores = new_array(directory / CSR_SCORES, np.float32, size)
+    counts = [np.zeros(1, np.int64)]
+    at = 0
+    for shard in shards:
+        table = shard.neurons(["row", "neuron", "score"])
+        part = slice(at, at + len(table))
+        neurons[part] = table.column("neuron").to_numpy()
+        scores[part] = table.column("score").to_numpy()
+        counts.append(np.bincount(table.column("row").to_numpy(), minlength=shard.rows).astype(np.int64))
+        at += len(table)
+    del neurons, scores
+    write_array(directory / CSR_INDPTR, np.cumsum(np.concatenate(counts)))
+
+
+def read_instance_neurons(directory: Path) -> InstanceNeurons:
+    """Read the CSR arrays of a version; what an entry holds is read when it is looked at."""
+    neurons, scores = (mapped_array(directory / name) for name in (CSR_NEURONS, CSR_SCORES))
+    return InstanceNeurons(mapped_array(directory / CSR_INDPTR), neurons, scores)

@@ -1,0 +1,200 @@
+"""The JSON records of an index, sealed: a record carries the SHA-256 of itself, so that any flipped bit shows."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
+
+from attridex.indexer.config import Config
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.files import file_hash, json_bytes, write_synced
+from attridex.indexer.index.layout import FORMAT, Column
+
+
+class Record(BaseModel):
+    """A JSON record of the index; unknown keys are damage or a newer format, so they are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class FileEntry(Record):
+    """Size and SHA-256 of one file."""
+
+    bytes: int
+    sha256: str
+
+
+class ShardEntry(Record):
+    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+class LeftOut(Record):
+    """An instance that is not in the index: its id, its place in the corpus from 0, and why."""
+
+    id: str
+    position: int
+    reason: str
+
+
+class Sidecar(Record):
+    """shard.json: written last, it makes a shard whole."""
+
+    format: int = FORMAT
+    plan: str
+    start: int
+    stop: int
+    rows: int
+    tokens: int
+    truncated: int
+    bad: list[LeftOut]
+    files: dict[str, FileEntry]
+
+
+class Block(Record):
+    """A layer's part [start, stop) of a gradient vector: [rows, columns] numbers, 1 row where they have no such form."""
+
+    name: str
+    start: int
+    stop: int
+    rows: int
+    columns: int
+
+
+class ModelFacts(Record):
+    """What the index knows of its model."""
+
+    path: str
+    hash: str
+    tokenizer_hash: str
+    family: str
+    labels: list[str]
+    layers: int
+    units: int
+    hidden: int
+
+
+class CorpusFacts(Record):
+    """What the index knows of its corpus, instances that were left out counted."""
+
+    fingerprint: str
+    instances: int
+    text_fields: list[str]
+    tokens: int
+
+
+class Manifest(Record):
+    """manifest.json: one version of an index, self-describing."""
+
+    format: int = FORMAT
+    version: str
+    created: str
+    task: str
+    instances: int
+    deleted: int
+    truncated: int
+    bad: list[LeftOut]
+    config: Config
+    model: ModelFacts
+    corpus: CorpusFacts
+    gradient_dim: int
+    blocks: list[Block]
+    metric: str = "inner_product"
+    precision: str
+    sign: str
+    label: str
+    curvatures: list[str]
+    checkpoints: list[str]
+    neurons: bool
+    signature_dim: int
+    signature_projected: bool
+    columns: list[Column]
+    shards: list[ShardEntry]
+    files: dict[str, FileEntry]
+    recall: dict[str, float] = {}
+    agreement: dict[str, float] = {}
+    libraries: dict[str, str]
+    revision: str | None
+
+    @field_serializer("config")
+    def config_as_stored(self, config: Config) -> dict[str, Any]:
+        """The settings that stood in the file and no newer ones, keys sorted as there."""
+        stored: dict[str, Any] = json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True)))
+        return stored
+
+
+def explicit(config: Config) -> Config:
+    """The same configuration with every setting set, so that a manifest names all of them."""
+    return Config.model_validate(config.model_dump(mode="json"))
+
+
+def seal(data: Mapping[str, Any]) -> bytes:
+    """JSON with a `seal`: the SHA-256 of the same JSON without it."""
+    return json_bytes({**data, "seal": hashlib.sha256(json_bytes(data)).hexdigest()})
+
+
+def unseal(content: bytes, where: Path) -> dict[str, Any]:
+    """Read sealed JSON.
+
+    Raises:
+        DamageError: a byte differs from what was written.
+    """
+    try:
+        data = json.loads(content)
+        del data["seal"]
+        whole = seal(data) == content
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise DamageError(f"{where}: damaged (its content does not match its seal); rebuild this part with `attridex build`")
+    return dict(data)
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read a sealed JSON file.
+
+    Raises:
+        DamageError: it is missing, or a byte differs from what was written.
+    """
+    try:
+        return unseal(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise DamageError(f"{path}: missing") from None
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, sealed, and push it to the disk."""
+    write_synced(path, seal(record.model_dump(mode="json")))
+
+
+def parse_record(kind: type[R], data: Mapping[str, Any], where: Path) -> R:
+    """A record of unsealed JSON.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is none that this attridex knows.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"{where}: not a record that this attridex knows ({reason}); build the index anew") from None
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Size and hash of a file."""
+    return FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
+
+
+def file_entries(directory: Path) -> dict[str, FileEntry]:
+    """Size and hash of every file of a directory, by name."""
+    return {path.name: file_entry(path) for path in sorted(directory.iterdir())}

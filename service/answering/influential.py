@@ -1,0 +1,107 @@
+"""The search behind IA and IA-Neurons: queries, their best rows, and how those were scored."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attridex.service.answering.call import Call, Mask
+from attridex.service.reading.asked import Asked
+from attridex.service.scoring.method import RowMethod, Space, VectorMethod
+from attridex.service.scoring.settle import Settled, settle
+from attridex.service.scoring.structures import Structure
+from attridex.service.search.approximate import approximate_top
+from attridex.service.search.postings import best_positions
+from attridex.service.search.scan import Hits
+from attridex.v1.answers import Info
+from attridex.v1.filters import Filter
+from attridex.v1.requests import LabelSource, Query, Scoring
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows are looked for: the k best of those that `where` lets through, or the k worst."""
+
+    queries: tuple[Query, ...]
+    scoring: Scoring
+    k: int
+    where: Filter | None = None
+    label: LabelSource | None = None
+    ascending: bool = False
+
+
+@dataclass(frozen=True)
+class Influential:
+    """Queries made ready, and the rows of each, best first.
+
+    Attributes:
+        structure: what found the rows approximately; None where they are exact.
+    """
+
+    asked: list[Asked]
+    hits: list[Hits]
+    settled: Settled
+    structure: Structure | None = None
+
+    def info(self, call: Call) -> Info:
+        """How the rows were scored."""
+        settled, structure = self.settled, self.structure
+        return replace(
+            call.info(settled.method.name, settled.meaning, exact=structure is None, label=settled.label),
+            recall=structure.recall if structure else None,
+            structure=structure.kind if structure else "",
+            curvature=settled.curvature,
+            damping=settled.damping,
+        )
+
+
+def find_influential(call: Call, wanted: Wanted) -> Influential:
+    """Settle the method, make the queries ready, and search."""
+    settled = settle(call.version, call.tools.methods, wanted.scoring, call.label(wanted.label))
+    method = settled.method
+    asked = call.reader.ask(wanted.queries, method.need(settled.label), method.sources, model_needed=method.model_needed)
+    search = Search(call, settled, wanted, call.mask(wanted.where))
+    with call.caller.spent.searching():
+        if isinstance(method, RowMethod):
+            return Influential(asked, [search.by_rows(method, one) for one in asked], settled)
+        return search.by_vectors(method, asked)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search made ready."""
+
+    call: Call
+    settled: Settled
+    wanted: Wanted
+    mask: Mask | None
+
+    def by_rows(self, method: RowMethod, one: Asked) -> Hits:
+        """The best rows of a method that scores every row."""
+        self.call.caller.checkpoint()
+        version, ascending = self.call.version, self.wanted.ascending
+        values = method.row_scores(version, one, self.settled.values)
+        rows = np.arange(version.rows) if self.mask is None else np.flatnonzero(self.mask)
+        chosen = best_positions(version, rows, -values[rows] if ascending else values[rows], self.wanted.k)
+        return Hits(rows[chosen], values[rows[chosen]])
+
+    def by_vectors(self, method: VectorMethod, asked: list[Asked]) -> Influential:
+        """The best rows of a method that scans vectors, by a structure where one serves."""
+        space = method.space(self.call.version, asked, self.settled.values)
+        found = self._approximately(method, space)
+        if found is not None:
+            return Influential(asked, found, self.settled, self.settled.structure)
+        hits = self.call.tools.scanner.top(
+            space.parts, space.queries, self.wanted.k, self.call.version.ids_of, self.call.caller.checkpoint,
+            mask=self.mask, ascending=self.wanted.ascending,
+        )  # fmt: skip
+        return Influential(asked, hits, self.settled)
+
+    def _approximately(self, method: VectorMethod, space: Space) -> list[Hits] | None:
+        """The best of a structure's candidates; None where there is no structure, or a filter starves it."""
+        if self.settled.structure is None:
+            return None
+        self.call.caller.checkpoint()
+        return approximate_top(
+            self.call.version, self.call.tools.scanner, self.settled.structure.kind, space.parts, space.queries, self.wanted.k,
+            self.mask, weighted=method.weighted, ascending=self.wanted.ascending,
+        )  # fmt: skip

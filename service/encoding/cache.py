@@ -1,0 +1,51 @@
+"""Signatures that are remembered."""
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attridex.service.encoding.need import Entry, Need
+
+if TYPE_CHECKING:
+    from attridex.indexer.signing.signer import Signature
+
+CACHE_BYTES = 256 << 20
+"""Size of the signatures that are remembered."""
+
+
+class SignatureCache:
+    """Signatures by content, the longest unused dropped first."""
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        """`limit` in bytes."""
+        self._limit, self._size = limit, 0
+        self._entries: OrderedDict[Entry, tuple[Signature, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, need: Need) -> "Signature | None":
+        """A remembered signature with all that is needed."""
+        with self._lock:
+            for entry in need.answers(key):
+                if entry in self._entries:
+                    self._entries.move_to_end(entry)
+                    return self._entries[entry][0]
+        return None
+
+    def put(self, key: str, need: Need, signature: "Signature") -> "Signature":
+        """Remember a signature; the first one made of a text stays, so that a text asked twice at once has one answer.
+
+        Returns:
+            The signature that is remembered.
+        """
+        entry = need.entry(key)
+        size = sum(value.nbytes for value in vars(signature).values() if isinstance(value, np.ndarray))
+        with self._lock:
+            if entry in self._entries:
+                return self._entries[entry][0]
+            self._size += size
+            self._entries[entry] = (signature, size)
+            while self._size > self._limit:
+                self._size -= self._entries.popitem(last=False)[1][1]
+        return signature

@@ -1,0 +1,70 @@
+"""A query made ready, and its vectors and neurons, from the model or as the index stored them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.service.errors import ServiceError
+from attridex.service.search.postings import Weighted, kept_neurons
+from attridex.service.storage.version import IndexVersion
+from attridex.v1.answers import NeuronScore
+from attridex.v1.requests import NeuronsSource, Query, VectorSource
+
+if TYPE_CHECKING:
+    from attridex.indexer.signing.signer import Signature
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query made ready: its signature where it is a text, its row where it is a training instance.
+
+    Attributes:
+        name: what it is called in errors.
+    """
+
+    query: Query
+    name: str
+    row: int | None = None
+    signature: "Signature | None" = None
+
+    @property
+    def stored_row(self) -> int:
+        """Row of the training instance that is asked about.
+
+        Raises:
+            ServiceError: it is none, so that nothing may be answered from a row.
+        """
+        if self.row is None:
+            raise ServiceError(f"query '{self.name}': neither signed nor stored")
+        return self.row
+
+
+def gradient_of(version: IndexVersion, one: Asked) -> Float64:
+    """A query's vector in the stored space [d]."""
+    if isinstance(one.query.source, VectorSource):
+        return one.query.source.values.astype(np.float64)
+    if one.signature is not None and one.signature.gradient is not None:
+        return one.signature.gradient.astype(np.float64)
+    return version.vector(version.gradients, one.stored_row)
+
+
+def neurons_of(version: IndexVersion, one: Asked, most: int | None = None) -> list[Weighted]:
+    """The neurons that a query names, or else keeps, in descending score; `most` at most."""
+    units = version.manifest.model.units
+    if isinstance(one.query.source, NeuronsSource):
+        named = dict.fromkeys(one.query.source.neurons)
+        return [Weighted(layer * units + unit, 0.0) for layer, unit in named][:most]
+    if one.signature is not None:
+        return [Weighted(layer * units + unit, score) for layer, unit, score in one.signature.top(0)[:most]]
+    return kept_neurons(version, one.stored_row, most)
+
+
+def as_scores(version: IndexVersion, neurons: Sequence[Weighted]) -> tuple[NeuronScore, ...]:
+    """Neuron ids with scores, as (layer, unit)."""
+    units = version.manifest.model.units
+    return tuple(NeuronScore(neuron // units, neuron % units, score) for neuron, score in neurons)

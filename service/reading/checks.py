@@ -1,0 +1,93 @@
+"""Checks of a request against an index version: everything that can be refused is refused before work starts."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.errors import nearest
+from attridex.service.errors import InvalidArgumentError, NotIndexedError
+from attridex.service.search.planner import check_column
+from attridex.service.storage.version import IndexVersion
+from attridex.v1.requests import LabelSource, Neuron
+
+HITS = 10
+"""Hits of a query where nothing else is asked for."""
+Kind = TypeVar("Kind")
+
+
+def choose(field: str, name: str, known: Mapping[str, Kind]) -> Kind:
+    """What a name stands for.
+
+    Raises:
+        InvalidArgumentError: there is no such name.
+    """
+    if name not in known:
+        raise InvalidArgumentError(f"{field}: unknown '{name}'; {nearest(name, known)}", field)
+    return known[name]
+
+
+def hits_wanted(version: IndexVersion, k: int | None, field: str = "k") -> int:
+    """The number of hits: 10 unless given, or all instances of a smaller index.
+
+    Raises:
+        InvalidArgumentError: more than the index can give, or none.
+    """
+    k = min(HITS, version.live) if k is None else k
+    if not 1 <= k <= version.live:
+        raise InvalidArgumentError(f"{field} = {k}: must be 1 to {version.live}, the number of instances", field)
+    return k
+
+
+def check_r(version: IndexVersion, r: int) -> None:
+    """Refuse a number of neurons that the model cannot give."""
+    most = version.manifest.model.layers * version.manifest.model.units
+    if not 0 <= r <= most:
+        raise InvalidArgumentError(f"r = {r}: must be 0 to {most}, the number of neurons", "r")
+
+
+def check_fields(version: IndexVersion, fields: Sequence[str]) -> None:
+    """Refuse unknown columns."""
+    for name in fields:
+        check_column(version.manifest, name, "fields")
+
+
+def check_label(version: IndexVersion, label: LabelSource) -> None:
+    """Refuse the predicted label where there is none."""
+    if label == "predicted" and version.manifest.task == "causal-lm":
+        raise InvalidArgumentError("label = 'predicted': causal-lm has no predicted label, its loss is the target's", "label")
+
+
+def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) -> None:
+    """Refuse a vector of another size, or with numbers that are none."""
+    dim = version.manifest.gradient_dim
+    if vector.shape != (dim,):
+        raise InvalidArgumentError(f"query '{name}': a vector of {vector.size} elements; this index has {dim}", "queries")
+    if not np.isfinite(vector).all():
+        raise InvalidArgumentError(f"query '{name}': the vector holds NaN or infinity", "queries")
+
+
+def check_neuron_ids(version: IndexVersion, neurons: Sequence[Neuron], whose: str, field: str = "queries") -> None:
+    """Refuse neurons that the model does not have.
+
+    Args:
+        version: the index.
+        neurons: the neurons.
+        whose: the query or intervention, in words.
+        field: the request's field to blame.
+    """
+    model = version.manifest.model
+    if not neurons:
+        raise InvalidArgumentError(f"{whose}: no neurons given", field)
+    for layer, unit in neurons:
+        if not (0 <= layer < model.layers and 0 <= unit < model.units):
+            raise InvalidArgumentError(
+                f"{whose}: neuron {layer}-{unit}: there are {model.layers} layers of {model.units} units, from 0", field
+            )
+
+
+def check_neurons(version: IndexVersion) -> None:
+    """Refuse a neuron query to an index without neurons."""
+    if not version.manifest.neurons:
+        raise NotIndexedError("the index was built without neurons; build with neurons.enabled = true")

@@ -1,0 +1,201 @@
+"""One version of an index, open for reading."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from attridex.indexer.curvature.spectrum import Spectrum
+from attridex.indexer.errors import DamageError
+from attridex.indexer.index.approximate import Approximate
+from attridex.indexer.index.arrays import Float64, read_array, read_tensors
+from attridex.indexer.index.catalog import Catalog, quoted
+from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.layout import (
+    ACTIVATIONS,
+    ATTRIBUTIONS,
+    CATALOG,
+    CURVATURE,
+    GRADIENTS,
+    HIDDEN,
+    HIDDEN_NORMS,
+    NORMS,
+    ROW,
+    TOMBSTONES,
+    TRACIN,
+    TRACIN_NORMS,
+    version_dir,
+)
+from attridex.indexer.index.lexical import Lexical
+from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
+from attridex.indexer.index.shards import open_shards
+from attridex.indexer.index.vectors import Part
+from attridex.indexer.index.verify import check_version
+from attridex.service.errors import DamagedIndexError, UnknownInstanceError
+
+Rows = NDArray[np.int64]
+
+
+class IndexVersion:
+    """One version of an index, open for reading.
+
+    Attributes:
+        manifest: how it was made.
+        rows: number of instances n, deleted ones counted.
+        live: number of instances that are not deleted.
+        alive: False for deleted rows [n].
+        ids: instance ids in row order.
+        gradients: every shard's gradients.
+    """
+
+    def __init__(self, index: Path, number: str, *, verify: bool) -> None:
+        """Open a version; `verify` reads every file once and compares hashes.
+
+        Raises:
+            DamagedIndexError: a file is missing or not what was written.
+        """
+        self._index, self._directory = index, version_dir(index, number)
+        self._spectra: dict[str, Spectrum] = {}
+        self._structures: dict[str, Approximate] = {}
+        try:
+            self.manifest = read_manifest(index, number)
+            if verify:
+                check_version(index, self.manifest)
+            self._shards = open_shards(index, self.manifest.shards)
+            self.rows = self.manifest.instances
+            self.alive = self._read_alive()
+            self.live = int(self.alive.sum())
+            self.gradients = self._parts(GRADIENTS, NORMS)
+            self._catalog = Catalog(self._directory / CATALOG)
+        except (DamageError, OSError) as error:
+            raise DamagedIndexError(str(error).splitlines()[0]) from error
+        try:
+            self.ids = self._catalog.ids()
+            self._check_rows()
+        except DamageError as error:
+            self._catalog.close()
+            raise DamagedIndexError(str(error)) from error
+
+    def _read_alive(self) -> NDArray[np.bool_]:
+        alive = np.ones(self.rows, bool)
+        alive[read_array(self._directory / TOMBSTONES)] = False
+        return alive
+
+    def _check_rows(self) -> None:
+        if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
+            raise DamageError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
+
+    def close(self) -> None:
+        """Let the catalog go."""
+        self._catalog.close()
+
+    def _parts(self, name: str, norms: str | None = None) -> list[Part]:
+        return [shard.part(name, norms) for shard in self._shards]
+
+    @cached_property
+    def unit_gradients(self) -> list[Part]:
+        """Gradients without their norms, for cosine."""
+        return [Part(part.vectors, np.ones_like(part.norms), part.offset) for part in self.gradients]
+
+    @cached_property
+    def hidden(self) -> list[Part]:
+        """States that the head reads, without their norms."""
+        return self._parts(HIDDEN)
+
+    @cached_property
+    def hidden_norms(self) -> NDArray[np.float32]:
+        """Norms of the states [n]."""
+        return np.concatenate([shard.norms(HIDDEN_NORMS) for shard in self._shards])
+
+    @cached_property
+    def activations(self) -> list[Part]:
+        """Dense activation signatures."""
+        return self._parts(ACTIVATIONS)
+
+    @cached_property
+    def attributions(self) -> list[Part]:
+        """Dense attribution signatures."""
+        return self._parts(ATTRIBUTIONS)
+
+    @cached_property
+    def tracin(self) -> list[Part]:
+        """Gradients at the checkpoints, one after the other in each vector."""
+        return self._parts(TRACIN, TRACIN_NORMS)
+
+    @cached_property
+    def lexical(self) -> Lexical:
+        """The BM25 index of the texts."""
+        return Lexical(self._directory)
+
+    @cached_property
+    def postings(self) -> NeuronInstances:
+        """Neuron -> instances."""
+        return read_neuron_instances(self._directory)
+
+    @cached_property
+    def kept(self) -> InstanceNeurons:
+        """Instance -> kept neurons."""
+        return read_instance_neurons(self._directory)
+
+    @cached_property
+    def _curvature(self) -> dict[str, Float64]:
+        return read_tensors(self._directory / CURVATURE)
+
+    def approximate(self, kind: str) -> Approximate:
+        """A structure for approximate search."""
+        if kind not in self._structures:
+            self._structures[kind] = Approximate(self._directory, kind)
+        return self._structures[kind]
+
+    def spectrum(self, kind: str) -> Spectrum:
+        """The eigendecomposition of a curvature."""
+        if kind not in self._spectra:
+            self._spectra[kind] = Spectrum.read(self._curvature, kind, self.manifest.blocks, self.manifest.gradient_dim)
+        return self._spectra[kind]
+
+    def vector(self, parts: Sequence[Part], row: int) -> Float64:
+        """A stored vector times its norm, in float64."""
+        part = next(part for part in reversed(parts) if part.offset <= row)
+        local = row - part.offset
+        stored: Float64 = part.vectors.block(local, local + 1)[0].astype(np.float64)
+        return stored * float(part.norms[local])
+
+    def state(self, row: int) -> NDArray[np.float32]:
+        """The state that the head reads of one instance [h]."""
+        state: NDArray[np.float32] = (self.vector(self.hidden, row) * float(self.hidden_norms[row])).astype(np.float32)
+        return state
+
+    def row_of(self, identity: str) -> int:
+        """Row of an instance.
+
+        Raises:
+            UnknownInstanceError: no such id, or deleted.
+        """
+        found = self.select(f"SELECT {ROW} FROM instances WHERE id = ?", [identity])
+        if not found or not self.alive[found[0][0]]:
+            raise UnknownInstanceError(
+                f"no instance '{identity}' in version {self.manifest.version} of {self._index.name}", "instance_id"
+            )
+        return int(found[0][0])
+
+    def ids_of(self, rows: Rows) -> list[str]:
+        """Ids of rows, in their order."""
+        ids: list[str] = self.ids.take(pa.array(rows)).to_pylist()
+        return ids
+
+    def fields(self, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Columns of rows, in the order of the rows."""
+        if not columns or not len(rows):
+            return [{} for _ in rows]
+        names = ", ".join(map(quoted, columns))
+        found = self.select(f"SELECT {ROW}, {names} FROM instances WHERE {ROW} = ANY(?)", [[int(row) for row in rows]])
+        by_row = {values[0]: dict(zip(columns, values[1:], strict=True)) for values in found}
+        return [by_row[int(row)] for row in rows]
+
+    def select(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of a query to the catalog."""
+        return self._catalog.select(sql, parameters)

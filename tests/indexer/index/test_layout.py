@@ -1,0 +1,62 @@
+"""The description of the format is what the files are."""
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from attridex.indexer.index.directory import read_manifest, read_sidecar
+from attridex.indexer.index.layout import (
+    OWN_COLUMNS,
+    RESERVED,
+    SHARD_FILES,
+    VERSION_FILES,
+    FileKind,
+    instance_columns,
+    is_reserved,
+    own_columns,
+    self_influence_columns,
+    shard_dir,
+    shard_name,
+    version_dir,
+)
+
+
+@pytest.mark.parametrize(("folder", "kinds"), [("shards", SHARD_FILES), ("versions", VERSION_FILES)])
+def test_every_file_is_described_and_every_kind_is_there(old: Path, folder: str, kinds: tuple[FileKind, ...]) -> None:
+    for directory in sorted((old / folder).iterdir()):
+        names = {path.name for path in directory.iterdir()}
+        patterns = {kind.name for kind in kinds}
+        assert {name for name in names if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
+        optional = {"bm25_nonoccurrence.npy"}  # of other BM25 variants
+        assert {pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)} <= optional
+
+
+def test_files_are_described_once() -> None:
+    for kinds in (SHARD_FILES, VERSION_FILES):
+        assert len({kind.name for kind in kinds}) == len(kinds)
+        assert all(kind.holds and kind.form and kind.when for kind in kinds)
+
+
+def test_names_of_shards_sort_as_their_ranges() -> None:
+    names = [shard_name(start, start + 5) for start in range(0, 1005, 5)]
+    assert sorted(names) == names
+
+
+def test_directories_are_below_the_index() -> None:
+    assert shard_dir(Path("i"), shard_name(0, 7)) == Path("i/shards/0000000000-0000000007")
+    assert version_dir(Path("i"), "3") == Path("i/versions/3")
+
+
+def test_columns_of_an_index_follow_from_its_curvatures_and_corpus(old: Path) -> None:
+    manifest = read_manifest(old, "1")
+    corpus = dict(manifest.columns[-6:])
+    assert instance_columns(manifest.curvatures, corpus) == manifest.columns
+    assert own_columns(manifest.columns) == [*RESERVED, *self_influence_columns(manifest.curvatures)]
+    assert read_sidecar(old, manifest.shards[0].name).rows == manifest.shards[0].rows
+
+
+def test_own_names_are_reserved_in_any_case() -> None:
+    for name in (*OWN_COLUMNS, "row", "Row", "LOSS", "self_influence", "Self_Influence_anything"):
+        assert is_reserved(name)
+    assert not any(map(is_reserved, ("genre", "rows", "my_self_influence", "identity")))

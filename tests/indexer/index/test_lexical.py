@@ -1,0 +1,45 @@
+"""The BM25 index comes back as it was written, and finds words."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attridex.indexer.index.lexical import Lexical, text_of, words, write_bm25
+from attridex.indexer.index.shards import Shard
+
+
+def test_instances_that_hold_the_words_score(tmp_path: Path, shards: Callable[..., list[Shard]]) -> None:
+    stored = shards(3)
+    write_bm25(tmp_path, stored, ["genre"])
+    lexical = Lexical(tmp_path)
+    texts = [text for shard in stored for text in shard.instances().column("genre").to_pylist()]
+    for query in ("doctor", "Lawyer CAT", "unheard-of"):
+        scores = lexical.scores(query)
+        assert scores.shape == (len(texts),)
+        assert [score > 0 for score in scores] == [bool({*words([query])[0]} & {*text.split()}) for text in texts]
+
+
+def test_scores_follow_the_formula_of_bm25(tmp_path: Path, shards: Callable[..., list[Shard]]) -> None:
+    """Lucene's: idf * tf / (tf + k1 (1 - b + b length / mean length)), k1 = 1.5, b = 0.75."""
+    stored = shards(2)
+    write_bm25(tmp_path, stored, ["genre"])
+    texts = [text.split() for shard in stored for text in shard.instances().column("genre").to_pylist()]
+    frequency = sum("dog" in text for text in texts)
+    idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5))
+    expected = [idf * text.count("dog") / (text.count("dog") + 1.5 * (0.25 + 0.75 * len(text) / 2)) for text in texts]
+    np.testing.assert_allclose(Lexical(tmp_path).scores("dog"), expected, rtol=1e-6)  # float32
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"a": "x", "b": "y"}, "x y"),
+        ({"b": ["p", "q"]}, " p q"),
+        ({"a": None, "b": 3}, " 3"),
+        ({}, " "),
+    ],
+)
+def test_the_text_of_a_record_is_its_text_fields(values: dict[str, object], expected: str) -> None:
+    assert text_of(values, ["a", "b"]) == expected

@@ -1,0 +1,49 @@
+"""The serve command: it announces its address, reports health, stops on a signal, and refuses what is unsafe."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import typer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from attridex.service.commands import serve
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1 import attribution_pb2_grpc as rpc
+
+COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
+
+
+def test_it_is_one_command() -> None:
+    app = typer.Typer()
+    serve.register(app)
+    (command,) = app.registered_commands
+    assert command.callback is serve.serve
+
+
+def test_the_serve_command_answers_reports_health_and_stops_on_sigterm(index: Path) -> None:
+    command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--no-model"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        assert process.stderr is not None
+        address = process.stderr.readline().removeprefix("listening on ").strip()
+        with grpc.insecure_channel(address) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            for service in ("", "attridex.v1.AttributionService"):
+                answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+                assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            stub: Any = rpc.AttributionServiceStub(channel)
+            assert [info.name for info in stub.ListIndexes(pb.ListIndexesRequest()).indexes] == ["mine"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("arguments", [["--listen", "0.0.0.0:0"], ["--listen", "nowhere"], ["--tls-cert", "x.pem"]])
+def test_an_unsafe_or_wrong_address_is_refused(arguments: list[str], index: Path, attridex: Any) -> None:
+    ran = attridex("serve", index, "--no-model", *arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("error: --")

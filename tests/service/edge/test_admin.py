@@ -1,0 +1,53 @@
+"""Administration: what is deleted is counted on the current version, and every refusal has its code."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from attridex.service.edge.admin import AdminServicer
+from attridex.service.edge.servicer import Indexes
+from attridex.service.errors import InvalidArgumentError
+from attridex.v1 import admin_pb2, admin_pb2_grpc
+from attridex.v1 import attribution_pb2 as pb
+from tests.service.edge.test_errors_wire import details_of
+
+
+def test_nothing_is_deleted_without_a_condition(stand_in: Any) -> None:
+    servicer = AdminServicer(Indexes({"mine": stand_in}))
+    with pytest.raises(InvalidArgumentError, match="a condition is needed") as raised:
+        servicer.DeleteInstances(admin_pb2.DeleteInstancesRequest(), None)
+    assert raised.value.field == "where"
+
+
+def test_administration_counts_what_it_deletes_on_the_current_version(server: Any, index: Path) -> None:
+    from attridex.indexer.index.deletion import delete_instances
+
+    delete_instances(index, [0, 2])  # another process moved CURRENT; the server still answers from version 1
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
+        comparison = pb.Comparison(column="genre", operator=pb.OPERATOR_EQUAL, value=pb.Literal(string_value="phone"))
+        answer = admin.DeleteInstances(admin_pb2.DeleteInstancesRequest(where=pb.Filter(comparison=comparison)))
+        assert (answer.index_version, answer.deleted) == ("3", 13)
+        for request, code in (
+            (admin_pb2.DeleteInstancesRequest(), grpc.StatusCode.INVALID_ARGUMENT),
+            (admin_pb2.DeleteInstancesRequest(index="other"), grpc.StatusCode.NOT_FOUND),
+        ):
+            with pytest.raises(grpc.RpcError) as raised:
+                admin.DeleteInstances(request)
+            assert raised.value.code() is code
+        with pytest.raises(grpc.RpcError) as raised:
+            admin.Activate(admin_pb2.ActivateRequest(version="9"))
+        assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_an_index_being_written_is_said_to_be_busy(server: Any, index: Path) -> None:
+    from attridex.indexer.index.directory import write_lock
+
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, write_lock(index):
+        admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as raised:
+            admin.Activate(admin_pb2.ActivateRequest(version="1"))
+    assert raised.value.code() is grpc.StatusCode.ABORTED
+    assert details_of(raised.value)[0] == "BUSY"

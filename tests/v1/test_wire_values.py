@@ -1,0 +1,193 @@
+"""Nothing of a filter, a vector or a record is lost on the wire, and what cannot be read is refused in words."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import json_format, struct_pb2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1 import wire_values
+from attridex.v1.errors import UsageError
+from attridex.v1.filters import DEPTH, NODES, And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
+from attridex.v1.requests import Query, RecordSource
+
+QUERY = pb.Query(id="q", instance_id="t1")
+LOSS = pb.Filter(comparison=pb.Comparison(column="loss", operator=pb.OPERATOR_GREATER, value=pb.Literal(int_value=2)))
+
+
+def record_of(values: dict[str, Any]) -> struct_pb2.Struct:
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
+
+
+def test_whole_numbers_of_a_record_are_ints_as_long_as_doubles_hold_them_exactly() -> None:
+    values = {"a": 3.0, "b": 3.5, "c": [1.0, {"d": -2.0}], "e": True, "f": None, "g": "7", "h": 2.0**53, "i": 1e300}
+    found = wire_values.record_from_wire(record_of(values))
+    assert found == values
+    kinds = {key: type(value) for key, value in found.items()}
+    assert kinds == {"a": int, "b": float, "c": list, "e": bool, "f": type(None), "g": str, "h": int, "i": float}
+    assert type(found["c"][1]["d"]) is int
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(("identity", "name"), [("mine", "mine"), ("", "#1")])
+def test_a_record_with_a_number_that_json_has_not_is_named(number: float, identity: str, name: str) -> None:
+    message = pb.Query(id=identity, record=record_of({"deep": [{"x": number}]}))
+    with pytest.raises(UsageError, match=f"query '{name}': .* NaN or infinity") as raised:
+        wire_values.queries_from_wire([QUERY, message])
+    assert raised.value.field == "queries"
+
+
+def test_a_record_that_json_cannot_hold_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(UsageError, match="holds what JSON cannot"):
+        wire_values.query_to_wire(Query("q", RecordSource({"a": object()})))
+
+
+def test_at_most_1024_queries_are_taken() -> None:
+    assert len(wire_values.queries_from_wire([QUERY] * 1024)) == 1024
+    with pytest.raises(UsageError, match="1025 in one request; at most 1024"):
+        wire_values.queries_from_wire([QUERY] * 1025)
+
+
+@pytest.mark.parametrize(("dtype", "name"), [(pb.DTYPE_FLOAT16, "<f2"), (pb.DTYPE_FLOAT32, "<f4"), (pb.DTYPE_FLOAT64, "<f8")])
+def test_a_vector_is_read_in_its_own_type(dtype: Any, name: str) -> None:
+    values = np.array([0.0, -1.5, 2.0**-14], name)
+    found = wire_values.vector_from_wire(pb.Vector(data=values.tobytes(), dtype=dtype))
+    assert found.dtype == np.float32
+    assert found.tolist() == values.tolist()
+    broken = pb.Query(id="q", vector=pb.Vector(data=values.tobytes()[:-1], dtype=dtype))
+    with pytest.raises(UsageError, match=r"query 'q': .* bytes are no whole number of float"):
+        wire_values.queries_from_wire([broken])
+
+
+def test_a_vector_beyond_float32_becomes_infinite_without_a_warning() -> None:
+    message = pb.Vector(data=np.array([1e300]).tobytes(), dtype=pb.DTYPE_FLOAT64)
+    assert wire_values.vector_from_wire(message).tolist() == [math.inf]
+
+
+@pytest.mark.parametrize("dtype", [pb.DTYPE_UNSPECIFIED, 9])
+def test_a_vector_of_no_known_type_is_refused(dtype: Any) -> None:
+    with pytest.raises(UsageError, match="query 'q': the vector's dtype is not set"):
+        wire_values.query_from_wire(pb.Query(id="q", vector=pb.Vector(data=b"1234", dtype=dtype)), 0)
+
+
+def test_a_vector_comes_back_as_it_was_sent() -> None:
+    values = np.random.default_rng(0).normal(size=64).astype(np.float32)
+    for sent in (values, values[::2].astype(">f4")):
+        assert np.array_equal(wire_values.vector_from_wire(wire_values.vector_to_wire(sent)), sent)
+
+
+def test_an_unknown_label_source_is_no_default() -> None:
+    with pytest.raises(UsageError, match="label: unknown value 7"):
+        wire_values.label_from_wire(7)
+
+
+@pytest.mark.parametrize(("value", "words"), [(-1, "k = -1: must not be negative"), (1 << 32, "too large")])
+def test_a_count_that_the_wire_cannot_carry_is_refused(value: int, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        wire_values.count_to_wire("k", value)
+    assert raised.value.field == "k"
+
+
+def test_columns_keep_their_values_and_numbers_that_a_struct_cannot_hold_are_null() -> None:
+    values = {"a": "x", "b": 1, "c": 2.5, "d": True, "e": None, "nan": math.nan, "inf": math.inf}
+    assert json_format.MessageToDict(wire_values.columns_to_wire(values)) == {**values, "nan": None, "inf": None}
+
+
+def test_columns_come_back_in_the_order_that_was_asked_for() -> None:
+    struct = wire_values.columns_to_wire({"a": 1, "b": 2.5, "c": "x"})
+    assert list(wire_values.columns_from_wire(struct, ["c", "b"]).items()) == [("c", "x"), ("b", 2.5), ("a", 1)]
+
+
+# ---------------------------------------------------------------- filters
+
+literals = st.one_of(st.text(max_size=5), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
+columns = st.text(min_size=1, max_size=5)
+leaves = st.one_of(
+    st.builds(Comparison, columns, st.sampled_from(sorted(wire_values.OPERATOR_CODES)), literals),
+    st.builds(lambda column, values: Membership(column, tuple(values)), columns, st.lists(literals, max_size=4)),
+    st.builds(NullTest, columns),
+    st.builds(TextMatch, columns, st.text(max_size=5)),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(lambda kind, parts: kind(tuple(parts)), st.sampled_from([And, Or]), st.lists(inner, max_size=3)),
+        st.builds(Not, inner),
+    ),
+    max_leaves=12,
+)
+
+
+def received(message: pb.Filter) -> Filter:
+    """A filter as it is found in a request that came over the wire."""
+    request = pb.ListInstancesRequest.FromString(pb.ListInstancesRequest(where=message).SerializeToString())
+    found = wire_values.where_from_wire(request)
+    assert found is not None
+    return found
+
+
+@settings(deadline=None)
+@given(trees)
+def test_every_filter_arrives_as_it_was_meant(tree: Filter) -> None:
+    found = received(wire_values.filter_to_wire(tree))
+    assert found == tree
+    assert repr(found) == repr(tree)  # 1, 1.0 and True are equal in Python, and are not the same literal
+
+
+def nested(depth: int) -> pb.Filter:
+    message = pb.Filter()
+    inner = message
+    for _ in range(depth):
+        inner = getattr(inner, "not")
+    inner.is_null.column = "loss"
+    return message
+
+
+def asking(message: pb.Filter) -> Filter:
+    wire_values.check_size(message)
+    return wire_values.filter_from_wire(message)
+
+
+def test_a_filter_may_be_as_deep_as_the_limit_and_no_deeper() -> None:
+    asking(nested(DEPTH))
+    with pytest.raises(UsageError, match=f"more than {DEPTH} levels deep"):
+        asking(nested(DEPTH + 1))
+    with pytest.raises(UsageError, match="levels deep"):
+        asking(nested(5000))
+
+
+@pytest.mark.parametrize("kind", ["in", "or"])
+def test_conditions_and_list_values_count_together_up_to_the_limit(kind: str) -> None:
+    def made(count: int) -> pb.Filter:
+        if kind == "in":
+            return pb.Filter(**{"in": pb.Membership(column="id", values=[pb.Literal(int_value=n) for n in range(count)])})
+        return pb.Filter(**{"or": pb.FilterList(filters=[pb.Filter(is_null=pb.NullTest(column="id"))] * count)})
+
+    asking(made(NODES - 1))
+    with pytest.raises(UsageError, match=f"more than {NODES} conditions"):
+        asking(made(NODES))
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (pb.Filter(), "a node of the filter is empty"),
+        (pb.Filter(**{"and": pb.FilterList(filters=[LOSS, pb.Filter()])}), "a node of the filter is empty"),
+        (pb.Filter(comparison=pb.Comparison(column="loss", operator=pb.OPERATOR_EQUAL)), "a literal is not set"),
+        (pb.Filter(comparison=pb.Comparison(column="a", value=pb.Literal(int_value=1))), "unknown operator ''"),
+        (
+            pb.Filter(comparison=pb.Comparison(column="a", operator=pb.OPERATOR_LESS, value=pb.Literal(double_value=math.nan))),
+            "a literal is NaN",
+        ),
+    ],
+)
+def test_an_unfinished_filter_is_refused(message: pb.Filter, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        asking(message)
+    assert raised.value.field == "where"
