@@ -1,21 +1,32 @@
 """Evidence for single answers: the text, what stands behind it by every method, its neurons, and what editing them does."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from attridex.client.figures.numbers import number
+from attridex.client.figures.palette import Palette
+from attridex.client.figures.records import Records, Shown, Texts
+from attridex.client.figures.tables import distinct, pick
 from attridex.client.output import instance_lines
-from attridex.client.studies.base import Study
-from attridex.client.studies.evidence_section import TEXTS, evidence_section
+from attridex.client.studies.base import Contents, Study
 from attridex.client.workbench.context import Asked, Context, Line, Record
 from attridex.client.workbench.markers import decode
 from attridex.client.workbench.methods import NA, StudyMethod
 from attridex.client.workbench.requests import instances_request, neurons_request
-from attridex.client.workbench.results import Findings, write_json
+from attridex.client.workbench.results import Findings, StudyResult, read_object, write_json
 from attridex.client.workbench.statistics import Row
 from attridex.v1.answers import NeuronsAnswer, PredictAnswer
 from attridex.v1.requests import Intervention, PredictRequest, as_queries
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from attridex.client.figures.neuron_map import Neuron
+
+TEXTS = "texts.json"
+"""Texts of queries and instances, apart from the results: data of others that results must not carry."""
+NO_TEXTS = "Texts are not part of these results; instances and queries are shown by their ids."
 OF_HITS = ("rank", "id", "score")
 """Keys of a hit that are no fields of the instance."""
 
@@ -117,6 +128,111 @@ def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
     """One line a query: its neurons as (layer, unit, score)."""
     for result in answer.results:
         yield {"query": result.query_id, "neurons": [[each.layer, each.unit, each.score] for each in result.neurons]}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A training instance that a method found."""
+
+    id: str
+    score: str
+    record: Shown
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of the top neurons and what the model then says."""
+
+    name: str
+    predicted: str
+    probability: float
+    change: float
+    flipped: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query with its evidence.
+
+    Attributes:
+        right: whether the prediction is the gold label; None where there is none.
+        found: method and its hits, best first.
+        map: the neurons as SVG; None where there are none.
+    """
+
+    id: str
+    record: Shown
+    predicted: str
+    probability: float
+    loss: float | None
+    gold: str
+    right: bool | None
+    found: tuple[tuple[str, tuple[Hit, ...]], ...]
+    neurons: tuple["Neuron", ...]
+    map: "Markup | None"
+    edits: tuple[Edit, ...]
+
+
+def evidence_section(result: StudyResult, palette: Palette) -> Contents:
+    """All queries; the page's own template shows them."""
+    path = result.directory / TEXTS if result.directory else None
+    texts = read_object(path) if path and path.exists() else {}
+    found = shown_answers(result, texts)
+    links = [(f"query-{at}-evidence", answer.id) for at, answer in enumerate(found, 1)]
+    return Contents(links=links, shown={"answers": found, **({} if texts else {"missing": NO_TEXTS})})
+
+
+def shown_answers(result: StudyResult, texts: Texts) -> tuple[Answer, ...]:
+    """All queries of a result; `texts` may be empty."""
+    records = Records(texts, tuple(result.index.text_fields))
+    return tuple(shown_answer(page, result, records) for page in result.rows("pages"))
+
+
+def shown_answer(page: Row, result: StudyResult, records: Records) -> Answer:
+    """One query."""
+    from attridex.client.figures.neuron_map import Neuron
+
+    name, gold = page["query"], page.get("gold")
+    own = tuple(Neuron(row["layer"], row["unit"], row["score"]) for row in pick(result.rows("neurons"), query=name))
+    return Answer(
+        id=name, record=records.of(f"query {name}"),
+        predicted=str(page["predicted"]), probability=page["probability"], loss=page.get("loss"),
+        gold="" if gold is None else str(gold), right=None if gold is None else is_right(page, result),
+        found=found_by(pick(result.rows("hits"), query=name), records), neurons=own,
+        map=drawn_map(own, name, result.facts) if own else None,
+        edits=tuple(shown_edit(each, page) for each in page.get("edits", [])),
+    )  # fmt: skip
+
+
+def is_right(page: Row, result: StudyResult) -> bool:
+    """Whether the prediction is the gold label, or one of the outputs that it stands for in this run."""
+    gold = str(page["gold"])
+    return page["predicted"] in result.common.get("same", {}).get(gold, (gold,))
+
+
+def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[Hit, ...]], ...]:
+    """Methods, each with its hits."""
+    return tuple(
+        (method, tuple(Hit(hit["id"], number(hit["score"]), records.of(hit["id"])) for hit in pick(hits, method=method)))
+        for method in distinct(hits, "method")
+    )
+
+
+def drawn_map(neurons: Sequence["Neuron"], query: str, size: Mapping[str, int]) -> "Markup":
+    """The map of a query's neurons."""
+    from attridex.client.figures.neuron_map import neuron_map
+
+    label = f"The {len(neurons)} top neurons of query {query} by layer and unit; their scores are listed below"
+    return neuron_map(neurons, size["layers"], size["units"], label)
+
+
+def shown_edit(found: Row, page: Row) -> Edit:
+    """An edit beside the unedited answer: "suppress 10" is "top 10 suppressed"."""
+    mode, _, size = found["name"].partition(" ")
+    neurons = "neuron" if size == "1" else f"{size} neurons"
+    name = f"only the top {neurons} kept" if mode == "keep" else f"top {neurons} suppressed"
+    changed = found["predicted"] != page["predicted"]
+    return Edit(name, str(found["predicted"]), found["probability"], found["probability"] - page["probability"], changed)
 
 
 STUDY = Study(

@@ -1,4 +1,8 @@
-from attridex.client.studies.evidence import answer_lines, neuron_lines, without_id
+import json
+from pathlib import Path
+
+from attridex.client.figures.palette import Palette
+from attridex.client.studies.evidence import answer_lines, evidence_section, neuron_lines, without_id
 from attridex.v1.answers import (
     InterventionResult,
     NeuronsAnswer,
@@ -8,6 +12,7 @@ from attridex.v1.answers import (
     Prediction,
     PredictResult,
 )
+from tests.client.report.made import TEXTS, made_result
 from tests.client.workbench.made import INFO
 
 
@@ -29,3 +34,17 @@ def test_neurons_are_lists_and_a_record_is_shown_without_its_id() -> None:
     answer = NeuronsAnswer(INFO, (NeuronsResult("q", None, (NeuronScore(1, 5, 0.5),)),))
     assert list(neuron_lines(answer)) == [{"query": "q", "neurons": [[1, 5, 0.5]]}]
     assert without_id({"id": "q", "text": "a"}) == {"text": "a"}
+
+
+def test_texts_are_read_beside_the_result_and_missed_where_they_are_not(tmp_path: Path) -> None:
+    result = made_result(tmp_path, "evidence")
+    found = evidence_section(result, Palette.of(()))
+    (answer,) = found.shown["answers"]
+    assert answer.record.texts == (("premise", TEXTS["query q1"]["premise"]),)
+    assert answer.right, "neutral stands for no in this run"
+    assert [method for method, _ in answer.found] == ["grad-dot", "random", "na-instances"]
+    assert found.links == [("query-1-evidence", "q1")]
+    (tmp_path / "evidence" / "texts.json").unlink()
+    assert "Texts are not part of these results" in evidence_section(result, Palette.of(())).shown["missing"]
+    (tmp_path / "evidence" / "texts.json").write_text(json.dumps({}))
+    assert "missing" in evidence_section(result, Palette.of(())).shown
