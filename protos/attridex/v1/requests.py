@@ -5,6 +5,7 @@ Nothing here knows of protobuf; `conversions` maps the two. Client and service s
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -112,11 +113,11 @@ def as_neurons(neurons: Iterable[tuple[int, int]]) -> tuple[Neuron, ...]:
         UsageError: one is no pair of whole numbers from 0.
     """
     try:
-        found = tuple(Neuron(layer, unit) for layer, unit in neurons)
+        found = tuple(Neuron(index(layer), index(unit)) for layer, unit in neurons)
     except (ValueError, TypeError) as error:
         raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
     for neuron in found:
-        if not all(isinstance(part, int | np.integer) and 0 <= part < 1 << 32 for part in neuron):
+        if not all(0 <= part < 1 << 32 for part in neuron):
             raise UsageError(f"neurons are pairs (layer, unit) counted from 0: this is {tuple(neuron)}")
     return found
 
