@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attridex.client.errors import FilterError
@@ -56,12 +56,14 @@ def test_the_parser_s_own_classes_are_not_shown() -> None:
         parse_filter("loss >")
 
 
+@settings(deadline=None)
 @given(COLUMNS, TEXTS)
 def test_any_text_literal_comes_through_unchanged(column: str, value: str) -> None:
     quoted = value.replace("'", "''")
     assert parse_filter(f"{column} = '{quoted}'") == Comparison(column, "=", value)
 
 
+@settings(deadline=None)
 @given(COLUMNS, st.integers(-(2**63), 2**63 - 1))
 def test_any_whole_number_comes_through_unchanged(column: str, value: int) -> None:
     found = parse_filter(f"{column} > {value}")
@@ -69,6 +71,7 @@ def test_any_whole_number_comes_through_unchanged(column: str, value: int) -> No
     assert filter_to_wire(found).comparison.value.int_value == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_parser(text: str) -> None:
     try:
