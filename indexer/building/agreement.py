@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,6 +21,14 @@ SAMPLE = 32
 TOP = 10
 
 
+class RankAgreement(NamedTuple):
+    """Rank correlation of two score vectors over all neurons and over those that either keeps; share of both's ten best."""
+
+    spearman: float
+    spearman_kept: float
+    top10: float
+
+
 def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dict[str, float]:
     """Rank agreement of activation times gradient with the scores that the index stores, on a seeded sample.
 
@@ -37,8 +45,8 @@ def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dic
     found = [compare(exact, fast, signer.config.neurons.keep) for exact, fast in pairs if np.ptp(exact) and np.ptp(fast)]
     if not found:
         return {}
-    means = {name: round(float(np.mean([each[name] for each in found])), 4) for name in found[0]}
-    return {"instances": float(len(found)), **means}
+    means = RankAgreement(*(round(float(np.mean(column)), 4) for column in zip(*found, strict=True)))
+    return {"instances": float(len(found)), **means._asdict()}
 
 
 def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[Instance]:
@@ -67,15 +75,11 @@ def scores(signer: Signer, instances: Sequence[Instance], *, fast: bool) -> list
     return [each.scores.reshape(-1) for each in signatures if each.scores is not None]
 
 
-def compare(exact: Float32, fast: Float32, share: float) -> dict[str, float]:
+def compare(exact: Float32, fast: Float32, share: float) -> RankAgreement:
     """Agreement of two score vectors of one instance; `share` of the largest score keeps a neuron."""
     either = np.union1d(kept_neurons(exact, share), kept_neurons(fast, share))
     both = np.intersect1d(best(exact), best(fast))
-    return {
-        "spearman": spearman(exact, fast),
-        "spearman_kept": spearman(exact[either], fast[either]),
-        "top10": len(both) / min(TOP, len(exact)),
-    }
+    return RankAgreement(spearman(exact, fast), spearman(exact[either], fast[either]), len(both) / min(TOP, len(exact)))
 
 
 def best(values: Float32) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from attridex.indexer.building.plan import bind, make_plan, survey_corpus
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.index.layout import Manifest, write_lock
-from attridex.indexer.models.loading import checkpoint_rates
+from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.signing.signer import Signer
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from attridex.indexer.building.memory import watched
 from attridex.indexer.building.plan import Plan
@@ -75,8 +76,23 @@ class Pilot:
     version: dict[str, int]
 
 
-def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
-    """A uniform sample of the corpus (reservoir sampling with a fixed seed), longest first, and the load of all of it."""
+class Sample(NamedTuple):
+    """Instances of a corpus, longest first, and the load of all of it."""
+
+    instances: list[Instance]
+    load: Load
+
+
+class FileSizes(NamedTuple):
+    """Bytes of each file of an empty shard, of the sample's shard, and of its version."""
+
+    empty: dict[str, int]
+    shard: dict[str, int]
+    version: dict[str, int]
+
+
+def sampled(plan: Plan, signer: Signer) -> Sample:
+    """A uniform sample of the corpus (reservoir sampling with a fixed seed)."""
     chance, kept, total = random.Random(0), list[Instance](), Load()
     stream = rendered(plan.config.corpus, signer.renderer, labels_needed=plan.config.gradients.label == "gold")
     for number, (_, instance) in enumerate(stream):
@@ -85,7 +101,7 @@ def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
             kept.append(instance)
         elif (place := chance.randrange(number + 1)) < SAMPLE:
             kept[place] = instance
-    return sorted(kept, key=lambda instance: -instance.tokens), total
+    return Sample(sorted(kept, key=lambda instance: -instance.tokens), total)
 
 
 def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
@@ -117,8 +133,8 @@ def run_pilot(plan: Plan, signer: Signer, sample: Sequence[Instance], *, show_pr
             RangeResults(signer, plan, len(whole)).take_gradients(whole, range(len(whole)), lambda _count: None)
         signed = list(timed(results, sample, order, advance))
     with tempfile.TemporaryDirectory(prefix="attridex-pilot-") as directory:
-        rows, empty, shard, version = written(Path(directory), results, plan, signer, sample)
-    return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), empty, shard, version)
+        rows, sizes = written(Path(directory), results, plan, signer, sample)
+    return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), *sizes)
 
 
 def cap_of(plan: Plan, signer: Signer, sample: Sequence[Instance]) -> int:
@@ -151,12 +167,8 @@ def timed(results: RangeResults, sample: Sequence[Instance], order: Sequence[ran
 
 def written(
     directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[Instance]
-) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
-    """Write an index of what is signed of the sample, and an empty shard.
-
-    Returns:
-        Rows written, and sizes by file name: of the empty shard, the sample's shard and the version.
-    """
+) -> tuple[int, FileSizes]:
+    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes."""
     (directory / "empty").mkdir()
     results.write(directory / "empty", instances, [])
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
@@ -169,5 +181,5 @@ def written(
         shard_dir(directory / "index", small.shards[0]),
         version_dir(directory / "index", manifest.version),
     )
-    empty, shard, version = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
-    return sidecar.rows, empty, shard, version
+    sizes = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
+    return sidecar.rows, FileSizes(*sizes)

@@ -15,7 +15,7 @@ from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.layout import PLAN, read_sealed, replace_file, seal, shard_name
 from attridex.indexer.index.vectors import resolve_precision
-from attridex.indexer.models.loading import checkpoint_hashes, make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.signing.signer import Signer
 
 
@@ -65,9 +65,7 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)
     settings = content_settings(config) | {
-        "model": model_hash(config.model),
-        "tokenizer": tokenizer_hash(config.model),
-        "checkpoints": checkpoint_hashes(config.model),
+        **signer.identity()._asdict(),
         "corpus": found.fingerprint,
         "instances": found.instances,
         "labels": signer.labels,

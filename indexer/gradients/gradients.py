@@ -43,11 +43,9 @@ class Gradients(Protocol):
 
     dim: int
     blocks: list[Block]
-    factors: FactorSums | None
-    """Where K-FAC's factors are summed, while an index is built."""
 
-    def take(self, batch: InstanceBatch) -> Pass:
-        """One pass over a batch."""
+    def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> Pass:
+        """One pass over a batch; `factors` is where K-FAC's are summed, while an index is built."""
         ...
 
 
@@ -129,23 +127,22 @@ class HeadGradients:
             shape = (self._sides.rows, self._sides.columns)
         self.blocks = consecutive_blocks({"head": shape})
         self.dim = self.blocks[-1].stop
-        self.factors: FactorSums | None = None
 
     @torch.no_grad()
-    def take(self, batch: InstanceBatch) -> Pass:
+    def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> Pass:
         """One forward pass; see `Gradients.take`."""
         reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)
         if reading.errors is None or reading.inputs is None:
             raise TypeError("this task has no head of its own")
-        return Pass(reading, self.project(reading.errors, reading.inputs))
+        return Pass(reading, self._project(reading.errors, reading.inputs, factors))
 
-    def project(self, errors: Tensor, inputs: Tensor) -> Tensor:
+    def _project(self, errors: Tensor, inputs: Tensor, factors: FactorSums | None) -> Tensor:
         """Stored vectors [B, d] from the loss's gradient in the head's outputs [B, J, O] and its inputs [B, J, h]."""
         if self._sides:
             outer, inner = self._sides.outer, self._sides.inner
             errors, inputs = side_projected(errors, outer), side_projected(inputs, inner)
-        if self.factors:
-            self.factors.add("head", inputs, errors, torch.ones(inputs.shape[:2]))
+        if factors:
+            factors.add("head", inputs, errors, torch.ones(inputs.shape[:2]))
         full = torch.einsum("bjo,bji->boi", errors, inputs).flatten(1)
         return self._global(full) if self._global else full
 
@@ -272,9 +269,8 @@ class LayerGradients:
         self._capture = capture
         self._sketch = sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
-        self.factors: FactorSums | None = None
 
-    def take(self, batch: InstanceBatch) -> Pass:
+    def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> Pass:
         """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one."""
         out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
 
@@ -284,10 +280,10 @@ class LayerGradients:
         def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
             rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
             self._sketch.add(name, kept, rows, out)
-            if self.factors:
+            if factors:
                 whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
                 mask = batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
-                self.factors.add(name, kept, rows, mask)
+                factors.add(name, kept, rows, mask)
 
         with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, final_states(self._arch, batch), batch)

@@ -5,7 +5,6 @@ Letters: B sequences, L layers, F units, m points, C labels.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -154,21 +153,6 @@ def back_through(module: nn.Module, x: Tensor) -> Tensor:
     """W^T x for rows x [B, o] of a linear layer."""
     weight = module.get_parameter("weight")
     return x.to(weight) @ weight.T if isinstance(module, Conv1D) else x.to(weight) @ weight
-
-
-@dataclass(frozen=True)
-class NeuronEdit:
-    """Suppress the given (layer, unit) neurons, or keep only them, at the read position."""
-
-    mode: Literal["suppress", "keep"]
-    neurons: tuple[tuple[int, int], ...]
-
-    def factors(self, layers: int, units: int) -> Tensor:
-        """What each activation is multiplied by, [L, F]."""
-        chosen = torch.zeros(layers, units)
-        for layer, unit in self.neurons:
-            chosen[layer, unit] = 1
-        return chosen if self.mode == "keep" else 1 - chosen
 
 
 def edited_logits(arch: Architecture, batch: TokenBatch, site: Site, factors: Tensor) -> Tensor:

@@ -22,8 +22,10 @@ from attridex.indexer.gradients.gradients import final_states
 from attridex.indexer.index.layout import TRAINING_RECORD, dumps, publish, write_synced
 from attridex.indexer.models.architectures import Architecture, family_of
 from attridex.indexer.models.batches import plan_batches
-from attridex.indexer.models.loading import auto_model, check_task, load_hf_config, positions, quiet_transformers, renderer_for
+from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.objectives import OBJECTIVES, Reading, collate
+from attridex.indexer.models.renderers import positions, renderer_for
+from attridex.indexer.models.sources import check_task, load_hf_config
 from attridex.indexer.progress import Advance, progress
 
 

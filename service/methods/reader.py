@@ -15,7 +15,7 @@ from attridex.service.storage.store import IndexVersion
 
 if TYPE_CHECKING:
     from attridex.indexer.corpus.rendering import Instance as Rendered
-    from attridex.indexer.signing.signer import Signature
+    from attridex.indexer.signing.signature import Signature
 
 
 @dataclass(frozen=True)

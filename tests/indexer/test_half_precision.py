@@ -17,7 +17,8 @@ from torch import Tensor
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.index.vectors import VectorFile
-from attridex.indexer.signing.signer import Signature, Signer
+from attridex.indexer.signing.signature import Signature
+from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
 
 FAMILIES = ["opt", "llama", "bert", "bloom", "gpt2"]

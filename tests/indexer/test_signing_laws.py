@@ -18,7 +18,8 @@ from attridex.indexer.models.objectives import OBJECTIVES, Probe, collate
 from attridex.indexer.neurons import scores as neurons_module
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
-from attridex.indexer.neurons.scores import NeuronEdit, NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
+from attridex.indexer.neurons.scores import NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
+from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
 
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]

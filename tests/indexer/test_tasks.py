@@ -14,7 +14,7 @@ from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import pad
-from attridex.indexer.neurons.scores import NeuronEdit
+from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
 

@@ -15,7 +15,7 @@ from attridex.indexer.building.plan import survey_corpus
 from attridex.indexer.config import load_config
 from attridex.indexer.corpus.rendering import parse_segment
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.loading import make_renderer
+from attridex.indexer.models.renderers import make_renderer
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

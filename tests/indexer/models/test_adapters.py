@@ -17,7 +17,7 @@ from torch import Tensor
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.loading import model_hash
+from attridex.indexer.models.identity import model_hash
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer
 
