@@ -6,13 +6,14 @@ from typing import Any
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.rendering import Renderer, SpecialTokens
 from attridex.indexer.models.adapters import read_adapter
+from attridex.indexer.models.families import Family
 from attridex.indexer.models.sources import load_tokenizer, resolve_labels, task_config
 
 
-def positions(hf: Any) -> int:
-    """Longest sequence that the model takes; RoBERTa counts its positions from after the padding index."""
+def positions(hf: Any, family: Family) -> int:
+    """Longest sequence that a model takes."""
     limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
-    return limit - hf.pad_token_id - 1 if hf.model_type == "roberta" else limit
+    return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 
 def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
@@ -27,7 +28,7 @@ def make_renderer(config: Config) -> Renderer:
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
     hf, family = task_config(config.model, adapter)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
-    limit = min(config.model.max_length, positions(hf))
+    limit = min(config.model.max_length, positions(hf, family))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task)
     return renderer_for(config, labels, tokenizer, family.causal, limit)
 

@@ -9,7 +9,7 @@ from attridex.indexer.config import ModelConfig, Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
-from attridex.indexer.models.architectures import Family, family_of
+from attridex.indexer.models.families import Family, family_of, known_families
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
@@ -71,6 +71,7 @@ def load_hf_config(path: str, revision: str | None) -> Any:
         InputError: there is none.
     """
     check_source(path, revision)
+    known_families()
     try:
         return AutoConfig.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:

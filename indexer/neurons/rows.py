@@ -176,11 +176,10 @@ class CopiedRows:
         """See `run_rows`."""
         arch, batch = self._arch, self._batch
         handles: list[RemovableHandle] = []
-        arguments = {"use_cache": False} if arch.causal else {}
         with removing(handles), edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
                 handles.append(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
-            states = arch.body(batch.ids, attention_mask=batch.mask, **arguments).last_hidden_state
+            states = arch.final_states(batch)
         rows = states.reshape(self._rows, self._size, *states.shape[1:])
         hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
         return arch.head(hidden), hidden

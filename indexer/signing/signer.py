@@ -13,7 +13,8 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.rendering import PART, Instance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients.gradients import LabelSource, final_states, make_gradients
+from attridex.indexer.gradients.gradients import LabelSource
+from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import pad, plan_batches
 from attridex.indexer.models.identity import ModelIdentity, model_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
@@ -158,7 +159,7 @@ class Signer:
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
         """What the task reads, without gradients."""
-        return self.objective.read(self.arch, final_states(self.arch, batch), batch)
+        return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
     def _split(
         self, reading: Reading, instances: Sequence[Instance], gradients: Tensor | None, tracin: Tensor | None

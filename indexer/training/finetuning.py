@@ -18,10 +18,10 @@ from attridex.indexer.config import Config, Task, TrainingConfig
 from attridex.indexer.corpus.reading import read_file, rendered
 from attridex.indexer.corpus.rendering import Instance, Renderer
 from attridex.indexer.errors import InputError, NumericError
-from attridex.indexer.gradients.gradients import final_states
 from attridex.indexer.index.layout import TRAINING_RECORD, dumps, publish, write_synced
-from attridex.indexer.models.architectures import Architecture, family_of
+from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import plan_batches
+from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.objectives import OBJECTIVES, Reading, collate
 from attridex.indexer.models.renderers import positions, renderer_for
@@ -75,7 +75,7 @@ def begin(config: Config) -> Start:
     labels = training_labels(config)
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
-    limit = min(config.model.max_length, positions(arch.model.config))
+    limit = min(config.model.max_length, positions(arch.model.config, arch.family))
     renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
@@ -157,7 +157,7 @@ class TaskReader:
             groups.setdefault(len(instance.sequences), []).append(instance)
         for group in groups.values():
             batch = collate(group, self._pad, next(self.arch.model.parameters()).device)
-            yield group, self._objective.read(self.arch, final_states(self.arch, batch), batch)
+            yield group, self._objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
 
 def train(reader: TaskReader, instances: Sequence[Instance], training: TrainingConfig, out: Path, show: bool) -> dict[str, float]:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.corpus.rendering import Instance
-from attridex.indexer.models.architectures import Architecture, family_of
+from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad, plan_batches
+from attridex.indexer.models.families import family_of
 from attridex.indexer.models.objectives import OBJECTIVES, Probe, collate
 from attridex.indexer.neurons import scores as neurons_module
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
