@@ -1,15 +1,16 @@
 """Per-instance gradients of the loss, taken without ever holding a weight gradient of the whole model.
 
-Letters: B instances, T tokens, C labels, h hidden size, d stored dimensions, o and i outputs and inputs of a linear layer.
+Letters: B instances, J states that the head reads for each, O outputs and h inputs of the head, d stored dimensions.
 """
 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from attridex.indexer.curvature.kfac import FactorSums
@@ -28,12 +29,13 @@ Capture = Callable[[Callable[[str, Tensor], Tensor], Callable[[str, Tensor, Tens
 
 @dataclass(frozen=True)
 class GradientPass:
-    """What one pass over a batch gives: the task's reading, and the stored vectors [B, d]."""
+    """What one pass over a batch gives: the task's reading, and the stored vectors."""
 
     reading: Reading
-    gradients: Tensor
+    gradients: Float[Tensor, "B d"]
 
 
+@runtime_checkable
 class Gradients(Protocol):
     """Takes the stored vector P g(x) of each instance of a batch."""
 
@@ -70,8 +72,10 @@ class HeadGradients:
             raise TypeError("this task has no head of its own")
         return GradientPass(reading, self._project(reading.errors, reading.inputs, factors))
 
-    def _project(self, errors: Tensor, inputs: Tensor, factors: FactorSums | None) -> Tensor:
-        """Stored vectors [B, d] from the loss's gradient in the head's outputs [B, J, O] and its inputs [B, J, h]."""
+    def _project(
+        self, errors: Float[Tensor, "B J O"], inputs: Float[Tensor, "B J h"], factors: FactorSums | None
+    ) -> Float[Tensor, "B d"]:
+        """Stored vectors from the loss's gradient in the head's outputs and its inputs."""
         if self._sides:
             outer, inner = self._sides.outer, self._sides.inner
             errors, inputs = side_projected(errors, outer), side_projected(inputs, inner)
@@ -113,8 +117,8 @@ class LayerGradients:
         return GradientPass(reading, out * size[:, None])
 
 
-def backward_size(loss: Tensor, dtype: torch.dtype) -> Tensor:
-    """What each instance's loss [B] is divided by on its way back, and its gradient multiplied by: 1 but for float16 models.
+def backward_size(loss: Float[Tensor, " B"], dtype: torch.dtype) -> Float[Tensor, " B"]:
+    """What each instance's loss is divided by on its way back, and its gradient multiplied by: 1 but for float16 models.
 
     The gradient of a loss in the logits is at most 1 - exp(-loss). In float16 it would vanish where the model is sure.
     """

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -17,6 +17,7 @@ from attridex.indexer.models.hooks import captured_linear
 from attridex.indexer.models.objectives import Objective
 
 
+@runtime_checkable
 class GradientScope(Protocol):
     """A value of `gradients.parameters`."""
 

@@ -1,11 +1,12 @@
 """What is kept of linear layers' gradients: all of it, or its image under a projection, without ever forming a whole gradient.
 
-Letters: B instances, T tokens, d stored dimensions, o and i outputs and inputs of a linear layer.
+Letters: B instances, T tokens, d stored dimensions, o and i outputs and inputs of a linear layer, ko and ki what is kept of them.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from attridex.indexer.errors import InputError
@@ -14,22 +15,23 @@ from attridex.indexer.index.layout import Block
 from attridex.indexer.models.architectures import linear_shape
 
 
+@runtime_checkable
 class Sketch(Protocol):
-    """Turns a layer's inputs a [B, T, i] and output gradients delta [B, T, o] into its part of the stored vector."""
+    """Turns a layer's inputs a and output gradients delta into its part of the stored vector."""
 
     dim: int
     blocks: list[Block]
 
-    def keep(self, name: str, a: Tensor) -> Tensor:
+    def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """What is kept of the input until the backward pass."""
         ...
 
-    def project(self, name: str, delta: Tensor) -> Tensor:
+    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """P_out delta, or delta itself."""
         ...
 
-    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
-        """Add the layer's part to `out` [B, d], from what `keep` and `project` gave."""
+    def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
+        """Add the layer's part to `out`, from what `keep` and `project` gave."""
         ...
 
 
@@ -42,8 +44,8 @@ def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:
     return blocks
 
 
-def outer_sums(rows: Tensor, kept: Tensor) -> Tensor:
-    """Sum over t of rows_t outer kept_t, flattened [B, o * i]; in float32, since a float16 sum may overflow."""
+def outer_sums(rows: Float[Tensor, "B T ko"], kept: Float[Tensor, "B T ki"]) -> Float[Tensor, "B ko*ki"]:
+    """Sum over t of rows_t outer kept_t, flattened; in float32, since a float16 sum may overflow."""
     return torch.einsum("bto,bti->boi", rows.float(), kept.float()).flatten(1)
 
 
@@ -56,15 +58,15 @@ class FullSketch:
         self.dim = self.blocks[-1].stop
         self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
 
-    def keep(self, name: str, a: Tensor) -> Tensor:
+    def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """The input itself."""
         return a
 
-    def project(self, name: str, delta: Tensor) -> Tensor:
+    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """The output gradient itself."""
         return delta
 
-    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
+    def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """G = sum over t of delta_t outer a_t."""
         out[:, self._at[name]] = outer_sums(rows, kept)
 
@@ -89,15 +91,15 @@ class KroneckerSketch:
         self.dim = self.blocks[-1].stop
         self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
 
-    def keep(self, name: str, a: Tensor) -> Tensor:
+    def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """P_in a."""
         return side_projected(a, self._sides[name].inner)
 
-    def project(self, name: str, delta: Tensor) -> Tensor:
+    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """P_out delta."""
         return side_projected(delta, self._sides[name].outer)
 
-    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
+    def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """The layer's ko x ki numbers."""
         out[:, self._at[name]] = outer_sums(rows, kept)
 
@@ -114,15 +116,15 @@ class GlobalSketch:
             rows, columns = linear_shape(module)
             self._maps[name] = global_projection(kind, rows * columns, dim, seed, name)
 
-    def keep(self, name: str, a: Tensor) -> Tensor:
+    def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """The input itself."""
         return a
 
-    def project(self, name: str, delta: Tensor) -> Tensor:
+    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """The output gradient itself."""
         return delta
 
-    def add(self, name: str, kept: Tensor, rows: Tensor, out: Tensor) -> None:
+    def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """Project the layer's gradient and add it."""
         out += self._maps[name](outer_sums(rows, kept))
 

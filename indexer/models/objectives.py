@@ -6,7 +6,7 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -91,6 +91,7 @@ class Probe:
     margin: float = 0.0
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A task's way from a model's states to a decision."""
 
