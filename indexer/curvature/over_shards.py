@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
+from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from attridex.indexer.curvature.kfac import Refit, kfac
 from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, decompose
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
+from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.index.layout import (
     FACTORS,
     GRADIENTS,
@@ -25,8 +28,8 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.vectors import VectorFile
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 SELF_INFLUENCE = "self_influence"
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
@@ -35,6 +38,13 @@ ROWS = 1024
 def self_influence_columns(kinds: Sequence[str]) -> list[str]:
     """Names of the columns: `self_influence` by inner product, and one for each curvature at its default damping."""
     return [SELF_INFLUENCE, *(f"{SELF_INFLUENCE}_{kind}" for kind in kinds if kind != "trak")]
+
+
+class ShardGradients(NamedTuple):
+    """A shard's directory, and the gradients of its rows."""
+
+    shard: Path
+    gradients: Float32[Singles, "n d"]
 
 
 class Statistics:
@@ -46,15 +56,15 @@ class Statistics:
         self._rows = sum(entry.rows for entry in entries)
         self._blocks = blocks
 
-    def _gradients(self) -> Iterator[tuple[Path, Float32]]:
-        """Every shard with its gradients, not normalised [rows, d]."""
+    def _gradients(self) -> Iterator[ShardGradients]:
+        """Every shard with its gradients, not normalised."""
         for shard in self._shards:
             vectors = VectorFile(shard / GRADIENTS)
-            yield shard, vectors.block(0, vectors.rows) * np.load(shard / NORMS)[:, None]
+            yield ShardGradients(shard, vectors.block(0, vectors.rows) * np.load(shard / NORMS)[:, None])
 
-    def curvatures(self, kinds: Sequence[str]) -> dict[str, Float64]:
+    def curvatures(self, kinds: Sequence[str]) -> Tensors:
         """Eigendecompositions by tensor name."""
-        tensors: dict[str, Float64] = {}
+        tensors: Tensors = {}
         if "fisher" in kinds:
             tensors |= decompose("fisher", self._fisher().matrices())
         if "hessian" in kinds:
@@ -87,24 +97,24 @@ class Statistics:
             kernel.add(gradients, pq.read_table(shard / INSTANCES, columns=["loss"]).column("loss").to_numpy())
         return kernel
 
-    def _factors(self) -> dict[str, Float64]:
-        total: dict[str, Float64] = {}
+    def _factors(self) -> Tensors:
+        total: Tensors = {}
         for shard in self._shards:
             for name, values in load_file(shard / FACTORS).items():
                 total[name] = total.get(name, 0) + values
         return total
 
-    def _refit(self, tensors: dict[str, Float64]) -> Refit:
+    def _refit(self, tensors: Tensors) -> Refit:
         refit = Refit(tensors, self._blocks)
         for _, gradients in self._gradients():
             refit.add(gradients)
         return refit
 
-    def self_influence(self, kinds: Sequence[str], tensors: Mapping[str, Float64]) -> dict[str, Float64]:
-        """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping; [n] each."""
+    def self_influence(self, kinds: Sequence[str], tensors: Mapping[str, Doubles]) -> dict[str, Float64[Doubles, " n"]]:
+        """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping."""
         dim = self._blocks[-1].stop
         spectra = {kind: Spectrum.read(tensors, kind, self._blocks, dim) for kind in kinds if kind != "trak"}
-        found: dict[str, list[Float64]] = {name: [] for name in self_influence_columns(kinds)}
+        found: dict[str, list[Doubles]] = {name: [] for name in self_influence_columns(kinds)}
         for _, gradients in self._gradients():
             for start in range(0, len(gradients), ROWS):
                 rows = gradients[start : start + ROWS].astype(np.float64)
