@@ -194,7 +194,7 @@ def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_ev
     copies = neurons_module.in_layers(
         arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, probes)
     )
-    expected = neurons_module.unit_pass(arch, site, *copies)
+    expected = neurons_module.unit_pass(arch, site, copies)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-6 * float(expected.scores.abs().max()))
     largest = float(expected.activations.abs().max())
     torch.testing.assert_close(found.activations, expected.activations, rtol=1e-4, atol=1e-6 * largest)
