@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.index.layout import INSTANCES, ShardEntry, shard_dir
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.neurons.scores import kept_neurons
@@ -49,7 +49,7 @@ def agreement(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> dic
     return {"instances": float(len(found)), **means._asdict()}
 
 
-def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[Instance]:
+def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[RenderedInstance]:
     """The sampled instances, rendered from what the shards store of them."""
     rows = sum(entry.rows for entry in entries)
     chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
@@ -64,12 +64,12 @@ def sampled(signer: Signer, index: Path, entries: Sequence[ShardEntry]) -> list[
     return found
 
 
-def stored(signer: Signer, record: Mapping[str, Any]) -> Instance:
+def stored(signer: Signer, record: Mapping[str, Any]) -> RenderedInstance:
     """A stored instance, without its label: neuron scores explain the predicted one."""
     return signer.render({**record, signer.config.corpus.id: record["id"]}, f"instance '{record['id']}'", stored=True)
 
 
-def scores(signer: Signer, instances: Sequence[Instance], *, fast: bool) -> list[Float32]:
+def scores(signer: Signer, instances: Sequence[RenderedInstance], *, fast: bool) -> list[Float32]:
     """Neuron scores of each instance [L * F]."""
     signatures = signer.sign(instances, gradient=False, fast=fast)
     return [each.scores.reshape(-1) for each in signatures if each.scores is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.reading import Survey, survey
+from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.layout import PLAN, read_sealed, replace_file, seal, shard_name

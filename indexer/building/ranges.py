@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from attridex.indexer.building.plan import Plan
-from attridex.indexer.corpus.reading import as_column
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.columns import as_column
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.index.layout import (
@@ -65,14 +65,16 @@ def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
     return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name)}
 
 
-def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
+def build_range(
+    signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance], advance: Advance
+) -> Sidecar:
     """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
     results = RangeResults(signer, plan, len(instances))
     results.sign(instances, advance)
     return write_range(results, plan, index, start, instances)
 
 
-def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[Instance]) -> Sidecar:
+def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance]) -> Sidecar:
     """Write the shard of instances [start, start + n) that are signed."""
     stop = start + len(instances)
     good, bad = results.sound(instances, start)
@@ -111,12 +113,12 @@ class RangeResults:
         self.kept: list[list[ScoredNeuron]] = [[] for _ in range(rows)]
         self.scored = np.ones(rows, bool)
 
-    def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
+    def sign(self, instances: Sequence[RenderedInstance], advance: Advance) -> None:
         """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
         self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
         self.score_neurons(instances, range(len(instances)), advance)
 
-    def take_gradients(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+    def take_gradients(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
         """Sign instances but for their neurons; `at` says which row each one has."""
         label = self._plan.config.gradients.label
         if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
@@ -132,7 +134,7 @@ class RangeResults:
         self.gradients[row], self.hidden[row] = reading.gradient, reading.hidden
         self.decided[row], self.loss[row] = reading.decision, reading.loss
 
-    def score_neurons(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+    def score_neurons(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
         """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
         if self.neurons:
             for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at]):
@@ -144,7 +146,7 @@ class RangeResults:
         self.scored[row] = bool(np.isfinite(neurons.scores).all() and np.isfinite(neurons.activation).all())
         self.kept[row] = self._signer.kept(neurons.scores) if self.scored[row] else []
 
-    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
+    def sound(self, instances: Sequence[RenderedInstance], start: int) -> tuple[list[int], list[dict[str, Any]]]:
         """Rows whose numbers are all finite, and what is wrong with the others."""
         finite: dict[str, Any] = {
             "loss": np.isfinite(self.loss),
@@ -161,7 +163,7 @@ class RangeResults:
                 good.append(row)
         return good, bad
 
-    def write(self, directory: Path, instances: Sequence[Instance], rows: list[int]) -> None:
+    def write(self, directory: Path, instances: Sequence[RenderedInstance], rows: list[int]) -> None:
         """Write the given rows as the files of a shard."""
         units, norms = unit_rows(self.gradients[rows])
         states, lengths = unit_rows(self.hidden[rows])
@@ -187,7 +189,7 @@ class RangeResults:
             write_vectors(directory / ATTRIBUTIONS, unit_rows(self.attributions[rows])[0], precision)
             write_neurons(directory / NEURONS, neuron_columns([self.kept[row] for row in rows], self._signer.units))
 
-    def _describe(self, instance: Instance, row: int, norm: np.float32) -> dict[str, Any]:
+    def _describe(self, instance: RenderedInstance, row: int, norm: np.float32) -> dict[str, Any]:
         columns, predicted = self._plan.survey.columns, self.decided[row].predicted
         return {
             "id": instance.id,

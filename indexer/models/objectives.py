@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attridex.indexer.config import Task
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.token_loss import token_losses
@@ -42,7 +42,9 @@ class InstanceBatch:
     targets: Int[Tensor, " S"]
 
 
-def collate(instances: Sequence[Instance], pad_token: int, device: torch.device, *, predicted: bool = False) -> InstanceBatch:
+def collate(
+    instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
+) -> InstanceBatch:
     """Put instances into one batch; `predicted` asks for the loss of the predicted label."""
     tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
@@ -100,7 +102,7 @@ class Objective(Protocol):
         """Read the body's final states."""
         ...
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
         ...
 
@@ -112,7 +114,7 @@ class Objective(Protocol):
         """Output probabilities of one instance from the logits of its edited sequences."""
         ...
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Sequences that an ablation edits."""
         ...
 
@@ -157,7 +159,7 @@ class SequenceClassification:
         hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
         return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The sequence itself."""
         return self.edited(instance)
 
@@ -171,7 +173,7 @@ class SequenceClassification:
         """Softmax over the labels."""
         return logits[0].float().softmax(-1)
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence itself."""
         return [Probe(instance.sequences[0])]
 
@@ -186,7 +188,7 @@ class MultipleChoice:
         chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
         return decided(logits, batch.labels, chosen, hidden.detach())
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The predicted choice's own sequence."""
         return [Probe(instance.sequences[predicted], margin=margin)]
 
@@ -200,7 +202,7 @@ class MultipleChoice:
         """Softmax over the choices, every one of them edited."""
         return logits[..., 0].float().softmax(0).T
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Every choice's sequence, each at its own last position."""
         return [Probe(sequence) for sequence in instance.sequences]
 
@@ -230,7 +232,7 @@ class CausalLM:
         probability = mean((-cost.detach()).exp())
         return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The sequence up to each target token, which is watched."""
         return self.edited(instance)
 
@@ -244,7 +246,7 @@ class CausalLM:
         """Mean probability of the target tokens (C = 1)."""
         return self.watch(logits, probes).mean(0)[:, None]
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence up to each target token."""
         ids = instance.sequences[0]
         return [Probe(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]

@@ -1,7 +1,7 @@
 """Attention of edited copies: each query row sees the shared prefix and itself alone, and nothing else is computed.
 
-A 4-D mask would do the same with R x R scores of which R count. Letters: B instances, H heads, G key-value heads, R rows, K = P + R keys,
-P prefix positions, D size of a head.
+A 4-D mask would do the same with R x R scores of which R count. Letters: B instances, H heads, G key-value heads, R rows,
+P prefix positions, K = P + R keys, D size of a head.
 """
 
 from collections.abc import Iterator

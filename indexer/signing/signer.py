@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.rendering import PART, Instance
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.rendering import PART
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
@@ -88,7 +89,7 @@ class Signer:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
         return model_identity(self.config.model)
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> Instance:
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.render` for what it raises.
 
         A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
@@ -100,7 +101,7 @@ class Signer:
 
     def sign(
         self,
-        instances: Sequence[Instance],
+        instances: Sequence[RenderedInstance],
         *,
         gradient: bool = True,
         neurons: bool = True,
@@ -128,7 +129,7 @@ class Signer:
 
     def gradient_batches(
         self,
-        instances: Sequence[Instance],
+        instances: Sequence[RenderedInstance],
         *,
         gradient: bool = True,
         label: LabelSource = "gold",
@@ -162,7 +163,7 @@ class Signer:
         return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
     def _split(
-        self, reading: Reading, instances: Sequence[Instance], gradients: Tensor | None, tracin: Tensor | None
+        self, reading: Reading, instances: Sequence[RenderedInstance], gradients: Tensor | None, tracin: Tensor | None
     ) -> list[GradientReading]:
         """A batch's reading and gradients, for each of its instances."""
         predicted, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
@@ -185,7 +186,7 @@ class Signer:
             for row, instance in enumerate(instances)
         ]
 
-    def batches(self, instances: Sequence[Instance]) -> Iterator[list[int]]:
+    def batches(self, instances: Sequence[RenderedInstance]) -> Iterator[list[int]]:
         """Positions of instances that share a pass: alike in length, and in their number of sequences."""
         groups: dict[int, list[int]] = {}
         for position, instance in enumerate(instances):
@@ -196,7 +197,7 @@ class Signer:
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
-        self, instances: Sequence[Instance], decisions: Sequence[Decision], *, fast: bool = False
+        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False
     ) -> Iterator[ScoredInstance]:
         """Neuron scores of instances, each as soon as it is known.
 
@@ -238,7 +239,7 @@ class Signer:
         """Kept neurons of scores [L, F] as the index keeps them."""
         return as_neurons(scores, self.config.neurons.keep)
 
-    def edit(self, instances: Sequence[Instance], edits: Sequence[Sequence[NeuronEdit]]) -> list[EditedOutputs]:
+    def edit(self, instances: Sequence[RenderedInstance], edits: Sequence[Sequence[NeuronEdit]]) -> list[EditedOutputs]:
         """What the model says under edits at the read position (causal-lm: at the position before each target token).
 
         Raises:
@@ -246,7 +247,7 @@ class Signer:
         """
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
-    def _edited(self, instance: Instance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
+    def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         none = torch.ones(0, self.layers, self.units)
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else none
         probes = self.objective.edited(instance)

@@ -18,7 +18,7 @@ from attridex.service.errors import CancelledError, DamagedIndexError, InvalidAr
 from attridex.service.requests import Checkpoint, LabelSource, Timings
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance
+    from attridex.indexer.corpus.instances import RenderedInstance as Instance
     from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
     from attridex.indexer.signing.signature import Signature
 

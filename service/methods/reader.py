@@ -14,7 +14,7 @@ from attridex.service.requests import Checkpoint, Prediction, Query, Timings
 from attridex.service.storage.store import IndexVersion
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance as Rendered
+    from attridex.indexer.corpus.instances import RenderedInstance as Rendered
     from attridex.indexer.signing.signature import Signature
 
 

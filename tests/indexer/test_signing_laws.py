@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.config import Config, parse_config
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad, plan_batches
 from attridex.indexer.models.families import family_of
@@ -58,9 +58,10 @@ def scored(arch: Architecture, rows: TokenBatch, site: Any = "post", rule: Quadr
     return score_neurons(arch, rows, site, rule, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
 
 
-def instances(rows: list[list[int]], labels: list[int]) -> list[Instance]:
+def instances(rows: list[list[int]], labels: list[int]) -> list[RenderedInstance]:
     return [
-        Instance(str(n), (tuple(ids),), label, str(n), False, {}) for n, (ids, label) in enumerate(zip(rows, labels, strict=True))
+        RenderedInstance(str(n), (tuple(ids),), label, str(n), False, {})
+        for n, (ids, label) in enumerate(zip(rows, labels, strict=True))
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from attridex.indexer.building.plan import survey_corpus
 from attridex.indexer.config import load_config
-from attridex.indexer.corpus.rendering import parse_segment
+from attridex.indexer.corpus.segments import parse_segment
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.renderers import make_renderer
 
