@@ -18,13 +18,14 @@ from attridex.indexer.gradients.projection import global_projection, kronecker_s
 from attridex.indexer.gradients.sketches import Sketch, consecutive_blocks
 from attridex.indexer.index.layout import Block
 from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.handles import OnGradient, OnInput
 from attridex.indexer.models.hooks import differentiable_inputs
 from attridex.indexer.models.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.models.token_loss import SURE
 
 LabelSource = Literal["gold", "predicted"]
-Capture = Callable[[Callable[[str, Tensor], Tensor], Callable[[str, Tensor, Tensor], None]], AbstractContextManager[None]]
-"""Shows layers' inputs and output gradients while it is open; see `capture.captured_linear`."""
+Capture = Callable[[OnInput, OnGradient], AbstractContextManager[None]]
+"""Shows layers' inputs and output gradients while it is open; see `hooks.captured_linear`."""
 
 
 @dataclass(frozen=True)
