@@ -319,11 +319,11 @@ class Attribution(Catalogue):
         timings: Timings,
         checkpoint: Checkpoint,
     ) -> PredictResult:
-        from attridex.indexer.signing.signer import Edit
+        from attridex.indexer.signing.edits import NeuronEdit
 
         encoder = self._reader.model()
         chosen = [self._chosen(version, one, intervention, timings, checkpoint) for intervention in interventions]
-        edits = [Edit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
+        edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
         edited = encoder.edit(self._reader.rendered(version, one, need), edits, timings, checkpoint)
         results = [
             edited_result(one, intervention, neurons, edited, row)

@@ -8,7 +8,7 @@ from attridex.service.methods.reader import Asked
 from attridex.service.requests import Intervention, InterventionResult
 
 if TYPE_CHECKING:
-    from attridex.indexer.signing.signer import Edited
+    from attridex.indexer.signing.edits import EditedOutputs
 
 
 def intervention_name(intervention: Intervention) -> str:
@@ -22,7 +22,7 @@ def edited_result(
     one: Asked,
     intervention: Intervention,
     neurons: tuple[tuple[int, int], ...],
-    edited: "Edited",
+    edited: "EditedOutputs",
     row: int,
 ) -> InterventionResult:
     """What the model says under one intervention: row `row` of what was computed."""

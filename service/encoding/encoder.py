@@ -17,8 +17,9 @@ from attridex.service.errors import CancelledError, DamagedIndexError, InvalidAr
 from attridex.service.requests import Checkpoint, LabelSource, Timings
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance
-    from attridex.indexer.signing.signer import Edit, Edited, Signature
+    from attridex.indexer.corpus.instances import RenderedInstance as Instance
+    from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
+    from attridex.indexer.signing.signature import Signature
 
 WAITING = 4096
 """Jobs that may wait; one more is refused."""
@@ -50,7 +51,7 @@ class ModelSigner(Protocol):
         """Sign instances."""
         ...
 
-    def edit(self, instances: Sequence["Instance"], edits: Sequence[Sequence["Edit"]]) -> list["Edited"]:
+    def edit(self, instances: Sequence["Instance"], edits: Sequence[Sequence["NeuronEdit"]]) -> list["EditedOutputs"]:
         """What the model says under edits."""
         ...
 
@@ -86,7 +87,7 @@ class Job:
 
     instance: "Instance"
     need: Need | None
-    edits: Sequence["Edit"] = ()
+    edits: Sequence["NeuronEdit"] = ()
     done: threading.Event = field(default_factory=threading.Event)
     began: float = 0.0
     ended: float = 0.0
@@ -153,12 +154,11 @@ class Encoder:
         Raises:
             DamagedIndexError: the model there is another one now.
         """
-        from attridex.indexer.signing.signer import Signer, checkpoint_hashes, model_hash, tokenizer_hash
+        from attridex.indexer.signing.signer import Signer
 
         config = manifest.config
         signer = Signer.load(config)
-        found = (model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
-        if found != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
+        if signer.identity() != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
                 f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed)"
                 "; build the index anew, or serve it with --no-model"
@@ -191,11 +191,13 @@ class Encoder:
             known[at] = self._cache.put(job.instance.key, need, job.result)
         return [signature for signature in known if signature is not None]
 
-    def edit(self, instance: "Instance", edits: Sequence["Edit"], timings: Timings, checkpoint: Checkpoint) -> "Edited":
+    def edit(
+        self, instance: "Instance", edits: Sequence["NeuronEdit"], timings: Timings, checkpoint: Checkpoint
+    ) -> "EditedOutputs":
         """What the model says, unedited and under each edit."""
         job = Job(instance, None, edits)
         self._run([job], timings, checkpoint)
-        result: Edited = job.result
+        result: EditedOutputs = job.result
         return result
 
     def _run(self, jobs: Sequence[Job], timings: Timings, checkpoint: Checkpoint) -> None:

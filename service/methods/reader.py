@@ -14,8 +14,8 @@ from attridex.service.requests import Checkpoint, Prediction, Query, Timings
 from attridex.service.storage.version import IndexVersion
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance as Rendered
-    from attridex.indexer.signing.signer import Signature
+    from attridex.indexer.corpus.instances import RenderedInstance as Rendered
+    from attridex.indexer.signing.signature import Signature
 
 
 @dataclass(frozen=True)
