@@ -81,5 +81,5 @@ def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan
 def batches_of(signer: Signer, plan: Plan) -> list[InstanceBatch]:
     """The corpus as the build batches it."""
     instances = [each for _, each in rendered(plan.config.corpus, signer.renderer, labels_needed=True)]
-    groups = list(signer._batches(instances))
+    groups = list(signer.batches(instances))
     return [collate([instances[row] for row in rows], signer.loaded.pad, signer.loaded.device) for rows in groups]

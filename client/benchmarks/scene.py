@@ -13,8 +13,9 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from attridex.indexer.config import Config, parse_config
-from attridex.indexer.models.architectures import Architecture, family_of
+from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import quiet_transformers
 
 VOCABULARY = 2000

@@ -172,7 +172,7 @@ def fixed_states(context: Context, ids: Sequence[str], queries: Sequence[Asked])
     """States of instances, and of queries; kept for a rerun."""
     from attridex.indexer.config import Config as IndexConfig
     from attridex.indexer.corpus.reading import rendered
-    from attridex.indexer.models.loading import make_renderer
+    from attridex.indexer.models.renderers import make_renderer
     from attridex.indexer.training.retraining import head_states
 
     index = IndexConfig.model_validate(context.index.manifest["config"])

@@ -9,7 +9,7 @@ from attridex.client.workbench.context import Context, NotPossibleError, file_in
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config
-    from attridex.indexer.corpus.rendering import Instance
+    from attridex.indexer.corpus.instances import RenderedInstance as Instance
     from attridex.indexer.training.retraining import Retraining
 
 MODELS = "models"

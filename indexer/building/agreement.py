@@ -1,12 +1,12 @@
 """How well activation times gradient ranks an index's neurons: measured against integrated gradients at commit."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.neurons.scores import kept_neurons
@@ -18,6 +18,14 @@ Float32 = NDArray[np.float32]
 SAMPLE = 32
 """Instances that are measured."""
 TOP = 10
+
+
+class RankAgreement(NamedTuple):
+    """Rank correlation of two score vectors over all neurons and over those that either keeps; share of both's ten best."""
+
+    spearman: float
+    spearman_kept: float
+    top10: float
 
 
 def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
@@ -36,11 +44,11 @@ def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
     found = [compare(exact, fast, signer.config.neurons.keep) for exact, fast in pairs if np.ptp(exact) and np.ptp(fast)]
     if not found:
         return {}
-    means = {name: round(float(np.mean([each[name] for each in found])), 4) for name in found[0]}
-    return {"instances": float(len(found)), **means}
+    means = RankAgreement(*(round(float(np.mean(column)), 4) for column in zip(*found, strict=True)))
+    return {"instances": float(len(found)), **means._asdict()}
 
 
-def sampled(signer: Signer, shards: Sequence[Shard]) -> list[Instance]:
+def sampled(signer: Signer, shards: Sequence[Shard]) -> list[RenderedInstance]:
     """The sampled instances, rendered from what the shards store of them."""
     rows = sum(shard.rows for shard in shards)
     chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
@@ -53,26 +61,24 @@ def sampled(signer: Signer, shards: Sequence[Shard]) -> list[Instance]:
     return found
 
 
-def stored(signer: Signer, record: Mapping[str, Any]) -> Instance:
+def stored(signer: Signer, record: Mapping[str, Any]) -> RenderedInstance:
     """A stored instance, without its label: neuron scores explain the predicted one."""
     return signer.render({**record, signer.config.corpus.id: record["id"]}, f"instance '{record['id']}'", stored=True)
 
 
-def scores(signer: Signer, instances: Sequence[Instance], *, fast: bool) -> list[Float32]:
+def scores(signer: Signer, instances: Sequence[RenderedInstance], *, fast: bool) -> list[Float32]:
     """Neuron scores of each instance [L * F]."""
     signatures = signer.sign(instances, gradient=False, fast=fast)
     return [each.scores.reshape(-1) for each in signatures if each.scores is not None]
 
 
-def compare(exact: Float32, fast: Float32, share: float) -> dict[str, float]:
+def compare(exact: Float32, fast: Float32, share: float) -> RankAgreement:
     """Agreement of two score vectors of one instance; `share` of the largest score keeps a neuron."""
     either = np.union1d(kept_neurons(exact, share), kept_neurons(fast, share))
     both = np.intersect1d(best(exact), best(fast))
-    return {
-        "spearman": rank_agreement(exact, fast),
-        "spearman_kept": rank_agreement(exact[either], fast[either]),
-        "top10": len(both) / min(TOP, len(exact)),
-    }
+    return RankAgreement(
+        rank_agreement(exact, fast), rank_agreement(exact[either], fast[either]), len(both) / min(TOP, len(exact))
+    )
 
 
 def best(values: Float32) -> NDArray[np.int64]:

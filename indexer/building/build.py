@@ -11,7 +11,7 @@ from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
-from attridex.indexer.models.loading import checkpoint_rates
+from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.signing.signer import Signer
 
 

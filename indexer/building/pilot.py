@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from attridex.indexer.building.memory import watched
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import RangeResults, write_range
 from attridex.indexer.building.versions import commit
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.index.layout import shard_dir, version_dir
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.signing.signer import Signer
@@ -34,7 +35,7 @@ class Load:
     probes: int = 0
     probe_tokens: int = 0
 
-    def add(self, instance: Instance) -> None:
+    def add(self, instance: RenderedInstance) -> None:
         """Count an instance: a language model's neurons are scored before each target token, those of choices for one choice."""
         self.instances += 1
         self.tokens += instance.tokens
@@ -75,9 +76,24 @@ class Pilot:
     version: dict[str, int]
 
 
-def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
-    """A uniform sample of the corpus (reservoir sampling with a fixed seed), longest first, and the load of all of it."""
-    chance, kept, total = random.Random(0), list[Instance](), Load()
+class Sample(NamedTuple):
+    """Instances of a corpus, longest first, and the load of all of it."""
+
+    instances: list[RenderedInstance]
+    load: Load
+
+
+class FileSizes(NamedTuple):
+    """Bytes of each file of an empty shard, of the sample's shard, and of its version."""
+
+    empty: dict[str, int]
+    shard: dict[str, int]
+    version: dict[str, int]
+
+
+def sampled(plan: Plan, signer: Signer) -> Sample:
+    """A uniform sample of the corpus (reservoir sampling with a fixed seed)."""
+    chance, kept, total = random.Random(0), list[RenderedInstance](), Load()
     stream = rendered(plan.config.corpus, signer.renderer, labels_needed=plan.config.gradients.label == "gold")
     for number, (_, instance) in enumerate(stream):
         total.add(instance)
@@ -85,7 +101,7 @@ def sampled(plan: Plan, signer: Signer) -> tuple[list[Instance], Load]:
             kept.append(instance)
         elif (place := chance.randrange(number + 1)) < SAMPLE:
             kept[place] = instance
-    return sorted(kept, key=lambda instance: -instance.tokens), total
+    return Sample(sorted(kept, key=lambda instance: -instance.tokens), total)
 
 
 def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
@@ -106,7 +122,7 @@ def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
     return [found[number] for number in sorted(range(len(found)), key=lambda n: f"{n:0{width}b}"[::-1])]
 
 
-def run_pilot(plan: Plan, signer: Signer, sample: Sequence[Instance], *, show_progress: bool) -> Pilot:
+def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *, show_progress: bool) -> Pilot:
     """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed."""
     results = RangeResults(signer, plan, len(sample))
     lengths, budget = [instance.tokens for instance in sample], plan.config.engine.batch_tokens
@@ -117,11 +133,11 @@ def run_pilot(plan: Plan, signer: Signer, sample: Sequence[Instance], *, show_pr
             RangeResults(signer, plan, len(whole)).take_gradients(whole, range(len(whole)), lambda _count: None)
         signed = list(timed(results, sample, order, advance))
     with tempfile.TemporaryDirectory(prefix="attridex-pilot-") as directory:
-        rows, empty, shard, version = written(Path(directory), results, plan, signer, sample)
-    return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), empty, shard, version)
+        rows, sizes = written(Path(directory), results, plan, signer, sample)
+    return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), *sizes)
 
 
-def cap_of(plan: Plan, signer: Signer, sample: Sequence[Instance]) -> int:
+def cap_of(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance]) -> int:
     """Instances that fit into SECONDS, or that are scored at once if those are more."""
     for _ in range(2):  # the first pass pays for what is made once
         began = time.perf_counter()
@@ -130,7 +146,9 @@ def cap_of(plan: Plan, signer: Signer, sample: Sequence[Instance]) -> int:
     return max(1, int(SECONDS / one), signer.scored_at_once(sample[0].longest) if plan.config.neurons.enabled else 1)
 
 
-def timed(results: RangeResults, sample: Sequence[Instance], order: Sequence[range], advance: Advance) -> Iterator[Timing]:
+def timed(
+    results: RangeResults, sample: Sequence[RenderedInstance], order: Sequence[range], advance: Advance
+) -> Iterator[Timing]:
     """Sign group after group."""
     began = time.perf_counter()
     for rows in order:
@@ -150,13 +168,9 @@ def timed(results: RangeResults, sample: Sequence[Instance], order: Sequence[ran
 
 
 def written(
-    directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[Instance]
-) -> tuple[int, dict[str, int], dict[str, int], dict[str, int]]:
-    """Write an index of what is signed of the sample, and an empty shard.
-
-    Returns:
-        Rows written, and sizes by file name: of the empty shard, the sample's shard and the version.
-    """
+    directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[RenderedInstance]
+) -> tuple[int, FileSizes]:
+    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes."""
     (directory / "empty").mkdir()
     results.write(directory / "empty", instances, [])
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
@@ -169,5 +183,5 @@ def written(
         shard_dir(directory / "index", small.shards[0]),
         version_dir(directory / "index", manifest.version),
     )
-    empty, shard, version = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
-    return sidecar.rows, empty, shard, version
+    sizes = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
+    return sidecar.rows, FileSizes(*sizes)

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.reading import Survey, survey
+from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import replace_file
 from attridex.indexer.index.layout import LOCK, PLAN, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
-from attridex.indexer.models.loading import checkpoint_hashes, make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.models.identity import ModelIdentity
+from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.signing.signer import Signer
 
 
@@ -27,14 +28,6 @@ class InstanceRange(NamedTuple):
 
     start: int
     stop: int
-
-
-class ModelIdentity(NamedTuple):
-    """What an index's model is known by: hashes of its files, of its tokenizer's and of each checkpoint's."""
-
-    model: str
-    tokenizer: str
-    checkpoints: list[str]
 
 
 @dataclass(frozen=True)
@@ -98,8 +91,7 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     """
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)
-    identity = ModelIdentity(model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
-    return Plan(config, identity, signer.labels, found)
+    return Plan(config, signer.identity(), signer.labels, found)
 
 
 def content_settings(config: Config) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.plan import Plan
-from attridex.indexer.corpus.reading import as_column
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.columns import as_column
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
@@ -20,7 +20,8 @@ from attridex.indexer.index.verify import check_shard
 from attridex.indexer.models.objectives import NO_LABEL
 from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
-from attridex.indexer.signing.signer import Signer, decision
+from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, ScoredNeuron
+from attridex.indexer.signing.signer import Signer
 
 Float32 = NDArray[np.float32]
 
@@ -39,14 +40,16 @@ def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
     return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name)}
 
 
-def build_range(signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[Instance], advance: Advance) -> Sidecar:
+def build_range(
+    signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance], advance: Advance
+) -> Sidecar:
     """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
     results = RangeResults(signer, plan, len(instances))
     results.sign(instances, advance)
     return write_range(results, plan, index, start, instances)
 
 
-def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[Instance]) -> Sidecar:
+def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance]) -> Sidecar:
     """Write the shard of instances [start, start + n) that are signed."""
     stop = start + len(instances)
     good, bad = results.sound(instances, start)
@@ -74,49 +77,50 @@ class RangeResults:
         self._signer, self._plan = signer, plan
         self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
         self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
-        self.decided: list[dict[str, Any]] = [{} for _ in range(rows)]
+        self.decided: dict[int, Decision] = {}
         self.tracin = np.zeros((rows, len(signer.checkpoints) * signer.gradient_dim), np.float32)
         self.factors: FactorSums | None = None
         self.loss = np.full(rows, np.nan)  # a row that is not signed is not sound
         self.neurons = plan.config.neurons.enabled
         dense = signer.dense.dim if self.neurons else 0
         self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
-        self.kept: list[list[tuple[int, int, float]]] = [[] for _ in range(rows)]
+        self.kept: list[list[ScoredNeuron]] = [[] for _ in range(rows)]
         self.scored = np.ones(rows, bool)
 
-    def sign(self, instances: Sequence[Instance], advance: Advance) -> None:
+    def sign(self, instances: Sequence[RenderedInstance], advance: Advance) -> None:
         """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
         self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
         self.score_neurons(instances, range(len(instances)), advance)
 
-    def take_gradients(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+    def take_gradients(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
         """Sign instances but for their neurons; `at` says which row each one has."""
         label = self._plan.config.gradients.label
         if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
             self.factors = self.factors or FactorSums(self._signer.gradients.blocks)
-            self._signer.gradients.factors = self.factors
-        for positions, values in self._signer.gradient_batches(instances, label=label, tracin=True):
-            for row, value in zip([at[position] for position in positions], values, strict=True):
-                if (earlier := value.pop("tracin")) is not None:
-                    self.tracin[row] = earlier
-                self.gradients[row], self.hidden[row] = value.pop("gradient"), value.pop("hidden")
-                self.decided[row], self.loss[row] = value, value["loss"]
-            advance(len(positions))
-        self._signer.gradients.factors = None
+        for batch in self._signer.gradient_batches(instances, label=label, tracin=True, factors=self.factors):
+            for position, reading in zip(batch.positions, batch.readings, strict=True):
+                self._decide(at[position], reading)
+            advance(len(batch.positions))
 
-    def score_neurons(self, instances: Sequence[Instance], at: Sequence[int], advance: Advance) -> None:
+    def _decide(self, row: int, reading: GradientReading) -> None:
+        if reading.tracin is not None:
+            self.tracin[row] = reading.tracin
+        self.gradients[row], self.hidden[row] = reading.gradient, reading.hidden
+        self.decided[row], self.loss[row] = reading.decision, reading.loss
+
+    def score_neurons(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
         """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
         if self.neurons:
-            for position, value in self._signer.neuron_scores(instances, [decision(self.decided[row]) for row in at]):
-                self._keep(at[position], value)
+            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at]):
+                self._keep(at[scored.position], scored.neurons)
                 advance(1)
 
-    def _keep(self, row: int, value: dict[str, Any]) -> None:
-        self.activations[row], self.attributions[row] = value["activation"], value["attribution"]
-        self.scored[row] = bool(np.isfinite(value["scores"]).all() and np.isfinite(value["activation"]).all())
-        self.kept[row] = self._signer.kept(value["scores"]) if self.scored[row] else []
+    def _keep(self, row: int, neurons: NeuronReading) -> None:
+        self.activations[row], self.attributions[row] = neurons.activation, neurons.attribution
+        self.scored[row] = bool(np.isfinite(neurons.scores).all() and np.isfinite(neurons.activation).all())
+        self.kept[row] = self._signer.kept(neurons.scores) if self.scored[row] else []
 
-    def sound(self, instances: Sequence[Instance], start: int) -> tuple[list[int], list[LeftOut]]:
+    def sound(self, instances: Sequence[RenderedInstance], start: int) -> tuple[list[int], list[LeftOut]]:
         """Rows whose numbers are all finite, and what is wrong with the others."""
         finite: dict[str, Any] = {
             "loss": np.isfinite(self.loss),
@@ -133,14 +137,14 @@ class RangeResults:
                 good.append(row)
         return good, bad
 
-    def write(self, directory: Path, instances: Sequence[Instance], rows: list[int]) -> None:
+    def write(self, directory: Path, instances: Sequence[RenderedInstance], rows: list[int]) -> None:
         """Write the given rows as the files of a shard."""
         neurons = neuron_columns([self.kept[row] for row in rows], self._signer.units) if self.neurons else None
         contents = ShardContents(
             rows=rows,
             gradients=self.gradients,
             hidden=self.hidden,
-            predictions=even([self.decided[row]["probabilities"] for row in rows]),
+            predictions=even([self.decided[row].probabilities for row in rows]),
             instances=[self._describe(instances[row], row) for row in rows],
             tracin=self.tracin if self._signer.checkpoints else None,
             activations=self.activations if self.neurons else None,
@@ -150,8 +154,8 @@ class RangeResults:
         )
         write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 
-    def _describe(self, instance: Instance, row: int) -> dict[str, Any]:
-        columns, predicted = self._plan.survey.columns, self.decided[row]["predicted"]
+    def _describe(self, instance: RenderedInstance, row: int) -> dict[str, Any]:
+        columns, predicted = self._plan.survey.columns, self.decided[row].predicted
         return {
             "id": instance.id,
             "content_hash": instance.key,
@@ -172,14 +176,14 @@ def even(rows: Sequence[Float32]) -> Float32:
     return table
 
 
-def neuron_columns(kept: Sequence[Sequence[tuple[int, int, float]]], units: int) -> dict[str, NDArray[Any]]:
+def neuron_columns(kept: Sequence[Sequence[ScoredNeuron]], units: int) -> dict[str, NDArray[Any]]:
     """Kept neurons of each instance as columns of the neurons table; `units` is F."""
     counts = [len(neurons) for neurons in kept]
-    weights = [dcns_weights([score for _, _, score in neurons]) for neurons in kept if neurons]
+    weights = [dcns_weights([neuron.score for neuron in neurons]) for neurons in kept if neurons]
     return {
         "row": np.repeat(np.arange(len(kept), dtype=np.int32), counts),
-        "neuron": np.array([layer * units + unit for neurons in kept for layer, unit, _ in neurons], np.int32),
-        "score": np.array([score for neurons in kept for _, _, score in neurons], np.float32),
+        "neuron": np.array([each.layer * units + each.unit for neurons in kept for each in neurons], np.int32),
+        "score": np.array([each.score for neurons in kept for each in neurons], np.float32),
         "rank": np.array([rank for neurons in kept for rank in range(1, len(neurons) + 1)], np.int32),
         "weight": np.concatenate(weights) if weights else np.zeros(0),
     }

@@ -1,15 +1,13 @@
 """Rendering: the one way that a record becomes token ids, shared by training, indexing, queries and studies."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from string import Formatter
 from typing import Any
 
-import numpy as np
-
 from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.corpus.instances import RenderedInstance, content_hash
+from attridex.indexer.corpus.segments import parse_segment
 from attridex.indexer.errors import InputError, nearest
 
 Tokenize = Callable[[str], list[int]]
@@ -20,87 +18,11 @@ CHOICE = "choice"
 
 
 @dataclass(frozen=True)
-class Instance:
-    """A rendered record.
-
-    Attributes:
-        id: the record's id.
-        sequences: token ids, one sequence (for multiple-choice one a choice).
-        label: output index, or None where the record has none (causal-lm never has one).
-        key: content hash of tokens and label.
-        truncated: whether tokens were cut to fit the model.
-        fields: the record's text fields and metadata.
-        target: for causal-lm, how many tokens at the end of the sequence are the target.
-        outputs: names of what the model decides between: labels, choice numbers, or the target's text alone.
-    """
-
-    id: str
-    sequences: tuple[tuple[int, ...], ...]
-    label: int | None
-    key: str
-    truncated: bool
-    fields: Mapping[str, Any]
-    target: int = 0
-    outputs: tuple[str, ...] = ()
-
-    @property
-    def tokens(self) -> int:
-        """Number of tokens over all sequences."""
-        return sum(len(sequence) for sequence in self.sequences)
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest sequence."""
-        return max(map(len, self.sequences))
-
-    @property
-    def label_name(self) -> str | None:
-        """The label as tables show it: its name, a choice's number, or the target's text."""
-        if self.target:
-            return self.outputs[0]
-        return None if self.label is None else self.outputs[self.label]
-
-
-@dataclass(frozen=True)
 class SpecialTokens:
     """Token ids put before and after an instance: BOS for causal models, CLS and SEP for encoders."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A format string, split once: literal texts and the field after each (None at the end)."""
-
-    template: str
-    parts: tuple[tuple[str, str | None], ...]
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the fields that the segment shows."""
-        return tuple(name for _, name in self.parts if name is not None)
-
-    def text(self, values: Mapping[str, str]) -> str:
-        """The segment with its fields filled in."""
-        return "".join(literal + (values[name] if name is not None else "") for literal, name in self.parts)
-
-
-def parse_segment(template: str) -> Segment:
-    """Split a format string such as "Premise : {premise}".
-
-    Raises:
-        InputError: it is not a format string of plain field names.
-    """
-    parts: list[tuple[str, str | None]] = []
-    try:
-        for literal, name, spec, conversion in Formatter().parse(template):
-            if name is not None and (spec or conversion or not name.isidentifier()):
-                raise ValueError(f"'{{{name}}}' is not a plain field name")
-            parts.append((literal, name))
-    except ValueError as error:
-        raise InputError(f"corpus.segments: {template!r}: {error}; write fields as {{name}}") from None
-    return Segment(template, tuple(parts))
 
 
 class Renderer:
@@ -153,7 +75,7 @@ class Renderer:
             )
         return holders[0]
 
-    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> Instance:
+    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
         """Render one record; `where` names it in errors. A label that is not used may be one that the model does not have.
 
         Raises:
@@ -168,7 +90,7 @@ class Renderer:
         fitted = [self._fit(parts, target, where) for parts in self._parts(texts, choices)]
         sequences = tuple(ids for ids, _ in fitted)
         fields = {name: list(choices) if name not in texts else texts[name] for name in self.text_fields}
-        return Instance(
+        return RenderedInstance(
             id=str(record.get(self._corpus.id, "")),
             sequences=sequences,
             label=label,
@@ -179,7 +101,7 @@ class Renderer:
             outputs=outputs,
         )
 
-    def per_token(self, instance: Instance) -> list[Instance]:
+    def per_token(self, instance: RenderedInstance) -> list[RenderedInstance]:
         """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""
         ids, parts = instance.sequences[0], []
         for number in range(instance.target):
@@ -284,11 +206,3 @@ class Renderer:
                 )
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0
-
-
-def content_hash(sequences: Sequence[Sequence[int]], label: int | None) -> str:
-    """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens and label."""
-    digest = hashlib.sha256(f"{'' if label is None else label}|{len(sequences)}".encode())
-    for sequence in sequences:
-        digest.update(np.asarray([len(sequence), *sequence], dtype="<i8").tobytes())
-    return digest.hexdigest()[:32]

@@ -7,16 +7,26 @@ projects), over n training instances with N tokens in all:
     K-FAC    (S kron A) / (N n): E[G G^T] with tokens taken as independent (K-FAC "expand")
     EK-FAC   Q_S kron Q_A with values mean over instances of (Q_S^T G Q_A)^2, the second moment of whole gradients
 
-Labels are those of the stored gradients (the empirical Fisher matrix).
+Labels are those of the stored gradients (the empirical Fisher matrix). Letters: B and n instances, T tokens, d stored dimensions,
+o and i outputs and inputs of a layer in the stored space.
 """
 
 import numpy as np
+from jaxtyping import Float, Float32, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attridex.indexer.curvature.tensors import (
+    Tensors,
+    inputs_name,
+    left_name,
+    outputs_name,
+    right_name,
+    tokens_name,
+    values_name,
+)
 from attridex.indexer.index.records import Block
 
-Float64 = NDArray[np.float64]
 CHUNK = 256
 """Gradients that are rotated at a time."""
 
@@ -30,48 +40,48 @@ class FactorSums:
         self._outputs = {block.name: np.zeros((block.rows,) * 2) for block in blocks}
         self._tokens = dict.fromkeys(self._inputs, 0)
 
-    def add(self, name: str, a: Tensor, delta: Tensor, mask: Tensor) -> None:
-        """Add a layer's inputs a [B, T, i] and output gradients delta [B, T, o] where `mask` [B, T] is 1."""
+    def add(self, name: str, a: Float[Tensor, "B T i"], delta: Float[Tensor, "B T o"], mask: Shaped[Tensor, "S L"]) -> None:
+        """Add a layer's inputs a and output gradients delta where `mask` is 1; its S x L entries are those B x T."""
         real = mask.reshape(-1).bool()
         rows, errors = a.reshape(-1, a.shape[-1])[real].double(), delta.reshape(-1, delta.shape[-1])[real].double()
         self._inputs[name] += (rows.T @ rows).cpu().numpy()
         self._outputs[name] += (errors.T @ errors).cpu().numpy()
         self._tokens[name] += int(real.sum())
 
-    def tensors(self) -> dict[str, Float64]:
+    def tensors(self) -> Tensors:
         """The sums by name, as a shard stores them."""
-        found: dict[str, Float64] = {}
+        found: Tensors = {}
         for number, name in enumerate(self._inputs):
-            found[f"{number}.a"], found[f"{number}.s"] = self._inputs[name], self._outputs[name]
-            found[f"{number}.tokens"] = np.array([self._tokens[name]], np.float64)
+            found[inputs_name(number)], found[outputs_name(number)] = self._inputs[name], self._outputs[name]
+            found[tokens_name(number)] = np.array([self._tokens[name]], np.float64)
         return found
 
 
-def kfac(sums: dict[str, Float64], instances: int, blocks: int) -> dict[str, Float64]:
+def kfac(sums: Tensors, instances: int, blocks: int) -> Tensors:
     """Eigenbases of every layer, and K-FAC's eigenvalues [o, i]."""
-    tensors: dict[str, Float64] = {}
+    tensors: Tensors = {}
     for number in range(blocks):
-        left_values, left = np.linalg.eigh(sums[f"{number}.s"])
-        right_values, right = np.linalg.eigh(sums[f"{number}.a"])
-        tokens = float(sums[f"{number}.tokens"][0])
-        tensors[f"factors.{number}.left"], tensors[f"factors.{number}.right"] = left, right
+        left_values, left = np.linalg.eigh(sums[outputs_name(number)])
+        right_values, right = np.linalg.eigh(sums[inputs_name(number)])
+        tokens = float(sums[tokens_name(number)][0])
+        tensors[left_name(number)], tensors[right_name(number)] = left, right
         outer = np.maximum(left_values, 0)[:, None] * np.maximum(right_values, 0)
-        tensors[f"kfac.{number}.values"] = outer / max(1.0, tokens * instances)
+        tensors[values_name("kfac", number)] = outer / max(1.0, tokens * instances)
     return tensors
 
 
 class Refit:
     """EK-FAC's eigenvalues: the mean of squared gradients in K-FAC's eigenbasis."""
 
-    def __init__(self, tensors: dict[str, Float64], blocks: list[Block]) -> None:
+    def __init__(self, tensors: Tensors, blocks: list[Block]) -> None:
         """`tensors` hold the eigenbases."""
-        self._bases = [(tensors[f"factors.{number}.left"], tensors[f"factors.{number}.right"]) for number in range(len(blocks))]
+        self._bases = [(tensors[left_name(number)], tensors[right_name(number)]) for number in range(len(blocks))]
         self._blocks = blocks
         self._sums = [np.zeros((block.rows, block.columns)) for block in blocks]
         self._count = 0
 
-    def add(self, gradients: NDArray[np.float32]) -> None:
-        """Add instances' stored vectors [n, d]."""
+    def add(self, gradients: Float32[NDArray[np.float32], "n d"]) -> None:
+        """Add instances' stored vectors."""
         for start in range(0, len(gradients), CHUNK):
             part = gradients[start : start + CHUNK].astype(np.float64)
             for block, (left, right), total in zip(self._blocks, self._bases, self._sums, strict=True):
@@ -79,6 +89,6 @@ class Refit:
                 total += ((left.T @ layer @ right) ** 2).sum(0)
         self._count += len(gradients)
 
-    def tensors(self) -> dict[str, Float64]:
+    def tensors(self) -> Tensors:
         """The eigenvalues [o, i] by name."""
-        return {f"ekfac.{number}.values": total / max(1, self._count) for number, total in enumerate(self._sums)}
+        return {values_name("ekfac", number): total / max(1, self._count) for number, total in enumerate(self._sums)}

@@ -1,17 +1,21 @@
 """Curvature of the training loss, kept as an eigendecomposition so that any damping is one cheap transform of a query.
 
-Letters: n instances, d stored dimensions, C labels, h hidden size.
+Letters: n instances, d stored dimensions, C labels, h hidden size, k rows of a matrix.
 """
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 
+from attridex.indexer.curvature.tensors import Tensors, values_name, vectors_name
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.records import Block
 
-Float64 = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Matrix = Float64[Doubles, "k k"]
 LIMIT = 16_384
 """Largest block that is decomposed: d^2 float64 are 2 GiB there."""
 CHUNK = 1024
@@ -48,8 +52,8 @@ class Fisher:
         self._sums = [np.zeros((block.stop - block.start,) * 2) for block in blocks]
         self._count = 0
 
-    def add(self, gradients: NDArray[np.float32]) -> None:
-        """Add instances' stored vectors [n, d]."""
+    def add(self, gradients: Float32[Singles, "n d"]) -> None:
+        """Add instances' stored vectors."""
         for start in range(0, len(gradients), CHUNK):
             rows = gradients[start : start + CHUNK].astype(np.float64)
             for block, total in zip(self._blocks, self._sums, strict=True):
@@ -57,7 +61,7 @@ class Fisher:
                 total += part.T @ part
         self._count += len(gradients)
 
-    def matrices(self) -> list[Float64]:
+    def matrices(self) -> list[Matrix]:
         """One symmetric matrix a block."""
         return [total / max(1, self._count) for total in self._sums]
 
@@ -73,19 +77,19 @@ class TrakKernel:
         self._sum = np.zeros((dim, dim))
         self._count = 0
 
-    def add(self, gradients: NDArray[np.float32], loss: Float64) -> None:
-        """Add instances' stored vectors [n, d] and their loss [n]."""
+    def add(self, gradients: Float32[Singles, "n d"], loss: Float64[Doubles, " n"]) -> None:
+        """Add instances' stored vectors and their loss."""
         for start in range(0, len(gradients), CHUNK):
             rows = gradients[start : start + CHUNK] / doubt(loss[start : start + CHUNK])[:, None]
             self._sum += rows.T @ rows
         self._count += len(gradients)
 
-    def matrices(self) -> list[Float64]:
+    def matrices(self) -> list[Matrix]:
         """The one matrix [d, d]."""
         return [self._sum / max(1, self._count)]
 
 
-def doubt(loss: Float64) -> Float64:
+def doubt(loss: Float64[Doubles, " n"]) -> Float64[Doubles, " n"]:
     """1 - p of the label from its loss -log p, exact where p is near 1; no less than 1e-12."""
     return np.maximum(-np.expm1(-loss), 1e-12)
 
@@ -98,8 +102,8 @@ class HeadHessian:
         self._sum = np.zeros((outputs, hidden, outputs, hidden))
         self._count = 0
 
-    def add(self, probabilities: NDArray[np.float32], hidden: NDArray[np.float32]) -> None:
-        """Add instances: probabilities [n, C] and head inputs [n, h]."""
+    def add(self, probabilities: Float32[Singles, "n C"], hidden: Float32[Singles, "n h"]) -> None:
+        """Add instances: their probabilities and head inputs."""
         outputs = probabilities.shape[1]
         for start in range(0, len(hidden), CHUNK):
             p = probabilities[start : start + CHUNK].astype(np.float64)
@@ -113,17 +117,17 @@ class HeadHessian:
                         self._sum[other, :, c] += part.T
         self._count += len(hidden)
 
-    def matrices(self) -> list[Float64]:
+    def matrices(self) -> list[Matrix]:
         """The one matrix [C h, C h]."""
         size = self._sum.shape[0] * self._sum.shape[1]
         return [self._sum.reshape(size, size) / max(1, self._count)]
 
 
-def decompose(kind: str, matrices: list[Float64]) -> dict[str, Float64]:
+def decompose(kind: str, matrices: list[Matrix]) -> Tensors:
     """Eigenvalues (clipped at 0, rounding aside these matrices are positive semi-definite) and eigenvectors, by tensor name."""
-    tensors: dict[str, Float64] = {}
+    tensors: Tensors = {}
     for number, matrix in enumerate(matrices):
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-        tensors[f"{kind}.{number}.values"] = np.maximum(values, 0.0)
-        tensors[f"{kind}.{number}.vectors"] = np.ascontiguousarray(vectors)
+        tensors[values_name(kind, number)] = np.maximum(values, 0.0)
+        tensors[vectors_name(kind, number)] = np.ascontiguousarray(vectors)
     return tensors

@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 
 from attridex.indexer.curvature.kfac import Refit, kfac
 from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, decompose
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
+from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence_columns
 from attridex.indexer.index.records import Block
 from attridex.indexer.index.shards import Shard
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
 
@@ -27,13 +29,13 @@ class Statistics:
         self._rows = sum(shard.rows for shard in shards)
         self._blocks = blocks
 
-    def _gradients(self) -> Iterator[Float32]:
-        """Every shard's gradients, not normalised [rows, d]."""
+    def _gradients(self) -> Iterator[Float32[Singles, "n d"]]:
+        """Every shard's gradients, not normalised."""
         return (shard.gradients() for shard in self._shards)
 
-    def curvatures(self, kinds: Sequence[str]) -> dict[str, Float64]:
+    def curvatures(self, kinds: Sequence[str]) -> Tensors:
         """Eigendecompositions by tensor name."""
-        tensors: dict[str, Float64] = {}
+        tensors: Tensors = {}
         if "fisher" in kinds:
             tensors |= decompose("fisher", self._fisher().matrices())
         if "hessian" in kinds:
@@ -65,24 +67,24 @@ class Statistics:
             kernel.add(shard.gradients(), shard.instances(["loss"]).column("loss").to_numpy())
         return kernel
 
-    def _factors(self) -> dict[str, Float64]:
-        total: dict[str, Float64] = {}
+    def _factors(self) -> Tensors:
+        total: Tensors = {}
         for shard in self._shards:
             for name, values in shard.factors().items():
                 total[name] = total.get(name, 0) + values
         return total
 
-    def _refit(self, tensors: dict[str, Float64]) -> Refit:
+    def _refit(self, tensors: Tensors) -> Refit:
         refit = Refit(tensors, self._blocks)
         for gradients in self._gradients():
             refit.add(gradients)
         return refit
 
-    def self_influence(self, kinds: Sequence[str], tensors: Mapping[str, Float64]) -> dict[str, Float64]:
-        """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping; [n] each."""
+    def self_influence(self, kinds: Sequence[str], tensors: Mapping[str, Doubles]) -> dict[str, Float64[Doubles, " n"]]:
+        """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping."""
         dim = self._blocks[-1].stop
         spectra = {kind: Spectrum.read(tensors, kind, self._blocks, dim) for kind in kinds if kind != "trak"}
-        found: dict[str, list[Float64]] = {name: [] for name in self_influence_columns(kinds)}
+        found: dict[str, list[Doubles]] = {name: [] for name in self_influence_columns(kinds)}
         for gradients in self._gradients():
             for start in range(0, len(gradients), ROWS):
                 rows = gradients[start : start + ROWS].astype(np.float64)

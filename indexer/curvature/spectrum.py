@@ -1,53 +1,55 @@
 """A curvature as its eigendecomposition: any function of it is one cheap transform of a vector.
 
-Letters: q rows, d stored dimensions, o and i outputs and inputs of a layer in the stored space.
+Letters: q rows, d stored dimensions, k of them in a block, o and i outputs and inputs of a layer in the stored space.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
+from attridex.indexer.curvature.tensors import left_name, right_name, values_name, vectors_name
 from attridex.indexer.index.records import Block
 
-Float64 = NDArray[np.float64]
-Filter = Callable[[Float64], Float64]
+Doubles = NDArray[np.float64]
+Filter = Callable[[Float64[Doubles, "..."]], Float64[Doubles, "..."]]
 """What each eigenvalue is replaced by."""
 
 
 @dataclass(frozen=True)
 class DenseBlock:
-    """Q diag(values) Q^T over a stretch of the stored vector: values [k], vectors [k, k]."""
+    """Q diag(values) Q^T over a stretch of the stored vector."""
 
     at: slice
-    values: Float64
-    vectors: Float64
+    values: Float64[Doubles, " k"]
+    vectors: Float64[Doubles, "k k"]
 
-    def rotate(self, x: Float64) -> Float64:
-        """Rows [q, k] in the eigenbasis."""
+    def rotate(self, x: Float64[Doubles, "q k"]) -> Float64[Doubles, "q k"]:
+        """Rows in the eigenbasis."""
         return x @ self.vectors
 
-    def back(self, x: Float64) -> Float64:
-        """Rows of the eigenbasis [q, k] in the stored space."""
+    def back(self, x: Float64[Doubles, "q k"]) -> Float64[Doubles, "q k"]:
+        """Rows of the eigenbasis in the stored space."""
         return x @ self.vectors.T
 
 
 @dataclass(frozen=True)
 class KroneckerBlock:
-    """(left kron right) diag(values) (left kron right)^T: values [o, i], left [o, o], right [i, i]."""
+    """(left kron right) diag(values) (left kron right)^T."""
 
     at: slice
-    values: Float64
-    left: Float64
-    right: Float64
+    values: Float64[Doubles, "o i"]
+    left: Float64[Doubles, "o o"]
+    right: Float64[Doubles, "i i"]
 
-    def rotate(self, x: Float64) -> Float64:
-        """Rows [q, o i] in the eigenbasis [q, o, i]."""
+    def rotate(self, x: Float64[Doubles, "q k"]) -> Float64[Doubles, "q o i"]:
+        """Rows in the eigenbasis; k is o i."""
         return np.asarray(self.left.T @ x.reshape(len(x), *self.values.shape) @ self.right)
 
-    def back(self, x: Float64) -> Float64:
-        """Rows of the eigenbasis [q, o, i] in the stored space [q, o i]."""
+    def back(self, x: Float64[Doubles, "q o i"]) -> Float64[Doubles, "q k"]:
+        """Rows of the eigenbasis in the stored space."""
         return np.asarray(self.left @ x @ self.right.T).reshape(len(x), -1)
 
 
@@ -59,16 +61,16 @@ class Spectrum:
         self.blocks = list(blocks)
 
     @classmethod
-    def read(cls, tensors: Mapping[str, Float64], kind: str, layers: Sequence[Block], dim: int) -> "Spectrum":
-        """The spectrum of a curvature from its tensors (see `curvature` and `factors` for their names)."""
+    def read(cls, tensors: Mapping[str, Doubles], kind: str, layers: Sequence[Block], dim: int) -> "Spectrum":
+        """The spectrum of a curvature from its tensors (see `curvature.tensors` for their names)."""
         if kind in ("kfac", "ekfac"):
             return cls(
                 [
                     KroneckerBlock(
                         slice(block.start, block.stop),
-                        tensors[f"{kind}.{number}.values"],
-                        tensors[f"factors.{number}.left"],
-                        tensors[f"factors.{number}.right"],
+                        tensors[values_name(kind, number)],
+                        tensors[left_name(number)],
+                        tensors[right_name(number)],
                     )
                     for number, block in enumerate(layers)
                 ]
@@ -76,7 +78,7 @@ class Spectrum:
         spans = [slice(block.start, block.stop) for block in layers] if kind == "fisher" else [slice(0, dim)]
         return cls(
             [
-                DenseBlock(span, tensors[f"{kind}.{number}.values"], tensors[f"{kind}.{number}.vectors"])
+                DenseBlock(span, tensors[values_name(kind, number)], tensors[vectors_name(kind, number)])
                 for number, span in enumerate(spans)
             ]
         )
@@ -96,15 +98,15 @@ class Spectrum:
         """The default damping: a tenth of the mean eigenvalue (Grosse et al., arXiv 2308.03296, section 3.2)."""
         return 0.1 * self.mean or 1.0
 
-    def apply(self, vectors: Float64, change: Filter) -> Float64:
-        """f(H) x for each row x [q, d]."""
+    def apply(self, vectors: Float64[Doubles, "q d"], change: Filter) -> Float64[Doubles, "q d"]:
+        """f(H) x for each row x."""
         out = np.zeros_like(vectors)
         for block in self.blocks:
             out[:, block.at] = block.back(block.rotate(vectors[:, block.at]) * change(block.values))
         return out
 
-    def quadratic(self, vectors: Float64, change: Filter) -> Float64:
-        """x^T f(H) x for each row x, [q]."""
+    def quadratic(self, vectors: Float64[Doubles, "q d"], change: Filter) -> Float64[Doubles, " q"]:
+        """x^T f(H) x for each row x."""
         total = np.zeros(len(vectors))
         for block in self.blocks:
             total += (block.rotate(vectors[:, block.at]) ** 2 * change(block.values)).reshape(len(vectors), -1).sum(1)
@@ -122,7 +124,7 @@ def lissa(damping: float, scale: float, depth: int) -> Filter:
     The sum of r^j, j = 0 to depth, with r = 1 - damping - value / scale; its limit is 1 / (value + scale * damping).
     """
 
-    def change(values: Float64) -> Float64:
+    def change(values: Float64[Doubles, "..."]) -> Float64[Doubles, "..."]:
         rest = damping + values / scale
         left = 1 - (1 - rest) ** (depth + 1)
         # Where nothing is lost in a step (rest = 0), the sum is the number of its terms.

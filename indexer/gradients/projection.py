@@ -1,12 +1,16 @@
-"""Seeded random projections with E[P^T P] = I: the same seed gives the same projection on every machine."""
+"""Seeded random projections with E[P^T P] = I: the same seed gives the same projection on every machine.
+
+Letters: B instances, T tokens, n inputs and k outputs of a projection.
+"""
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from attridex.indexer.randomness import normals, philox, signs
@@ -19,13 +23,14 @@ KEPT_BYTES = 1 << 28
 """Dense projections up to this size are kept between batches; larger ones are made anew for each."""
 
 
+@runtime_checkable
 class BlockProjection(Protocol):
-    """A linear map from a block's `size` entries to `dim`."""
+    """A linear map from a block's n entries to `dim`, k."""
 
     dim: int
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Project rows [B, size] to [B, dim]."""
+    def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
+        """Project rows."""
         ...
 
 
@@ -41,8 +46,8 @@ class DenseProjection:
         self._columns = max(256, CHUNK // dim // 256 * 256)
         self._kept: list[Tensor] | None = [] if size * dim * 4 <= KEPT_BYTES else None
 
-    def _chunk(self, number: int) -> Tensor:
-        """Columns of P for the number-th chunk of inputs, [columns, dim]."""
+    def _chunk(self, number: int) -> Float[Tensor, "columns k"]:
+        """Columns of P for the number-th chunk of inputs."""
         start = number * self._columns
         columns = min(self._columns, self._size - start)
         entries = self._draw(self._seed, self._name, columns * self.dim, start * self.dim)
@@ -51,8 +56,8 @@ class DenseProjection:
     def _chunks(self) -> list[Tensor]:
         return [self._chunk(number) for number in range(-(-self._size // self._columns))]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Project rows [B, size] to [B, dim]."""
+    def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
+        """Project rows."""
         if self._kept is not None:
             self._kept = self._kept or self._chunks()
         total = x.new_zeros(x.shape[0], self.dim)
@@ -73,8 +78,8 @@ class SparseProjection:
         self._bucket = torch.from_numpy(((words >> np.uint64(1)) % np.uint64(dim)).astype(np.int64))
         self._sign = torch.from_numpy((words & np.uint64(1)).astype(np.float32) * 2 - 1)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Project rows [B, size] to [B, dim]."""
+    def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
+        """Project rows."""
         signed = x * self._sign.to(x.device, x.dtype)
         return x.new_zeros(x.shape[0], self.dim).index_add_(1, self._bucket.to(x.device), signed)
 
@@ -86,8 +91,8 @@ def global_projection(kind: str, size: int, dim: int, seed: int, name: str) -> B
     return DenseProjection(kind, size, dim, seed, name)
 
 
-def side_projected(x: Tensor, side: Tensor | None) -> Tensor:
-    """P x for every token of x [B, T, size], [B, T, k]; x itself where the side is kept whole.
+def side_projected(x: Float[Tensor, "B T n"], side: Float[Tensor, "k n"] | None) -> Float[Tensor, "B T k"]:
+    """P x for every token of x; x itself where the side is kept whole.
 
     P is filled up with zero rows to a multiple of TILE: on CPUs a product with ten rows takes half as long again as with sixteen.
     """
@@ -99,10 +104,10 @@ def side_projected(x: Tensor, side: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class KroneckerSides:
-    """P_out [ko, out] and P_in [ki, in] of one layer; None where a side is kept whole."""
+    """P_out and P_in of one layer, None where a side is kept whole; `rows` and `columns` are what is kept, k of each."""
 
-    outer: Tensor | None
-    inner: Tensor | None
+    outer: Float[Tensor, "rows outputs"] | None
+    inner: Float[Tensor, "columns inputs"] | None
     rows: int
     columns: int
 

@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError, MissingExtraError
-from attridex.indexer.models.handles import removing
+from attridex.indexer.models.handles import OnGradient, OnInput, removing
 
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "adapter_model.safetensors", "adapter_model.bin")
@@ -223,10 +223,10 @@ def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
 def captured_factors(
     model: nn.Module,
     factors: Mapping[str, LowRank],
-    on_input: Callable[[str, Tensor], Tensor],
-    on_gradient: Callable[[str, Tensor, Tensor], None],
+    on_input: OnInput,
+    on_gradient: OnGradient,
 ) -> Iterator[None]:
-    """See each LoRA weight's input and the gradient of its output, as `capture.captured_linear` does for linear layers."""
+    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers."""
 
     def hook(name: str, pair: LowRank) -> Callable[..., None]:
         def seen(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:

@@ -1,9 +1,13 @@
-"""Length-sorted batches under a token budget, padded on the right."""
+"""Length-sorted batches under a token budget, padded on the right.
+
+Letters: S sequences, T tokens of the longest.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 PADDING = 0.1
@@ -15,17 +19,17 @@ class TokenBatch:
     """Sequences of like length.
 
     Attributes:
-        ids: token ids [B, T], padded on the right.
-        mask: 1 for a real token, 0 for padding [B, T].
-        lengths: real tokens of each sequence [B].
+        ids: token ids, padded on the right.
+        mask: 1 for a real token, 0 for padding.
+        lengths: real tokens of each sequence.
     """
 
-    ids: Tensor
-    mask: Tensor
-    lengths: Tensor
+    ids: Int[Tensor, "S T"]
+    mask: Int[Tensor, "S T"]
+    lengths: Int[Tensor, " S"]
 
-    def read(self, causal: bool) -> Tensor:
-        """Position that the head reads [B]: the last real token, or CLS for encoders."""
+    def read(self, causal: bool) -> Int[Tensor, " S"]:
+        """Position that the head reads: the last real token, or CLS for encoders."""
         return self.lengths - 1 if causal else torch.zeros_like(self.lengths)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from attridex.indexer.models.architectures import Architecture, Site
-from attridex.indexer.models.handles import removing
+from attridex.indexer.models.handles import OnGradient, OnInput, removing
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def edited_ffn(arch: Architecture, site: Site, edit: Callable[[int, Tensor], Ten
 @contextmanager
 def captured_linear(
     layers: dict[str, nn.Module],
-    on_input: Callable[[str, Tensor], Tensor],
-    on_gradient: Callable[[str, Tensor, Tensor], None],
+    on_input: OnInput,
+    on_gradient: OnGradient,
 ) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 

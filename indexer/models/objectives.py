@@ -6,14 +6,15 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from attridex.indexer.config import Task
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.token_loss import token_losses
@@ -29,19 +30,21 @@ class InstanceBatch:
     """Instances with the same number of sequences.
 
     Attributes:
-        tokens: all sequences [S, T]; those of an instance follow each other.
+        tokens: all sequences; those of an instance follow each other.
         size: number of instances B.
-        labels: output index, or NO_LABEL for the predicted one [B].
-        targets: target tokens at the end of each sequence, 0 for classifiers [S].
+        labels: output index, or NO_LABEL for the predicted one.
+        targets: target tokens at the end of each sequence, 0 for classifiers.
     """
 
     tokens: TokenBatch
     size: int
-    labels: Tensor
-    targets: Tensor
+    labels: Int[Tensor, " B"]
+    targets: Int[Tensor, " S"]
 
 
-def collate(instances: Sequence[Instance], pad_token: int, device: torch.device, *, predicted: bool = False) -> InstanceBatch:
+def collate(
+    instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
+) -> InstanceBatch:
     """Put instances into one batch; `predicted` asks for the loss of the predicted label."""
     tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
@@ -54,25 +57,25 @@ class Reading:
     """What a task reads in one forward pass. float32.
 
     Attributes:
-        margins: log-odds of each output, log p / (1 - p) [B, C]; for causal-lm of exp(-loss) [B, 1].
-        loss: cross-entropy of the label (mean over target tokens) [B], differentiable.
-        labels: output whose loss it is [B]; NO_LABEL for causal-lm.
-        predicted: most probable output [B]; NO_LABEL for causal-lm.
-        probabilities: of the outputs [B, C]; for causal-lm the mean probability of the target tokens [B, 1].
-        hidden: state behind the decision [B, h]: of the predicted choice, or the mean over target positions.
-        errors: gradient of the loss in the head's outputs, [B, J, O]; None for causal-lm.
-        inputs: states that the head reads [B, J, h]; None for causal-lm.
+        margins: log-odds of each output, log p / (1 - p); for causal-lm (C = 1) of exp(-loss).
+        loss: cross-entropy of the label (mean over target tokens), differentiable.
+        labels: output whose loss it is; NO_LABEL for causal-lm.
+        predicted: most probable output; NO_LABEL for causal-lm.
+        probabilities: of the outputs; for causal-lm (C = 1) the mean probability of the target tokens.
+        hidden: state behind the decision: of the predicted choice, or the mean over target positions.
+        errors: gradient of the loss in the head's outputs; None for causal-lm.
+        inputs: states that the head reads; None for causal-lm.
         greedy: for causal-lm the most probable token at each target position, one list an instance.
     """
 
-    margins: Tensor
-    loss: Tensor
-    labels: Tensor
-    predicted: Tensor
-    probabilities: Tensor
-    hidden: Tensor
-    errors: Tensor | None = None
-    inputs: Tensor | None = None
+    margins: Float[Tensor, "B C"]
+    loss: Float[Tensor, " B"]
+    labels: Int[Tensor, " B"]
+    predicted: Int[Tensor, " B"]
+    probabilities: Float[Tensor, "B C"]
+    hidden: Float[Tensor, "B h"]
+    errors: Float[Tensor, "B J O"] | None = None
+    inputs: Float[Tensor, "B J h"] | None = None
     greedy: list[list[int]] | None = None
 
 
@@ -91,40 +94,53 @@ class Probe:
     margin: float = 0.0
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A task's way from a model's states to a decision."""
 
-    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
-        """Read the body's final states [S, T, h]."""
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
+        """Read the body's final states."""
         ...
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
         ...
 
-    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
-        """P(target) [S, R] from the logits [S, R, O] at the read positions of probes; row 0 is unedited."""
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+        """P(target) from the logits at the read positions of probes; row 0 is unedited."""
         ...
 
-    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
-        """Output probabilities [R, C] of one instance from the logits [S, R, O] of its edited sequences."""
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+        """Output probabilities of one instance from the logits of its edited sequences."""
         ...
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Sequences that an ablation edits."""
         ...
 
 
-def margins_of(logits: Tensor) -> Tensor:
-    """Log-odds log p / (1 - p) of each output, [..., C]: exact where p rounds to 1."""
+def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
+    """Log-odds log p / (1 - p) of each output: exact where p rounds to 1."""
     size = logits.shape[-1]
     own = torch.eye(size, dtype=torch.bool, device=logits.device)
     others = logits[..., None, :].expand(*logits.shape, size).masked_fill(own, -torch.inf)
     return logits - others.logsumexp(-1)
 
 
-def decided(logits: Tensor, labels: Tensor, hidden: Tensor, inputs: Tensor) -> Reading:
-    """The reading of logits [B, C] that the head gives for states `inputs` [B, J, h], J being 1 or C."""
+def decided(
+    logits: Float[Tensor, "B C"],
+    labels: Int[Tensor, " B"],
+    hidden: Float[Tensor, "B h"],
+    inputs: Float[Tensor, "B J h"],
+) -> Reading:
+    """The reading of logits that the head gives.
+
+    Args:
+        logits: of what the instances decide between.
+        labels: whose loss is taken; NO_LABEL for the predicted ones.
+        hidden: states behind the decisions.
+        inputs: states that the head read, J being 1 or C.
+    """
     margins = margins_of(logits.float())
     predicted = logits.argmax(1)
     labels = torch.where(labels == NO_LABEL, predicted, labels)
@@ -138,26 +154,26 @@ def decided(logits: Tensor, labels: Tensor, hidden: Tensor, inputs: Tensor) -> R
 class SequenceClassification:
     """One sequence, C labels."""
 
-    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
         return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The sequence itself."""
         return self.edited(instance)
 
-    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the label that the unedited row predicts."""
         p = logits.float().softmax(-1)
         target = p[:, 0].argmax(-1)
         return p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1))[..., 0]
 
-    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Softmax over the labels."""
         return logits[0].float().softmax(-1)
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence itself."""
         return [Probe(instance.sequences[0])]
 
@@ -165,28 +181,28 @@ class SequenceClassification:
 class MultipleChoice:
     """One sequence a choice, one logit each, softmax over the choices."""
 
-    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         hidden = arch.hidden_states(states, batch.tokens.read(arch.causal)).reshape(batch.size, -1, states.shape[-1])
         logits = arch.head(hidden)[..., 0]
         chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
         return decided(logits, batch.labels, chosen, hidden.detach())
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The predicted choice's own sequence."""
         return [Probe(instance.sequences[predicted], margin=margin)]
 
-    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the predicted choice, the other choices' logits held: sigmoid(margin + z - z of the unedited row)."""
         z = logits[..., 0].float()
         margins = torch.tensor([probe.margin for probe in probes], device=z.device)
         return (margins[:, None] + z - z[:, :1].detach()).sigmoid()
 
-    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Softmax over the choices, every one of them edited."""
         return logits[..., 0].float().softmax(0).T
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Every choice's sequence, each at its own last position."""
         return [Probe(sequence) for sequence in instance.sequences]
 
@@ -194,7 +210,7 @@ class MultipleChoice:
 class CausalLM:
     """A prompt and target tokens; each is read at the position before it."""
 
-    def read(self, arch: Architecture, states: Tensor, batch: InstanceBatch) -> Reading:
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         lengths, counts = batch.tokens.lengths, batch.targets
         owner = torch.arange(batch.size, device=states.device).repeat_interleave(counts)
@@ -216,21 +232,21 @@ class CausalLM:
         probability = mean((-cost.detach()).exp())
         return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
 
-    def probes(self, instance: Instance, predicted: int, margin: float) -> list[Probe]:
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The sequence up to each target token, which is watched."""
         return self.edited(instance)
 
-    def watch(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""
         tokens = torch.tensor([probe.token for probe in probes], device=logits.device)
         z = logits.float()
         return (z.gather(2, tokens[:, None, None].expand(-1, z.shape[1], 1))[..., 0] - z.logsumexp(-1)).exp()
 
-    def decide(self, logits: Tensor, probes: Sequence[Probe]) -> Tensor:
-        """Mean probability of the target tokens [R, 1]."""
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+        """Mean probability of the target tokens (C = 1)."""
         return self.watch(logits, probes).mean(0)[:, None]
 
-    def edited(self, instance: Instance) -> list[Probe]:
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence up to each target token."""
         ids = instance.sequences[0]
         return [Probe(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]

@@ -4,10 +4,11 @@ The logits of a large vocabulary are the largest tensor of a language model's pa
 Letters: N target tokens, h hidden size, V vocabulary.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 LOGITS = 1 << 25
@@ -16,15 +17,21 @@ SURE = 1e-7
 """Stands for 1 - p where float32 cannot tell it from 0."""
 
 
-def token_losses(head: nn.Module, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of tokens [N] at hidden states [N, h], and the most probable token [N]."""
+class TokenLosses(NamedTuple):
+    """Cross-entropy of each token, and the most probable one in its place."""
+
+    cost: Float[Tensor, " N"]
+    greedy: Int[Tensor, " N"]
+
+
+def token_losses(head: nn.Module, hidden: Float[Tensor, "N h"], tokens: Int[Tensor, " N"]) -> TokenLosses:
+    """The losses of tokens at hidden states."""
     weight = head.get_parameter("weight")
     if weight.requires_grad:  # fine-tuning: the head learns too
         logits = head(hidden).float()
-        return F.cross_entropy(logits, tokens, reduction="none"), logits.argmax(1)
+        return TokenLosses(F.cross_entropy(logits, tokens, reduction="none"), logits.argmax(1))
     apply: Any = TokenLoss.apply  # untyped in some builds of torch, typed in others
-    cost, greedy = apply(hidden, weight, getattr(head, "bias", None), tokens)
-    return cost, greedy
+    return TokenLosses(*apply(hidden, weight, getattr(head, "bias", None), tokens))
 
 
 class TokenLoss(torch.autograd.Function):
@@ -35,7 +42,7 @@ class TokenLoss(torch.autograd.Function):
         """See `token_losses`."""
         rows = max(1, LOGITS // len(weight))
         parts = [
-            stretch(h, weight, bias, t, context.needs_input_grad[0])
+            stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0])
             for h, t in zip(hidden.split(rows), tokens.split(rows), strict=True)
         ]
         cost, greedy, gradient, size = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
@@ -50,20 +57,42 @@ class TokenLoss(torch.autograd.Function):
         return gradient * (gradients[0] * size)[:, None].to(gradient), None, None, None
 
 
-def stretch(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor, wanted: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Losses, most probable tokens, the losses' gradients in the hidden states [N, h] (none unless `wanted`) divided by a size.
+class StretchLosses(NamedTuple):
+    """Losses of a stretch of tokens, most probable tokens, and the losses' gradients in the hidden states divided by a size.
 
-    The size [N] is 1, but 1 - p for float16 models: errors would vanish where the model is sure.
+    The size is 1, but 1 - p for float16 models: errors would vanish where the model is sure.
+    """
+
+    cost: Float[Tensor, " N"]
+    greedy: Int[Tensor, " N"]
+    gradient: Float[Tensor, "M h"]
+    size: Float[Tensor, " N"]
+
+
+def stretch_losses(
+    hidden: Float[Tensor, "N h"],
+    weight: Float[Tensor, "V h"],
+    bias: Float[Tensor, " V"] | None,
+    tokens: Int[Tensor, " N"],
+    *,
+    differentiable: bool,
+) -> StretchLosses:
+    """The losses of a stretch of tokens.
+
+    Args:
+        hidden: states that the head reads.
+        weight: of the head.
+        bias: of the head.
+        tokens: the tokens that come.
+        differentiable: whether gradients are wanted; none are given else (M is 0, not N).
     """
     logits = F.linear(hidden, weight, bias).float()
     greedy, total, at = logits.argmax(1), logits.logsumexp(1), tokens[:, None]
     cost = total - logits.gather(1, at)[:, 0]
-    if not wanted:
-        return cost, greedy, hidden.new_zeros(0, hidden.shape[1]), cost
+    if not differentiable:
+        return StretchLosses(cost, greedy, hidden.new_zeros(0, hidden.shape[1]), cost)
     size = (-torch.expm1(-cost)).clamp(min=SURE) if weight.dtype == torch.float16 else torch.ones_like(cost)
     error = logits.sub_((total + size.log())[:, None]).exp_()
     # p - 1 at the token, with its digits where p is near 1.
     error.scatter_(1, at, (torch.expm1(-cost) / size)[:, None])
-    return cost, greedy, error.to(weight.dtype) @ weight, size
+    return StretchLosses(cost, greedy, error.to(weight.dtype) @ weight, size)

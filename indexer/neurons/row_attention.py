@@ -1,7 +1,7 @@
 """Attention of edited copies: each query row sees the shared prefix and itself alone, and nothing else is computed.
 
 A 4-D mask would do the same with R x R scores of which R count. Letters: B instances, H heads, G key-value heads, R rows,
-P prefix positions, D size of a head.
+P prefix positions, K = P + R keys, D size of a head.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -20,21 +21,21 @@ NAME = "attridex_rows"
 
 def row_attention(
     module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor,
+    query: Float[Tensor, "B H R D"],
+    key: Float[Tensor, "B G K D"],
+    value: Float[Tensor, "B G K D"],
+    attention_mask: Bool[Tensor, "B P"],
     scaling: float | None = None,
     **_options: Any,
-) -> tuple[Tensor, None]:
-    """Attention output [B, R, H, D].
+) -> tuple[Float[Tensor, "B R H D"], None]:
+    """Attention output of edited copies.
 
     Args:
         module: the attention layer.
-        query: [B, H, R, D].
-        key: prefix, then the rows' own keys [B, G, P + R, D].
+        query: of the rows.
+        key: the prefix's, then the rows' own.
         value: likewise.
-        attention_mask: True where a prefix position may be seen [B, P].
+        attention_mask: True where a prefix position may be seen.
         scaling: of the scores; D ** -0.5 unless given.
         _options: what other implementations need.
     """

@@ -6,15 +6,17 @@ are edited first in layer l equal the unedited row up to there, so they enter at
 knows what the layer makes of them. Encoders (and causal models with a sliding window) run copies of the whole sequence
 instead, which enter the batch in the same way.
 
-Letters: B instances, R rows of each (row 0 unedited), P prefix positions, F FFN units.
+Letters: B instances, R rows of each (row 0 unedited), r of them so far, P prefix positions, F FFN units, C outputs, h hidden
+size.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers.cache_utils import DynamicCache
@@ -25,13 +27,20 @@ from attridex.indexer.models.handles import removing
 from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.row_attention import attending_rows, fits
 
-Edit = Callable[[int, Tensor], Tensor]
-"""edit(layer, activations [B, rows so far, F]) -> the same shape; the last rows are those that entered at this layer."""
-Grow = Callable[[int, Tensor], Tensor]
-"""grow(layer, states behind it [B, rows so far, h]) -> the states with the rows that enter there."""
+RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
+"""edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
+RowGrowth = Callable[[int, Float[Tensor, "B r h"]], Float[Tensor, "B R h"]]
+"""grow(layer, states behind it of the rows so far) -> the states with the rows that enter there."""
 
 
-def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: Edit) -> tuple[Tensor, Tensor]:
+class RowOutputs(NamedTuple):
+    """What the head gives for each row, and what it reads."""
+
+    logits: Float[Tensor, "B R C"]
+    hidden: Float[Tensor, "B R h"]
+
+
+def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit) -> RowOutputs:
     """Run each instance with copies of its read position.
 
     Args:
@@ -42,14 +51,14 @@ def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[
         edit: replaces FFN activations at the read position.
 
     Returns:
-        (logits [B, R, C], head inputs [B, R, h]) with R = 1 + sum(enter); gradients flow if enabled by the caller.
+        Outputs of R = 1 + sum(enter) rows; gradients flow if enabled by the caller.
     """
     if packs(arch, batch):
         return PackedRows(arch, batch, enter).run(site, edit)
     return CopiedRows(arch, batch, enter).run(site, edit)
 
 
-def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: Edit, grow: Grow) -> Tensor:
+def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, grow: RowGrowth) -> Float[Tensor, "B R C"]:
     """Run the read position of each instance alone, with rows that enter behind layers as `grow` makes them.
 
     Args:
@@ -60,9 +69,9 @@ def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: Edit, grow
         grow: adds rows behind each layer.
 
     Returns:
-        Logits [B, R, C]; row 0 is the unedited one.
+        Logits; row 0 is the unedited one.
     """
-    return PackedRows(arch, batch, [0] * len(arch.layers), grow).run(site, see)[0]
+    return PackedRows(arch, batch, [0] * len(arch.layers), grow).run(site, see).logits
 
 
 def packs(arch: Architecture, batch: TokenBatch) -> bool:
@@ -89,7 +98,7 @@ def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
 class PackedRows:
     """Copies as query rows of one decode step over a shared prefix."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: Grow | None = None) -> None:
+    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
         """Nothing runs yet."""
         self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
         self._rows = 1
@@ -98,7 +107,7 @@ class PackedRows:
         position = torch.arange(self._prefix, device=batch.ids.device)
         self._seen = position[None] < batch.lengths[:, None] - 1  # B x P
 
-    def run(self, site: Site, edit: Edit) -> tuple[Tensor, Tensor]:
+    def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
         batch, arch = self._batch, self._arch
         cache = DynamicCache()
@@ -122,9 +131,9 @@ class PackedRows:
             states = arch.body(last, use_cache=True, **step).last_hidden_state
         # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
         hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
-        return arch.head(hidden), hidden
+        return RowOutputs(arch.head(hidden), hidden)
 
-    def _edited(self, edit: Edit, layer: int, x: Tensor) -> Tensor:
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
         return edit(layer, x.reshape(len(self._batch.ids), self._rows, -1)).reshape(x.shape)
 
     def _entering(self, number: int) -> Callable[..., Any]:
@@ -142,7 +151,7 @@ class PackedRows:
 
         return hook
 
-    def _growing(self, number: int, grow: Grow) -> Callable[..., Any]:
+    def _growing(self, number: int, grow: RowGrowth) -> Callable[..., Any]:
         def hook(_layer: nn.Module, _args: Any, output: Any) -> Any:
             states = grow(number, output if isinstance(output, Tensor) else output[0])
             self._rows = states.shape[1]
@@ -151,7 +160,7 @@ class PackedRows:
         return hook
 
     def _mask(self, states: Tensor) -> Tensor:
-        """Additive mask [B, 1, R, P + R]: each row sees the prefix and itself."""
+        """Additive mask [B, 1, r, P + r]: each row sees the prefix and itself."""
         lowest = torch.finfo(states.dtype).min
         prefix = torch.where(self._seen, 0.0, lowest)[:, None, None].expand(-1, 1, self._rows, -1)
         own = torch.where(torch.eye(self._rows, dtype=torch.bool, device=states.device), 0.0, lowest)
@@ -172,20 +181,19 @@ class CopiedRows:
         self._read = batch.read(arch.causal)
         self._rows = 1
 
-    def run(self, site: Site, edit: Edit) -> tuple[Tensor, Tensor]:
+    def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
         arch, batch = self._arch, self._batch
         handles: list[RemovableHandle] = []
-        arguments = {"use_cache": False} if arch.causal else {}
         with removing(handles), edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
                 handles.append(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
-            states = arch.body(batch.ids, attention_mask=batch.mask, **arguments).last_hidden_state
+            states = arch.final_states(batch)
         rows = states.reshape(self._rows, self._size, *states.shape[1:])
         hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
-        return arch.head(hidden), hidden
+        return RowOutputs(arch.head(hidden), hidden)
 
-    def _edited(self, edit: Edit, layer: int, x: Tensor) -> Tensor:
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
         rows = x.reshape(self._rows, self._size, -1, x.shape[-1])
         at = (slice(None), torch.arange(self._size), self._read)
         edited = rows.clone()

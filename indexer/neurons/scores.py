@@ -1,14 +1,14 @@
 """Neuron attribution: integrated gradients of P(target) in the FFN activations of the read position; kept neurons; DCNS.
 
-Letters: B sequences, L layers, F units, m points, C labels.
+Letters: B sequences, L layers, F units, m points, R rows (edited copies), C outputs, o and i outputs and inputs of a layer.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Float64, Int64
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
@@ -18,8 +18,8 @@ from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature
 from attridex.indexer.neurons.rows import grow_rows, packs, run_rows
 
-Watch = Callable[[Tensor], Tensor]
-"""P(target) [B, R] from the logits [B, R, C] of edited rows; row 0 is unedited."""
+Watch = Callable[[Float[Tensor, "B R C"]], Float[Tensor, "B R"]]
+"""P(target) from the logits of edited rows; row 0 is unedited."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class NeuronPass:
     """Scores of a batch.
 
     Attributes:
-        scores: integrated gradients [B, L, units].
-        activations: at the read position [B, L, units]; of attention heads their lengths.
+        scores: integrated gradients.
+        activations: at the read position; of attention heads their lengths.
     """
 
-    scores: Tensor
-    activations: Tensor
+    scores: Float[Tensor, "B L F"]
+    activations: Float[Tensor, "B L F"]
 
 
 def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, watch: Watch) -> NeuronPass:
@@ -43,27 +43,31 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
     one layer a pass, to bound memory. A rule with the one point alpha = 1 needs no edited copies at all: see `at_activations`.
     """
     if rule == GRADIENT:
-        return unit_pass(arch, site, *at_activations(arch, batch, site, watch))
+        return unit_pass(arch, site, at_activations(arch, batch, site, watch))
     layers = len(arch.layers)
     packed = packs(arch, batch)
     if packed and site == "post" and arch.adds:
-        return unit_pass(arch, site, *behind_layers(arch, batch, rule, watch))
+        return unit_pass(arch, site, behind_layers(arch, batch, rule, watch))
     groups = [range(layers)] if packed else [range(layer, layer + 1) for layer in range(layers)]
     parts = [in_layers(arch, batch, site, rule, group, watch) for group in groups]
-    return unit_pass(arch, site, *(torch.cat([part[number] for part in parts], 1) for number in range(2)))
+    whole = NeuronPass(torch.cat([part.scores for part in parts], 1), torch.cat([part.activations for part in parts], 1))
+    return unit_pass(arch, site, whole)
 
 
-def unit_pass(arch: Architecture, site: Site, scores: Tensor, activations: Tensor) -> NeuronPass:
-    """Scores and activations [B, L, F] in float32; of attention heads their sums and lengths."""
-    scores, activations = scores.float(), activations.float()
+def unit_pass(arch: Architecture, site: Site, inputs: NeuronPass) -> NeuronPass:
+    """A pass in float32, from that over the inputs of the FFN's (or the attention's) output projection.
+
+    FFN units are these inputs; an attention head's score is the sum over its inputs, its activation their length.
+    """
+    scores, activations = inputs.scores.float(), inputs.activations.float()
     if site != "head":
         return NeuronPass(scores, activations)
     shape = (*scores.shape[:2], arch.heads, -1)
     return NeuronPass(scores.reshape(shape).sum(-1), activations.reshape(shape).norm(dim=-1))
 
 
-def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Watch) -> tuple[Tensor, Tensor]:
-    """Activation times gradient and activations [B, L, F] of every layer, from one forward and one backward pass.
+def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Watch) -> NeuronPass:
+    """Activation times gradient of every layer, from one forward and one backward pass.
 
     At alpha = 1 nothing is edited, so the unedited row's own gradients are those of all layers at once.
     """
@@ -74,16 +78,14 @@ def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Wat
         return seen[-1]
 
     with torch.enable_grad():
-        logits, _ = run_rows(arch, batch, site, [0] * len(arch.layers), see)
+        logits = run_rows(arch, batch, site, [0] * len(arch.layers), see).logits
         gradients = torch.autograd.grad(watch(logits).sum(), seen)
     activations = torch.stack([x.detach()[:, 0] for x in seen], 1)
-    return activations * torch.stack([gradient[:, 0] for gradient in gradients], 1), activations
+    return NeuronPass(activations * torch.stack([gradient[:, 0] for gradient in gradients], 1), activations)
 
 
-def in_layers(
-    arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, group: range, watch: Watch
-) -> tuple[Tensor, Tensor]:
-    """Scores and activations [B, layers of the group, F]: copies enter at each layer, and are edited there."""
+def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, group: range, watch: Watch) -> NeuronPass:
+    """Scores of the layers of a group: copies enter at each layer, and are edited there."""
     alphas, weights = points_of(rule, batch)
     steps = len(alphas)
     activations: dict[int, Tensor] = {}
@@ -98,14 +100,14 @@ def in_layers(
 
     enter = [steps if layer in group else 0 for layer in range(len(arch.layers))]
     with torch.enable_grad():
-        logits, _ = run_rows(arch, batch, site, enter, edit)
+        logits = run_rows(arch, batch, site, enter, edit).logits
         gradients = torch.autograd.grad(watch(logits).sum(), list(points.values()))
     scores = [activations[layer] * (gradient * weights).sum(1) for layer, gradient in zip(points, gradients, strict=True)]
-    return torch.stack(scores, 1), torch.stack(list(activations.values()), 1)
+    return NeuronPass(torch.stack(scores, 1), torch.stack(list(activations.values()), 1))
 
 
-def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> tuple[Tensor, Tensor]:
-    """Scores and activations [B, L, F] where a layer's output h adds its FFN's: the copy at alpha is h + (alpha - 1) W a.
+def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> NeuronPass:
+    """Scores where a layer's output h adds its FFN's: the copy at alpha is h + (alpha - 1) W a.
 
     So the copies enter behind the layer, and with g_k = dP / dh_k the score is a * W^T sum_k w_k g_k. The copy at alpha = 1
     is the unedited row, whose gradients behind all layers come from one pass.
@@ -135,44 +137,31 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     for layer, a in enumerate(activations):
         total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
         scores.append(a.float() * back_through(arch.ffn_out[layer], total))
-    return torch.stack(scores, 1), torch.stack(activations, 1)
+    return NeuronPass(torch.stack(scores, 1), torch.stack(activations, 1))
 
 
-def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-    """Points and weights of a rule [m, 1]."""
+def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Float[Tensor, "m 1"], Float[Tensor, "m 1"]]:
+    """Points and weights of a rule."""
     device = batch.ids.device
     return torch.tensor(rule.points, device=device)[:, None], torch.tensor(rule.weights, device=device)[:, None]
 
 
-def through(module: nn.Module, x: Tensor) -> Tensor:
-    """W x for rows x [B, i] of a linear layer, without its bias."""
+def through(module: nn.Module, x: Float[Tensor, "B i"]) -> Float[Tensor, "B o"]:
+    """W x for rows x of a linear layer, without its bias."""
     weight = module.get_parameter("weight")
     return x @ weight if isinstance(module, Conv1D) else x @ weight.T
 
 
-def back_through(module: nn.Module, x: Tensor) -> Tensor:
-    """W^T x for rows x [B, o] of a linear layer."""
+def back_through(module: nn.Module, x: Float[Tensor, "B o"]) -> Float[Tensor, "B i"]:
+    """W^T x for rows x of a linear layer."""
     weight = module.get_parameter("weight")
     return x.to(weight) @ weight.T if isinstance(module, Conv1D) else x.to(weight) @ weight
 
 
-@dataclass(frozen=True)
-class NeuronEdit:
-    """Suppress the given (layer, unit) neurons, or keep only them, at the read position."""
-
-    mode: Literal["suppress", "keep"]
-    neurons: tuple[tuple[int, int], ...]
-
-    def factors(self, layers: int, units: int) -> Tensor:
-        """What each activation is multiplied by, [L, F]."""
-        chosen = torch.zeros(layers, units)
-        for layer, unit in self.neurons:
-            chosen[layer, unit] = 1
-        return chosen if self.mode == "keep" else 1 - chosen
-
-
-def edited_logits(arch: Architecture, batch: TokenBatch, site: Site, factors: Tensor) -> Tensor:
-    """Logits [B, 1 + V, C]: unedited, then under each of the factors [B, V, L, F]."""
+def edited_logits(
+    arch: Architecture, batch: TokenBatch, site: Site, factors: Float[Tensor, "B V L F"]
+) -> Float[Tensor, "B V+1 C"]:
+    """Logits: unedited, then under each of V factors of the activations."""
     variants = factors.shape[1]
     factors = factors.to(batch.ids.device)
 
@@ -181,17 +170,19 @@ def edited_logits(arch: Architecture, batch: TokenBatch, site: Site, factors: Te
         return torch.cat([x[:, :1], x[:, 1:] * scale.repeat_interleave(x.shape[-1] // scale.shape[-1], -1)], 1)
 
     with torch.no_grad():
-        return run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit)[0]
+        return run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit).logits
 
 
-def kept_neurons(scores: NDArray[np.float32], share: float) -> NDArray[np.int64]:
+def kept_neurons(scores: Float32[NDArray[np.float32], "*L"], share: float) -> Int64[NDArray[np.int64], " kept"]:
     """Ids of the neurons whose score is above `share` times the largest, in descending score."""
     flat = scores.reshape(-1)
     ids = np.flatnonzero(flat > share * flat.max())
     return ids[np.argsort(-flat[ids], kind="stable")]
 
 
-def dcns_weights(scores: Sequence[float] | NDArray[np.float32]) -> NDArray[np.float64]:
+def dcns_weights(
+    scores: Sequence[float] | Float32[NDArray[np.float32], " kept"],
+) -> Float64[NDArray[np.float64], " kept"]:
     """DCNS weight of each kept neuron, given scores in descending order: (2 ** z - 1) / log2(rank + 1).
 
     z are the z-scores within the instance (population standard deviation); a single neuron or zero spread has z = 0.

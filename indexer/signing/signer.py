@@ -7,111 +7,46 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from attridex.indexer.config import Config, NeuronsConfig
-from attridex.indexer.corpus.rendering import PART, Instance
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.rendering import PART
+from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients.gradients import LabelSource, final_states, make_gradients
-from attridex.indexer.gradients.projection import SparseProjection
-from attridex.indexer.models.batches import TokenBatch, pad, plan_batches
-from attridex.indexer.models.loading import LoadedModel, checkpoint_hashes, load_model, make_renderer, model_hash, tokenizer_hash
+from attridex.indexer.gradients.gradients import LabelSource
+from attridex.indexer.gradients.scopes import make_gradients
+from attridex.indexer.models.batches import pad, plan_batches
+from attridex.indexer.models.identity import ModelIdentity, model_identity
+from attridex.indexer.models.loading import LoadedModel, load_model
 from attridex.indexer.models.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate
+from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
-from attridex.indexer.neurons.scores import NeuronEdit as Edit
-from attridex.indexer.neurons.scores import NeuronPass, edited_logits, kept_neurons, score_neurons
-
-__all__ = ["Edit", "Edited", "Signature", "Signer", "checkpoint_hashes", "model_hash", "tokenizer_hash"]
+from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
+from attridex.indexer.signing.dense import DenseSignatures
+from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
+from attridex.indexer.signing.probe_means import ProbeMeans, ScoredInstance
+from attridex.indexer.signing.signature import (
+    Decision,
+    Float32,
+    GradientReading,
+    NeuronReading,
+    ScoredNeuron,
+    Signature,
+    as_neurons,
+)
 
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
-Float32 = NDArray[np.float32]
-Neuron = tuple[int, int, float]
-"""(layer, unit, score)."""
-
 
 @dataclass(frozen=True)
-class Signature:
-    """What the index knows of one text.
+class GradientBatch:
+    """What one pass reads: the positions of its instances among all that are signed, and a reading for each."""
 
-    Attributes:
-        predicted: output index with the highest probability; -1 for causal-lm.
-        label: output index whose loss was taken; -1 for causal-lm.
-        loss: cross-entropy of that label, in nats; for causal-lm the mean over target tokens.
-        outputs: names of what the model decides between.
-        probabilities: of the outputs [C]; for causal-lm the mean probability of the target tokens [1].
-        margins: log-odds of the outputs [C].
-        hidden: state behind the decision [h].
-        greedy: for causal-lm, what the model would have said at the target's positions.
-        gradient: projected gradient [d], not normalised.
-        tracin: projected gradients at every checkpoint, one after the other [checkpoints * d].
-        scores: neuron scores [L, F].
-        activation: FFN activations at the read position [s], projected where they are many.
-        attribution: neuron scores [s], projected in the same way.
-        keep: a neuron is kept if its score is above this share of the largest.
-    """
-
-    predicted: int
-    label: int
-    loss: float
-    outputs: tuple[str, ...]
-    probabilities: Float32
-    margins: Float32
-    hidden: Float32
-    greedy: str | None = None
-    gradient: Float32 | None = None
-    tracin: Float32 | None = None
-    scores: Float32 | None = None
-    activation: Float32 | None = None
-    attribution: Float32 | None = None
-    keep: float = 0.1
-
-    def kept(self, share: float) -> list[Neuron]:
-        """Neurons with a score above `share` of the largest, in descending score, ties by (layer, unit)."""
-        if self.scores is None:
-            raise InputError("this signature was made without neuron scores")
-        return as_neurons(self.scores, share)
-
-    def top(self, r: int) -> list[Neuron]:
-        """The first r kept neurons in descending score; all of them for r = 0."""
-        return self.kept(self.keep)[: r or None]
-
-
-@dataclass(frozen=True)
-class Edited:
-    """What the model says with neurons suppressed or kept.
-
-    Attributes:
-        probabilities: of the outputs [1 + number of edits, C]; row 0 is unedited.
-        greedy: for causal-lm, what the model would have said, for each row.
-    """
-
-    probabilities: Float32
-    greedy: tuple[str, ...] | None
-
-
-def as_neurons(scores: Float32, share: float) -> list[Neuron]:
-    """Kept neurons of scores [L, F], in descending score."""
-    units, flat = scores.shape[1], scores.reshape(-1)
-    return [(int(i) // units, int(i) % units, float(flat[i])) for i in kept_neurons(scores, share)]
-
-
-class DenseSignatures:
-    """Dense [L * F] vectors as they are stored: whole, or projected by a seeded sparse projection where they are many."""
-
-    def __init__(self, size: int, config: NeuronsConfig) -> None:
-        """`size` is L * F."""
-        self.projected = size > config.signature_dim
-        self.dim = min(size, config.signature_dim)
-        self._projection = SparseProjection(size, self.dim, 0, "signature") if self.projected else None
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """Rows [B, L, F] as stored [B, s]."""
-        flat = values.flatten(1).float()
-        return self._projection(flat) if self._projection else flat
+    positions: list[int]
+    readings: list[GradientReading]
 
 
 class Signer:
@@ -147,11 +82,15 @@ class Signer:
 
     @classmethod
     def load(cls, config: Config) -> Self:
-        """Load the model of a configuration and its checkpoints; see `models.load_model` for what it raises."""
+        """Load the model of a configuration and its checkpoints; see `models.loading.load_model` for what it raises."""
         return cls(config, load_model(config), [load_model(config, path) for path in config.model.checkpoints])
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> Instance:
-        """Render a record; see `tasks.Renderer.render` for what it raises.
+    def identity(self) -> ModelIdentity:
+        """Hashes of the model's files, its tokenizer's and its checkpoints'."""
+        return model_identity(self.config.model)
+
+    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
+        """Render a record; see `Renderer.render` for what it raises.
 
         A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
         """
@@ -162,7 +101,7 @@ class Signer:
 
     def sign(
         self,
-        instances: Sequence[Instance],
+        instances: Sequence[RenderedInstance],
         *,
         gradient: bool = True,
         neurons: bool = True,
@@ -180,51 +119,74 @@ class Signer:
             tracin: whether to take gradients at the checkpoints too.
             fast: score neurons by activation times gradient, whatever rule the index has.
         """
-        parts: list[dict[str, Any]] = [{} for _ in instances]
-        for rows, values in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
-            for row, value in zip(rows, values, strict=True):
-                parts[row] |= value
-        if neurons:
-            for row, value in self.neuron_scores(instances, [decision(part) for part in parts], fast=fast):
-                parts[row] |= value
-        return [Signature(**part, keep=self.config.neurons.keep) for part in parts]
+        found: dict[int, GradientReading] = {}
+        for batch in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
+            found |= zip(batch.positions, batch.readings, strict=True)
+        readings = [found[position] for position in range(len(instances))]
+        scored = dict(self.neuron_scores(instances, [each.decision for each in readings], fast=fast)) if neurons else {}
+        keep = self.config.neurons.keep
+        return [Signature.joined(reading, scored.get(position), keep) for position, reading in enumerate(readings)]
 
     def gradient_batches(
-        self, instances: Sequence[Instance], *, gradient: bool = True, label: LabelSource = "gold", tracin: bool = False
-    ) -> Iterator[tuple[list[int], list[dict[str, Any]]]]:
-        """Positions of a batch, and for each the Signature's fields that one pass gives."""
-        for rows in self._batches(instances):
-            chosen = [instances[row] for row in rows]
+        self,
+        instances: Sequence[RenderedInstance],
+        *,
+        gradient: bool = True,
+        label: LabelSource = "gold",
+        tracin: bool = False,
+        factors: FactorSums | None = None,
+    ) -> Iterator[GradientBatch]:
+        """What the model says of instances, and their gradients, batch after batch.
+
+        Args:
+            instances: rendered texts.
+            gradient: whether to take gradients.
+            label: whose loss the gradient is of; an instance without a label uses the predicted one.
+            tracin: whether to take gradients at the checkpoints too.
+            factors: where to sum what K-FAC needs of them, while an index is built.
+        """
+        for positions in self.batches(instances):
+            chosen = [instances[position] for position in positions]
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
-            taken = self.gradients.take(batch) if gradient else None
+            taken = self.gradients.take(batch, factors) if gradient else None
             reading = taken.reading if taken else self._read(batch)
             same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
-            fields = unstack(
-                predicted=reading.predicted,
-                label=reading.labels,
-                loss=reading.loss,
-                probabilities=reading.probabilities,
-                margins=reading.margins,
-                hidden=reading.hidden,
-                gradient=taken.gradients if taken else None,
-                tracin=torch.cat(earlier, 1) if earlier else None,
+            readings = self._split(
+                reading, chosen, taken.gradients if taken else None, torch.cat(earlier, 1) if earlier else None
             )
-            said = [None] * len(rows) if reading.greedy is None else [self._text(tokens) for tokens in reading.greedy]
-            yield (
-                rows,
-                [
-                    {**values, "outputs": instance.outputs, "greedy": text}
-                    for values, instance, text in zip(fields, chosen, said, strict=True)
-                ],
-            )
+            yield GradientBatch(positions, readings)
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
         """What the task reads, without gradients."""
-        return self.objective.read(self.arch, final_states(self.arch, batch), batch)
+        return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
-    def _batches(self, instances: Sequence[Instance]) -> Iterator[list[int]]:
+    def _split(
+        self, reading: Reading, instances: Sequence[RenderedInstance], gradients: Tensor | None, tracin: Tensor | None
+    ) -> list[GradientReading]:
+        """A batch's reading and gradients, for each of its instances."""
+        predicted, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
+        probabilities, margins, hidden = map(on_host, (reading.probabilities, reading.margins, reading.hidden))
+        own = None if gradients is None else on_host(gradients)
+        earlier = None if tracin is None else on_host(tracin)
+        return [
+            GradientReading(
+                predicted=predicted[row],
+                label=labels[row],
+                loss=losses[row],
+                outputs=instance.outputs,
+                probabilities=probabilities[row],
+                margins=margins[row],
+                hidden=hidden[row],
+                greedy=None if reading.greedy is None else self._text(reading.greedy[row]),
+                gradient=None if own is None else own[row],
+                tracin=None if earlier is None else earlier[row],
+            )
+            for row, instance in enumerate(instances)
+        ]
+
+    def batches(self, instances: Sequence[RenderedInstance]) -> Iterator[list[int]]:
         """Positions of instances that share a pass: alike in length, and in their number of sequences."""
         groups: dict[int, list[int]] = {}
         for position, instance in enumerate(instances):
@@ -235,31 +197,31 @@ class Signer:
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
-        self, instances: Sequence[Instance], decisions: Sequence[tuple[int, float]], *, fast: bool = False
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Positions of instances, and the Signature's fields about neurons.
+        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False
+    ) -> Iterator[ScoredInstance]:
+        """Neuron scores of instances, each as soon as it is known.
 
         Args:
             instances: rendered texts.
-            decisions: theirs (see `decision`).
+            decisions: theirs.
             fast: take activation times gradient instead of the configured rule.
         """
         self.arch.check_site(self.config.neurons.site)
         rule = GRADIENT if fast else self.rule
-        probes = [
-            (row, probe) for row, instance in enumerate(instances) for probe in self.objective.probes(instance, *decisions[row])
-        ]
-        means = Means(Counter(row for row, _ in probes))
-        lengths = [len(probe.sequence) for _, probe in probes]
-        for part in plan_batches(lengths, *self._neuron_budget(rule)):
-            scored = self._score([probes[at][1] for at in part], rule)
-            fields = unstack(
-                scores=scored.scores.float(), activation=self.dense(scored.activations), attribution=self.dense(scored.scores)
-            )
-            yield from means.add([probes[at][0] for at in part], fields)
+        owners, probes = list[int](), list[Probe]()
+        for position, (instance, decision) in enumerate(zip(instances, decisions, strict=True)):
+            own = self.objective.probes(instance, decision.predicted, decision.margin)
+            owners += [position] * len(own)
+            probes += own
+        means = ProbeMeans(Counter(owners))
+        for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
+            scored = self._score([probes[at] for at in part], rule)
+            columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
+            readings = [NeuronReading(*row) for row in zip(*columns, strict=True)]
+            yield from means.add([owners[at] for at in part], readings)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
-        batch = self._pad([probe.sequence for probe in probes])
+        batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
         site = self.config.neurons.site
         return score_neurons(self.arch, batch, site, rule, lambda logits: self.objective.watch(logits, probes))
 
@@ -273,11 +235,11 @@ class Signer:
         tokens, riding = self._neuron_budget(self.rule)
         return max(1, tokens // (length + riding))
 
-    def kept(self, scores: Float32) -> list[Neuron]:
+    def kept(self, scores: Float32) -> list[ScoredNeuron]:
         """Kept neurons of scores [L, F] as the index keeps them."""
         return as_neurons(scores, self.config.neurons.keep)
 
-    def edit(self, instances: Sequence[Instance], edits: Sequence[Sequence[Edit]]) -> list[Edited]:
+    def edit(self, instances: Sequence[RenderedInstance], edits: Sequence[Sequence[NeuronEdit]]) -> list[EditedOutputs]:
         """What the model says under edits at the read position (causal-lm: at the position before each target token).
 
         Raises:
@@ -285,11 +247,11 @@ class Signer:
         """
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
-    def _edited(self, instance: Instance, edits: Sequence[Edit]) -> Edited:
+    def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         none = torch.ones(0, self.layers, self.units)
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else none
         probes = self.objective.edited(instance)
-        batch = self._pad([probe.sequence for probe in probes])
+        batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, greedy = [], []
@@ -298,13 +260,13 @@ class Signer:
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
             probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
             greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.target else []
-        return Edited(np.concatenate(probabilities), tuple(greedy) if instance.target else None)
+        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.target else None)
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""
         return str(self.loaded.tokenizer.decode(list(tokens))).strip()
 
-    def _factors(self, edit: Edit) -> Tensor:
+    def _factors(self, edit: NeuronEdit) -> Tensor:
         for layer, unit in edit.neurons:
             if not (0 <= layer < self.layers and 0 <= unit < self.units):
                 raise InputError(
@@ -312,44 +274,8 @@ class Signer:
                 )
         return edit.factors(self.layers, self.units)
 
-    def _pad(self, sequences: Sequence[Sequence[int]]) -> TokenBatch:
-        return pad(sequences, self.loaded.pad, self.loaded.device)
 
-
-def decision(fields: Mapping[str, Any]) -> tuple[int, float]:
-    """The predicted output of a signature's fields, and its margin."""
-    return fields["predicted"], float(fields["margins"][fields["predicted"]])
-
-
-class Means:
-    """Averages over an instance's probes, given as soon as the last one is in."""
-
-    def __init__(self, counts: Mapping[int, int]) -> None:
-        """Probes of each instance."""
-        self._counts = dict(counts)
-        self._sums: dict[int, dict[str, Any]] = {}
-        self._seen: Counter[int] = Counter()
-
-    def add(self, rows: Sequence[int], fields: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Add probes' fields; give the means of instances that are complete."""
-        for row, values in zip(rows, fields, strict=True):
-            before = self._sums.pop(row, None)
-            total = values if before is None else {name: before[name] + value for name, value in values.items()}
-            self._seen[row] += 1
-            if self._seen[row] == self._counts[row]:
-                yield row, {name: value / np.float32(self._counts[row]) for name, value in total.items()}
-            else:
-                self._sums[row] = total
-
-
-def unstack(**columns: Tensor | None) -> list[dict[str, Any]]:
-    """Turn columns [B, ...] into one dict a row: numpy arrays, and plain numbers where a row is a scalar."""
-    arrays = {name: None if value is None else value.detach().cpu().numpy() for name, value in columns.items()}
-    size = len(next(value for value in arrays.values() if value is not None))
-    return [
-        {
-            name: None if value is None else (value[row].item() if value.ndim == 1 else value[row])
-            for name, value in arrays.items()
-        }
-        for row in range(size)
-    ]
+def on_host(values: Tensor) -> Float32:
+    """A tensor's values as an array in host memory."""
+    array: Float32 = values.detach().cpu().numpy()
+    return array

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +13,19 @@ import torch
 from numpy.typing import NDArray
 
 from attridex.indexer.config import Config
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.corpus.rendering import Instance
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import json_bytes, replace_file
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
-from attridex.indexer.training.finetuning import TaskReader, begin, evaluate, save, train, training_of, work_dir
+from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
+from attridex.indexer.training.finetuning import save
+from attridex.indexer.training.start import begin, training_of
+from attridex.indexer.training.trainer import train, work_dir
 
 BATCH_TOKENS = 4096
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model says of some tests.
-
-    Attributes:
-        losses: cross-entropy of the gold label [n].
-        right: whether the most probable output is the gold one [n].
-    """
-
-    losses: NDArray[np.float64]
-    right: NDArray[np.bool_]
 
 
 class Retraining:
@@ -60,7 +50,7 @@ class Retraining:
         self._start = begin(config)
         self.instances = {each.id: each for _, each in rendered(config.corpus, self._start.renderer, labels_needed=True)}
 
-    def render(self, record: Mapping[str, Any], where: str) -> Instance:
+    def render(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
         """A test, rendered as the corpus is.
 
         Raises:
@@ -71,7 +61,9 @@ class Retraining:
             raise InputError(f"{where}: a test instance needs a label")
         return instance
 
-    def evaluation(self, ids: Iterable[str], tests: Sequence[Instance], labels: Mapping[str, int] | None = None) -> Evaluation:
+    def evaluation(
+        self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None
+    ) -> Evaluation:
         """Train on some instances (with other labels where given) and read the tests; from the cache where that was done."""
         chosen = self._chosen(ids, labels or {})
         key = self._key(chosen)
@@ -80,10 +72,10 @@ class Retraining:
             found = json.loads(path.read_text(encoding="utf-8"))
             return Evaluation(np.array(found["losses"]), np.array(found["right"], bool))
         reader, _ = self._trained(key, chosen)
-        losses, right = evaluate(reader, tests)
-        replace_file(path, json_bytes({"losses": losses.tolist(), "right": right.tolist()}))
+        said = evaluate(reader, tests)
+        replace_file(path, json_bytes({"losses": said.losses.tolist(), "right": said.right.tolist()}))
         shutil.rmtree(work_dir(self._directory / key), ignore_errors=True)
-        return Evaluation(losses, right)
+        return said
 
     def model(self, ids: Iterable[str], labels: Mapping[str, int] | None = None) -> Path:
         """Directory of the model trained on some instances (with other labels where given)."""
@@ -95,7 +87,7 @@ class Retraining:
             shutil.rmtree(work_dir(out), ignore_errors=True)
         return out
 
-    def _chosen(self, ids: Iterable[str], labels: Mapping[str, int]) -> list[Instance]:
+    def _chosen(self, ids: Iterable[str], labels: Mapping[str, int]) -> list[RenderedInstance]:
         chosen = []
         for identity in ids:
             if identity not in self.instances:
@@ -104,11 +96,11 @@ class Retraining:
             chosen.append(replace(instance, label=labels[identity]) if identity in labels else instance)
         return chosen
 
-    def _key(self, chosen: Sequence[Instance]) -> str:
+    def _key(self, chosen: Sequence[RenderedInstance]) -> str:
         settings = self._training.model_dump(exclude={"test_files", "keep_checkpoints"})
         return digest([settings, self._config.model.task, [[each.key, each.label] for each in chosen]])
 
-    def _trained(self, key: str, chosen: Sequence[Instance]) -> tuple[TaskReader, dict[str, float]]:
+    def _trained(self, key: str, chosen: Sequence[RenderedInstance]) -> tuple[TaskReader, dict[str, float]]:
         start = begin(self._config)
         self._directory.mkdir(parents=True, exist_ok=True)
         figures = train(start.reader, chosen, self._training, self._directory / key, False)
@@ -120,7 +112,7 @@ def digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def head_states(config: Config, instances: Sequence[Instance], advance: Advance = lambda _: None) -> NDArray[np.float32]:
+def head_states(config: Config, instances: Sequence[RenderedInstance], advance: Advance = lambda _: None) -> NDArray[np.float32]:
     """States that the head of an index's model reads, [n, J, h]; J is 1, or the number of choices. `advance` hears of batches.
 
     Raises:

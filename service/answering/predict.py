@@ -20,7 +20,7 @@ from attridex.v1.answers import InterventionResult, PredictAnswer, PredictResult
 from attridex.v1.requests import Intervention, Neuron, PredictRequest, Scoring
 
 if TYPE_CHECKING:
-    from attridex.indexer.signing.signer import Edited
+    from attridex.indexer.signing.edits import EditedOutputs
 
 FIRST_INSTANCES, MORE = 10, 4
 """Instances that give an intervention's neurons at first, and how many times more where their best neurons repeat."""
@@ -75,12 +75,12 @@ def check_scoring(call: Call, scoring: Scoring) -> None:
 
 def edited_prediction(call: Call, one: Asked, interventions: Sequence[Intervention], need: Need) -> PredictResult:
     """What the model says of one query."""
-    from attridex.indexer.signing.signer import Edit
+    from attridex.indexer.signing.edits import NeuronEdit
 
     if one.signature is None:
         raise ServiceError(f"query '{one.name}': no prediction")
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
-    edits = [Edit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
+    edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
     edited = call.reader.model().edit(call.reader.rendered(one, need), edits, call.caller)
     results = tuple(
         intervention_result(one.signature.outputs, intervention, neurons, edited, row)
@@ -113,7 +113,7 @@ def neurons_of_instances(call: Call, one: Asked, scoring: Scoring, r: int) -> Ne
 
 
 def intervention_result(
-    outputs: Sequence[str], intervention: Intervention, neurons: Neurons, edited: "Edited", row: int
+    outputs: Sequence[str], intervention: Intervention, neurons: Neurons, edited: "EditedOutputs", row: int
 ) -> InterventionResult:
     """What the model says under one intervention.
 

@@ -9,7 +9,7 @@ import numpy as np
 from attridex.service.encoding.need import Entry, Need
 
 if TYPE_CHECKING:
-    from attridex.indexer.signing.signer import Signature
+    from attridex.indexer.signing.signature import Signature
 
 CACHE_BYTES = 256 << 20
 """Size of the signatures that are remembered."""

@@ -15,8 +15,9 @@ from attridex.service.errors import CancelledError, DamagedIndexError, InvalidAr
 from attridex.v1.requests import LabelSource
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance
-    from attridex.indexer.signing.signer import Edit, Edited, Signature
+    from attridex.indexer.corpus.instances import RenderedInstance
+    from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
+    from attridex.indexer.signing.signature import Signature
 
 POLL_SECONDS = 0.05
 """How often a waiting caller looks whether it is still wanted."""
@@ -25,13 +26,15 @@ POLL_SECONDS = 0.05
 class ModelSigner(Protocol):
     """What the encoder needs of `indexer.signing.signer.Signer`."""
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
+    def render(
+        self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True
+    ) -> "RenderedInstance":
         """Render a record; `stored` where it is an instance of the index, `label_used` where its label must be known."""
         ...
 
     def sign(
         self,
-        instances: Sequence["Instance"],
+        instances: Sequence["RenderedInstance"],
         *,
         gradient: bool = True,
         neurons: bool = True,
@@ -42,7 +45,7 @@ class ModelSigner(Protocol):
         """Sign instances."""
         ...
 
-    def edit(self, instances: Sequence["Instance"], edits: Sequence[Sequence["Edit"]]) -> list["Edited"]:
+    def edit(self, instances: Sequence["RenderedInstance"], edits: Sequence[Sequence["NeuronEdit"]]) -> list["EditedOutputs"]:
         """What the model says under edits."""
         ...
 
@@ -66,12 +69,11 @@ class Encoder:
         Raises:
             DamagedIndexError: the model there is another one now.
         """
-        from attridex.indexer.signing.signer import Signer, checkpoint_hashes, model_hash, tokenizer_hash
+        from attridex.indexer.signing.signer import Signer
 
         config = manifest.config
         signer = Signer.load(config)
-        found = (model_hash(config.model), tokenizer_hash(config.model), checkpoint_hashes(config.model))
-        if found != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
+        if signer.identity() != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
                 f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed)"
                 "; build the index anew, or serve it with --no-model"
@@ -84,7 +86,9 @@ class Encoder:
         self._jobs.end()
         self._thread.join()
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> "Instance":
+    def render(
+        self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True
+    ) -> "RenderedInstance":
         """Render a record.
 
         Args:
@@ -101,7 +105,7 @@ class Encoder:
         except InputError as error:
             raise InvalidArgumentError(str(error), "queries") from None
 
-    def sign(self, instances: Sequence["Instance"], need: Need, caller: Caller) -> list["Signature"]:
+    def sign(self, instances: Sequence["RenderedInstance"], need: Need, caller: Caller) -> list["Signature"]:
         """Signatures of instances; only those not remembered cost model work."""
         known = [self._cache.get(instance.key, need) for instance in instances]
         jobs = {at: Job(instances[at], need) for at, signature in enumerate(known) if signature is None}
@@ -110,11 +114,11 @@ class Encoder:
             known[at] = self._cache.put(job.instance.key, need, job.result)
         return [signature for signature in known if signature is not None]
 
-    def edit(self, instance: "Instance", edits: Sequence["Edit"], caller: Caller) -> "Edited":
+    def edit(self, instance: "RenderedInstance", edits: Sequence["NeuronEdit"], caller: Caller) -> "EditedOutputs":
         """What the model says, unedited and under each edit."""
         job = Job(instance, None, edits)
         self._run([job], caller)
-        result: Edited = job.result
+        result: EditedOutputs = job.result
         return result
 
     def _run(self, jobs: Sequence[Job], caller: Caller) -> None:
@@ -158,7 +162,7 @@ class Encoder:
         for job, result in zip(jobs, self._results(jobs), strict=True):
             job.succeed(result, began)
 
-    def _results(self, jobs: Sequence[Job]) -> Sequence["Signature | Edited"]:
+    def _results(self, jobs: Sequence[Job]) -> Sequence["Signature | EditedOutputs"]:
         """What the model gives for jobs of one need."""
         instances, need = [job.instance for job in jobs], jobs[0].need
         if need is None:

@@ -11,8 +11,8 @@ from attridex.service.encoding.need import Need
 from attridex.service.errors import OverloadedError
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance
-    from attridex.indexer.signing.signer import Edit
+    from attridex.indexer.corpus.instances import RenderedInstance
+    from attridex.indexer.signing.edits import NeuronEdit
 
 WAITING = 4096
 """Jobs that may wait; one more is refused."""
@@ -24,9 +24,9 @@ BATCH_TOKENS = 8192
 class Job:
     """One text waiting for the model, to be signed as `need` says, or under `edits` where there is none."""
 
-    instance: "Instance"
+    instance: "RenderedInstance"
     need: Need | None
-    edits: Sequence["Edit"] = ()
+    edits: Sequence["NeuronEdit"] = ()
     done: threading.Event = field(default_factory=threading.Event)
     began: float = 0.0
     ended: float = 0.0

@@ -14,7 +14,7 @@ from attridex.v1.answers import NeuronScore
 from attridex.v1.requests import NeuronsSource, Query, VectorSource
 
 if TYPE_CHECKING:
-    from attridex.indexer.signing.signer import Signature
+    from attridex.indexer.signing.signature import Signature
 
 Float64 = NDArray[np.float64]
 

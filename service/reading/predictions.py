@@ -7,7 +7,7 @@ from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Prediction
 
 if TYPE_CHECKING:
-    from attridex.indexer.signing.signer import Signature
+    from attridex.indexer.signing.signature import Signature
 
 
 def prediction_of(version: IndexVersion, one: Asked) -> Prediction | None:

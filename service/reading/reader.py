@@ -16,7 +16,7 @@ from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import SOURCES, InstanceSource, NeuronsSource, Query, RecordSource, VectorSource
 
 if TYPE_CHECKING:
-    from attridex.indexer.corpus.rendering import Instance as Rendered
+    from attridex.indexer.corpus.instances import RenderedInstance
 
 TEXT = ("record", "instance_id")
 """Sources that are texts, or stand for one."""
@@ -99,7 +99,7 @@ class Reader:
                 raise InvalidArgumentError(f"query '{one.name}': the model's loss is not finite", "queries")
         return [replace(one, signature=signature) for one, signature in zip(texts, signatures, strict=True)]
 
-    def rendered(self, one: Asked, need: Need) -> "Rendered":
+    def rendered(self, one: Asked, need: Need) -> "RenderedInstance":
         """The query's text, rendered; of a training instance from its stored fields."""
         if isinstance(one.query.source, RecordSource):
             return self.model().render(one.query.source.values, f"query '{one.name}'", label_used=need.gold)

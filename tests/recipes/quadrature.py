@@ -52,7 +52,7 @@ class Scorer:
         found = in_layers(
             arch, self._batch, self._site, rule, self._layers, lambda logits: self._signer.objective.watch(logits, self._probes)
         )
-        return unit_pass(arch, self._site, *found).scores.double().mean(0)
+        return unit_pass(arch, self._site, found).scores.double().mean(0)
 
 
 def error(found: Tensor, reference: Tensor) -> float:

@@ -12,7 +12,7 @@ from job import Corpus, Job, K, begin, report
 from attridex.client import Client
 from attridex.indexer.building.build import build
 from attridex.indexer.config import Config, parse_config
-from attridex.indexer.models.loading import make_renderer
+from attridex.indexer.models.renderers import make_renderer
 
 PRECISION = os.environ.get("PRECISION", "float32")
 CORPUS = {

@@ -11,11 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from attridex.indexer.building.plan import survey_corpus
 from attridex.indexer.config import load_config
-from attridex.indexer.corpus.rendering import parse_segment
-from attridex.indexer.errors import InputError
-from attridex.indexer.models.loading import make_renderer
+from attridex.indexer.corpus.reading import read_records, rendered
+from attridex.indexer.corpus.survey import Survey, survey
+from attridex.indexer.models.renderers import make_renderer
+
+
+def surveyed(path: Path) -> Survey:
+    config = load_config(path)
+    return survey(config.corpus, make_renderer(config), labels_needed=True)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -24,7 +28,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "dataset", "two files"])
 def test_every_kind_of_corpus_holds_the_same_instances(kind: str, project: Callable[..., Path], tmp_path: Path) -> None:
-    expected = survey_corpus(load_config(project()))
+    expected = surveyed(project())
     data = rows(tmp_path / "train.jsonl")
     source: dict[str, Any] = {"files": [f"train.{kind}"]}
     if kind == "csv":
@@ -43,38 +47,15 @@ def test_every_kind_of_corpus_holds_the_same_instances(kind: str, project: Calla
         (tmp_path / "b.jsonl").write_text("".join(lines[5:]))
         source = {"files": ["a.jsonl", "b.jsonl"]}
     config = project(corpus=source)
-    assert survey_corpus(load_config(config)) == expected
+    assert surveyed(config) == expected
 
 
 def test_an_empty_id_numbers_the_instances(project: Callable[..., Path]) -> None:
-    assert survey_corpus(load_config(project(corpus={"id": ""}))).instances == 12
+    assert surveyed(project(corpus={"id": ""})).instances == 12
 
 
-def test_only_the_end_of_the_named_segment_is_cut(project: Callable[..., Path]) -> None:
-    config = load_config(project(corpus={"truncate": "premise"}, model={"max_length": 14}))
-    whole = make_renderer(load_config(project(corpus={"truncate": "premise"})))
-    cut = make_renderer(config)
-    record = {"id": "x", "premise": "the dog ran park cat some", "hypothesis": "a lawyer slept", "label": 1}
-    full, short = whole.render(record, "x"), cut.render(record, "x")
-    (full_ids,), (short_ids,) = full.sequences, short.sequences
-    assert len(short_ids) == 14
-    assert short.truncated
-    assert not full.truncated
-    excess = len(full_ids) - 14
-    end_of_premise = 1 + 2 + 6  # BOS, "Premise :", six words
-    assert short_ids == full_ids[: end_of_premise - excess] + full_ids[end_of_premise:]
-
-
-def test_labels_are_names_or_output_numbers(project: Callable[..., Path]) -> None:
-    renderer = make_renderer(load_config(project(corpus={"labels": ["yes", "no", "maybe"]})))
-    base = {"id": "x", "premise": "a", "hypothesis": "b"}
-    assert [renderer.label({**base, "label": value}, "x") for value in ("no", 2, "1", 0.0, None)] == [1, 2, 1, 0, None]
-    for value in (3, -1, "perhaps", True, 1.5, [1]):
-        with pytest.raises(InputError, match="none of the model's outputs"):
-            renderer.label({**base, "label": value}, "x")
-
-
-def test_segments_split_into_texts_and_fields() -> None:
-    segment = parse_segment("Premise {{1}} : {premise} / {hypothesis}.")
-    assert segment.fields == ("premise", "hypothesis")
-    assert segment.text({"premise": "{p}", "hypothesis": "h"}) == "Premise {1} : {p} / h."
+def test_every_record_has_its_place_and_its_instance(project: Callable[..., Path], tmp_path: Path) -> None:
+    config = load_config(project(count=3))
+    assert [record.where for record in read_records(config.corpus)] == [f"{tmp_path}/train.jsonl:{line}" for line in (1, 2, 3)]
+    pairs = list(rendered(config.corpus, make_renderer(config), labels_needed=True))
+    assert [(record.values["id"], instance.id) for record, instance in pairs] == [(f"t{n}", f"t{n}") for n in range(3)]

@@ -15,9 +15,9 @@ import transformers as hf
 from torch import Tensor
 
 from attridex.indexer.config import parse_config
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.loading import model_hash
+from attridex.indexer.models.identity import model_hash
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer
 
@@ -85,17 +85,17 @@ def unmerged(base: Path, adapter: Path, task: str, outputs: int = 3) -> Any:
     return peft.PeftModel.from_pretrained(made.from_pretrained(base, **more), adapter).eval()
 
 
-def rendered(made: Signer) -> list[Instance]:
+def rendered(made: Signer) -> list[RenderedInstance]:
     return [made.render(row, "row") for row in records(6)[1:5]]
 
 
-def plain_logits(model: Any, instance: Instance) -> Tensor:
+def plain_logits(model: Any, instance: RenderedInstance) -> Tensor:
     """A language model's logits [T, V] of its one sequence, else the outputs [C]."""
     found = [model(torch.tensor([ids])).logits[0] for ids in instance.sequences]
     return found[0] if len(found) == 1 else torch.cat(found)
 
 
-def plain_loss(model: Any, instance: Instance) -> Tensor:
+def plain_loss(model: Any, instance: RenderedInstance) -> Tensor:
     logits = plain_logits(model, instance)
     if not instance.target:
         return -logits.log_softmax(0)[instance.label]

@@ -11,9 +11,11 @@ import torch
 from attridex.indexer.config import Config, load_config
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.loading import load_model, make_renderer
-from attridex.indexer.training.finetuning import Steps, finetune
+from attridex.indexer.models.loading import load_model
+from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.training.finetuning import finetune
 from attridex.indexer.training.retraining import Retraining, head_states
+from attridex.indexer.training.trainer import Steps
 from tests.conftest import records, write_jsonl
 
 

@@ -20,7 +20,7 @@ from attridex.indexer.curvature.spectrum import DenseBlock, Spectrum, lissa
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import read_current
 from attridex.indexer.index.layout import version_dir
-from attridex.indexer.models.loading import checkpoint_rates
+from attridex.indexer.models.checkpoints import checkpoint_rates
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 
 Array = np.ndarray[Any, Any]

@@ -166,7 +166,11 @@ def test_what_cannot_be_opened_is_named_and_the_catalog_let_go(old: Path, how: s
 
 def test_a_catalog_of_another_index_is_let_go_too(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[Catalog] = []
-    monkeypatch.setattr(Catalog, "close", closed.append)
+
+    def record(catalog: Catalog) -> None:
+        closed.append(catalog)
+
+    monkeypatch.setattr(Catalog, "close", record)
     with duckdb.connect(str(old / "other.duckdb")) as connection:
         connection.execute("CREATE TABLE other (x INTEGER)")
     (old / "other.duckdb").replace(version_dir(old, "2") / "catalog.duckdb")

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.config import parse_config
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.index.vectors import VectorFile
-from attridex.indexer.signing.signer import Signature, Signer
+from attridex.indexer.signing.signature import Signature
+from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
 
 FAMILIES = ["opt", "llama", "bert", "bloom", "gpt2"]
@@ -43,7 +44,7 @@ def signer(directory: Path, task: str, dtype: str, **sections: dict[str, Any]) -
     return Signer.load(parse_config(config, "test", directory))
 
 
-def signed(made: Signer) -> tuple[list[Instance], list[Signature]]:
+def signed(made: Signer) -> tuple[list[RenderedInstance], list[Signature]]:
     instances = [made.render(row, "row") for row in records(9)]
     return instances, made.sign(instances)
 
@@ -54,7 +55,7 @@ def distance(found: Any, wanted: Any) -> float:
     return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
-def own_gradient(made: Signer, instance: Instance) -> Tensor:
+def own_gradient(made: Signer, instance: RenderedInstance) -> Tensor:
     """The gradient that the model's own autograd gives in its dtype; softmax and loss in float32."""
     layers = made.arch.linear_layers()
     weights = [module.weight.requires_grad_(True) for module in layers.values()]
@@ -146,7 +147,7 @@ def test_float16_gradients_do_not_vanish_where_the_model_is_sure(task: str, mode
     assert abs(np.log(lengths[0] / lengths[1])) < 4 * ROUNDING["float16"] * largest
 
 
-def sure(made: Signer, instance: Instance) -> Instance:
+def sure(made: Signer, instance: RenderedInstance) -> RenderedInstance:
     """The instance with what the model predicts as its target, after making it sure of that: the head is 32 times as large."""
     head = made.arch.head.get_parameter("weight")
     made.arch.head.register_parameter("weight", torch.nn.Parameter(head * 32, requires_grad=False))

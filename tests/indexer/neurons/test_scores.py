@@ -1,7 +1,7 @@
-"""Laws of the engine: every family, the fast path against slow plain loops."""
+"""Neuron scores and edits of every family against slow plain loops through the model's own logits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,71 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from attridex.indexer.config import Config, parse_config
-from attridex.indexer.corpus.rendering import Instance
-from attridex.indexer.models.architectures import Architecture, family_of
-from attridex.indexer.models.batches import TokenBatch, pad, plan_batches
-from attridex.indexer.models.objectives import OBJECTIVES, Probe, collate
-from attridex.indexer.neurons import scores as neurons_module
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.objectives import OBJECTIVES, Probe
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
-from attridex.indexer.neurons.scores import NeuronEdit, NeuronPass, dcns_weights, edited_logits, kept_neurons, score_neurons
-from attridex.indexer.signing.signer import Signer
-
-FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]
-SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
-STEPS = 5
-RIEMANN = quadrature("riemann", STEPS)
-GATED = ("llama", "qwen2", "qwen2-window", "gemma")
-SITES = [(family, site) for family in FAMILIES for site in ("post", "pre", "head") if not (family in GATED and site == "pre")]
-
-
-def load(directory: Path) -> Architecture:
-    import transformers
-
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(directory).eval().requires_grad_(False)
-    return Architecture(model, family_of(model.config.model_type, "test"))
-
-
-def signer(directory: Path, **sections: dict[str, Any]) -> Signer:
-    config: dict[str, Any] = {"model": {"path": str(directory)}, "corpus": {"files": ["x.jsonl"], "segments": SEGMENTS}}
-    parsed: Config = parse_config({**config, **sections}, "test", directory)
-    return Signer.load(parsed)
-
-
-def sequences() -> list[list[int]]:
-    return [[1, *range(5, 5 + length)] for length in (9, 6, 3)]
-
-
-def batch(rows: list[list[int]]) -> TokenBatch:
-    return pad(rows, 0, torch.device("cpu"))
-
-
-def scored(arch: Architecture, rows: TokenBatch, site: Any = "post", rule: Quadrature = RIEMANN) -> NeuronPass:
-    """Neuron scores of the predicted label."""
-    probes = [Probe(()) for _ in rows.ids]
-    return score_neurons(arch, rows, site, rule, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
-
-
-def instances(rows: list[list[int]], labels: list[int]) -> list[Instance]:
-    return [
-        Instance(str(n), (tuple(ids),), label, str(n), False, {}) for n, (ids, label) in enumerate(zip(rows, labels, strict=True))
-    ]
-
-
-@contextmanager
-def last_position(arch: Architecture, layer: int, read: int, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """The plain way: replace one layer's FFN activations at one position of one sequence."""
-
-    def hook(_module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        x = args[0].clone()
-        flat = x.reshape(-1, x.shape[-1])
-        flat = torch.cat([flat[:read], change(flat[read])[None], flat[read + 1 :]])
-        return (flat.reshape(x.shape),)
-
-    handle = arch.ffn_out[layer].register_forward_pre_hook(hook)
-    yield
-    handle.remove()
+from attridex.indexer.neurons.scores import dcns_weights, edited_logits, in_layers, kept_neurons, unit_pass
+from attridex.indexer.signing.edits import NeuronEdit
+from tests.indexer.oracles import FAMILIES, GATED, RIEMANN, SITES, STEPS, batch, last_position, load, scored, sequences
 
 
 def plain_scores(arch: Architecture, ids: list[int]) -> Tensor:
@@ -189,49 +131,13 @@ def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_ev
     handle.remove()
     size, width = rows.ids.shape
     assert shapes == ([(size, width - 1), (size, 1)] if packs(arch, rows) else [(size, width)])
-    copies = neurons_module.in_layers(
+    copies = in_layers(
         arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, probes)
     )
-    expected = neurons_module.unit_pass(arch, site, *copies)
+    expected = unit_pass(arch, site, copies)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-6 * float(expected.scores.abs().max()))
     largest = float(expected.activations.abs().max())
     torch.testing.assert_close(found.activations, expected.activations, rtol=1e-4, atol=1e-6 * largest)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("parameters", ["head", "linear", "mlp"])
-def test_gradients_equal_autograd_of_each_instance_alone(family: str, parameters: str, model_dir: Callable[[str], Path]) -> None:
-    made = signer(model_dir(family), gradients={"parameters": parameters, "projection": "none"})
-    arch = made.arch
-    labels = torch.tensor([0, 1, 2])
-    found = made.gradients.take(collate(instances(sequences(), [0, 1, 2]), 0, torch.device("cpu")))
-    layers = (
-        {"head": arch.head} if parameters == "head" else arch.linear_layers() if parameters == "linear" else arch.ffn_layers()
-    )
-    for row, ids in enumerate(sequences()):
-        weights = [module.weight.requires_grad_(True) for module in layers.values()]
-        one = batch([ids])
-        loss = torch.nn.functional.cross_entropy(arch.model(one.ids, attention_mask=one.mask).logits, labels[row : row + 1])
-        wanted = torch.autograd.grad(loss, weights)
-        flat = torch.cat(
-            [(g.T if type(m).__name__ == "Conv1D" else g).flatten() for g, m in zip(wanted, layers.values(), strict=True)]
-        )
-        for weight in weights:
-            weight.requires_grad_(False)
-        torch.testing.assert_close(found.gradients[row], flat, rtol=1e-4, atol=1e-5 * float(flat.abs().max()))
-        assert found.reading.loss[row].item() == pytest.approx(loss.item(), rel=1e-5)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_results_do_not_depend_on_the_batch(family: str, model_dir: Callable[[str], Path]) -> None:
-    made = signer(model_dir(family), gradients={"parameters": "linear", "dim": 64})
-    rows = [{"id": str(n), "premise": "the dog ran " * n, "hypothesis": "cat", "label": n % 3} for n in range(1, 5)]
-    rendered = [made.render(row, "row") for row in rows]
-    together, alone = made.sign(rendered), [made.sign([instance])[0] for instance in rendered]
-    for one, other in zip(together, alone, strict=True):
-        for name in ("gradient", "scores", "hidden", "probabilities"):
-            left, right = getattr(one, name), getattr(other, name)
-            np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4 * np.abs(right).max(), err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -249,18 +155,6 @@ def test_an_edit_that_changes_nothing_changes_nothing_and_leaves_no_hook(
     expected = arch.model(rows.ids, attention_mask=rows.mask).logits.softmax(-1)
     torch.testing.assert_close(found, expected[:, None].expand_as(found), rtol=1e-5, atol=1e-6)
     scored(arch, rows, site)
-    assert not [m for m in arch.model.modules() if m._forward_hooks or m._forward_pre_hooks]
-
-
-def test_hooks_go_even_when_the_pass_fails(model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    arch = load(model_dir("opt"))
-
-    def broken(*_args: object) -> None:
-        raise RuntimeError("stop")
-
-    monkeypatch.setattr(neurons_module, "packs", lambda *_args: True)
-    with pytest.raises(RuntimeError, match="stop"):
-        neurons_module.run_rows(arch, batch(sequences()), "post", [1, 0, 0], broken)  # type: ignore[arg-type]
     assert not [m for m in arch.model.modules() if m._forward_hooks or m._forward_pre_hooks]
 
 
@@ -292,16 +186,6 @@ def test_suppressed_and_kept_neurons_equal_one_edit_at_a_time(family: str, model
                     stack.enter_context(last_position(arch, layer, read, lambda a, factor=factor: a * factor))  # type: ignore[misc]
                 expected = arch.model(one.ids, attention_mask=one.mask).logits.softmax(-1)[0]
             torch.testing.assert_close(found[row, 1 + number], expected, rtol=1e-4, atol=1e-6)
-
-
-def test_batches_hold_the_budget_and_little_padding() -> None:
-    lengths = [(n * 37) % 90 + 5 for n in range(300)]
-    groups = list(plan_batches(lengths, 500))
-    assert sorted(row for group in groups for row in group) == list(range(300))
-    for group in groups:
-        width = max(lengths[row] for row in group)
-        assert width * len(group) <= 500
-        assert width * len(group) - sum(lengths[row] for row in group) <= 0.1 * width * len(group)
 
 
 def test_one_kept_neuron_or_equal_scores_have_weight_zero_not_nan() -> None:

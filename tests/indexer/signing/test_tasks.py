@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.config import parse_config
-from attridex.indexer.corpus.rendering import Instance
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import pad
-from attridex.indexer.neurons.scores import NeuronEdit
+from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
 
@@ -39,7 +39,7 @@ def made(request: pytest.FixtureRequest, model_dir: Callable[..., Path]) -> Sign
     return signer(model_dir(family, task), task, gradients={"parameters": "linear", "projection": "none"})
 
 
-def rendered(made: Signer) -> list[Instance]:
+def rendered(made: Signer) -> list[RenderedInstance]:
     return [made.render(row, "row") for row in records(6)[1:5]]
 
 
@@ -68,13 +68,13 @@ def logits(arch: Architecture, ids: tuple[int, ...]) -> Tensor:
     return found[-1] if found.dim() == 2 else found
 
 
-def prompts(instance: Instance) -> list[tuple[tuple[int, ...], int]]:
+def prompts(instance: RenderedInstance) -> list[tuple[tuple[int, ...], int]]:
     """A language model's prompts, one a target token, and the token."""
     ids = instance.sequences[0]
     return [(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]
 
 
-def plain_loss(arch: Architecture, instance: Instance) -> Tensor:
+def plain_loss(arch: Architecture, instance: RenderedInstance) -> Tensor:
     if instance.target:
         return torch.stack([-logits(arch, ids).log_softmax(0)[token] for ids, token in prompts(instance)]).mean()
     z = torch.cat([logits(arch, ids) for ids in instance.sequences])
@@ -98,7 +98,7 @@ def test_gradients_equal_autograd_of_each_instance_alone(made: Signer) -> None:
         assert signature.loss == pytest.approx(loss.item(), rel=1e-4)
 
 
-def plain_probability(arch: Architecture, instance: Instance, layer: int, change: Callable[[Tensor], Tensor]) -> Tensor:
+def plain_probability(arch: Architecture, instance: RenderedInstance, layer: int, change: Callable[[Tensor], Tensor]) -> Tensor:
     """P(target) with one layer edited at the read position; of choices, only the predicted one is edited."""
     if instance.target:
         parts = []
@@ -136,11 +136,11 @@ def test_scores_equal_the_plain_loop(made: Signer) -> None:
         torch.testing.assert_close(torch.tensor(found[layer]), wanted, rtol=1e-3, atol=1e-5 * float(np.abs(found).max()))
 
 
-def single(instance: Instance, number: int) -> Instance:
+def single(instance: RenderedInstance, number: int) -> RenderedInstance:
     """The instance of one target token."""
     ids, _ = prompts(instance)[number]
     whole = instance.sequences[0][: len(ids) + 1]
-    return Instance(instance.id, (whole,), None, instance.key, False, {}, 1, instance.outputs)
+    return RenderedInstance(instance.id, (whole,), None, instance.key, False, {}, 1, instance.outputs)
 
 
 def test_suppressed_and_kept_neurons_edit_every_sequence_at_its_own_position(made: Signer) -> None:

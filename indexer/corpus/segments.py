@@ -1,0 +1,41 @@
+"""Segments: format strings such as "Premise : {premise}", split once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Formatter
+
+from attridex.indexer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A format string, split once: literal texts and the field after each (None at the end)."""
+
+    template: str
+    parts: tuple[tuple[str, str | None], ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that the segment shows."""
+        return tuple(name for _, name in self.parts if name is not None)
+
+    def text(self, values: Mapping[str, str]) -> str:
+        """The segment with its fields filled in."""
+        return "".join(literal + (values[name] if name is not None else "") for literal, name in self.parts)
+
+
+def parse_segment(template: str) -> Segment:
+    """Split a format string such as "Premise : {premise}".
+
+    Raises:
+        InputError: it is not a format string of plain field names.
+    """
+    parts: list[tuple[str, str | None]] = []
+    try:
+        for literal, name, spec, conversion in Formatter().parse(template):
+            if name is not None and (spec or conversion or not name.isidentifier()):
+                raise ValueError(f"'{{{name}}}' is not a plain field name")
+            parts.append((literal, name))
+    except ValueError as error:
+        raise InputError(f"corpus.segments: {template!r}: {error}; write fields as {{name}}") from None
+    return Segment(template, tuple(parts))

@@ -1,0 +1,56 @@
+"""Knowing a model again: hashes of its files, of its tokenizer's, of its checkpoints'."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from attridex.indexer.config import ModelConfig
+from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
+from attridex.indexer.models.adapters import adapter_directory
+from attridex.indexer.models.checkpoints import at_checkpoint
+
+WEIGHTS = ("*.safetensors", "*.bin", "config.json")
+TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
+
+
+class ModelIdentity(NamedTuple):
+    """SHA-256 of what an index's content depends on: of the model, its tokenizer, and each checkpoint."""
+
+    model: str
+    tokenizer: str
+    checkpoints: list[str]
+
+
+def model_identity(model: ModelConfig) -> ModelIdentity:
+    """The identity of a model as it lies there now."""
+    checkpoints = [model_hash(at_checkpoint(model, path)) for path in model.checkpoints]
+    return ModelIdentity(model_hash(model), files_hash(model_directory(model), TOKENIZER), checkpoints)
+
+
+def model_hash(model: ModelConfig) -> str:
+    """Identity of the model's weights and configuration, and of its adapter's."""
+    own = files_hash(model_directory(model), WEIGHTS)
+    if model.adapter is None:
+        return own
+    return hashlib.sha256(f"{own} {files_hash(adapter_directory(model.adapter), ADAPTER_FILES)}".encode()).hexdigest()
+
+
+def model_directory(model: ModelConfig) -> Path:
+    """The directory that holds the model's files: the path itself, or the Hub's cached snapshot."""
+    if Path(model.path).is_dir():
+        return Path(model.path)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(model.path, revision=model.revision, local_files_only=True))
+
+
+def files_hash(directory: Path, patterns: Sequence[str]) -> str:
+    """SHA-256 over names and contents of the files that match."""
+    files = sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()})
+    listing = []
+    for path in files:
+        with path.open("rb") as stream:
+            listing.append([path.name, hashlib.file_digest(stream, "sha256").hexdigest()])
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()

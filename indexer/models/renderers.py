@@ -1,0 +1,44 @@
+"""The renderer of a model: its tokenizer, its special tokens and its longest sequence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.rendering import Renderer, SpecialTokens
+from attridex.indexer.models.adapters import read_adapter
+from attridex.indexer.models.families import Family
+from attridex.indexer.models.sources import load_tokenizer, resolve_labels, task_config
+
+
+def positions(hf: Any, family: Family) -> int:
+    """Longest sequence that a model takes."""
+    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
+
+
+def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
+    """BOS for causal models; CLS (or BOS) and SEP for encoders; none where the tokenizer has none."""
+    first = tokenizer.bos_token_id if causal or tokenizer.cls_token_id is None else tokenizer.cls_token_id
+    last = None if causal else tokenizer.sep_token_id
+    return SpecialTokens(*(() if token is None else (int(token),) for token in (first, last)))
+
+
+def make_renderer(config: Config) -> Renderer:
+    """The rendering of a configuration with its model's tokenizer; no weights are loaded."""
+    adapter = read_adapter(config.model.adapter) if config.model.adapter else None
+    hf, family = task_config(config.model, adapter)
+    tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
+    limit = min(config.model.max_length, positions(hf, family))
+    labels = resolve_labels(config.corpus.labels, hf, config.model.task)
+    return renderer_for(config, labels, tokenizer, family.causal, limit)
+
+
+def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
+    """The rendering with any tokenizer: segments are tokenised alone, without special tokens."""
+
+    def tokenize(text: str) -> list[int]:
+        ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    special = special_tokens(tokenizer, causal)
+    return Renderer(config.corpus, labels, tokenize, special, max_length, config.model.task, tokenizer.decode)

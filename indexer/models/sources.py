@@ -1,0 +1,114 @@
+"""What is known of a model before its weights are loaded: its source, its own configuration, its family, tokenizer and labels."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer
+
+from attridex.indexer.config import ModelConfig, Task
+from attridex.indexer.errors import InputError
+from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
+from attridex.indexer.models.adapters import SavedAdapter
+from attridex.indexer.models.families import Family, family_of, known_families
+
+
+def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
+    """The model's own configuration, with as many outputs as the adapter's head has, and its family.
+
+    Raises:
+        InputError: there is none, or its family is not known here.
+    """
+    hf = load_hf_config(model.path, model.revision)
+    family = family_of(hf.model_type, model.path)
+    outputs = adapter.outputs(family.head) if adapter else None
+    if outputs is not None and outputs != hf.num_labels:
+        hf.num_labels = outputs
+    return hf, family
+
+
+def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
+    """Refuse a model that cannot do a task.
+
+    Raises:
+        InputError: an encoder as a language model, or a multiple-choice model with several outputs.
+    """
+    if task == "causal-lm" and not family.causal:
+        raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
+    if task == "multiple-choice" and hf.num_labels != 1:
+        raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
+
+
+def check_source(path: str, revision: str | None) -> None:
+    """Refuse a model that is neither a directory nor on the Hub, at once and without retries.
+
+    Raises:
+        InputError: no such directory, and the Hub does not have it or does not answer.
+    """
+    if Path(path).is_dir():
+        if (Path(path) / ADAPTER_CONFIG).is_file():
+            raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
+        return
+    if Path(path).is_absolute() or path.startswith("."):
+        raise InputError(f"{path}: no such model directory")
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if try_to_load_from_cache(path, "config.json", revision=revision):
+            return
+        HfApi().model_info(path, revision=revision, timeout=10)
+    except HFValidationError:
+        raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
+    except Exception as error:  # no network, no such model, no right to see it: one answer
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {reason}") from None
+
+
+def load_hf_config(path: str, revision: str | None) -> Any:
+    """The model's own configuration.
+
+    Raises:
+        InputError: there is none.
+    """
+    check_source(path, revision)
+    known_families()
+    try:
+        return AutoConfig.from_pretrained(path, revision=revision)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no model can be loaded from there (model.path): {str(error).splitlines()[0]}") from None
+
+
+def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
+    """The model's tokenizer.
+
+    Raises:
+        InputError: there is none, or it has no padding token, which a classifier was trained with.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: no tokenizer can be loaded from there: {str(error).splitlines()[0]}") from None
+    if tokenizer.pad_token_id is None and task != "causal-lm":
+        raise InputError(
+            f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
+            "tokenizer.save_pretrained(...)) before fine-tuning, or let `attridex finetune` do it"
+        )
+    return tokenizer
+
+
+def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
+    """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
+
+    Raises:
+        InputError: `corpus.labels` has another length than the model has outputs, or a name twice.
+    """
+    if task != "sequence-classification":
+        return []
+    own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
+    if wanted is None:
+        return own
+    if len(wanted) != len(own):
+        raise InputError(f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model has {len(own)} outputs")
+    if len(set(wanted)) != len(wanted):
+        raise InputError(f"corpus.labels has a name twice: {', '.join(wanted)}")
+    return list(wanted)

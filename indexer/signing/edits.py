@@ -1,0 +1,37 @@
+"""Edits of neurons at the read position, and what the model says under them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class NeuronEdit:
+    """Suppress the given (layer, unit) neurons, or keep only them, at the read position."""
+
+    mode: Literal["suppress", "keep"]
+    neurons: tuple[tuple[int, int], ...]
+
+    def factors(self, layers: int, units: int) -> Tensor:
+        """What each activation is multiplied by, [L, F]."""
+        chosen = torch.zeros(layers, units)
+        for layer, unit in self.neurons:
+            chosen[layer, unit] = 1
+        return chosen if self.mode == "keep" else 1 - chosen
+
+
+@dataclass(frozen=True)
+class EditedOutputs:
+    """What the model says with neurons suppressed or kept.
+
+    Attributes:
+        probabilities: of the outputs [1 + number of edits, C]; row 0 is unedited.
+        greedy: for causal-lm, what the model would have said, for each row.
+    """
+
+    probabilities: NDArray[np.float32]
+    greedy: tuple[str, ...] | None

@@ -1,0 +1,121 @@
+"""What signing a text gives: what its model says, its gradient, its neurons."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.indexer.errors import InputError
+from attridex.indexer.neurons.scores import kept_neurons
+
+Float32 = NDArray[np.float32]
+
+
+class ScoredNeuron(NamedTuple):
+    """An FFN unit and its score."""
+
+    layer: int
+    unit: int
+    score: float
+
+
+class Decision(NamedTuple):
+    """The predicted output (-1 for causal-lm), its log-odds, and the probabilities of all outputs [C]."""
+
+    predicted: int
+    margin: float
+    probabilities: Float32
+
+
+@dataclass(frozen=True)
+class GradientReading:
+    """What the pass that gives a text's gradient reads of it.
+
+    Attributes:
+        predicted: output index with the highest probability; -1 for causal-lm.
+        label: output index whose loss was taken; -1 for causal-lm.
+        loss: cross-entropy of that label, in nats; for causal-lm the mean over target tokens.
+        outputs: names of what the model decides between.
+        probabilities: of the outputs [C]; for causal-lm the mean probability of the target tokens [1].
+        margins: log-odds of the outputs [C].
+        hidden: state behind the decision [h].
+        greedy: for causal-lm, what the model would have said at the target's positions.
+        gradient: projected gradient [d], not normalised.
+        tracin: projected gradients at every checkpoint, one after the other [checkpoints * d].
+    """
+
+    predicted: int
+    label: int
+    loss: float
+    outputs: tuple[str, ...]
+    probabilities: Float32
+    margins: Float32
+    hidden: Float32
+    greedy: str | None = None
+    gradient: Float32 | None = None
+    tracin: Float32 | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """What neuron scores explain."""
+        return Decision(self.predicted, float(self.margins[self.predicted]), self.probabilities)
+
+
+@dataclass(frozen=True)
+class NeuronReading:
+    """What the passes that score a text's neurons read of it.
+
+    Attributes:
+        scores: neuron scores [L, F].
+        activation: FFN activations at the read position [s], projected where they are many.
+        attribution: neuron scores [s], projected in the same way.
+    """
+
+    scores: Float32
+    activation: Float32
+    attribution: Float32
+
+    def plus(self, other: "NeuronReading") -> "NeuronReading":
+        """The sum of two readings."""
+        return NeuronReading(self.scores + other.scores, self.activation + other.activation, self.attribution + other.attribution)
+
+    def over(self, count: int) -> "NeuronReading":
+        """The reading divided by a number."""
+        size = np.float32(count)
+        return NeuronReading(self.scores / size, self.activation / size, self.attribution / size)
+
+
+@dataclass(frozen=True)
+class Signature(GradientReading):
+    """What the index knows of one text: a `GradientReading`, and a `NeuronReading` where neurons were scored.
+
+    Attributes:
+        keep: a neuron is kept if its score is above this share of the largest.
+    """
+
+    scores: Float32 | None = None
+    activation: Float32 | None = None
+    attribution: Float32 | None = None
+    keep: float = 0.1
+
+    @classmethod
+    def joined(cls, reading: GradientReading, neurons: NeuronReading | None, keep: float) -> Self:
+        """The signature of two readings of a text."""
+        return cls(**vars(reading), **(vars(neurons) if neurons else {}), keep=keep)
+
+    def kept(self, share: float) -> list[ScoredNeuron]:
+        """Neurons with a score above `share` of the largest, in descending score, ties by (layer, unit)."""
+        if self.scores is None:
+            raise InputError("this signature was made without neuron scores")
+        return as_neurons(self.scores, share)
+
+    def top(self, r: int) -> list[ScoredNeuron]:
+        """The first r kept neurons in descending score; all of them for r = 0."""
+        return self.kept(self.keep)[: r or None]
+
+
+def as_neurons(scores: Float32, share: float) -> list[ScoredNeuron]:
+    """Kept neurons of scores [L, F], in descending score."""
+    units, flat = scores.shape[1], scores.reshape(-1)
+    return [ScoredNeuron(int(i) // units, int(i) % units, float(flat[i])) for i in kept_neurons(scores, share)]

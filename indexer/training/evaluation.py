@@ -1,0 +1,84 @@
+"""Reading instances with a model as attribution does, and what it says of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attridex.indexer.config import Task
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.batches import plan_batches
+from attridex.indexer.models.objectives import OBJECTIVES, Reading, collate
+from attridex.indexer.progress import Advance
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of some tests.
+
+    Attributes:
+        losses: cross-entropy of the gold label [n].
+        right: whether the most probable output is the gold one [n].
+    """
+
+    losses: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+class GroupReading(NamedTuple):
+    """Instances that were read together, and their reading."""
+
+    instances: list[RenderedInstance]
+    reading: Reading
+
+
+class TaskReader:
+    """Reads instances as attribution does: the loss and the decision of a task."""
+
+    def __init__(self, arch: Architecture, task: Task, pad_token: int) -> None:
+        """`pad_token` fills batches."""
+        self.arch = arch
+        self._objective = OBJECTIVES[task]
+        self._pad = pad_token
+
+    def read(self, instances: Sequence[RenderedInstance]) -> Iterator[GroupReading]:
+        """Readings of instances, those with as many sequences together."""
+        groups: dict[int, list[RenderedInstance]] = {}
+        for instance in instances:
+            groups.setdefault(len(instance.sequences), []).append(instance)
+        for group in groups.values():
+            batch = collate(group, self._pad, next(self.arch.model.parameters()).device)
+            yield GroupReading(group, self._objective.read(self.arch, self.arch.final_states(batch.tokens), batch))
+
+
+def evaluate(
+    reader: TaskReader, instances: Sequence[RenderedInstance], advance: Advance = lambda _count: None, budget: int = 4096
+) -> Evaluation:
+    """What a model says of instances.
+
+    Args:
+        reader: of the model.
+        instances: each with its label.
+        advance: hears of batches.
+        budget: tokens of a batch.
+    """
+    losses, right = np.zeros(len(instances)), np.zeros(len(instances), bool)
+    place = {id(instance): row for row, instance in enumerate(instances)}
+    with torch.no_grad():
+        for rows in plan_batches([instance.tokens for instance in instances], budget):
+            for group, reading in reader.read([instances[row] for row in rows]):
+                at = [place[id(instance)] for instance in group]
+                said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
+                losses[at] = reading.loss.double().cpu().numpy()
+                right[at] = [answer == expected(instance) for answer, instance in zip(said, group, strict=True)]
+            advance(len(rows))
+    return Evaluation(losses, right)
+
+
+def expected(instance: RenderedInstance) -> int | list[int] | None:
+    """The right answer: the label, or the target's tokens."""
+    return list(instance.sequences[0][-instance.target :]) if instance.target else instance.label

@@ -1,0 +1,86 @@
+"""What a training starts from: the pretrained model, cut and given a new head, and how it reads records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from attridex.indexer.config import Config, Task, TrainingConfig
+from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.errors import InputError
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.families import family_of
+from attridex.indexer.models.loading import auto_model, quiet_transformers
+from attridex.indexer.models.renderers import positions, renderer_for
+from attridex.indexer.models.sources import check_task, load_hf_config
+from attridex.indexer.training.evaluation import TaskReader
+
+
+@dataclass(frozen=True)
+class Start:
+    """A pretrained model about to be trained, and how it reads records."""
+
+    reader: TaskReader
+    renderer: Renderer
+    tokenizer: Any
+
+
+def begin(config: Config) -> Start:
+    """Load what a training starts from: the same weights, and the same new head, for the same configuration.
+
+    Raises:
+        InputError: no [training] section, no such model, or no labels.
+    """
+    training = training_of(config)
+    labels = training_labels(config)
+    torch.manual_seed(training.seed)
+    arch, tokenizer = base_model(training, config.model.task, labels)
+    limit = min(config.model.max_length, positions(arch.model.config, arch.family))
+    renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
+    return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
+
+
+def training_of(config: Config) -> TrainingConfig:
+    """The [training] section.
+
+    Raises:
+        InputError: there is none.
+    """
+    if config.training is None:
+        raise InputError('the configuration has no [training] section; it needs at least base = "MODEL"')
+    return config.training
+
+
+def training_labels(config: Config) -> list[str]:
+    """The model's outputs, in their order: `corpus.labels`; none where records bring their own."""
+    if config.model.task != "sequence-classification":
+        return []
+    if config.corpus.labels is not None:
+        return config.corpus.labels
+    raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
+
+
+def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
+    """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
+    from transformers import AutoTokenizer
+
+    hf = load_hf_config(training.base, None)
+    family = family_of(hf.model_type, training.base)
+    if training.layers is not None:
+        if training.layers > hf.num_hidden_layers:
+            raise InputError(f"training.layers = {training.layers}: {training.base} has {hf.num_hidden_layers}")
+        hf.num_hidden_layers = training.layers
+        if getattr(hf, "layer_types", None):
+            hf.layer_types = hf.layer_types[: training.layers]
+    tokenizer = AutoTokenizer.from_pretrained(training.base)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    hf.pad_token_id = tokenizer.pad_token_id
+    if task != "causal-lm":
+        hf.id2label = dict(enumerate(labels or ["choice"]))
+        hf.label2id = {label: number for number, label in hf.id2label.items()}
+    check_task(task, family, hf, training.base)
+    with quiet_transformers():
+        model = auto_model(task).from_pretrained(training.base, config=hf, dtype=torch.float32)
+    return Architecture(model, family), tokenizer
