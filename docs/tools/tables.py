@@ -16,10 +16,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from attridex.client import errors as client_errors
-from attridex.client.studies.run import STUDIES
+from attridex.client.studies.registry import built_in
 from attridex.client.workbench.settings import Common
 from attridex.indexer.config import Config
 from attridex.service import errors as service_errors
+from attridex.service.methods.registry import BUILT_IN
+from attridex.v1.answers import Setting
 from docs.tools.picture import picture
 from docs.tools.reference import FOLDERS
 
@@ -79,7 +81,7 @@ def meaning_of(field: FieldInfo) -> str:
 
 def studies() -> str:
     """Every key of a settings file of studies."""
-    tables = [f"### [{name}]\n\n{study.TITLE}.\n\n{settings(study.Config)}" for name, study in STUDIES.items()]
+    tables = [f"### [{study.name}]\n\n{study.title}.\n\n{settings(study.settings)}" for study in built_in()]
     return "\n".join([f"### At the top\n\nWhat all studies of a run share.\n\n{settings(Common)}", *tables])
 
 
@@ -109,6 +111,20 @@ def begun(text: str) -> str:
 def default_of(field: "Field[Any]") -> Any:
     """A dataclass field's default."""
     return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+def methods() -> str:
+    """The IA methods of attridex itself, as `GetIndex` tells them."""
+    rows = [
+        [f"`{method.name}`", one_line(method.summary), one_line(method.meaning.sign), ", ".join(map(set_by, method.settings))]
+        for method in BUILT_IN
+    ]
+    return table(["method", "what it is", "scores", "settings (default)"], rows)
+
+
+def set_by(setting: Setting) -> str:
+    """A setting of a method with its default, which the index decides where it has none."""
+    return f"`{setting.name}`" + (f" ({setting.default})" if setting.default else "")
 
 
 def rooms() -> str:
@@ -150,6 +166,7 @@ def subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 BLOCKS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "studies": studies,
+    "methods": methods,
     "rooms": rooms,
     "catalogue": catalogue,
     "exceptions": exceptions,
