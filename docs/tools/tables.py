@@ -20,6 +20,8 @@ from attridex.client.studies.registry import built_in
 from attridex.client.workbench.settings import Common
 from attridex.indexer.config import Config
 from attridex.service import errors as service_errors
+from attridex.service.methods.registry import BUILT_IN
+from attridex.v1.answers import Setting
 from docs.tools.picture import picture
 from docs.tools.reference import FOLDERS
 
@@ -111,6 +113,20 @@ def default_of(field: "Field[Any]") -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
+def methods() -> str:
+    """The IA methods of attridex itself, as `GetIndex` tells them."""
+    rows = [
+        [f"`{method.name}`", one_line(method.summary), one_line(method.meaning.sign), ", ".join(map(set_by, method.settings))]
+        for method in BUILT_IN
+    ]
+    return table(["method", "what it is", "scores", "settings (default)"], rows)
+
+
+def set_by(setting: Setting) -> str:
+    """A setting of a method with its default, which the index decides where it has none."""
+    return f"`{setting.name}`" + (f" ({setting.default})" if setting.default else "")
+
+
 def rooms() -> str:
     """What lives in each room, from its `__init__`, and what it imports."""
     rules = tomllib.loads((ROOT / "tests/rooms.toml").read_text(encoding="utf-8"))
@@ -150,6 +166,7 @@ def subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 BLOCKS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "studies": studies,
+    "methods": methods,
     "rooms": rooms,
     "catalogue": catalogue,
     "exceptions": exceptions,

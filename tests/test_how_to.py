@@ -1,0 +1,104 @@
+"""The how-to pages, followed literally: files as they stand there, packages as pip leaves them, commands in their order."""
+
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ran, records, write_jsonl
+
+PAGES = Path(__file__).parent.parent / "docs/how-to"
+FILE = re.compile(r"`([\w.-]+)`(?: beside the folder)?:\n\n```\w+\n(.*?)```", re.DOTALL)
+FOLDER = re.compile(r"In a new folder `([\w-]+)`")
+LABELS = ["entailment", "non-entailment"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, model_dir: Callable[..., Path], attridex: Callable[..., object]) -> Path:
+    """What `attridex demo` leaves, smaller: a folder with `attridex-demo`."""
+    out = tmp_path / "attridex-demo"
+    out.mkdir()
+    rows = [{**row, "label": LABELS[row["label"] % 2]} for row in records(24)]
+    write_jsonl(out / "train.jsonl", rows)
+    write_jsonl(out / "challenge.jsonl", [{**row, "id": f"q{row['id']}"} for row in rows[:4]])
+    (out / "base").symlink_to(model_dir("opt"))
+    corpus = {"files": ["train.jsonl"], "labels": [*LABELS, "none"], "segments": ["Premise : {premise}", "/ Answer :"]}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in corpus.items()]
+    (out / "config.toml").write_text("\n".join(["[model]", 'path = "base"', "[corpus]", *lines]))
+    attridex("build", out / "config.toml", "--out", out / "index")
+    return tmp_path
+
+
+def write_files(page: str, out: Path) -> Path:
+    """Write a page's files, those of its package into its folder, and what pip would make of that; returns the folder."""
+    text = (PAGES / page).read_text()
+    folder = out / FOLDER.findall(text)[0]
+    info = folder / "toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    files = dict(FILE.findall(text))
+    package = tomllib.loads(files["pyproject.toml"])
+    own = ["pyproject.toml", *(f"{module}.py" for module in package["tool"]["setuptools"]["py-modules"])]
+    for name, content in files.items():
+        ((folder if name in own else out) / name).write_text(content)
+    groups = package["project"]["entry-points"]
+    lines = [line for group, names in groups.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in names.items()))]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    return folder
+
+
+def shown(folder: Path, arguments: list[str]) -> Ran:
+    """Help, which names what was there when the program started: of a new one."""
+    command = [sys.executable, "-c", "from attridex.client.commands.app import main; main()", *arguments]
+    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True)
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture
+def follow(demo: Path, attridex: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Run a page's commands in this process; what each said. Only what pip would do is done already."""
+    monkeypatch.chdir(demo)
+
+    def run(page: str) -> list[str]:
+        folder = write_files(page, demo)
+        monkeypatch.syspath_prepend(folder)
+        installs, *lines = re.findall(r"^\$ (.*)$", (PAGES / page).read_text(), re.MULTILINE)
+        assert installs == f"pip install --no-deps ./{folder.name}"
+        said = []
+        for program, *arguments in map(str.split, lines):
+            if program == "python":
+                runpy.run_path(arguments[0])
+                continue
+            ran = shown(folder, arguments) if "--help" in arguments else attridex(*arguments)
+            assert ran.code == 0, f"{arguments}: {ran.err}"
+            said.append(ran.out + ran.err)
+        return said
+
+    return run
+
+
+def test_a_method_is_added(demo: Path, follow: Callable[[str], list[str]]) -> None:
+    told, plain, squared, _ = follow("add-a-method.md")
+    assert "shortest" in told
+    assert "power" in told
+    assert plain != squared
+    assert "shortest" in (demo / "toy-studies/report.html").read_text()
+
+
+def test_a_study_is_added(demo: Path, follow: Callable[[str], list[str]]) -> None:
+    told, *_ = follow("add-a-study.md")
+    assert "lengths" in told
+    assert json.loads((demo / "toy-studies/lengths/result.json").read_text())["config"] == {"k": 3}
+    assert "Length of the instances found" in (demo / "toy-studies/report.html").read_text()
+
+
+def test_a_model_family_is_added(follow: Callable[[str], list[str]]) -> None:
+    _, _, told, *_ = follow("add-a-model-family.md")
+    assert "toy-mixer" in told
