@@ -100,13 +100,15 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
     """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
     Raises:
-        InputError: `corpus.labels` has another length than the model has outputs, or a name twice.
+        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names stand twice.
     """
     if task != "sequence-classification":
         return []
     own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
-    if wanted is None:
+    if wanted is None and len(set(own)) == len(own):
         return own
+    if wanted is None:
+        raise InputError(f"the model has a label twice: {', '.join(own)}; name its outputs apart by corpus.labels")
     if len(wanted) != len(own):
         raise InputError(f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model has {len(own)} outputs")
     if len(set(wanted)) != len(wanted):
