@@ -6,7 +6,8 @@ A scalar is itself, a list a tuple, a message its own plain form; what is more t
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -24,19 +25,14 @@ BITS = {FieldDescriptor.TYPE_UINT32: 32, FieldDescriptor.TYPE_UINT64: 64}
 
 
 class Form(NamedTuple):
-    """How a field of a message is written and read."""
+    """How a field of a message is written and read; as it is, where nothing is said."""
 
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any, Order], Any]
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any, Order], Any] | None = None
 
 
-class Part(NamedTuple):
-    """A field: its name in the plain form and in the message, how it is written, and how it is read of a message."""
-
-    name: str
-    field: str
-    encode: Callable[[Any], Any]
-    read: Callable[[Any, Order], Any]
+Reader = Callable[[Any, Any, Order], Any]
+"""What a plain form holds, of a field, its message, and the order of columns."""
 
 
 class Codec(Generic[Plain]):
@@ -44,46 +40,58 @@ class Codec(Generic[Plain]):
 
     def __init__(self, kind: type[Plain], message: type[Message], **names: str) -> None:
         """`names` gives the message's name of a field that has another there."""
-        self._kind: Any = kind
-        self._message = message
-        known: Any = message.DESCRIPTOR.fields_by_name
-        own = fields(cast("Any", kind))
-        self._parts = [part_of(each, known[name]) for each in own if (name := names.get(each.name, each.name)) in known]
-        # A request's IA method has no message of its own: its fields are the request's.
-        self._scored = any(each.name == "scoring" for each in own)
+        self._kind, self._message, self._renamed = kind, message, names.items()
+        self._encoders: list[tuple[str, Callable[[Any], Any]]] = []
+        self._readers: list[tuple[int, Reader]] = []
+        taken = []
+        for at, field in enumerate(fields(cast("Any", kind))):
+            if field.name == "scoring":
+                # A request's IA method has no message of its own: its fields are the request's.
+                taken.append("method")
+                self._readers.append((at, lambda _found, message, _order: SCORING.decode(message)))
+                continue
+            descriptor = message.DESCRIPTOR.fields_by_name[names.get(field.name, field.name)]
+            form = form_of(descriptor)
+            taken.append(descriptor.name)
+            if form.encode:
+                self._encoders.append((descriptor.name, form.encode))
+            if read := reader(field, descriptor, form):
+                self._readers.append((at, read))
+        self._take = attrgetter(*taken)
+        self.arguments: Callable[[Any], dict[str, Any]] = self._arguments if self._encoders or names else vars
+        """The message's fields by name; None where one is not given."""
 
     def encode(self, value: Plain) -> Any:
-        """The message of a plain form."""
-        return self._message(**self.arguments(value))
+        """The message of a plain form.
 
-    def arguments(self, value: Any) -> dict[str, Any]:
-        """The fields that are given, by the message's names."""
-        given = ((part, getattr(value, part.name)) for part in self._parts)
-        found = {part.field: part.encode(content) for part, content in given if content is not None}
-        return found | SCORING.arguments(value.scoring) if self._scored else found
+        Raises:
+            UsageError: a count that the wire cannot carry.
+        """
+        arguments = self.arguments(value)
+        try:
+            return self._message(**arguments)
+        except (TypeError, ValueError):
+            for field in self._message.DESCRIPTOR.fields:
+                if field.type in BITS:
+                    values.count_to_wire(field.name, arguments.get(field.name), BITS[field.type])
+            raise
+
+    def _arguments(self, value: Any) -> dict[str, Any]:
+        found = {**vars(value)}
+        for name, field in self._renamed:
+            found[field] = found.pop(name)
+        for field, encode in self._encoders:
+            content = found[field]
+            if content is not None:
+                found[field] = encode(content)
+        return found | SCORING.arguments(found.pop("scoring")) if "scoring" in found else found
 
     def decode(self, message: Any, order: Order = ()) -> Plain:
         """The plain form of a message."""
-        found = {part.name: part.read(message, order) for part in self._parts}
-        scored = {"scoring": SCORING.decode(message)} if self._scored else {}
-        made: Plain = self._kind(**found, **scored)
-        return made
-
-
-def part_of(field: "Field[Any]", descriptor: FieldDescriptor) -> Part:
-    """A field of a plain form; what a message leaves out is the plain form's default."""
-    form, name = form_of(descriptor), descriptor.name
-    default = None if field.default is MISSING else field.default
-    filled = isinstance(default, str | int) and not isinstance(default, bool)
-
-    def optional(message: Any, order: Order) -> Any:
-        return form.decode(getattr(message, name), order) if message.HasField(name) else default
-
-    def read(message: Any, order: Order) -> Any:
-        found = form.decode(getattr(message, name), order)
-        return default if filled and not found else found
-
-    return Part(field.name, name, form.encode, optional if descriptor.has_presence else read)
+        found = list(self._take(message))
+        for at, read in self._readers:
+            found[at] = read(found[at], message, order)
+        return self._kind(*found)
 
 
 def form_of(descriptor: FieldDescriptor) -> Form:
@@ -92,7 +100,7 @@ def form_of(descriptor: FieldDescriptor) -> Form:
     if descriptor.full_name in FORMS:
         return FORMS[descriptor.full_name]
     if kind is None:
-        return scalar_form(descriptor)
+        return plain(None, tuple) if descriptor.is_repeated else Form()
     if not descriptor.is_repeated:
         return FORMS[kind.full_name]
     if kind.GetOptions().map_entry:
@@ -100,70 +108,62 @@ def form_of(descriptor: FieldDescriptor) -> Form:
     return FORMS.get(f"{kind.full_name}*") or listed(FORMS[kind.full_name])
 
 
-def scalar_form(descriptor: FieldDescriptor) -> Form:
-    """A text, number or truth as it is, or a list of them."""
-    if descriptor.is_repeated:
-        return plain(tuple, tuple)
-    if bits := BITS.get(descriptor.type):
-        return plain(lambda value: values.count_to_wire(descriptor.name, value, bits), lambda found: found)
-    return plain(lambda value: value, lambda found: found)
+def reader(field: "Field[Any]", descriptor: FieldDescriptor, form: Form) -> Reader | None:
+    """Reads what a message has in a field, which may be nothing; None where it is taken as it is.
+
+    What a message leaves out is the plain form's default, or None where that may be; else what an empty message says.
+    """
+    decode, name = form.decode or (lambda found, _order: found), descriptor.name
+    made = field.default_factory is not MISSING
+    default = field.default_factory() if made else None if field.default is MISSING else field.default
+    known = made or field.default is not MISSING or type(None) in get_args(field.type)
+    if descriptor.has_presence and known:
+        return lambda found, message, order: decode(found, order) if message.HasField(name) else default
+    if default and isinstance(default, str | int) and not isinstance(default, bool):
+        return lambda found, _message, order: decode(found, order) or default
+    return (lambda found, _message, order: decode(found, order)) if form.decode else None
 
 
-def plain(encode: Callable[[Any], Any], decode: Callable[[Any], Any]) -> Form:
+def plain(encode: Callable[[Any], Any] | None, decode: Callable[[Any], Any]) -> Form:
     """A form whose columns have no order."""
     return Form(encode, lambda found, _order: decode(found))
 
 
 def listed(form: Form) -> Form:
     """Several of a kind."""
-
-    def decode(found: Any, order: Order) -> Any:
-        return tuple(form.decode(each, order) for each in found)
-
-    return Form(lambda several: list(map(form.encode, several)), decode)
-
-
-def timings_to_wire(timings: answers.Timings) -> pb.Timings:
-    """Seconds."""
-    return pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search)
-
-
-def timings_from_wire(message: pb.Timings) -> answers.Timings:
-    """Seconds."""
-    return answers.Timings(message.queue_seconds, message.encode_seconds, message.search_seconds)
+    encode, decode = cast("Any", form.encode), cast("Any", form.decode)
+    return Form(lambda several: list(map(encode, several)), lambda found, order: tuple([decode(each, order) for each in found]))
 
 
 FORMS: dict[str, Form] = {
-    "attridex.v1.LabelSource": plain(values.label_to_wire, values.label_from_wire),
-    "attridex.v1.InterventionMode": plain(values.MODE_CODES.__getitem__, values.MODES.__getitem__),
+    "attridex.v1.LabelSource": plain(values.LABEL_CODES.__getitem__, values.label_from_wire),
+    "attridex.v1.AnswerInfo.label": plain(values.LABEL_CODES.__getitem__, values.LABELS.get),
+    "attridex.v1.InterventionMode": plain(values.MODE_CODES.__getitem__, lambda code: values.MODES.get(code, "")),
     "attridex.v1.Vector": plain(values.vector_to_wire, values.vector_from_wire),
     "google.protobuf.Struct": Form(values.columns_to_wire, values.columns_from_wire),
     "attridex.v1.Neuron*": plain(values.neurons_to_wire, values.neurons_from_wire),
     "attridex.v1.Query*": plain(values.queries_to_wire, values.queries_from_wire),
     "attridex.v1.Filter": plain(values.filter_to_wire, values.filter_from_wire),
     "attridex.v1.Intervention": plain(intervention_to_wire, intervention_from_wire),
-    "attridex.v1.Timings": plain(timings_to_wire, timings_from_wire),
     "attridex.v1.LabelProbability*": plain(values.probabilities_to_wire, values.probabilities_from_wire),
     "attridex.v1.Column*": plain(values.types_to_wire, values.types_from_wire),
     "attridex.v1.IndexInfo.manifest": plain(json.dumps, lambda text: json.loads(text or "{}")),
 }
 """What is more than fields of the same names, by the full name of a message, an enumeration or a field; "*" is a list of it."""
 
+
+def register(kind: type[Any], message: type[Message], **names: str) -> None:
+    """Let other messages hold this one."""
+    codec = Codec(kind, message, **names)
+    FORMS[message.DESCRIPTOR.full_name] = Form(codec.encode, codec.decode)
+
+
 SCORING = Codec(Scoring, pb.AttributeInstancesRequest)
-for _kind, _message in (
-    (answers.NeuronScore, pb.NeuronScore),
-    (answers.Prediction, pb.Prediction),
-    (answers.Info, pb.AnswerInfo),
-    (answers.InstanceHit, pb.InstanceHit),
-    (answers.InstancesResult, pb.InstancesResult),
-    (answers.NeuronsResult, pb.NeuronsResult),
-    (answers.InterventionResult, pb.InterventionResult),
-    (answers.PredictResult, pb.PredictResult),
-    (answers.Signature, pb.Signature),
-    (answers.Instance, pb.Instance),
-    (answers.Setting, pb.Setting),
-    (answers.Method, pb.Method),
-    (answers.IndexInfo, pb.IndexInfo),
-):  # what holds others comes after them
-    _codec = Codec(_kind, _message)
-    FORMS[_message.DESCRIPTOR.full_name] = Form(_codec.encode, _codec.decode)
+register(answers.Timings, pb.Timings, queue="queue_seconds", encode="encode_seconds", search="search_seconds")
+register(answers.Info, pb.AnswerInfo)
+for _kind in (
+    answers.NeuronScore, answers.Prediction, answers.InstanceHit, answers.InstancesResult, answers.NeuronsResult,
+    answers.InterventionResult, answers.PredictResult, answers.Signature, answers.Instance, answers.Setting, answers.Method,
+    answers.IndexInfo,
+):  # fmt: skip
+    register(_kind, getattr(pb, _kind.__name__))  # what holds others comes after them
