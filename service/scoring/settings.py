@@ -9,8 +9,6 @@ from attridex.service.errors import InvalidArgumentError
 from attridex.v1.answers import Setting
 
 Value = str | int | float
-POSITIVE = math.ulp(0.0)
-"""The smallest number above 0: the least value of what must be positive."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +105,14 @@ def as_number(setting: Setting, value: Value) -> int | float:
 
 def in_bounds(setting: Setting, number: float) -> bool:
     """Whether a number is within its setting's bounds."""
-    return (setting.least is None or number >= setting.least) and (setting.most is None or number <= setting.most)
+    inside = (setting.least is None or number >= setting.least) and (setting.most is None or number <= setting.most)
+    return inside and (setting.above is None or number > setting.above)
 
 
 def bounds(setting: Setting) -> str:
     """A setting's bounds in words."""
-    if setting.least == POSITIVE and setting.most is None:
-        return "a positive number"
     if setting.least is not None and setting.most is not None:
         return f"{setting.least:g} to {setting.most:g}"
-    if setting.least is not None:
-        return f"{setting.least:g} at least"
-    return "a finite number" if setting.most is None else f"{setting.most:g} at most"
+    bounds = {"above {:g}": setting.above, "{:g} at least": setting.least, "{:g} at most": setting.most}
+    words = " and ".join(text.format(bound) for text, bound in bounds.items() if bound is not None)
+    return "a positive number" if words == "above 0" else words or "a finite number"

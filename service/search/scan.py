@@ -107,7 +107,15 @@ class Scanner:
 
     @staticmethod
     def best(parts: Sequence[Part], query: Query, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
-        """The k best of some rows for a query, scored exactly, ties by id."""
+        """The k best of some rows for a query, scored exactly, ties by id.
+
+        Args:
+            parts: the stored vectors, in row order.
+            query: one.
+            rows: those to choose from.
+            k: rows at most.
+            ids: ids of rows, to order ties.
+        """
         scores = rescore(parts, query, rows)
         names = ids(rows)
         order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]

@@ -295,6 +295,7 @@ class Setting:
         least: the smallest that is taken, if there is one.
         most: the largest.
         choices: what a text may be; anything where empty.
+        above: a bound that all values are above, if there is one.
     """
 
     name: str
@@ -304,6 +305,7 @@ class Setting:
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
+    above: float | None = None
 
 
 @dataclass(frozen=True)

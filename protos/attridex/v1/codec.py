@@ -35,29 +35,25 @@ Reader = Callable[[Any, Any, Order], Any]
 """What a plain form holds, of a field, its message, and the order of columns."""
 
 
+class Part(NamedTuple):
+    """A field of a plain form: the message's field, and how it is written and read where that is more than as it is."""
+
+    field: str
+    encode: Callable[[Any], Any] | None
+    read: Reader | None
+
+
 class Codec(Generic[Plain]):
     """Maps a plain form and its message."""
 
     def __init__(self, kind: type[Plain], message: type[Message], **names: str) -> None:
         """`names` gives the message's name of a field that has another there."""
         self._kind, self._message, self._renamed = kind, message, names.items()
-        self._encoders: list[tuple[str, Callable[[Any], Any]]] = []
-        self._readers: list[tuple[int, Reader]] = []
-        taken = []
-        for at, field in enumerate(fields(cast("Any", kind))):
-            if field.name == "scoring":
-                # A request's IA method has no message of its own: its fields are the request's.
-                taken.append("method")
-                self._readers.append((at, lambda _found, message, _order: SCORING.decode(message)))
-                continue
-            descriptor = message.DESCRIPTOR.fields_by_name[names.get(field.name, field.name)]
-            form = form_of(descriptor)
-            taken.append(descriptor.name)
-            if form.encode:
-                self._encoders.append((descriptor.name, form.encode))
-            if read := reader(field, descriptor, form):
-                self._readers.append((at, read))
-        self._take = attrgetter(*taken)
+        parts = [part_of(field, message, names.get(field.name, field.name)) for field in fields(cast("Any", kind))]
+        self._encoders = [(part.field, part.encode) for part in parts if part.encode]
+        self._readers = [(at, part.read) for at, part in enumerate(parts) if part.read]
+        # One name more than is needed: of a single one, attrgetter makes no tuple.
+        self._take = attrgetter(*(part.field for part in parts), parts[0].field)
         self.arguments: Callable[[Any], dict[str, Any]] = self._arguments if self._encoders or names else vars
         """The message's fields by name; None where one is not given."""
 
@@ -88,10 +84,19 @@ class Codec(Generic[Plain]):
 
     def decode(self, message: Any, order: Order = ()) -> Plain:
         """The plain form of a message."""
-        found = list(self._take(message))
+        *found, _ = self._take(message)
         for at, read in self._readers:
             found[at] = read(found[at], message, order)
         return self._kind(*found)
+
+
+def part_of(field: "Field[Any]", message: type[Message], name: str) -> Part:
+    """A field, whose message calls it `name`."""
+    if field.name == "scoring":  # a request's IA method has no message of its own: its fields are the request's
+        return Part("method", None, lambda _found, message, _order: SCORING.decode(message))
+    descriptor: Any = message.DESCRIPTOR.fields_by_name[name]
+    form = form_of(descriptor)
+    return Part(name, form.encode, reader(field, descriptor, form))
 
 
 def form_of(descriptor: FieldDescriptor) -> Form:
@@ -114,11 +119,10 @@ def reader(field: "Field[Any]", descriptor: FieldDescriptor, form: Form) -> Read
     What a message leaves out is the plain form's default, or None where that may be; else what an empty message says.
     """
     decode, name = form.decode or (lambda found, _order: found), descriptor.name
-    made = field.default_factory is not MISSING
-    default = field.default_factory() if made else None if field.default is MISSING else field.default
-    known = made or field.default is not MISSING or type(None) in get_args(field.type)
-    if descriptor.has_presence and known:
-        return lambda found, message, order: decode(found, order) if message.HasField(name) else default
+    default, factory = None if field.default is MISSING else field.default, cast("Any", field.default_factory)
+    absent = (lambda: default) if factory is MISSING else factory
+    if descriptor.has_presence and (absent() is not None or type(None) in get_args(field.type)):
+        return lambda found, message, order: decode(found, order) if message.HasField(name) else absent()
     if default and isinstance(default, str | int) and not isinstance(default, bool):
         return lambda found, _message, order: decode(found, order) or default
     return (lambda found, _message, order: decode(found, order)) if form.decode else None

@@ -10,20 +10,7 @@ from numpy.typing import NDArray
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
-from attridex.v1.filters import (
-    DEPTH,
-    NODES,
-    And,
-    Comparison,
-    Filter,
-    Membership,
-    Not,
-    NullTest,
-    Operator,
-    Or,
-    TextMatch,
-    Value,
-)
+from attridex.v1.filters import DEPTH, NODES, And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 from attridex.v1.requests import (
     QUERIES,
     InstanceSource,
@@ -57,11 +44,6 @@ OPERATORS: Mapping[int, Operator] = {
 OPERATOR_CODES = {name: code for code, name in OPERATORS.items()}
 EXACT = 2**53
 """Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
-
-
-def label_to_wire(label: LabelSource | None) -> Any:
-    """A label source's code."""
-    return LABEL_CODES[label]
 
 
 def label_from_wire(code: int) -> LabelSource | None:

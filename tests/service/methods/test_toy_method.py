@@ -30,7 +30,6 @@ import numpy as np
 
 from attridex.service.meaning import Meaning
 from attridex.service.scoring.method import RowMethod
-from attridex.service.scoring.settings import POSITIVE
 from attridex.v1.answers import Setting
 
 
@@ -38,7 +37,7 @@ class Shortest(RowMethod):
     name = "shortest"
     summary = "the shorter the better"
     meaning = Meaning("higher = shorter", "- tokens ^ power")
-    settings = (Setting("power", "what the length is raised to", "number", "1", POSITIVE),)
+    settings = (Setting("power", "what the length is raised to", "number", "1", above=0),)
 
     def row_scores(self, version, one, values):
         tokens = [count for (count,) in version.select("SELECT tokens FROM instances ORDER BY row", [])]
