@@ -1,6 +1,6 @@
 """Answers as frozen dataclasses: the plain form of the messages of `attribution.proto`, with tables on request.
 
-Nothing here knows of protobuf; `conversions` maps the two. The service makes these, the client gives them to its caller.
+Nothing here knows of protobuf; `codec` maps the two. The service makes these, the client gives them to its caller.
 """
 
 from collections.abc import Iterator, Mapping

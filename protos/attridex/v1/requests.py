@@ -1,6 +1,6 @@
 """Requests as frozen dataclasses, with every default: the plain form of the messages of `attribution.proto`.
 
-Nothing here knows of protobuf; `conversions` maps the two. Client and service share these, so a default stands once.
+Nothing here knows of protobuf; `codec` maps the two. Client and service share these, so a default stands once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
