@@ -153,7 +153,4 @@ def intervention_name(intervention: Intervention) -> str:
     """A name for an intervention that has none."""
     if intervention.neurons is not None:
         return f"{intervention.mode} {','.join(f'{layer}-{unit}' for layer, unit in intervention.neurons)}"
-    scoring, method = intervention.scoring, "na"
-    if scoring is not None:
-        method = f"ia:{scoring.method}" + (f"/{scoring.curvature}" if scoring.curvature else "")
-    return f"{intervention.mode} {method}:{intervention.r}"
+    return f"{intervention.mode} {intervention.scoring.short if intervention.scoring else 'na'}:{intervention.r}"

@@ -47,9 +47,4 @@ def serve(
         listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
         model=not no_model, verify=not no_verify, threads=threads,
     )  # fmt: skip
-
-    def announce(address: str) -> None:
-        sys.stderr.write(f"listening on {address}\n")
-        sys.stderr.flush()
-
-    run_server(indexes, options, announce)
+    run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))

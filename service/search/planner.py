@@ -157,17 +157,10 @@ class PageToken:
         return token
 
 
-class Listing(NamedTuple):
-    """The clauses of a listing: WHERE with its parameters, and ORDER BY."""
-
-    where: Clause
-    order: str
-
-
-def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Listing:
-    """The clauses of a listing by a column, "-" before it for descending."""
-    where = compile_filter(condition, manifest) if condition else Clause("TRUE", [])
+def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Clause:
+    """WHERE and ORDER BY of a listing by a column, "-" before it for descending."""
+    where, parameters = compile_filter(condition, manifest) if condition else Clause("TRUE", [])
     name = order_by.removeprefix("-") or "row"
     check_column(manifest, name, "order_by")
     direction = "DESC" if order_by.startswith("-") else "ASC"
-    return Listing(where, f"{quoted(name)} {direction} NULLS LAST, row")
+    return Clause(f"WHERE {where} ORDER BY {quoted(name)} {direction} NULLS LAST, row", parameters)

@@ -93,12 +93,9 @@ class Scanner:
         """
         signed = -queries if ascending else queries
         search = Search(signed, k, mask)
-        jobs = list(search.jobs(parts))
-
-        def work(number: int) -> list[Candidates]:
-            return search.run(jobs[number :: self.threads], checkpoint)
-
-        found, *others = self.pool.map(work, range(max(1, min(self.threads, len(jobs)))))
+        jobs, threads = list(search.jobs(parts)), self.threads
+        shares = [jobs[number::threads] for number in range(max(1, min(threads, len(jobs))))]
+        found, *others = self.pool.map(lambda share: search.run(share, checkpoint), shares)
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)

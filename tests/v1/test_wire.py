@@ -203,7 +203,9 @@ def test_a_request_s_unknown_code_is_refused_and_an_answer_s_is_nothing() -> Non
             RPCS[getattr(requests, type(message).__name__)].request.decode(message)
     assert INFO.decode(pb.AnswerInfo(label=unknown)).label is None
     edited = pb.PredictResult(interventions=[pb.InterventionResult(mode=unknown)])
-    assert RPCS[requests.PredictRequest].answer.decode(pb.PredictResponse(results=[edited])).results[0].interventions[0].mode == ""
+    assert (
+        RPCS[requests.PredictRequest].answer.decode(pb.PredictResponse(results=[edited])).results[0].interventions[0].mode == ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Nothing here knows of protobuf; `codec` maps the two. The service makes these, t
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,15 @@ class Signature:
     activation: Float32
 
 
+@contextmanager
+def needing(package: str, what: str) -> Iterator[None]:
+    """An import of a package that may not be there."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise MissingPackageError(f"{what} needs {package}: pip install {package}") from None
+
+
 class Tabular:
     """An answer that can become a table, one row a hit."""
 
@@ -164,10 +174,8 @@ class Tabular:
         Raises:
             MissingPackageError: pyarrow is not installed.
         """
-        try:
+        with needing("pyarrow", "to_arrow()"):
             import pyarrow as pa
-        except ModuleNotFoundError:
-            raise MissingPackageError("to_arrow() needs pyarrow: pip install pyarrow") from None
         return pa.Table.from_pylist(list(self.rows()))
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -176,10 +184,8 @@ class Tabular:
         Raises:
             MissingPackageError: pandas is not installed.
         """
-        try:
+        with needing("pandas", "to_pandas()"):
             import pandas as pd
-        except ModuleNotFoundError:
-            raise MissingPackageError("to_pandas() needs pandas: pip install pandas") from None
         return pd.DataFrame(list(self.rows()))
 
 
@@ -192,16 +198,11 @@ class InstancesAnswer(Tabular):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row a hit."""
-        for result in self.results:
-            for hit in result.hits:
-                yield {
-                    "query_id": result.query_id,
-                    "rank": hit.rank,
-                    "id": hit.id,
-                    "row": hit.row,
-                    "score": hit.score,
-                    **hit.fields,
-                }
+        return (
+            {"query_id": each.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score, **hit.fields}
+            for each in self.results
+            for hit in each.hits
+        )
 
 
 @dataclass(frozen=True)
@@ -213,15 +214,11 @@ class NeuronsAnswer(Tabular):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row a neuron."""
-        for result in self.results:
-            for rank, neuron in enumerate(result.neurons, 1):
-                yield {
-                    "query_id": result.query_id,
-                    "rank": rank,
-                    "layer": neuron.layer,
-                    "unit": neuron.unit,
-                    "score": neuron.score,
-                }
+        return (
+            {"query_id": each.query_id, "rank": rank, "layer": one.layer, "unit": one.unit, "score": one.score}
+            for each in self.results
+            for rank, one in enumerate(each.neurons, 1)
+        )
 
 
 @dataclass(frozen=True)

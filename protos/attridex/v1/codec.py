@@ -139,6 +139,14 @@ def listed(form: Form) -> Form:
     return Form(lambda several: list(map(encode, several)), lambda found, order: tuple([decode(each, order) for each in found]))
 
 
+def mapped(message: type[Message], key: str, value: str) -> Form:
+    """Several of a kind that are a mapping in the plain form, in their order."""
+    return plain(
+        lambda found: [message(**{key: name, value: content}) for name, content in found.items()],
+        lambda several: dict(map(attrgetter(key, value), several)),
+    )
+
+
 FORMS: dict[str, Form] = {
     "attridex.v1.LabelSource": plain(values.LABEL_CODES.__getitem__, values.label_from_wire),
     "attridex.v1.AnswerInfo.label": plain(values.LABEL_CODES.__getitem__, values.LABELS.get),
@@ -149,8 +157,8 @@ FORMS: dict[str, Form] = {
     "attridex.v1.Query*": plain(values.queries_to_wire, values.queries_from_wire),
     "attridex.v1.Filter": plain(values.filter_to_wire, values.filter_from_wire),
     "attridex.v1.Intervention": plain(intervention_to_wire, intervention_from_wire),
-    "attridex.v1.LabelProbability*": plain(values.probabilities_to_wire, values.probabilities_from_wire),
-    "attridex.v1.Column*": plain(values.types_to_wire, values.types_from_wire),
+    "attridex.v1.LabelProbability*": mapped(pb.LabelProbability, "label", "probability"),
+    "attridex.v1.Column*": mapped(pb.Column, "name", "type"),
     "attridex.v1.IndexInfo.manifest": plain(json.dumps, lambda text: json.loads(text or "{}")),
 }
 """What is more than fields of the same names, by the full name of a message, an enumeration or a field; "*" is a list of it."""

@@ -23,8 +23,7 @@ def top_method(scoring: Scoring | None) -> dict[str, Any]:
     """How an intervention's neurons are found: "na", or "ia:METHOD[/CURVATURE]" and the method's other settings as text."""
     if scoring is None:
         return {"method": "na"}
-    short = f"ia:{scoring.method}" + (f"/{scoring.curvature}" if scoring.curvature else "")
-    return {"method": short, "settings": {name: str(v) for name, v in scoring.given.items() if name != "curvature"}}
+    return {"method": scoring.short, "settings": {name: str(v) for name, v in scoring.given.items() if name != "curvature"}}
 
 
 def intervention_from_wire(message: pb.Intervention) -> Intervention:

@@ -142,26 +142,6 @@ def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[s
     return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
 
 
-def probabilities_to_wire(values: Mapping[str, float]) -> list[pb.LabelProbability]:
-    """Label probabilities, in the order of the model's outputs."""
-    return [pb.LabelProbability(label=label, probability=p) for label, p in values.items()]
-
-
-def probabilities_from_wire(messages: Sequence[pb.LabelProbability]) -> dict[str, float]:
-    """Label probabilities, in the order of the model's outputs."""
-    return {message.label: message.probability for message in messages}
-
-
-def types_to_wire(types: Mapping[str, str]) -> list[pb.Column]:
-    """Columns with their types."""
-    return [pb.Column(name=name, type=kind) for name, kind in types.items()]
-
-
-def types_from_wire(messages: Sequence[pb.Column]) -> dict[str, str]:
-    """Columns with their types."""
-    return {message.name: message.type for message in messages}
-
-
 # ---------------------------------------------------------------- queries
 
 

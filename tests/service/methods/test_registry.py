@@ -1,4 +1,4 @@
-"""The methods that attridex brings: which they are, and that those are named so wherever they must be known without the service."""
+"""The methods that attridex brings: which they are, and that the contract, whose help names them, knows the same."""
 
 from attridex.service.methods.registry import BUILT_IN, load_methods
 from attridex.v1.requests import METHODS
