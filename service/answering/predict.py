@@ -140,13 +140,10 @@ def intervention_result(
     """
     p = edited.probabilities[row]
     return InterventionResult(
-        intervention.name or intervention_name(intervention),
-        intervention.mode,
-        outputs[int(np.argmax(p))] if edited.greedy is None else "",
-        dict(zip(outputs, map(float, p), strict=True)),
-        neurons,
-        edited.greedy[row] if edited.greedy else "",
-    )
+        intervention.name or intervention_name(intervention), intervention.mode,
+        outputs[int(np.argmax(p))] if edited.greedy is None else "", dict(zip(outputs, map(float, p), strict=True)),
+        neurons, edited.greedy[row] if edited.greedy else "",
+    )  # fmt: skip
 
 
 def intervention_name(intervention: Intervention) -> str:

@@ -94,18 +94,12 @@ class Server:
             InputError: the address cannot be had, or is open to others without TLS.
         """
         check_listen(options.listen, options.tls, options.insecure)
-        limit = options.max_message_mb << 20
+        limits = [(f"grpc.max_{way}_message_length", options.max_message_mb << 20) for way in ("receive", "send")]
         self._indexes = dict(indexes)
         self._server = grpc.server(
-            ThreadPoolExecutor(options.workers, "rpc"),
-            interceptors=[Errors()],
-            maximum_concurrent_rpcs=3 * options.workers,
-            options=[
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", limit),
-                ("grpc.so_reuseport", 0),
-            ],
-        )
+            ThreadPoolExecutor(options.workers, "rpc"), interceptors=[Errors()], maximum_concurrent_rpcs=3 * options.workers,
+            options=[*limits, ("grpc.so_reuseport", 0)],
+        )  # fmt: skip
         self._health = health.HealthServicer()
         self._services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         self._register(Indexes(indexes), options)

@@ -17,11 +17,9 @@ HEAD_BYTES, TAIL_BYTES = 700, 250
 """What is kept of a message. It travels three times in the trailing metadata, escaped to up to three times its size, and gRPC
 may refuse more than 8 KiB of that: a longer message would reach the caller as another error."""
 CATALOGUED: dict[type[Exception], type[ServiceError]] = {
-    UsageError: InvalidArgumentError,
-    InputError: InvalidArgumentError,
-    DamageError: DamagedIndexError,
-    BusyError: BusyIndexError,
-}
+    UsageError: InvalidArgumentError, InputError: InvalidArgumentError,
+    DamageError: DamagedIndexError, BusyError: BusyIndexError,
+}  # fmt: skip
 """What others raise, as callers meet it."""
 log = logging.getLogger("attridex.service")
 

@@ -74,19 +74,13 @@ def read_setting(setting: Setting, value: Value) -> Value:
         InvalidArgumentError: it is of another kind, or out of bounds.
     """
     if setting.kind == "text":
-        if setting.choices:
-            check_choice(setting, str(value))
+        if setting.choices and value not in setting.choices:
+            raise InvalidArgumentError(f"{setting.name}: unknown '{value}'; {nearest(str(value), setting.choices)}", setting.name)
         return str(value)
     number = as_number(setting, value)
     if not math.isfinite(number) or not in_bounds(setting, number):
         raise InvalidArgumentError(f"{setting.name} = {number}: must be {bounds(setting)}", setting.name)
     return number
-
-
-def check_choice(setting: Setting, value: str) -> None:
-    """Refuse a text that is none of a setting's choices."""
-    if value not in setting.choices:
-        raise InvalidArgumentError(f"{setting.name}: unknown '{value}'; {nearest(value, setting.choices)}", setting.name)
 
 
 def as_number(setting: Setting, value: Value) -> int | float:

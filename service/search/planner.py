@@ -5,7 +5,6 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -124,8 +123,7 @@ class Planner:
         return mask
 
 
-@dataclass(frozen=True)
-class PageToken:
+class PageToken(NamedTuple):
     """Where a listing goes on: the version that it began with, and how many instances are behind."""
 
     version: str
@@ -133,7 +131,7 @@ class PageToken:
 
     def encode(self) -> str:
         """The token as opaque text."""
-        return base64.urlsafe_b64encode(json.dumps([self.version, self.offset]).encode()).decode()
+        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode()
 
     @classmethod
     def decode(cls, text: str, version: str) -> "PageToken":

@@ -15,6 +15,8 @@ from google.protobuf.message import Message
 from attridex.v1 import answers
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import wire_values as values
+from attridex.v1.errors import UsageError
+from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
 from attridex.v1.requests import Scoring
 from attridex.v1.wire_interventions import intervention_from_wire, intervention_to_wire
 
@@ -48,7 +50,7 @@ class Codec(Generic[Plain]):
 
     def __init__(self, kind: type[Plain], message: type[Message], **names: str) -> None:
         """`names` gives the message's name of a field that has another there."""
-        self._kind, self._message, self._renamed = kind, message, names.items()
+        self.kind, self._message, self._renamed = kind, message, names.items()
         parts = [part_of(field, message, names.get(field.name, field.name)) for field in fields(cast("Any", kind))]
         self._encoders = [(part.field, part.encode) for part in parts if part.encode]
         self._readers = [(at, part.read) for at, part in enumerate(parts) if part.read]
@@ -87,7 +89,7 @@ class Codec(Generic[Plain]):
         *found, _ = self._take(message)
         for at, read in self._readers:
             found[at] = read(found[at], message, order)
-        return self._kind(*found)
+        return self.kind(*found)
 
 
 def part_of(field: "Field[Any]", message: type[Message], name: str) -> Part:
@@ -155,7 +157,10 @@ FORMS: dict[str, Form] = {
     "google.protobuf.Struct": Form(values.columns_to_wire, values.columns_from_wire),
     "attridex.v1.Neuron*": plain(values.neurons_to_wire, values.neurons_from_wire),
     "attridex.v1.Query*": plain(values.queries_to_wire, values.queries_from_wire),
-    "attridex.v1.Filter": plain(values.filter_to_wire, values.filter_from_wire),
+    "attridex.v1.Filter": plain(lambda condition: filter_to_wire(condition), lambda found: filter_from_wire(found)),
+    "attridex.v1.FilterList.filters": listed(plain(lambda each: filter_to_wire(each), lambda found: checked_filter(found))),
+    "attridex.v1.Literal": plain(values.value_to_wire, values.value_from_wire),
+    "attridex.v1.Operator": plain(values.operator_to_wire, values.operator_from_wire),
     "attridex.v1.Intervention": plain(intervention_to_wire, intervention_from_wire),
     "attridex.v1.LabelProbability*": mapped(pb.LabelProbability, "label", "probability"),
     "attridex.v1.Column*": mapped(pb.Column, "name", "type"),
@@ -179,3 +184,43 @@ for _kind in (
     answers.IndexInfo,
 ):  # fmt: skip
     register(_kind, getattr(pb, _kind.__name__))  # what holds others comes after them
+
+
+# ---------------------------------------------------------------- filters, which hold each other
+
+FILTERS: dict[str, Codec[Any]] = {
+    "and": Codec(And, pb.FilterList),
+    "or": Codec(Or, pb.FilterList),
+    "comparison": Codec(Comparison, pb.Comparison),
+    "in": Codec(Membership, pb.Membership),
+    "is_null": Codec(NullTest, pb.NullTest),
+    "like": Codec(TextMatch, pb.TextMatch),
+}
+"""Every kind of filter but `Not`, which is a filter's own, by the field that holds it."""
+FILTER_FIELDS: dict[type[Any], str] = {codec.kind: field for field, codec in FILTERS.items()} | {Not: "not"}
+
+
+def filter_to_wire(condition: Filter) -> pb.Filter:
+    """A filter; Python keeps some names of its fields to itself."""
+    field = FILTER_FIELDS[type(condition)]
+    content: Any = filter_to_wire(condition.filter) if isinstance(condition, Not) else FILTERS[field].encode(condition)
+    return pb.Filter(**{field: content})
+
+
+def filter_from_wire(message: pb.Filter) -> Filter:
+    """A filter.
+
+    Raises:
+        UsageError: an empty node, nesting without end, or more of it than a query may cost.
+    """
+    values.check_size(message)
+    return checked_filter(message)
+
+
+def checked_filter(message: pb.Filter) -> Filter:
+    """A filter whose size was checked."""
+    field = message.WhichOneof("node")
+    if field is None:
+        raise UsageError("where: a node of the filter is empty", "where")
+    content = getattr(message, field)
+    return Not(checked_filter(content)) if field == "not" else cast("Filter", FILTERS[field].decode(content))
