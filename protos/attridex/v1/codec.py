@@ -181,7 +181,6 @@ register(answers.Info, pb.AnswerInfo)
 for _kind in (
     answers.NeuronScore, answers.Prediction, answers.InstanceHit, answers.InstancesResult, answers.NeuronsResult,
     answers.InterventionResult, answers.PredictResult, answers.Signature, answers.Instance, answers.Setting, answers.Method,
-    answers.IndexInfo,
 ):  # fmt: skip
     register(_kind, getattr(pb, _kind.__name__))  # what holds others comes after them
 

@@ -131,6 +131,8 @@ def columns_to_wire(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[str, Any]:
     """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
+    if not struct.fields:  # the usual case, and quick
+        return {}
     values = json_format.MessageToDict(struct)
     names = [*(name for name in order if name in values), *sorted(values.keys() - order)]
     return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
