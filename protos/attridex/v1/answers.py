@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Float32 = NDArray[np.float32]
+Row = dict[str, Any]
+"""A line of a table: values by the names of their columns."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def needing(package: str, what: str) -> Iterator[None]:
 class Tabular:
     """An answer that can become a table, one row a hit."""
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """Flat rows."""
         raise NotImplementedError
 
@@ -196,7 +198,7 @@ class InstancesAnswer(Tabular):
     info: Info
     results: tuple[InstancesResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row a hit."""
         return (
             {"query_id": each.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score, **hit.fields}
@@ -212,7 +214,7 @@ class NeuronsAnswer(Tabular):
     info: Info
     results: tuple[NeuronsResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row a neuron."""
         return (
             {"query_id": each.query_id, "rank": rank, "layer": one.layer, "unit": one.unit, "score": one.score}
@@ -228,7 +230,7 @@ class PredictAnswer(Tabular):
     info: Info
     results: tuple[PredictResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row an intervention and label; the plain prediction has the name "baseline"."""
         for result in self.results:
             for name, probabilities in (
