@@ -9,8 +9,7 @@ from attridex.indexer.errors import AttridexError
 class ServiceError(AttridexError):
     """Base: `code` is the gRPC status name, `reason` the stable ErrorInfo reason."""
 
-    code = "INTERNAL"
-    reason = "INTERNAL"
+    code, reason = "INTERNAL", "INTERNAL"
 
     def __init__(self, message: str, field: str = "") -> None:
         """`message` says what is wrong and what would be right; `field` is the request's field, if one is to blame."""
@@ -21,79 +20,68 @@ class ServiceError(AttridexError):
 class InvalidArgumentError(ServiceError):
     """A request that can never be answered as it is."""
 
-    code = "INVALID_ARGUMENT"
-    reason = "INVALID_ARGUMENT"
+    code, reason = "INVALID_ARGUMENT", "INVALID_ARGUMENT"
     exit_code = 2
 
 
 class UnknownInstanceError(ServiceError):
     """An instance id that the index does not hold."""
 
-    code = "NOT_FOUND"
-    reason = "UNKNOWN_INSTANCE"
+    code, reason = "NOT_FOUND", "UNKNOWN_INSTANCE"
     exit_code = 2
 
 
 class UnknownIndexError(ServiceError):
     """An index name or version that the server does not serve."""
 
-    code = "NOT_FOUND"
-    reason = "UNKNOWN_INDEX"
+    code, reason = "NOT_FOUND", "UNKNOWN_INDEX"
     exit_code = 2
 
 
 class NotIndexedError(ServiceError):
     """The index was built without what the request needs (neurons, a curvature)."""
 
-    code = "FAILED_PRECONDITION"
-    reason = "NOT_INDEXED"
+    code, reason = "FAILED_PRECONDITION", "NOT_INDEXED"
     exit_code = 2
 
 
 class ModelRequiredError(ServiceError):
     """The request needs the model, and the server was started without one."""
 
-    code = "FAILED_PRECONDITION"
-    reason = "MODEL_REQUIRED"
+    code, reason = "FAILED_PRECONDITION", "MODEL_REQUIRED"
 
 
 class VersionGoneError(ServiceError):
     """A page token of a version that is no longer on disk."""
 
-    code = "ABORTED"
-    reason = "VERSION_GONE"
+    code, reason = "ABORTED", "VERSION_GONE"
 
 
 class OverloadedError(ServiceError):
     """The model's queue is full."""
 
-    code = "RESOURCE_EXHAUSTED"
-    reason = "OVERLOADED"
+    code, reason = "RESOURCE_EXHAUSTED", "OVERLOADED"
 
 
 class CancelledError(ServiceError):
     """The caller went away while work was under way."""
 
-    code = "CANCELLED"
-    reason = "CANCELLED"
+    code, reason = "CANCELLED", "CANCELLED"
 
 
 class DeadlineError(CancelledError):
     """The caller's deadline passed while work was under way."""
 
-    code = "DEADLINE_EXCEEDED"
-    reason = "DEADLINE_EXCEEDED"
+    code, reason = "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"
 
 
 class BusyIndexError(ServiceError):
     """Another process is writing to the index."""
 
-    code = "ABORTED"
-    reason = "BUSY"
+    code, reason = "ABORTED", "BUSY"
 
 
 class DamagedIndexError(ServiceError):
     """Index files are not what was written."""
 
-    code = "DATA_LOSS"
-    reason = "DAMAGED_INDEX"
+    code, reason = "DATA_LOSS", "DAMAGED_INDEX"

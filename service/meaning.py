@@ -28,6 +28,11 @@ class Wording:
     usual: Meaning
     tasks: Mapping[str, Meaning] = field(default_factory=dict)
 
+    @classmethod
+    def by_sign(cls, usual: str, language: str, scale: str) -> "Wording":
+        """Words that differ in the sign alone, which is `language` for language models."""
+        return cls(Meaning(usual, scale), {"causal-lm": Meaning(language, scale)})
+
     def of(self, task: str) -> Meaning:
         """The meaning for a task."""
         return self.tasks.get(task, self.usual)

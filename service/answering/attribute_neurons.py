@@ -1,5 +1,7 @@
 """NA: the FFN neurons that a prediction owes most to."""
 
+from dataclasses import replace
+
 from attridex.service.answering.call import Call
 from attridex.service.encoding.need import Need
 from attridex.service.neurons.attribution import EXACT, neuron_meaning, neuron_method, stored_neuron_method
@@ -21,4 +23,5 @@ def attribute_neurons(call: Call, request: AttributeNeuronsRequest) -> NeuronsAn
         NeuronsResult(one.query.id, prediction_of(version, one), as_scores(version, neurons_of(version, one, request.r or None)))
         for one in asked
     )
-    return NeuronsAnswer(call.info(method, neuron_meaning(manifest, method), exact=method == EXACT), results)
+    info = call.info(method, neuron_meaning(manifest, method))
+    return NeuronsAnswer(replace(info, exact=method == EXACT), results)

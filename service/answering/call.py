@@ -60,15 +60,7 @@ class Call:
         """Rows that may be hits [n]; None where all may."""
         return self.tools.planner.mask(self.version, where)
 
-    def info(self, method: str, meaning: Meaning, *, exact: bool = True, label: LabelSource | None = None) -> Info:
-        """How the answer was made, with the time that it took until now."""
-        return Info(
-            index=self.tools.name,
-            index_version=self.version.manifest.version,
-            method=method,
-            sign=meaning.sign,
-            scale=meaning.scale,
-            exact=exact,
-            timings=self.caller.spent.timings,
-            label=label,
-        )
+    def info(self, method: str, meaning: Meaning) -> Info:
+        """How an exact answer was made, with the time that it took until now."""
+        version, timings = self.version.manifest.version, self.caller.spent.timings
+        return Info(self.tools.name, version, method, meaning.sign, meaning.scale, timings=timings)

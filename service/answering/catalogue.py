@@ -36,8 +36,8 @@ def list_instances(call: Call, request: ListInstancesRequest) -> Page:
         raise InvalidArgumentError(f"page_size = {request.page_size}: must be 1 to {PAGE_LIMIT}", "page_size")
     check_fields(version, request.fields)
     offset = PageToken.decode(request.page_token, number).offset if request.page_token else 0
-    (where, parameters), order = listing_sql(version.manifest, request.where, request.order_by)
-    rows = [row for (row,) in version.select(f"SELECT row FROM instances WHERE {where} ORDER BY {order}", parameters)]
+    sql, parameters = listing_sql(version.manifest, request.where, request.order_by)
+    rows = [row for (row,) in version.select(f"SELECT row FROM instances {sql}", parameters)]
     call.caller.checkpoint()
     live = [row for row in rows if version.alive[row]]
     page = live[offset : offset + request.page_size]
@@ -57,20 +57,11 @@ def describe_index(call: Call) -> IndexInfo:
     version, manifest = call.version, call.version.manifest
     methods = tuple(method.described(manifest) for method in call.tools.methods.values())
     return IndexInfo(
-        name=call.tools.name,
-        version=manifest.version,
-        instances=version.live,
-        task=manifest.task,
-        labels=tuple(manifest.model.labels),
-        columns=dict(manifest.columns),
-        methods=tuple(method.name for method in methods if not method.missing),
-        curvatures=tuple(curvatures_of(manifest)),
-        gradient_dim=manifest.gradient_dim,
-        layers=manifest.model.layers,
-        units=manifest.model.units,
-        site=manifest.config.neurons.site,
-        has_model=call.tools.encoder is not None,
-        manifest=manifest.model_dump(mode="json"),
-        method_details=methods,
+        name=call.tools.name, version=manifest.version, instances=version.live, task=manifest.task,
+        labels=tuple(manifest.model.labels), columns=dict(manifest.columns),
         own_columns=tuple(name for name, _ in manifest.columns if is_reserved(name)),
-    )
+        methods=tuple(method.name for method in methods if not method.missing), method_details=methods,
+        curvatures=tuple(curvatures_of(manifest)), gradient_dim=manifest.gradient_dim,
+        layers=manifest.model.layers, units=manifest.model.units, site=manifest.config.neurons.site,
+        has_model=call.tools.encoder is not None, manifest=manifest.model_dump(mode="json"),
+    )  # fmt: skip

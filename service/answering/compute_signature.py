@@ -1,5 +1,7 @@
 """What the index would store for a text."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from attridex.service.answering.call import Call
@@ -23,7 +25,7 @@ def compute_signature(call: Call, request: ComputeSignatureRequest) -> Signature
     need = Need(label=label, gradient=True, neurons=call.version.manifest.neurons)
     asked = call.reader.ask(request.queries, need, sign=True)
     results = tuple(signature_of(call.version, one) for one in asked)
-    return SignatureAnswer(call.info("signature", STORED_SPACE, label=label), results)
+    return SignatureAnswer(replace(call.info("signature", STORED_SPACE), label=label), results)
 
 
 def signature_of(version: IndexVersion, one: Asked) -> Signature:

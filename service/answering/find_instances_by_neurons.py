@@ -41,7 +41,14 @@ def find_instances_by_neurons(call: Call, request: FindInstancesByNeuronsRequest
 
 
 def by_postings(call: Call, asked: Sequence[Asked], request: FindInstancesByNeuronsRequest, k: int) -> list[Hits]:
-    """Hits that share the most with each query's top neurons."""
+    """Hits that share the most with each query's top neurons.
+
+    Args:
+        call: the request's context.
+        asked: the queries.
+        request: how many neurons count, which rows may be hits, and their columns.
+        k: hits a query.
+    """
     version, mask, found = call.version, call.mask(request.where), []
     for one in asked:
         call.caller.checkpoint()

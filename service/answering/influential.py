@@ -46,12 +46,10 @@ class Influential:
         """How the rows were scored."""
         settled, structure = self.settled, self.structure
         return replace(
-            call.info(settled.method.name, settled.meaning, exact=structure is None, label=settled.label),
-            recall=structure.recall if structure else None,
+            call.info(settled.method.name, settled.meaning), curvature=settled.curvature, damping=settled.damping,
+            label=settled.label, exact=structure is None, recall=structure.recall if structure else None,
             structure=structure.kind if structure else "",
-            curvature=settled.curvature,
-            damping=settled.damping,
-        )
+        )  # fmt: skip
 
 
 def find_influential(call: Call, wanted: Wanted) -> Influential:

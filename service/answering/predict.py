@@ -74,7 +74,14 @@ def check_scoring(call: Call, scoring: Scoring) -> None:
 
 
 def edited_prediction(call: Call, one: Asked, interventions: Sequence[Intervention], need: Need) -> PredictResult:
-    """What the model says of one query."""
+    """What the model says of one query.
+
+    Args:
+        call: the request's context.
+        one: the query, signed.
+        interventions: the edits to carry out.
+        need: what the query was signed for.
+    """
     from attridex.indexer.signing.edits import NeuronEdit
 
     if one.signature is None:
@@ -101,7 +108,14 @@ def chosen_neurons(call: Call, one: Asked, intervention: Intervention) -> Neuron
 
 
 def neurons_of_instances(call: Call, one: Asked, scoring: Scoring, r: int) -> Neurons:
-    """The top r neurons of the instances that an IA method finds: more instances until r distinct ones are found."""
+    """The top r neurons of the instances that an IA method finds: more instances until r distinct ones are found.
+
+    Args:
+        call: the request's context.
+        one: the query.
+        scoring: the IA method.
+        r: how many neurons.
+    """
     live = call.version.live
     k = min(live, max(FIRST_INSTANCES, r))
     while True:
@@ -126,20 +140,14 @@ def intervention_result(
     """
     p = edited.probabilities[row]
     return InterventionResult(
-        intervention.name or intervention_name(intervention),
-        intervention.mode,
-        outputs[int(np.argmax(p))] if edited.greedy is None else "",
-        dict(zip(outputs, map(float, p), strict=True)),
-        neurons,
-        edited.greedy[row] if edited.greedy else "",
-    )
+        intervention.name or intervention_name(intervention), intervention.mode,
+        outputs[int(np.argmax(p))] if edited.greedy is None else "", dict(zip(outputs, map(float, p), strict=True)),
+        neurons, edited.greedy[row] if edited.greedy else "",
+    )  # fmt: skip
 
 
 def intervention_name(intervention: Intervention) -> str:
     """A name for an intervention that has none."""
     if intervention.neurons is not None:
         return f"{intervention.mode} {','.join(f'{layer}-{unit}' for layer, unit in intervention.neurons)}"
-    scoring, method = intervention.scoring, "na"
-    if scoring is not None:
-        method = f"ia:{scoring.method}" + (f"/{scoring.curvature}" if scoring.curvature else "")
-    return f"{intervention.mode} {method}:{intervention.r}"
+    return f"{intervention.mode} {intervention.scoring.short if intervention.scoring else 'na'}:{intervention.r}"

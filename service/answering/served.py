@@ -56,6 +56,7 @@ class ServedIndex:
         """
         self.store, self.name = store, name
         self.tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
+        self._info: IndexInfo | None = None
 
     def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
         """The answer to a request, in the plain form that the contract pairs with it.
@@ -71,9 +72,11 @@ class ServedIndex:
             return USE_CASES[type(request)](call, request)
 
     def describe(self) -> IndexInfo:
-        """What the index holds and can answer."""
+        """What the index holds and can answer; made once a version."""
         with self._call() as call:
-            return describe_index(call)
+            if self._info is None or self._info.version != call.version.manifest.version:
+                self._info = describe_index(call)
+            return self._info
 
     def matching_rows(self, where: Filter) -> list[int]:
         """Rows that a condition holds for."""

@@ -43,10 +43,8 @@ def serve(
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
-    options = ServerOptions(listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin))
-
-    def announce(address: str) -> None:
-        sys.stderr.write(f"listening on {address}\n")
-        sys.stderr.flush()
-
-    run_server(indexes, options, model=not no_model, verify=not no_verify, threads=threads, announce=announce)
+    options = ServerOptions(
+        listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
+        model=not no_model, verify=not no_verify, threads=threads,
+    )  # fmt: skip
+    run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))

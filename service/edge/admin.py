@@ -6,7 +6,7 @@ from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
 from attridex.v1 import admin_pb2 as pb
 from attridex.v1 import admin_pb2_grpc as rpc
-from attridex.v1.wire_values import filter_from_wire
+from attridex.v1.codec import filter_from_wire
 
 
 class AdminServicer(rpc.AdminServiceServicer):
@@ -24,12 +24,11 @@ class AdminServicer(rpc.AdminServiceServicer):
         """Versions on disk."""
         index = self._indexes.get(request.index)
         current = index.describe().version
-        return pb.ListVersionsResponse(
-            versions=[
-                pb.Version(version=m.version, current=m.version == current, instances=m.instances - m.deleted, created=m.created)
-                for m in index.store.versions()
-            ]
+        versions = (
+            pb.Version(version=m.version, current=m.version == current, instances=m.instances - m.deleted, created=m.created)
+            for m in index.store.versions()
         )
+        return pb.ListVersionsResponse(versions=versions)
 
     def Activate(self, request: pb.ActivateRequest, context: Any) -> pb.ActivateResponse:
         """Make a version current."""

@@ -40,6 +40,9 @@ class ServerOptions:
         workers: calls that are answered at once; twice as many may wait, more are refused.
         max_message_mb: limit on a message, either way; gRPC takes 2047 at most.
         admin: whether AdminService is offered.
+        model: whether the models are loaded.
+        verify: whether every file is read and checked first.
+        threads: of a scan; as many as there are processors where None.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -48,6 +51,9 @@ class ServerOptions:
     tls: Tls | None = None
     insecure: bool = False
     admin: bool = True
+    model: bool = True
+    verify: bool = True
+    threads: int | None = None
 
 
 def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> ServedIndex:
@@ -88,18 +94,12 @@ class Server:
             InputError: the address cannot be had, or is open to others without TLS.
         """
         check_listen(options.listen, options.tls, options.insecure)
-        limit = options.max_message_mb << 20
+        limits = [(f"grpc.max_{way}_message_length", options.max_message_mb << 20) for way in ("receive", "send")]
         self._indexes = dict(indexes)
         self._server = grpc.server(
-            ThreadPoolExecutor(options.workers, "rpc"),
-            interceptors=[Errors()],
-            maximum_concurrent_rpcs=3 * options.workers,
-            options=[
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", limit),
-                ("grpc.so_reuseport", 0),
-            ],
-        )
+            ThreadPoolExecutor(options.workers, "rpc"), interceptors=[Errors()], maximum_concurrent_rpcs=3 * options.workers,
+            options=[*limits, ("grpc.so_reuseport", 0)],
+        )  # fmt: skip
         self._health = health.HealthServicer()
         self._services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         self._register(Indexes(indexes), options)
@@ -166,22 +166,14 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
     return found
 
 
-def run_server(
-    arguments: list[str],
-    options: ServerOptions,
-    *,
-    model: bool,
-    verify: bool,
-    threads: int | None,
-    announce: Callable[[str], None],
-) -> None:
+def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> None:
     """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
     opened: dict[str, ServedIndex] = {}
     try:
         for name, path in paths.items():
-            opened[name] = open_index(path, name, model=model, verify=verify, threads=threads)
+            opened[name] = open_index(path, name, model=options.model, verify=options.verify, threads=options.threads)
         server = Server(opened, options)
     except AttridexError:
         for index in opened.values():

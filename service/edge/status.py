@@ -16,11 +16,11 @@ DOMAIN = "attridex"
 HEAD_BYTES, TAIL_BYTES = 700, 250
 """What is kept of a message. It travels three times in the trailing metadata, escaped to up to three times its size, and gRPC
 may refuse more than 8 KiB of that: a longer message would reach the caller as another error."""
-INDEXER: dict[type[AttridexError], type[ServiceError]] = {
-    InputError: InvalidArgumentError,
-    DamageError: DamagedIndexError,
-    BusyError: BusyIndexError,
-}
+CATALOGUED: dict[type[Exception], type[ServiceError]] = {
+    UsageError: InvalidArgumentError, InputError: InvalidArgumentError,
+    DamageError: DamagedIndexError, BusyError: BusyIndexError,
+}  # fmt: skip
+"""What others raise, as callers meet it."""
 log = logging.getLogger("attridex.service")
 
 
@@ -28,11 +28,9 @@ def catalogued(error: Exception) -> ServiceError:
     """The catalogue's error for any exception."""
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, UsageError):
-        return InvalidArgumentError(str(error), error.field)
-    for kind, known in INDEXER.items():
+    for kind, known in CATALOGUED.items():
         if isinstance(error, kind):
-            return known(str(error))
+            return known(str(error), getattr(error, "field", ""))
     number = uuid.uuid4().hex[:8]
     log.error("internal error %s", number, exc_info=error)
     if isinstance(error, AttridexError):

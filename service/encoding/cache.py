@@ -2,17 +2,24 @@
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attridex.service.encoding.need import Entry, Need
+from attridex.service.encoding.need import Need
 
 if TYPE_CHECKING:
     from attridex.indexer.signing.signature import Signature
 
 CACHE_BYTES = 256 << 20
 """Size of the signatures that are remembered."""
+
+
+class Entry(NamedTuple):
+    """Name of a remembered signature: the text's key, and the parts that it has."""
+
+    key: str
+    parts: Need
 
 
 class SignatureCache:
@@ -27,7 +34,7 @@ class SignatureCache:
     def get(self, key: str, need: Need) -> "Signature | None":
         """A remembered signature with all that is needed."""
         with self._lock:
-            for entry in need.answers(key):
+            for entry in (Entry(key, parts) for parts in need.wider):
                 if entry in self._entries:
                     self._entries.move_to_end(entry)
                     return self._entries[entry][0]
@@ -39,7 +46,7 @@ class SignatureCache:
         Returns:
             The signature that is remembered.
         """
-        entry = need.entry(key)
+        entry = Entry(key, need)
         size = sum(value.nbytes for value in vars(signature).values() if isinstance(value, np.ndarray))
         with self._lock:
             if entry in self._entries:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.index.records import Manifest
@@ -12,48 +12,21 @@ from attridex.service.encoding.cache import CACHE_BYTES, SignatureCache
 from attridex.service.encoding.jobs import WAITING, Job, JobQueue, by_need
 from attridex.service.encoding.need import Need
 from attridex.service.errors import CancelledError, DamagedIndexError, InvalidArgumentError
-from attridex.v1.requests import LabelSource
 
 if TYPE_CHECKING:
     from attridex.indexer.corpus.instances import RenderedInstance
     from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
     from attridex.indexer.signing.signature import Signature
+    from attridex.indexer.signing.signer import Signer
 
 POLL_SECONDS = 0.05
 """How often a waiting caller looks whether it is still wanted."""
 
 
-class ModelSigner(Protocol):
-    """What the encoder needs of `indexer.signing.signer.Signer`."""
-
-    def render(
-        self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True
-    ) -> "RenderedInstance":
-        """Render a record; `stored` where it is an instance of the index, `label_used` where its label must be known."""
-        ...
-
-    def sign(
-        self,
-        instances: Sequence["RenderedInstance"],
-        *,
-        gradient: bool = True,
-        neurons: bool = True,
-        label: LabelSource = "gold",
-        tracin: bool = False,
-        fast: bool = False,
-    ) -> list["Signature"]:
-        """Sign instances."""
-        ...
-
-    def edit(self, instances: Sequence["RenderedInstance"], edits: Sequence[Sequence["NeuronEdit"]]) -> list["EditedOutputs"]:
-        """What the model says under edits."""
-        ...
-
-
 class Encoder:
     """Signs texts for many callers with one model."""
 
-    def __init__(self, signer: ModelSigner, *, cache_bytes: int = CACHE_BYTES, waiting: int = WAITING) -> None:
+    def __init__(self, signer: "Signer", *, cache_bytes: int = CACHE_BYTES, waiting: int = WAITING) -> None:
         """Start the thread that owns the model."""
         self._signer = signer
         self._cache = SignatureCache(cache_bytes)

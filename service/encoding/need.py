@@ -1,22 +1,10 @@
 """What a caller wants to know of a text."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
-from typing import NamedTuple
 
 from attridex.v1.requests import LabelSource
-
-
-class Entry(NamedTuple):
-    """Name of a remembered signature: the text's key and what is known of it."""
-
-    key: str
-    label: LabelSource
-    gradient: bool
-    neurons: bool
-    tracin: bool
-    fast: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +30,8 @@ class Need:
         """Whether a record's own label counts."""
         return self.label == "gold" and (self.gradient or self.tracin)
 
-    def entry(self, key: str) -> Entry:
-        """Name of a signature that holds just this."""
-        return Entry(key, self.label, self.gradient, self.neurons, self.tracin, self.fast)
-
-    def answers(self, key: str) -> Iterator[Entry]:
-        """Names of signatures that hold at least this."""
-        for gradient, neurons, tracin in product({True, self.gradient}, {True, self.neurons}, {True, self.tracin}):
-            yield Entry(key, self.label, gradient, neurons, tracin, self.fast)
+    @cached_property
+    def wider(self) -> tuple["Need", ...]:
+        """This, and all that ask for more parts of the same signature."""
+        parts = product({True, self.gradient}, {True, self.neurons}, {True, self.tracin})
+        return tuple(replace(self, gradient=gradient, neurons=neurons, tracin=tracin) for gradient, neurons, tracin in parts)

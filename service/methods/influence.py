@@ -12,10 +12,7 @@ class Influence(CurvatureMethod):
     name = "influence"
     summary = "influence function: the gradients with the inverse of a curvature between them"
     meaning = Meaning(LOWERS, "g_query^T (H + damping I)^-1 g_train; H is the named curvature of the mean training loss")
-    settings = (
-        CURVATURE,
-        damping_setting("lambda of (H + lambda I)^-1; a tenth of H's mean eigenvalue where none is given"),
-    )
+    settings = (CURVATURE, damping_setting("lambda of (H + lambda I)^-1; a tenth of H's mean eigenvalue where none is given"))
 
     def change(self, values: Values) -> Filter:
         """1 / (value + damping)."""

@@ -4,7 +4,7 @@ from attridex.indexer.curvature.spectrum import Filter, lissa, lissa_fits
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.scoring.curvature import CURVATURE, CurvatureMethod, damping_setting
-from attridex.service.scoring.settings import POSITIVE, Values
+from attridex.service.scoring.settings import Values
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 
@@ -18,7 +18,7 @@ class Lissa(CurvatureMethod):
     settings = (
         CURVATURE,
         damping_setting("damping of a step", "0.03"),
-        Setting("lissa_scale", "what H is divided by in a step; above half of its largest eigenvalue", "number", "1e4", POSITIVE),
+        Setting("lissa_scale", "what H is divided by in a step; above half of its largest eigenvalue", "number", "1e4", above=0),
         Setting("lissa_depth", "number of steps", "count", "1000", 0, 2**32 - 1),
     )
     compared = False

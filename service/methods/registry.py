@@ -14,16 +14,8 @@ from attridex.v1 import answers
 
 GROUP = "attridex.methods"
 NEEDED = ("name", "summary", "meaning")
-BUILT_IN: tuple[Method, ...] = (
-    grad_dot.METHOD,
-    grad_cos.METHOD,
-    influence.METHOD,
-    lissa.METHOD,
-    tracin.METHOD,
-    trak.METHOD,
-    rep_sim.METHOD,
-    bm25.METHOD,
-    random.METHOD,
+BUILT_IN: tuple[Method, ...] = tuple(
+    each.METHOD for each in (grad_dot, grad_cos, influence, lissa, tracin, trak, rep_sim, bm25, random)
 )
 """In the order in which they are listed."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.service.meaning import Meaning, Wording
+from attridex.service.meaning import Wording
 from attridex.service.search.postings import kept_neurons
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
@@ -64,23 +64,18 @@ def listed(version: IndexVersion, found: Mapping[int, Found], order: list[int]) 
 
 AGGREGATES: Mapping[str, Aggregate] = {
     "top-neuron": Aggregate(
-        Wording(
-            Meaning(
-                "higher = the neuron raises the probability of that instance's predicted label more",
-                scale := "the neuron's own score in the first instance that gave it; instances in rank order, each gives its "
-                "best neuron",
-            ),
-            {"causal-lm": Meaning("higher = the neuron raises P(target) of that instance more", scale)},
+        Wording.by_sign(
+            "higher = the neuron raises the probability of that instance's predicted label more",
+            "higher = the neuron raises P(target) of that instance more",
+            "the neuron's own score in the first instance that gave it; instances in rank order, each gives its best neuron",
         ),
         top_neurons,
     ),
     "summed": Aggregate(
-        Wording(
-            Meaning(
-                "higher = the neuron raises the predictions of the influential instances more",
-                scale := "sum of scores over instances, top 5 neurons of each",
-            ),
-            {"causal-lm": Meaning("higher = the neuron raises P(target) of the influential instances more", scale)},
+        Wording.by_sign(
+            "higher = the neuron raises the predictions of the influential instances more",
+            "higher = the neuron raises P(target) of the influential instances more",
+            "sum of scores over instances, top 5 neurons of each",
         ),
         summed_neurons,
     ),

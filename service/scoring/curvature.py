@@ -10,7 +10,7 @@ from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.scoring.method import GradientMethod, Space
-from attridex.service.scoring.settings import POSITIVE, Values
+from attridex.service.scoring.settings import Values
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Setting
 
@@ -19,7 +19,7 @@ CURVATURE = Setting("curvature", "one of the index's curvatures; may be left out
 
 def damping_setting(meaning: str, default: str = "") -> Setting:
     """The setting that all of them have; without a default it is a tenth of the curvature's mean eigenvalue."""
-    return Setting("damping", meaning, "number", default, POSITIVE)
+    return Setting("damping", meaning, "number", default, above=0)
 
 
 class CurvatureMethod(GradientMethod):

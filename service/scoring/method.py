@@ -69,16 +69,9 @@ class InstanceMethod(ABC):
     def described(self, manifest: Manifest) -> answers.Method:
         """The method as an index can answer it."""
         return answers.Method(
-            name=self.name,
-            summary=self.summary,
-            sign=self.meaning.sign,
-            scale=self.meaning.scale,
-            settings=self.settings,
-            sources=self.sources,
-            missing=self.missing(manifest),
-            compared=self.compared,
-            baseline=self.baseline,
-        )
+            self.name, self.summary, self.meaning.sign, self.meaning.scale, self.settings, self.sources,
+            missing=self.missing(manifest), compared=self.compared, baseline=self.baseline,
+        )  # fmt: skip
 
     def settle(self, version: IndexVersion, values: Values) -> Values:
         """Settings made whole by what the index holds.

@@ -9,8 +9,6 @@ from attridex.service.errors import InvalidArgumentError
 from attridex.v1.answers import Setting
 
 Value = str | int | float
-POSITIVE = math.ulp(0.0)
-"""The smallest number above 0: the least value of what must be positive."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +74,13 @@ def read_setting(setting: Setting, value: Value) -> Value:
         InvalidArgumentError: it is of another kind, or out of bounds.
     """
     if setting.kind == "text":
-        if setting.choices:
-            check_choice(setting, str(value))
+        if setting.choices and value not in setting.choices:
+            raise InvalidArgumentError(f"{setting.name}: unknown '{value}'; {nearest(str(value), setting.choices)}", setting.name)
         return str(value)
     number = as_number(setting, value)
     if not math.isfinite(number) or not in_bounds(setting, number):
         raise InvalidArgumentError(f"{setting.name} = {number}: must be {bounds(setting)}", setting.name)
     return number
-
-
-def check_choice(setting: Setting, value: str) -> None:
-    """Refuse a text that is none of a setting's choices."""
-    if value not in setting.choices:
-        raise InvalidArgumentError(f"{setting.name}: unknown '{value}'; {nearest(value, setting.choices)}", setting.name)
 
 
 def as_number(setting: Setting, value: Value) -> int | float:
@@ -107,15 +99,14 @@ def as_number(setting: Setting, value: Value) -> int | float:
 
 def in_bounds(setting: Setting, number: float) -> bool:
     """Whether a number is within its setting's bounds."""
-    return (setting.least is None or number >= setting.least) and (setting.most is None or number <= setting.most)
+    inside = (setting.least is None or number >= setting.least) and (setting.most is None or number <= setting.most)
+    return inside and (setting.above is None or number > setting.above)
 
 
 def bounds(setting: Setting) -> str:
     """A setting's bounds in words."""
-    if setting.least == POSITIVE and setting.most is None:
-        return "a positive number"
     if setting.least is not None and setting.most is not None:
         return f"{setting.least:g} to {setting.most:g}"
-    if setting.least is not None:
-        return f"{setting.least:g} at least"
-    return "a finite number" if setting.most is None else f"{setting.most:g} at most"
+    bounds = {"above {:g}": setting.above, "{:g} at least": setting.least, "{:g} at most": setting.most}
+    words = " and ".join(text.format(bound) for text, bound in bounds.items() if bound is not None)
+    return "a positive number" if words == "above 0" else words or "a finite number"

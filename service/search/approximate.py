@@ -64,7 +64,15 @@ def approximate_top(
 def candidates(
     structure: Approximate, query: Float64[NDArray[np.float64], " d"], count: int, weighted: bool, scanner: Scanner
 ) -> Int64[NDArray[np.int64], " m"]:
-    """Candidates for one query."""
+    """Candidates for one query.
+
+    Args:
+        structure: what finds them.
+        query: in the structure's space.
+        count: how many.
+        weighted: whether a row's norm counts.
+        scanner: whose threads are used.
+    """
     length = float(np.linalg.norm(query))
     unit = (query / length if length > 0 else query).astype(np.float32)
     return structure.candidates(unit, count, weighted=weighted, pool=scanner.pool, threads=scanner.threads)

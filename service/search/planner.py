@@ -5,7 +5,6 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -124,8 +123,7 @@ class Planner:
         return mask
 
 
-@dataclass(frozen=True)
-class PageToken:
+class PageToken(NamedTuple):
     """Where a listing goes on: the version that it began with, and how many instances are behind."""
 
     version: str
@@ -133,7 +131,7 @@ class PageToken:
 
     def encode(self) -> str:
         """The token as opaque text."""
-        return base64.urlsafe_b64encode(json.dumps([self.version, self.offset]).encode()).decode()
+        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode()
 
     @classmethod
     def decode(cls, text: str, version: str) -> "PageToken":
@@ -157,17 +155,10 @@ class PageToken:
         return token
 
 
-class Listing(NamedTuple):
-    """The clauses of a listing: WHERE with its parameters, and ORDER BY."""
-
-    where: Clause
-    order: str
-
-
-def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Listing:
-    """The clauses of a listing by a column, "-" before it for descending."""
-    where = compile_filter(condition, manifest) if condition else Clause("TRUE", [])
+def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Clause:
+    """WHERE and ORDER BY of a listing by a column, "-" before it for descending."""
+    where, parameters = compile_filter(condition, manifest) if condition else Clause("TRUE", [])
     name = order_by.removeprefix("-") or "row"
     check_column(manifest, name, "order_by")
     direction = "DESC" if order_by.startswith("-") else "ASC"
-    return Listing(where, f"{quoted(name)} {direction} NULLS LAST, row")
+    return Clause(f"WHERE {where} ORDER BY {quoted(name)} {direction} NULLS LAST, row", parameters)

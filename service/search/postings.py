@@ -63,6 +63,12 @@ def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mas
     """Instances in any of the lists (rows, weights), ascending, and the sums of their weights, list after list.
 
     Where the lists are long, one number an instance is summed up, and only instances that may be among the k best come back.
+
+    Args:
+        lists: rows and weights of each neuron.
+        instances: number of the index's rows n.
+        k: instances that are wanted.
+        mask: rows that may be hits.
     """
     found = np.concatenate([np.asarray(rows, np.int64) for rows, _ in lists] or [np.zeros(0, np.int64)])
     values = np.concatenate([np.asarray(weights, np.float64) for _, weights in lists] or [np.zeros(0)])
@@ -85,7 +91,14 @@ def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mas
 
 
 def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) -> list[int]:
-    """Positions of the k highest scores, ties by instance id."""
+    """Positions of the k highest scores, ties by instance id.
+
+    Args:
+        version: the index.
+        rows: of the candidates.
+        scores: theirs.
+        k: positions at most.
+    """
     if len(rows) > k:
         floor = np.partition(scores, len(scores) - k)[len(scores) - k]
         inside = np.flatnonzero(scores >= floor)
@@ -97,7 +110,14 @@ def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) ->
 
 
 def shared_neurons(lists: Sequence[tuple[int, slice]], rows: Entries, weights: Weights, row: int) -> list[Weighted]:
-    """The query's neurons that an instance keeps, with the weight of each."""
+    """The query's neurons that an instance keeps, with the weight of each.
+
+    Args:
+        lists: the query's neurons, and the part of `rows` and `weights` that is each one's posting list.
+        rows: instances of all posting lists, ascending in each.
+        weights: theirs.
+        row: the instance.
+    """
     shared = []
     for neuron, part in lists:
         at = part.start + int(np.searchsorted(rows[part], row))

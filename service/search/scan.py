@@ -93,12 +93,9 @@ class Scanner:
         """
         signed = -queries if ascending else queries
         search = Search(signed, k, mask)
-        jobs = list(search.jobs(parts))
-
-        def work(number: int) -> list[Candidates]:
-            return search.run(jobs[number :: self.threads], checkpoint)
-
-        found, *others = self.pool.map(work, range(max(1, min(self.threads, len(jobs)))))
+        jobs, threads = list(search.jobs(parts)), self.threads
+        shares = [jobs[number::threads] for number in range(max(1, min(threads, len(jobs))))]
+        found, *others = self.pool.map(lambda share: search.run(share, checkpoint), shares)
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)
@@ -107,7 +104,15 @@ class Scanner:
 
     @staticmethod
     def best(parts: Sequence[Part], query: Query, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
-        """The k best of some rows for a query, scored exactly, ties by id."""
+        """The k best of some rows for a query, scored exactly, ties by id.
+
+        Args:
+            parts: the stored vectors, in row order.
+            query: one.
+            rows: those to choose from.
+            k: rows at most.
+            ids: ids of rows, to order ties.
+        """
         scores = rescore(parts, query, rows)
         names = ids(rows)
         order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
@@ -11,14 +12,13 @@ from attridex.service.errors import UnknownIndexError
 from attridex.service.storage.version import IndexVersion
 
 
+@dataclass
 class Lease:
     """A version with the number of its readers; it closes when the last one leaves after a swap."""
 
-    def __init__(self, version: IndexVersion) -> None:
-        """No reader yet."""
-        self.version = version
-        self.readers = 0
-        self.retired = False
+    version: IndexVersion
+    readers: int = 0
+    retired: bool = False
 
 
 class Store:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from attridex.client.errors import FilterError
 from attridex.client.filters import parse_filter
+from attridex.v1.codec import filter_to_wire
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
-from attridex.v1.wire_values import filter_to_wire
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12)
 COLUMNS = st.from_regex(r"[a-z]{3,8}_", fullmatch=True)

@@ -184,3 +184,40 @@ def test_what_an_answer_does_not_have_is_absent_and_not_zero() -> None:
     full = INFO.encode(answers.Info("i", "1", "m", "", "", recall=0.0, damping=0.0, label="gold"))
     assert [bare.HasField("recall"), bare.HasField("damping"), bare.label] == [False, False, pb.LABEL_SOURCE_UNSPECIFIED]
     assert [full.HasField("recall"), full.HasField("damping"), full.label] == [True, True, pb.LABEL_SOURCE_GOLD]
+
+
+def test_what_a_message_leaves_out_is_a_default_or_nothing_or_empty() -> None:
+    hit = RPCS[requests.AttributeInstancesRequest].answer.decode(
+        pb.AttributeInstancesResponse(results=[pb.InstancesResult(hits=[pb.InstanceHit()])])
+    )
+    assert hit.info == answers.Info("", "", "", "", "", exact=False)
+    assert hit.results == (answers.InstancesResult("", None, (answers.InstanceHit(0, "", 0, 0.0),)),)
+    plain = RPCS[requests.PredictRequest].answer.decode(pb.PredictResponse(results=[pb.PredictResult()]))
+    assert plain.results == (answers.PredictResult("", answers.Prediction("", "", 0.0, {}), ()),)
+
+
+def test_a_request_s_unknown_code_is_refused_and_an_answer_s_is_nothing() -> None:
+    unknown: Any = 9
+    for message in (pb.AttributeInstancesRequest(label=unknown), pb.FindNeuronsByInstancesRequest(label=unknown)):
+        with pytest.raises(UsageError, match="label: unknown value 9"):
+            RPCS[getattr(requests, type(message).__name__)].request.decode(message)
+    assert INFO.decode(pb.AnswerInfo(label=unknown)).label is None
+    edited = pb.PredictResult(interventions=[pb.InterventionResult(mode=unknown)])
+    assert (
+        RPCS[requests.PredictRequest].answer.decode(pb.PredictResponse(results=[edited])).results[0].interventions[0].mode == ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (requests.AttributeInstancesRequest((), k=-1), "k = -1: must not be negative"),
+        (requests.FindNeuronsByInstancesRequest((), instances=1 << 32), "instances = 4294967296: too large"),
+        (requests.AttributeInstancesRequest((), requests.Scoring(seed=1 << 64)), "seed = 18446744073709551616: too large"),
+        (requests.ListInstancesRequest(page_size=-5), "page_size = -5: must not be negative"),
+    ],
+)
+def test_a_count_is_refused_before_it_is_sent(request_: Any, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        RPCS[type(request_)].request.encode(request_)
+    assert (str(raised.value), raised.value.field) == (said, said.partition(" ")[0])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import wire_values
+from attridex.v1 import codec, wire_values
 from attridex.v1.errors import UsageError
 from attridex.v1.filters import DEPTH, NODES, And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
 from attridex.v1.requests import Query, RecordSource
@@ -127,13 +127,13 @@ trees = st.recursive(
 def received(message: pb.Filter) -> Filter:
     """A filter as it is found in a request that came over the wire."""
     request = pb.ListInstancesRequest.FromString(pb.ListInstancesRequest(where=message).SerializeToString())
-    return wire_values.filter_from_wire(request.where)
+    return codec.filter_from_wire(request.where)
 
 
 @settings(deadline=None)
 @given(trees)
 def test_every_filter_arrives_as_it_was_meant(tree: Filter) -> None:
-    found = received(wire_values.filter_to_wire(tree))
+    found = received(codec.filter_to_wire(tree))
     assert found == tree
     assert repr(found) == repr(tree)  # 1, 1.0 and True are equal in Python, and are not the same literal
 
@@ -149,7 +149,7 @@ def nested(depth: int) -> pb.Filter:
 
 def asking(message: pb.Filter) -> Filter:
     wire_values.check_size(message)
-    return wire_values.filter_from_wire(message)
+    return codec.filter_from_wire(message)
 
 
 def test_a_filter_may_be_as_deep_as_the_limit_and_no_deeper() -> None:

@@ -1,9 +1,10 @@
 """Answers as frozen dataclasses: the plain form of the messages of `attribution.proto`, with tables on request.
 
-Nothing here knows of protobuf; `conversions` maps the two. The service makes these, the client gives them to its caller.
+Nothing here knows of protobuf; `codec` maps the two. The service makes these, the client gives them to its caller.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Float32 = NDArray[np.float32]
+Row = dict[str, Any]
+"""A line of a table: values by the names of their columns."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +154,19 @@ class Signature:
     activation: Float32
 
 
+@contextmanager
+def needing(package: str, what: str) -> Iterator[None]:
+    """An import of a package that may not be there."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise MissingPackageError(f"{what} needs {package}: pip install {package}") from None
+
+
 class Tabular:
     """An answer that can become a table, one row a hit."""
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """Flat rows."""
         raise NotImplementedError
 
@@ -164,10 +176,8 @@ class Tabular:
         Raises:
             MissingPackageError: pyarrow is not installed.
         """
-        try:
+        with needing("pyarrow", "to_arrow()"):
             import pyarrow as pa
-        except ModuleNotFoundError:
-            raise MissingPackageError("to_arrow() needs pyarrow: pip install pyarrow") from None
         return pa.Table.from_pylist(list(self.rows()))
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -176,10 +186,8 @@ class Tabular:
         Raises:
             MissingPackageError: pandas is not installed.
         """
-        try:
+        with needing("pandas", "to_pandas()"):
             import pandas as pd
-        except ModuleNotFoundError:
-            raise MissingPackageError("to_pandas() needs pandas: pip install pandas") from None
         return pd.DataFrame(list(self.rows()))
 
 
@@ -190,18 +198,13 @@ class InstancesAnswer(Tabular):
     info: Info
     results: tuple[InstancesResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row a hit."""
-        for result in self.results:
-            for hit in result.hits:
-                yield {
-                    "query_id": result.query_id,
-                    "rank": hit.rank,
-                    "id": hit.id,
-                    "row": hit.row,
-                    "score": hit.score,
-                    **hit.fields,
-                }
+        return (
+            {"query_id": each.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score, **hit.fields}
+            for each in self.results
+            for hit in each.hits
+        )
 
 
 @dataclass(frozen=True)
@@ -211,17 +214,13 @@ class NeuronsAnswer(Tabular):
     info: Info
     results: tuple[NeuronsResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row a neuron."""
-        for result in self.results:
-            for rank, neuron in enumerate(result.neurons, 1):
-                yield {
-                    "query_id": result.query_id,
-                    "rank": rank,
-                    "layer": neuron.layer,
-                    "unit": neuron.unit,
-                    "score": neuron.score,
-                }
+        return (
+            {"query_id": each.query_id, "rank": rank, "layer": one.layer, "unit": one.unit, "score": one.score}
+            for each in self.results
+            for rank, one in enumerate(each.neurons, 1)
+        )
 
 
 @dataclass(frozen=True)
@@ -231,7 +230,7 @@ class PredictAnswer(Tabular):
     info: Info
     results: tuple[PredictResult, ...]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """One row an intervention and label; the plain prediction has the name "baseline"."""
         for result in self.results:
             for name, probabilities in (
@@ -295,6 +294,7 @@ class Setting:
         least: the smallest that is taken, if there is one.
         most: the largest.
         choices: what a text may be; anything where empty.
+        above: a bound that all values are above, if there is one.
     """
 
     name: str
@@ -304,6 +304,7 @@ class Setting:
     least: float | None = None
     most: float | None = None
     choices: tuple[str, ...] = ()
+    above: float | None = None
 
 
 @dataclass(frozen=True)

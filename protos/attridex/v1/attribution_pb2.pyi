@@ -592,7 +592,7 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
 
 class Setting(_message.Message):
-    __slots__ = ("name", "meaning", "kind", "default", "least", "most", "choices")
+    __slots__ = ("name", "meaning", "kind", "default", "least", "most", "choices", "above")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MEANING_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -600,6 +600,7 @@ class Setting(_message.Message):
     LEAST_FIELD_NUMBER: _ClassVar[int]
     MOST_FIELD_NUMBER: _ClassVar[int]
     CHOICES_FIELD_NUMBER: _ClassVar[int]
+    ABOVE_FIELD_NUMBER: _ClassVar[int]
     name: str
     meaning: str
     kind: str
@@ -607,7 +608,8 @@ class Setting(_message.Message):
     least: float
     most: float
     choices: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., meaning: _Optional[str] = ..., kind: _Optional[str] = ..., default: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., choices: _Optional[_Iterable[str]] = ...) -> None: ...
+    above: float
+    def __init__(self, name: _Optional[str] = ..., meaning: _Optional[str] = ..., kind: _Optional[str] = ..., default: _Optional[str] = ..., least: _Optional[float] = ..., most: _Optional[float] = ..., choices: _Optional[_Iterable[str]] = ..., above: _Optional[float] = ...) -> None: ...
 
 class Method(_message.Message):
     __slots__ = ("name", "summary", "sign", "scale", "settings", "sources", "missing", "compared", "baseline")

@@ -6,7 +6,8 @@ A scalar is itself, a list a tuple, a message its own plain form; what is more t
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -14,6 +15,8 @@ from google.protobuf.message import Message
 from attridex.v1 import answers
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import wire_values as values
+from attridex.v1.errors import UsageError
+from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
 from attridex.v1.requests import Scoring
 from attridex.v1.wire_interventions import intervention_from_wire, intervention_to_wire
 
@@ -24,19 +27,22 @@ BITS = {FieldDescriptor.TYPE_UINT32: 32, FieldDescriptor.TYPE_UINT64: 64}
 
 
 class Form(NamedTuple):
-    """How a field of a message is written and read."""
+    """How a field of a message is written and read; as it is, where nothing is said."""
 
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any, Order], Any]
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any, Order], Any] | None = None
+
+
+Reader = Callable[[Any, Any, Order], Any]
+"""What a plain form holds, of a field, its message, and the order of columns."""
 
 
 class Part(NamedTuple):
-    """A field: its name in the plain form and in the message, how it is written, and how it is read of a message."""
+    """A field of a plain form: the message's field, and how it is written and read where that is more than as it is."""
 
-    name: str
     field: str
-    encode: Callable[[Any], Any]
-    read: Callable[[Any, Order], Any]
+    encode: Callable[[Any], Any] | None
+    read: Reader | None
 
 
 class Codec(Generic[Plain]):
@@ -44,46 +50,55 @@ class Codec(Generic[Plain]):
 
     def __init__(self, kind: type[Plain], message: type[Message], **names: str) -> None:
         """`names` gives the message's name of a field that has another there."""
-        self._kind: Any = kind
-        self._message = message
-        known: Any = message.DESCRIPTOR.fields_by_name
-        own = fields(cast("Any", kind))
-        self._parts = [part_of(each, known[name]) for each in own if (name := names.get(each.name, each.name)) in known]
-        # A request's IA method has no message of its own: its fields are the request's.
-        self._scored = any(each.name == "scoring" for each in own)
+        self.kind, self._message, self._renamed = kind, message, names.items()
+        parts = [part_of(field, message, names.get(field.name, field.name)) for field in fields(cast("Any", kind))]
+        self._encoders = [(part.field, part.encode) for part in parts if part.encode]
+        self._readers = [(at, part.read) for at, part in enumerate(parts) if part.read]
+        # One name more than is needed: of a single one, attrgetter makes no tuple.
+        self._take = attrgetter(*(part.field for part in parts), parts[0].field)
+        self.arguments: Callable[[Any], dict[str, Any]] = self._arguments if self._encoders or names else vars
+        """The message's fields by name; None where one is not given."""
 
     def encode(self, value: Plain) -> Any:
-        """The message of a plain form."""
-        return self._message(**self.arguments(value))
+        """The message of a plain form.
 
-    def arguments(self, value: Any) -> dict[str, Any]:
-        """The fields that are given, by the message's names."""
-        given = ((part, getattr(value, part.name)) for part in self._parts)
-        found = {part.field: part.encode(content) for part, content in given if content is not None}
-        return found | SCORING.arguments(value.scoring) if self._scored else found
+        Raises:
+            UsageError: a count that the wire cannot carry.
+        """
+        arguments = self.arguments(value)
+        try:
+            return self._message(**arguments)
+        except (TypeError, ValueError):
+            for field in self._message.DESCRIPTOR.fields:
+                if field.type in BITS:
+                    values.count_to_wire(field.name, arguments.get(field.name), BITS[field.type])
+            raise
+
+    def _arguments(self, value: Any) -> dict[str, Any]:
+        found = {**vars(value)}
+        for name, field in self._renamed:
+            found[field] = found.pop(name)
+        for field, encode in self._encoders:
+            content = found[field]
+            if content is not None:
+                found[field] = encode(content)
+        return found | SCORING.arguments(found.pop("scoring")) if "scoring" in found else found
 
     def decode(self, message: Any, order: Order = ()) -> Plain:
         """The plain form of a message."""
-        found = {part.name: part.read(message, order) for part in self._parts}
-        scored = {"scoring": SCORING.decode(message)} if self._scored else {}
-        made: Plain = self._kind(**found, **scored)
-        return made
+        *found, _ = self._take(message)
+        for at, read in self._readers:
+            found[at] = read(found[at], message, order)
+        return self.kind(*found)
 
 
-def part_of(field: "Field[Any]", descriptor: FieldDescriptor) -> Part:
-    """A field of a plain form; what a message leaves out is the plain form's default."""
-    form, name = form_of(descriptor), descriptor.name
-    default = None if field.default is MISSING else field.default
-    filled = isinstance(default, str | int) and not isinstance(default, bool)
-
-    def optional(message: Any, order: Order) -> Any:
-        return form.decode(getattr(message, name), order) if message.HasField(name) else default
-
-    def read(message: Any, order: Order) -> Any:
-        found = form.decode(getattr(message, name), order)
-        return default if filled and not found else found
-
-    return Part(field.name, name, form.encode, optional if descriptor.has_presence else read)
+def part_of(field: "Field[Any]", message: type[Message], name: str) -> Part:
+    """A field, whose message calls it `name`."""
+    if field.name == "scoring":  # a request's IA method has no message of its own: its fields are the request's
+        return Part("method", None, lambda _found, message, _order: SCORING.decode(message))
+    descriptor: Any = message.DESCRIPTOR.fields_by_name[name]
+    form = form_of(descriptor)
+    return Part(name, form.encode, reader(field, descriptor, form))
 
 
 def form_of(descriptor: FieldDescriptor) -> Form:
@@ -92,7 +107,7 @@ def form_of(descriptor: FieldDescriptor) -> Form:
     if descriptor.full_name in FORMS:
         return FORMS[descriptor.full_name]
     if kind is None:
-        return scalar_form(descriptor)
+        return plain(None, tuple) if descriptor.is_repeated else Form()
     if not descriptor.is_repeated:
         return FORMS[kind.full_name]
     if kind.GetOptions().map_entry:
@@ -100,70 +115,111 @@ def form_of(descriptor: FieldDescriptor) -> Form:
     return FORMS.get(f"{kind.full_name}*") or listed(FORMS[kind.full_name])
 
 
-def scalar_form(descriptor: FieldDescriptor) -> Form:
-    """A text, number or truth as it is, or a list of them."""
-    if descriptor.is_repeated:
-        return plain(tuple, tuple)
-    if bits := BITS.get(descriptor.type):
-        return plain(lambda value: values.count_to_wire(descriptor.name, value, bits), lambda found: found)
-    return plain(lambda value: value, lambda found: found)
+def reader(field: "Field[Any]", descriptor: FieldDescriptor, form: Form) -> Reader | None:
+    """Reads what a message has in a field, which may be nothing; None where it is taken as it is.
+
+    What a message leaves out is the plain form's default, or None where that may be; else what an empty message says.
+    """
+    decode, name = form.decode or (lambda found, _order: found), descriptor.name
+    default, factory = None if field.default is MISSING else field.default, cast("Any", field.default_factory)
+    absent = (lambda: default) if factory is MISSING else factory
+    if descriptor.has_presence and (absent() is not None or type(None) in get_args(field.type)):
+        return lambda found, message, order: decode(found, order) if message.HasField(name) else absent()
+    if default and isinstance(default, str | int) and not isinstance(default, bool):
+        return lambda found, _message, order: decode(found, order) or default
+    return (lambda found, _message, order: decode(found, order)) if form.decode else None
 
 
-def plain(encode: Callable[[Any], Any], decode: Callable[[Any], Any]) -> Form:
+def plain(encode: Callable[[Any], Any] | None, decode: Callable[[Any], Any]) -> Form:
     """A form whose columns have no order."""
     return Form(encode, lambda found, _order: decode(found))
 
 
 def listed(form: Form) -> Form:
     """Several of a kind."""
-
-    def decode(found: Any, order: Order) -> Any:
-        return tuple(form.decode(each, order) for each in found)
-
-    return Form(lambda several: list(map(form.encode, several)), decode)
+    encode, decode = cast("Any", form.encode), cast("Any", form.decode)
+    return Form(lambda several: list(map(encode, several)), lambda found, order: tuple([decode(each, order) for each in found]))
 
 
-def timings_to_wire(timings: answers.Timings) -> pb.Timings:
-    """Seconds."""
-    return pb.Timings(queue_seconds=timings.queue, encode_seconds=timings.encode, search_seconds=timings.search)
-
-
-def timings_from_wire(message: pb.Timings) -> answers.Timings:
-    """Seconds."""
-    return answers.Timings(message.queue_seconds, message.encode_seconds, message.search_seconds)
+def mapped(message: type[Message], key: str, value: str) -> Form:
+    """Several of a kind that are a mapping in the plain form, in their order."""
+    return plain(
+        lambda found: [message(**{key: name, value: content}) for name, content in found.items()],
+        lambda several: dict(map(attrgetter(key, value), several)),
+    )
 
 
 FORMS: dict[str, Form] = {
-    "attridex.v1.LabelSource": plain(values.label_to_wire, values.label_from_wire),
-    "attridex.v1.InterventionMode": plain(values.MODE_CODES.__getitem__, values.MODES.__getitem__),
+    "attridex.v1.LabelSource": plain(values.LABEL_CODES.__getitem__, values.label_from_wire),
+    "attridex.v1.AnswerInfo.label": plain(values.LABEL_CODES.__getitem__, values.LABELS.get),
+    "attridex.v1.InterventionMode": plain(values.MODE_CODES.__getitem__, lambda code: values.MODES.get(code, "")),
     "attridex.v1.Vector": plain(values.vector_to_wire, values.vector_from_wire),
     "google.protobuf.Struct": Form(values.columns_to_wire, values.columns_from_wire),
     "attridex.v1.Neuron*": plain(values.neurons_to_wire, values.neurons_from_wire),
     "attridex.v1.Query*": plain(values.queries_to_wire, values.queries_from_wire),
-    "attridex.v1.Filter": plain(values.filter_to_wire, values.filter_from_wire),
+    "attridex.v1.Filter": plain(lambda condition: filter_to_wire(condition), lambda found: filter_from_wire(found)),
+    "attridex.v1.FilterList.filters": listed(plain(lambda each: filter_to_wire(each), lambda found: checked_filter(found))),
+    "attridex.v1.Literal": plain(values.value_to_wire, values.value_from_wire),
+    "attridex.v1.Operator": plain(values.operator_to_wire, values.operator_from_wire),
     "attridex.v1.Intervention": plain(intervention_to_wire, intervention_from_wire),
-    "attridex.v1.Timings": plain(timings_to_wire, timings_from_wire),
-    "attridex.v1.LabelProbability*": plain(values.probabilities_to_wire, values.probabilities_from_wire),
-    "attridex.v1.Column*": plain(values.types_to_wire, values.types_from_wire),
+    "attridex.v1.LabelProbability*": mapped(pb.LabelProbability, "label", "probability"),
+    "attridex.v1.Column*": mapped(pb.Column, "name", "type"),
     "attridex.v1.IndexInfo.manifest": plain(json.dumps, lambda text: json.loads(text or "{}")),
 }
 """What is more than fields of the same names, by the full name of a message, an enumeration or a field; "*" is a list of it."""
 
+
+def register(kind: type[Any], message: type[Message], **names: str) -> None:
+    """Let other messages hold this one."""
+    codec = Codec(kind, message, **names)
+    FORMS[message.DESCRIPTOR.full_name] = Form(codec.encode, codec.decode)
+
+
 SCORING = Codec(Scoring, pb.AttributeInstancesRequest)
-for _kind, _message in (
-    (answers.NeuronScore, pb.NeuronScore),
-    (answers.Prediction, pb.Prediction),
-    (answers.Info, pb.AnswerInfo),
-    (answers.InstanceHit, pb.InstanceHit),
-    (answers.InstancesResult, pb.InstancesResult),
-    (answers.NeuronsResult, pb.NeuronsResult),
-    (answers.InterventionResult, pb.InterventionResult),
-    (answers.PredictResult, pb.PredictResult),
-    (answers.Signature, pb.Signature),
-    (answers.Instance, pb.Instance),
-    (answers.Setting, pb.Setting),
-    (answers.Method, pb.Method),
-    (answers.IndexInfo, pb.IndexInfo),
-):  # what holds others comes after them
-    _codec = Codec(_kind, _message)
-    FORMS[_message.DESCRIPTOR.full_name] = Form(_codec.encode, _codec.decode)
+register(answers.Timings, pb.Timings, queue="queue_seconds", encode="encode_seconds", search="search_seconds")
+register(answers.Info, pb.AnswerInfo)
+for _kind in (
+    answers.NeuronScore, answers.Prediction, answers.InstanceHit, answers.InstancesResult, answers.NeuronsResult,
+    answers.InterventionResult, answers.PredictResult, answers.Signature, answers.Instance, answers.Setting, answers.Method,
+):  # fmt: skip
+    register(_kind, getattr(pb, _kind.__name__))  # what holds others comes after them
+
+
+# ---------------------------------------------------------------- filters, which hold each other
+
+FILTERS: dict[str, Codec[Any]] = {
+    "and": Codec(And, pb.FilterList),
+    "or": Codec(Or, pb.FilterList),
+    "comparison": Codec(Comparison, pb.Comparison),
+    "in": Codec(Membership, pb.Membership),
+    "is_null": Codec(NullTest, pb.NullTest),
+    "like": Codec(TextMatch, pb.TextMatch),
+}
+"""Every kind of filter but `Not`, which is a filter's own, by the field that holds it."""
+FILTER_FIELDS: dict[type[Any], str] = {codec.kind: field for field, codec in FILTERS.items()} | {Not: "not"}
+
+
+def filter_to_wire(condition: Filter) -> pb.Filter:
+    """A filter; Python keeps some names of its fields to itself."""
+    field = FILTER_FIELDS[type(condition)]
+    content: Any = filter_to_wire(condition.filter) if isinstance(condition, Not) else FILTERS[field].encode(condition)
+    return pb.Filter(**{field: content})
+
+
+def filter_from_wire(message: pb.Filter) -> Filter:
+    """A filter.
+
+    Raises:
+        UsageError: an empty node, nesting without end, or more of it than a query may cost.
+    """
+    values.check_size(message)
+    return checked_filter(message)
+
+
+def checked_filter(message: pb.Filter) -> Filter:
+    """A filter whose size was checked."""
+    field = message.WhichOneof("node")
+    if field is None:
+        raise UsageError("where: a node of the filter is empty", "where")
+    content = getattr(message, field)
+    return Not(checked_filter(content)) if field == "not" else cast("Filter", FILTERS[field].decode(content))

@@ -1,6 +1,6 @@
 """Requests as frozen dataclasses, with every default: the plain form of the messages of `attribution.proto`.
 
-Nothing here knows of protobuf; `conversions` maps the two. Client and service share these, so a default stands once.
+Nothing here knows of protobuf; `codec` maps the two. Client and service share these, so a default stands once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,6 +157,11 @@ class Scoring:
         named = {name: getattr(self, name) for name in NAMED_SETTINGS}
         return {**{name: value for name, value in named.items() if value not in (None, "")}, **self.settings}
 
+    @property
+    def short(self) -> str:
+        """How an intervention names it: "ia:METHOD" or "ia:METHOD/CURVATURE"."""
+        return f"ia:{self.method}" + (f"/{self.curvature}" if self.curvature else "")
+
 
 METHODS = ("grad-dot", "grad-cos", "influence", "lissa", "tracin", "trak", "rep-sim", "bm25", "random")
 """Methods of instance attribution that attridex brings; `GetIndex` tells those of others too."""
@@ -253,14 +258,11 @@ class Intervention:
         Raises:
             UsageError: there is no such mode or method.
         """
-        known = next((each for each in MODES if each == mode), None)
-        if known is None:
+        if mode not in MODES:
             raise UsageError(f"intervention mode '{mode}': use 'suppress' or 'keep'")
-        object.__setattr__(self, "mode", known)
-        object.__setattr__(self, "neurons", None if neurons is None else as_neurons(neurons))
-        object.__setattr__(self, "scoring", parse_scoring(method) if isinstance(method, str) else method)
-        object.__setattr__(self, "r", r)
-        object.__setattr__(self, "name", name)
+        named = None if neurons is None else as_neurons(neurons)
+        scoring = parse_scoring(method) if isinstance(method, str) else method
+        vars(self).update(mode=mode, neurons=named, scoring=scoring, r=r, name=name)  # it is frozen once it is made
 
     @classmethod
     def parse(cls, mode: str, text: str) -> Self:
@@ -339,12 +341,9 @@ class ListInstancesRequest:
 
 
 Request = (
-    AttributeInstancesRequest
-    | AttributeNeuronsRequest
-    | FindInstancesByNeuronsRequest
-    | FindNeuronsByInstancesRequest
+    AttributeInstancesRequest | AttributeNeuronsRequest | FindInstancesByNeuronsRequest | FindNeuronsByInstancesRequest
     | PredictRequest
-)
+)  # fmt: skip
 """What a stream carries."""
 
 

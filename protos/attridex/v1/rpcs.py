@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from google.protobuf.message import Message
-
 from attridex.v1 import answers, requests
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.codec import Codec
+
+FIELDS = {field.message_type.name: field.name for field in pb.AttributeStreamRequest.DESCRIPTOR.fields if field.message_type}
+"""Where a stream's message holds a request, by the request's name."""
 
 
 class Rpc(NamedTuple):
@@ -23,45 +24,26 @@ class Rpc(NamedTuple):
     name: str
     request: Codec[Any]
     answer: Codec[Any]
-    field: str = ""
+    field: str
 
 
-def call(request: type[Any], answer: type[Any], response: type[Message], field: str = "", **names: str) -> Rpc:
-    """A call whose request has the name of its message.
-
-    Args:
-        request: the request's plain form.
-        answer: the answer's.
-        response: the answer's message.
-        field: of the call in a stream's messages.
-        names: fields of the answer that have another name in its message.
-    """
-    message = getattr(pb, request.__name__)
-    return Rpc(request.__name__.removesuffix("Request"), Codec(request, message), Codec(answer, response, **names), field)
+def call(request: type[Any], answer: type[Any], **names: str) -> Rpc:
+    """A call, whose messages have the name of its request; `names` gives the answer's fields that have another there."""
+    name = request.__name__.removesuffix("Request")
+    sent, given = Codec(request, getattr(pb, f"{name}Request")), Codec(answer, getattr(pb, f"{name}Response"), **names)
+    return Rpc(name, sent, given, FIELDS.get(request.__name__, ""))
 
 
 RPCS: Mapping[type[Any], Rpc] = {
-    requests.AttributeInstancesRequest: call(
-        requests.AttributeInstancesRequest, answers.InstancesAnswer, pb.AttributeInstancesResponse, "attribute_instances"
-    ),
-    requests.AttributeNeuronsRequest: call(
-        requests.AttributeNeuronsRequest, answers.NeuronsAnswer, pb.AttributeNeuronsResponse, "attribute_neurons"
-    ),
-    requests.FindInstancesByNeuronsRequest: call(
-        requests.FindInstancesByNeuronsRequest, answers.InstancesAnswer, pb.FindInstancesByNeuronsResponse,
-        "find_instances_by_neurons",
-    ),
-    requests.FindNeuronsByInstancesRequest: call(
-        requests.FindNeuronsByInstancesRequest, answers.NeuronsAnswer, pb.FindNeuronsByInstancesResponse,
-        "find_neurons_by_instances",
-    ),
-    requests.PredictRequest: call(requests.PredictRequest, answers.PredictAnswer, pb.PredictResponse, "predict"),
-    requests.ComputeSignatureRequest: call(
-        requests.ComputeSignatureRequest, answers.SignatureAnswer, pb.ComputeSignatureResponse, results="signatures"
-    ),
-    requests.GetInstancesRequest: call(requests.GetInstancesRequest, answers.Instances, pb.GetInstancesResponse),
-    requests.ListInstancesRequest: call(requests.ListInstancesRequest, answers.Page, pb.ListInstancesResponse),
-}  # fmt: skip
+    requests.AttributeInstancesRequest: call(requests.AttributeInstancesRequest, answers.InstancesAnswer),
+    requests.AttributeNeuronsRequest: call(requests.AttributeNeuronsRequest, answers.NeuronsAnswer),
+    requests.FindInstancesByNeuronsRequest: call(requests.FindInstancesByNeuronsRequest, answers.InstancesAnswer),
+    requests.FindNeuronsByInstancesRequest: call(requests.FindNeuronsByInstancesRequest, answers.NeuronsAnswer),
+    requests.PredictRequest: call(requests.PredictRequest, answers.PredictAnswer),
+    requests.ComputeSignatureRequest: call(requests.ComputeSignatureRequest, answers.SignatureAnswer, results="signatures"),
+    requests.GetInstancesRequest: call(requests.GetInstancesRequest, answers.Instances),
+    requests.ListInstancesRequest: call(requests.ListInstancesRequest, answers.Page),
+}
 STREAMED: Mapping[str, Rpc] = {rpc.field: rpc for rpc in RPCS.values() if rpc.field}
 """Calls that a stream carries, by their field there."""
 INDEX = Codec(answers.IndexInfo, pb.IndexInfo)

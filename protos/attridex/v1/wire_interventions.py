@@ -15,16 +15,16 @@ def intervention_to_wire(intervention: Intervention) -> pb.Intervention:
     if intervention.neurons is not None:
         neurons = pb.NeuronSet(neurons=neurons_to_wire(intervention.neurons))
         return pb.Intervention(name=intervention.name, mode=mode, neurons=neurons)
-    top = pb.TopNeurons(r=count_to_wire("r", intervention.r), **top_method(intervention.scoring))
+    top = top_neurons(intervention.scoring, count_to_wire("r", intervention.r))
     return pb.Intervention(name=intervention.name, mode=mode, top=top)
 
 
-def top_method(scoring: Scoring | None) -> dict[str, Any]:
+def top_neurons(scoring: Scoring | None, r: int | None) -> pb.TopNeurons:
     """How an intervention's neurons are found: "na", or "ia:METHOD[/CURVATURE]" and the method's other settings as text."""
     if scoring is None:
-        return {"method": "na"}
-    short = f"ia:{scoring.method}" + (f"/{scoring.curvature}" if scoring.curvature else "")
-    return {"method": short, "settings": {name: str(v) for name, v in scoring.given.items() if name != "curvature"}}
+        return pb.TopNeurons(method="na", r=r)
+    settings = {name: str(value) for name, value in scoring.given.items() if name != "curvature"}
+    return pb.TopNeurons(method=scoring.short, r=r, settings=settings)
 
 
 def intervention_from_wire(message: pb.Intervention) -> Intervention:

@@ -10,20 +10,7 @@ from numpy.typing import NDArray
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
-from attridex.v1.filters import (
-    DEPTH,
-    NODES,
-    And,
-    Comparison,
-    Filter,
-    Membership,
-    Not,
-    NullTest,
-    Operator,
-    Or,
-    TextMatch,
-    Value,
-)
+from attridex.v1.filters import DEPTH, NODES, Operator, Value
 from attridex.v1.requests import (
     QUERIES,
     InstanceSource,
@@ -38,30 +25,19 @@ from attridex.v1.requests import (
 )
 
 LABELS: Mapping[int, LabelSource | None] = {
-    pb.LABEL_SOURCE_UNSPECIFIED: None,
-    pb.LABEL_SOURCE_GOLD: "gold",
-    pb.LABEL_SOURCE_PREDICTED: "predicted",
-}
+    pb.LABEL_SOURCE_UNSPECIFIED: None, pb.LABEL_SOURCE_GOLD: "gold", pb.LABEL_SOURCE_PREDICTED: "predicted",
+}  # fmt: skip
 LABEL_CODES = {name: code for code, name in LABELS.items()}
 MODES: Mapping[int, Mode] = {pb.INTERVENTION_MODE_SUPPRESS: "suppress", pb.INTERVENTION_MODE_KEEP: "keep"}
 MODE_CODES = {name: code for code, name in MODES.items()}
 DTYPES: Mapping[int, str] = {pb.DTYPE_FLOAT16: "<f2", pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_FLOAT64: "<f8"}
 OPERATORS: Mapping[int, Operator] = {
-    pb.OPERATOR_EQUAL: "=",
-    pb.OPERATOR_NOT_EQUAL: "!=",
-    pb.OPERATOR_LESS: "<",
-    pb.OPERATOR_LESS_EQUAL: "<=",
-    pb.OPERATOR_GREATER: ">",
-    pb.OPERATOR_GREATER_EQUAL: ">=",
-}
+    pb.OPERATOR_EQUAL: "=", pb.OPERATOR_NOT_EQUAL: "!=", pb.OPERATOR_LESS: "<", pb.OPERATOR_LESS_EQUAL: "<=",
+    pb.OPERATOR_GREATER: ">", pb.OPERATOR_GREATER_EQUAL: ">=",
+}  # fmt: skip
 OPERATOR_CODES = {name: code for code, name in OPERATORS.items()}
 EXACT = 2**53
 """Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
-
-
-def label_to_wire(label: LabelSource | None) -> Any:
-    """A label source's code."""
-    return LABEL_CODES[label]
 
 
 def label_from_wire(code: int) -> LabelSource | None:
@@ -155,29 +131,11 @@ def columns_to_wire(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[str, Any]:
     """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
+    if not struct.fields:  # the usual case, and quick
+        return {}
     values = json_format.MessageToDict(struct)
     names = [*(name for name in order if name in values), *sorted(values.keys() - order)]
     return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
-
-
-def probabilities_to_wire(values: Mapping[str, float]) -> list[pb.LabelProbability]:
-    """Label probabilities, in the order of the model's outputs."""
-    return [pb.LabelProbability(label=label, probability=p) for label, p in values.items()]
-
-
-def probabilities_from_wire(messages: Sequence[pb.LabelProbability]) -> dict[str, float]:
-    """Label probabilities, in the order of the model's outputs."""
-    return {message.label: message.probability for message in messages}
-
-
-def types_to_wire(types: Mapping[str, str]) -> list[pb.Column]:
-    """Columns with their types."""
-    return [pb.Column(name=name, type=kind) for name, kind in types.items()]
-
-
-def types_from_wire(messages: Sequence[pb.Column]) -> dict[str, str]:
-    """Columns with their types."""
-    return {message.name: message.type for message in messages}
 
 
 # ---------------------------------------------------------------- queries
@@ -248,31 +206,6 @@ def source_from_wire(message: pb.Query) -> Source | None:
 # ---------------------------------------------------------------- filters
 
 
-def filter_to_wire(condition: Filter) -> pb.Filter:
-    """A filter."""
-    match condition:
-        case And(filters):
-            return branch("and", pb.FilterList(filters=map(filter_to_wire, filters)))
-        case Or(filters):
-            return branch("or", pb.FilterList(filters=map(filter_to_wire, filters)))
-        case Not(inner):
-            return branch("not", filter_to_wire(inner))
-        case Comparison(column, operator, value):
-            code = cast("Any", OPERATOR_CODES.get(operator, pb.OPERATOR_UNSPECIFIED))
-            return branch("comparison", pb.Comparison(column=column, operator=code, value=value_to_wire(value)))
-        case Membership(column, values):
-            return branch("in", pb.Membership(column=column, values=map(value_to_wire, values)))
-        case NullTest(column):
-            return branch("is_null", pb.NullTest(column=column))
-        case TextMatch(column, pattern):
-            return branch("like", pb.TextMatch(column=column, pattern=pattern))
-
-
-def branch(field: str, value: Any) -> pb.Filter:
-    """A filter by its field, some of whose names Python keeps to itself."""
-    return pb.Filter(**{field: value})
-
-
 def value_to_wire(value: Value) -> pb.Literal:
     """A literal; a whole number beyond 64 bits travels as a double."""
     if isinstance(value, bool):
@@ -304,46 +237,20 @@ def children(message: pb.Filter) -> list[pb.Filter]:
     return [getattr(message, "not")] if node == "not" else []
 
 
-def filter_from_wire(message: pb.Filter) -> Filter:
-    """A filter.
+def operator_to_wire(operator: Operator) -> int:
+    """A comparison's operator; what this side does not know is left unset, which is refused."""
+    return OPERATOR_CODES.get(operator, pb.OPERATOR_UNSPECIFIED)
+
+
+def operator_from_wire(code: int) -> Operator:
+    """A comparison's operator.
 
     Raises:
-        UsageError: an empty node, nesting without end, or more of it than a query may cost.
+        UsageError: it is not set, or one that this side does not know.
     """
-    check_size(message)
-    return checked_filter(message)
-
-
-def checked_filter(message: pb.Filter) -> Filter:
-    """A filter whose size was checked."""
-    match message.WhichOneof("node"):
-        case "and":
-            return And(tuple(map(checked_filter, children(message))))
-        case "or":
-            return Or(tuple(map(checked_filter, children(message))))
-        case "not":
-            return Not(checked_filter(getattr(message, "not")))
-        case "comparison":
-            return comparison_from_wire(message.comparison)
-        case "in":
-            member = getattr(message, "in")
-            return Membership(member.column, tuple(map(value_from_wire, member.values)))
-        case "is_null":
-            return NullTest(message.is_null.column)
-        case "like":
-            return TextMatch(message.like.column, message.like.pattern)
-    raise UsageError("where: a node of the filter is empty", "where")
-
-
-def comparison_from_wire(message: pb.Comparison) -> Comparison:
-    """A comparison.
-
-    Raises:
-        UsageError: its operator is not set, or one that this side does not know.
-    """
-    if message.operator not in OPERATORS:
+    if code not in OPERATORS:
         raise UsageError("where: unknown operator ''; use = != < <= > >=", "where")
-    return Comparison(message.column, OPERATORS[message.operator], value_from_wire(message.value))
+    return OPERATORS[code]
 
 
 def value_from_wire(message: pb.Literal) -> Value:

@@ -9,7 +9,7 @@ import pytest
 
 from attridex.indexer.errors import InputError
 from attridex.service.edge.inprocess import InProcessStub
-from attridex.service.methods.registry import BUILT_IN, load_methods
+from attridex.service.methods.registry import load_methods
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
 from attridex.v1.answers import Method
@@ -30,7 +30,6 @@ import numpy as np
 
 from attridex.service.meaning import Meaning
 from attridex.service.scoring.method import RowMethod
-from attridex.service.scoring.settings import POSITIVE
 from attridex.v1.answers import Setting
 
 
@@ -38,7 +37,7 @@ class Shortest(RowMethod):
     name = "shortest"
     summary = "the shorter the better"
     meaning = Meaning("higher = shorter", "- tokens ^ power")
-    settings = (Setting("power", "what the length is raised to", "number", "1", POSITIVE),)
+    settings = (Setting("power", "what the length is raised to", "number", "1", above=0),)
 
     def row_scores(self, version, one, values):
         tokens = [count for (count,) in version.select("SELECT tokens FROM instances ORDER BY row", [])]
@@ -128,12 +127,6 @@ def test_a_setting_that_is_wrong_is_one_line(toy_stub: Any, scoring: Scoring, sa
     with pytest.raises(grpc.RpcError) as raised:
         send(toy_stub, AttributeInstancesRequest((Query.instance("t3"),), scoring))
     assert raised.value.details() == said
-
-
-def test_without_other_packages_there_are_the_built_in_methods() -> None:
-    assert list(load_methods().values()) == list(BUILT_IN)
-    assert [m.name for m in BUILT_IN if not m.compared] == ["lissa"]
-    assert [m.name for m in BUILT_IN if m.baseline] == ["bm25", "random"]
 
 
 @pytest.mark.parametrize(

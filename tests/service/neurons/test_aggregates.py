@@ -9,6 +9,7 @@ import pytest
 from attridex.service.neurons.aggregates import AGGREGATES, summed_neurons, top_neurons
 from attridex.service.neurons.similarities import SIMILARITIES, DenseSimilarity
 from attridex.service.reading.asked import Asked
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
 from attridex.v1.requests import Query
 
@@ -18,11 +19,13 @@ KEPT = {0: [(5, 0.5), (1, 0.25)], 1: [(5, 0.75)], 2: [], 3: [(2, 1.0), (1, 0.5)]
 def version() -> Any:
     indptr = np.cumsum([0, *(len(neurons) for neurons in KEPT.values())])
     pairs = [pair for neurons in KEPT.values() for pair in neurons]
-    return SimpleNamespace(
+    made = object.__new__(IndexVersion)
+    vars(made).update(
         kept=(indptr, np.array([n for n, _ in pairs]), np.array([s for _, s in pairs])),
         ids_of=lambda rows: [f"t{row}" for row in rows], manifest=SimpleNamespace(model=SimpleNamespace(units=3)),
         vector=lambda parts, row: np.full(2, float(row)), activations="activations", attributions="attributions",
     )  # fmt: skip
+    return made
 
 
 ROWS = np.array([1, 0, 2, 3])

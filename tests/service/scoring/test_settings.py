@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.scoring.settings import POSITIVE, Values, bounds, read_setting, read_settings
+from attridex.service.scoring.settings import Values, bounds, read_setting, read_settings
 from attridex.v1.answers import Setting
 
-DAMPING = Setting("damping", "", "number", "0.5", POSITIVE)
+DAMPING = Setting("damping", "", "number", "0.5", above=0)
 DEPTH = Setting("depth", "", "count", "", 0, 100)
 KIND = Setting("kind", "", "text", "", choices=("left", "right"))
 FREE = Setting("free", "", "text")
@@ -63,8 +63,15 @@ def test_a_setting_that_a_method_does_not_have_is_refused(method: str, name: str
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "words"),
-    [(POSITIVE, None, "a positive number"), (0, None, "0 at least"), (None, 2, "2 at most"), (None, None, "a finite number")],
+    ("bounds_", "words"),
+    [
+        ({"above": 0}, "a positive number"),
+        ({"above": 1, "most": 2}, "above 1 and 2 at most"),
+        ({"least": 0}, "0 at least"),
+        ({"least": 0, "most": 2}, "0 to 2"),
+        ({"most": 2}, "2 at most"),
+        ({}, "a finite number"),
+    ],
 )
-def test_bounds_are_said_in_words(least: float | None, most: float | None, words: str) -> None:
-    assert bounds(Setting("x", "", "number", "", least, most)) == words
+def test_bounds_are_said_in_words(bounds_: dict[str, Any], words: str) -> None:
+    assert bounds(Setting("x", "", "number", "", **bounds_)) == words

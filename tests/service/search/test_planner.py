@@ -83,7 +83,7 @@ def test_a_mask_leaves_deleted_rows_out_and_is_remembered() -> None:
 
 @pytest.mark.parametrize(("order_by", "order"), [("-loss", '"loss" DESC'), ("", '"row" ASC'), ("genre", '"genre" ASC')])
 def test_a_listing_is_ordered_by_a_column_and_then_by_row(order_by: str, order: str) -> None:
-    assert listing_sql(MANIFEST, None, order_by) == (("TRUE", []), f"{order} NULLS LAST, row")
+    assert listing_sql(MANIFEST, None, order_by) == (f"WHERE TRUE ORDER BY {order} NULLS LAST, row", [])
 
 
 def test_a_page_token_is_opaque_and_belongs_to_its_version() -> None:
