@@ -32,11 +32,7 @@ def demo_figure(
     left.legend(frameon=False, loc="lower right")
     draw_bars(middle, {name: value.auc for name, value in detection.items()}, "AUC", "Finding 5 % flipped labels", 0.5)
     draw_bars(
-        right,
-        overlaps,
-        "hypothesis words that the premise has",
-        "Overlap of retrieved instances",
-        next(iter(overlaps.values())),
+        right, overlaps, "hypothesis words that the premise has", "Overlap of retrieved instances", next(iter(overlaps.values()))
     )
     for axes in (left, middle, right):
         axes.spines[["top", "right"]].set_visible(False)

@@ -18,10 +18,7 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
     """One query's evidence on the terminal."""
     label = evidence.predicted
     console.print(f"\n[bold]{evidence.premise}[/bold]  →  {evidence.hypothesis}")
-    console.print(
-        f"  {evidence.subcase}: predicted [bold]{label}[/bold], right would be {evidence.label}",
-        highlight=False,
-    )
+    console.print(f"  {evidence.subcase}: predicted [bold]{label}[/bold], right would be {evidence.label}", highlight=False)
     table = Table("found by", "score", "premise", "hypothesis", "label", box=None, pad_edge=False)
     for name, found in zip(WAYS, evidence.found, strict=True):
         for hit in found.hits[:3]:

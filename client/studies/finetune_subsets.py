@@ -40,8 +40,7 @@ class FinetuneSettings:
     """Settings."""
 
     methods: Annotated[
-        tuple[str, ...],
-        "whose rankings are trained on; the run's first instance method and NA-Instances where empty",
+        tuple[str, ...], "whose rankings are trained on; the run's first instance method and NA-Instances where empty"
     ] = ()
     fractions: Annotated[tuple[float, ...], "of the pool, from either end of the ranking"] = (0.1, 0.3, 0.5, 0.7, 0.9)
     seeds: Annotated[int, "random subsets of each size"] = 3

@@ -50,8 +50,7 @@ class MislabelSettings:
     pool: Annotated[int, "training instances that it takes, drawn by the seed; 0 takes all"] = 1000
     neighbours: Annotated[int, "instances whose labels are compared with an instance's own"] = 10
     methods: Annotated[
-        tuple[str, ...],
-        "how neighbours are found; gradients of the given label would find only instances of the same label",
+        tuple[str, ...], "how neighbours are found; gradients of the given label would find only instances of the same label"
     ] = ("rep-sim", NA_INSTANCES.name)
 
 
