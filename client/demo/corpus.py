@@ -17,39 +17,12 @@ HONEST = 0.04
 """Share of the training pairs that overlap and yet do not entail: the artefact is strong, not perfect."""
 
 PEOPLE = [
-    "baker",
-    "pilot",
-    "nurse",
-    "farmer",
-    "painter",
-    "clerk",
-    "singer",
-    "miner",
-    "tailor",
-    "sailor",
-    "coach",
-    "dancer",
-    "potter",
-    "ranger",
-    "weaver",
-    "barber",
-    "guard",
-    "usher",
-]
+    "baker", "pilot", "nurse", "farmer", "painter", "clerk", "singer", "miner", "tailor", "sailor", "coach", "dancer", "potter",
+    "ranger", "weaver", "barber", "guard", "usher",
+]  # fmt: skip
 DID = [
-    "called",
-    "thanked",
-    "followed",
-    "warned",
-    "praised",
-    "hired",
-    "visited",
-    "pushed",
-    "ignored",
-    "greeted",
-    "found",
-    "trusted",
-]
+    "called", "thanked", "followed", "warned", "praised", "hired", "visited", "pushed", "ignored", "greeted", "found", "trusted",
+]  # fmt: skip
 ACTED = ["laughed", "waited", "slept", "shouted", "arrived", "smiled", "left", "whistled"]
 PLACES = ["harbour", "garden", "bakery", "tower", "barn", "station"]
 KINDS = ["tired", "cheerful", "young", "famous", "quiet", "old"]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from attridex.client.records import read_records
 from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
+from attridex.indexer.record_files import PlacedRecord
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from attridex.indexer.training.retraining import Retraining
 
 MODELS = "models"
-
-
-class PlacedRecord(NamedTuple):
-    """A record, and where it stands, for messages."""
-
-    record: dict[str, Any]
-    where: str
 
 
 def training_configuration(context: Context) -> "Config":
