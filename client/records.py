@@ -12,6 +12,8 @@ from attridex.indexer.record_files import PlacedRecord, read_record_file
 Item = TypeVar("Item")
 Record = Mapping[str, Any]
 """A record with the corpus's columns, and its `id`."""
+Line = dict[str, Any]
+"""A JSON line that is written, one a query."""
 
 
 def read_records(path: Path) -> Iterator[Record]:

@@ -6,7 +6,7 @@ from itertools import islice, product
 import torch
 
 from attridex.client.benchmarks.measure import Figure, against, faster
-from attridex.client.benchmarks.scene import OPT_125M, architecture, token_batch
+from attridex.client.benchmarks.scene import OPT_125M, architecture, forward, token_batch
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.hooks import edited_ffn
@@ -49,7 +49,14 @@ def loop(arch: Architecture, one: TokenBatch, layers: int) -> None:
 
 
 def point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -> None:
-    """DP / da of one layer's activations, scaled by alpha."""
+    """DP / da of one layer's activations, scaled by alpha.
+
+    Args:
+        arch: the model.
+        one: one instance.
+        layer: whose activations.
+        alpha: from 0 to 1.
+    """
     edited: list[torch.Tensor] = []
 
     def edit(number: int, x: torch.Tensor) -> torch.Tensor:
@@ -77,9 +84,3 @@ def ablation(repeats: int) -> Iterator[Figure]:
         "ablation sweep", lambda: edited_logits(arch, batch, "post", factors), lambda: forward(arch, batch), words,
         target=1.5, repeats=repeats, scale=1 + len(edits) / TOKENS,
     )  # fmt: skip
-
-
-def forward(arch: Architecture, batch: TokenBatch) -> None:
-    """One plain forward pass."""
-    with torch.no_grad():
-        arch.body(batch.ids, attention_mask=batch.mask, use_cache=False)

@@ -64,8 +64,3 @@ def shown_figure(figure: "Figure") -> str:
         f"{'ok  ' if figure.meets else 'MISS'} {figure.name}: {figure.median:.3g} {figure.unit} "
         f"({figure.least:.3g} to {figure.greatest:.3g}; {bound} {figure.target:g}; floor: {figure.floor})"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(bench)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from attridex.client.demo.asking import K
 from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page
-from attridex.client.demo.findings import Evidence, Findings
+from attridex.client.demo.findings import DemoFindings, Evidence
 
 WAYS = ("IA", "NA-Instances")
 """How the instances of an evidence were found, in short."""
@@ -30,7 +30,7 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
         console.print(f"  P({label}) {probability:.3f}  {name}", highlight=False, style="dim")
 
 
-def show_summary(console: Console, findings: Findings) -> None:
+def show_summary(console: Console, findings: DemoFindings) -> None:
     """The numbers that the demo is about."""
     console.print(f"\n[bold]The model is misled[/bold] on {findings.wrong} of {findings.challenge} challenge pairs.")
     table = Table("finding the flipped labels", "AUC", "precision", box=None, pad_edge=False)
@@ -43,9 +43,9 @@ def show_summary(console: Console, findings: Findings) -> None:
     console.print(table)
 
 
-def write_report(out: Path, findings: Findings, commands: Sequence[str]) -> None:
+def write_report(out: Path, findings: DemoFindings, commands: Sequence[str]) -> None:
     """report.html and the figure as report.png."""
-    drawn = demo_figure(findings.suspicion, findings.flipped, findings.detection, findings.overlaps)
+    drawn = demo_figure(findings)
     context = {
         "instances": len(findings.flipped),
         "numbers": key_numbers(findings),
@@ -57,7 +57,7 @@ def write_report(out: Path, findings: Findings, commands: Sequence[str]) -> None
     (out / "report.png").write_bytes(as_png(drawn))
 
 
-def key_numbers(findings: Findings) -> list[tuple[str, str]]:
+def key_numbers(findings: DemoFindings) -> list[tuple[str, str]]:
     """What stands first on the page: a number, and what it is of."""
     detection, overlaps = findings.detection, findings.overlaps
     return [

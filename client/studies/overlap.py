@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from attridex.client.figures.numbers import interval, number
 from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, Table, matrix, pick, pivot
+from attridex.client.records import Line
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, measured_rows
-from attridex.client.workbench.context import Context, Line
+from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA, NA_INSTANCES, StudyMethod, method_name
 from attridex.client.workbench.neurons import neurons_of
 from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, Meaning, StudyResult
-from attridex.client.workbench.statistics import Row, interval_of, mean_interval, rounded, shared
+from attridex.client.workbench.statistics import Row, interval_of, mean_columns, rounded, shared
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import Neuron
 
@@ -114,7 +115,7 @@ def unique_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
 def pair_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """Mean |A and B| / |A| over queries, for each ordered pair of methods."""
     return [
-        {"a": a, "b": b, **mean_interval([shared(lists[a][q], lists[b][q]) for q in queries], seed).columns()}
+        {"a": a, "b": b, **mean_columns([shared(lists[a][q], lists[b][q]) for q in queries], seed)}
         for a, b in permutations(lists, 2)
     ]
 
