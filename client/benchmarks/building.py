@@ -17,7 +17,7 @@ INSTANCES, SHORTEST, LONGEST = 128, 32, 96
 FEW, MANY = 1_000, 16_000
 
 
-def head(repeats: int) -> Iterator[Figure]:
+def build_head(repeats: int) -> Iterator[Figure]:
     """`head` scope: reading, rendering, signing and writing, against forward passes over the same batches."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
         signer, plan, shards = builder(directory, {"parameters": "head"})
@@ -30,7 +30,7 @@ def head(repeats: int) -> Iterator[Figure]:
         yield against("build head", shards, floor, "one forward pass over the corpus", target=1.15, repeats=repeats)
 
 
-def linear(repeats: int) -> Iterator[Figure]:
+def build_linear(repeats: int) -> Iterator[Figure]:
     """`linear` scope with the kronecker projection, against forward and backward passes without weight gradients."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
         signer, plan, shards = builder(directory, {"parameters": "linear", "projection": "kronecker"})
@@ -44,7 +44,7 @@ def linear(repeats: int) -> Iterator[Figure]:
         yield against("build linear kronecker", shards, floor, words, target=1.1, repeats=repeats)
 
 
-def flat(repeats: int) -> Iterator[Figure]:
+def build_flat(repeats: int) -> Iterator[Figure]:
     """A whole build, catalog and postings counted in, of few and of many instances of a tiny model: its cost an instance."""
     tiny = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     numbers = count()

@@ -26,7 +26,7 @@ INSTANCES, KEPT, NEURONS = 400_000, 100, 12 * 3072
 FLAT = (1_000, 10_000, 100_000, 1_000_000)
 
 
-def parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
+def random_parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
     """Random vectors with norms over two orders of magnitude, written and read as an index does.
 
     Args:
@@ -47,11 +47,11 @@ def parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
     return found
 
 
-def scan(repeats: int) -> Iterator[Figure]:
+def scan_vectors(repeats: int) -> Iterator[Figure]:
     """The exact scan: one query against reading the bytes with all cores, a batch against a matrix product."""
     for precision in ("float32", "float16"):
         with tempfile.TemporaryDirectory() as name:
-            stored = parts(ROWS, DIM, precision, Path(name))
+            stored = random_parts(ROWS, DIM, precision, Path(name))
         scanner, read = Scanner(), reader(stored)
         queries = np.random.default_rng(1).standard_normal((BATCH, DIM))
         yield against(
@@ -111,7 +111,7 @@ class Postings(IndexVersion):
         return [str(row) for row in rows]
 
 
-def na_instances(repeats: int) -> Iterator[Figure]:
+def search_postings(repeats: int) -> Iterator[Figure]:
     """DCNS over 400,000 instances of 100 neurons: queries of five neurons, against adding their lists up once.
 
     Neurons that are kept often are asked for often, as by real queries.
@@ -137,10 +137,10 @@ def touch(stored: Postings, neurons: Sequence[int]) -> NDArray[np.float64]:
     return totals
 
 
-def flat(repeats: int) -> Iterator[Figure]:
+def search_flat(repeats: int) -> Iterator[Figure]:
     """Search cost an instance at 1,000,000 rows over that at 10,000 and 100,000: it must not grow."""
     with tempfile.TemporaryDirectory() as name:
-        stored = parts(FLAT[-1], 256, "float16", Path(name))
+        stored = random_parts(FLAT[-1], 256, "float16", Path(name))
     scanner, query = Scanner(), np.random.default_rng(1).standard_normal((1, 256))
     largest = searcher(scanner, stored, query)
     for rows in FLAT[:-1]:

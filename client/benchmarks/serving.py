@@ -32,7 +32,7 @@ sys.stdin.read()
 """
 
 
-def served(repeats: int) -> Iterator[Figure]:
+def served_queries(repeats: int) -> Iterator[Figure]:
     """Overhead of gRPC, of a text's way to its answer, and the work left for a text that was asked before."""
     with scene(OPT_125M, texts(INSTANCES, WORDS, WORDS)) as directory:
         for scope in ("head", "linear"):
@@ -49,7 +49,7 @@ def served(repeats: int) -> Iterator[Figure]:
 def grpc_overhead(client: Client, index: Path, repeats: int) -> Figure:
     """A call over the socket less the same call in process; beside it, an echo of as many bytes."""
     query = [Query.instance("t7")]
-    with Client.local(index, model=False) as local, echo(2048) as call:
+    with Client.local(index, model=False) as local, echo_call(2048) as call:
         rounds = 200 * repeats
         pairs = [
             (seconds(lambda: client.attribute_instances(query)), seconds(lambda: local.attribute_instances(query)), seconds(call))
@@ -75,7 +75,7 @@ def text_queries(client: Client, signer: Signer, scope: str, repeats: int) -> It
     for number, text in enumerate(fresh):
         record = {"text": text, "label": "neutral"}
         own = seconds(partial(client.attribute_instances, [record]))
-        pairs.append((own, seconds(partial(plain, signer, record, scope))))
+        pairs.append((own, seconds(partial(plain_pass, signer, record, scope))))
         if number % 3 == 0:
             again.append(client.attribute_instances([record]).info.timings.encode)
     pairs = pairs[3:]
@@ -85,7 +85,7 @@ def text_queries(client: Client, signer: Signer, scope: str, repeats: int) -> It
     yield milliseconds(f"asked again, model work, {scope}", again, "a cached text costs no model work", target=0.0)
 
 
-def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
+def plain_pass(signer: Signer, record: dict[str, str], scope: str) -> None:
     """A bare pass over one text."""
     batch = collate([signer.render(record, "query")], signer.loaded.pad, signer.loaded.device)
     if scope == "head":
@@ -95,7 +95,7 @@ def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
 
 
 @contextmanager
-def echo(size: int) -> Iterator[Callable[[], object]]:
+def echo_call(size: int) -> Iterator[Callable[[], object]]:
     """A call to an echo server in a process of its own."""
     command = [sys.executable, "-c", ECHO]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

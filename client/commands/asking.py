@@ -14,7 +14,6 @@ from attridex.client.commands import options
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
 from attridex.client.records import in_batches, read_records
-from attridex.indexer.files import file_hash
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     FindInstancesByNeuronsRequest,
@@ -125,6 +124,7 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
         out: file of JSON lines.
         total: how many queries there are.
     """
+    from attridex.indexer.files import file_hash
     from attridex.indexer.progress import progress
 
     kind = RPCS[type(request)].field

@@ -12,9 +12,9 @@ from attridex.v1.answers import InstancesResult, NeuronScore
 from attridex.v1.requests import Intervention, Query
 
 FIELDS = ("premise", "hypothesis", "label", "overlap", "flipped")
-QUERIES, K = 100, 10
+K, SHOWN = 10, 3
 BATCH = 100
-SHOWN = 3
+"""Queries of one request; of the misleading pairs no more are asked about."""
 
 
 def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record], seed: int) -> DemoFindings:
@@ -32,8 +32,9 @@ def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record]
     wrong = misleading(client, challenge)
     if not wrong:
         raise ClientError("the model gets every challenge pair right: no evidence to show; try another --seed")
-    asked = wrong[:QUERIES]
-    ia, na = list(by_gradients(client, asked)), list(by_neurons(client, asked))
+    asked = wrong[:BATCH]
+    ia = client.attribute_instances(asked, method="grad-cos", label="predicted", k=K, fields=FIELDS).results
+    na = client.find_instances_by_neurons(asked, k=K, fields=FIELDS).results
     suspicion, chance = self_influence(client, train), random.Random(seed)
     found = [disagreement(row["label"], labels) for row, labels in zip(train, neighbours(client, train), strict=True)]
     flipped = tuple(bool(row["flipped"]) for row in train)
@@ -50,18 +51,6 @@ def misleading(client: Client, challenge: Sequence[Record]) -> list[Record]:
     """The pairs that the model gets wrong."""
     predictions = [result for rows in in_batches(challenge, BATCH) for result in client.predict(rows).results]
     return [row for row, result in zip(challenge, predictions, strict=True) if result.baseline.predicted != row["label"]]
-
-
-def by_gradients(client: Client, asked: Sequence[Record]) -> Iterator[InstancesResult]:
-    """Training instances whose gradients are like that of the prediction."""
-    for rows in in_batches(asked, BATCH):
-        yield from client.attribute_instances(rows, method="grad-cos", label="predicted", k=K, fields=FIELDS).results
-
-
-def by_neurons(client: Client, asked: Sequence[Record]) -> Iterator[InstancesResult]:
-    """Training instances that share the prediction's neurons."""
-    for rows in in_batches(asked, BATCH):
-        yield from client.find_instances_by_neurons(rows, k=K, fields=FIELDS).results
 
 
 def self_influence(client: Client, train: Sequence[Record]) -> tuple[float, ...]:

@@ -46,14 +46,9 @@ def show_summary(console: Console, findings: DemoFindings) -> None:
 def write_report(out: Path, findings: DemoFindings, commands: Sequence[str]) -> None:
     """report.html and the figure as report.png."""
     drawn = demo_figure(findings)
-    context = {
-        "instances": len(findings.flipped),
-        "numbers": key_numbers(findings),
-        "svg": as_svg(drawn),
-        "queries": findings.queries,
-        "commands": commands,
-    }
-    (out / "report.html").write_text(demo_page(context), encoding="utf-8")
+    context = {"instances": len(findings.flipped), "numbers": key_numbers(findings), "svg": as_svg(drawn)}
+    page = demo_page({**context, "queries": findings.queries, "commands": commands})
+    (out / "report.html").write_text(page, encoding="utf-8")
     (out / "report.png").write_bytes(as_png(drawn))
 
 

@@ -46,12 +46,13 @@ def run_overlap(context: Context, config: OverlapSettings) -> Findings:
     found = {method.name: found_instances(context, method, k) for method in context.methods}
     instances = {name: each.ids for name, each in found.items()}
     neurons = found_neurons(context, config.r)
+    first = {method: {query: found[:1] for query, found in lists.items()} for method, lists in neurons.items()}
     queries = [query.id for query in context.queries]
     return Findings(
         tables={
             "unique_instances": unique_rows(instances, queries, context.seed),
             "shared_instances": pair_rows(instances, queries, context.seed),
-            "unique_top_neurons": unique_rows(first_of_each(neurons), queries, context.seed),
+            "unique_top_neurons": unique_rows(first, queries, context.seed),
             "shared_neurons": pair_rows(neurons, queries, context.seed),
             "layers": layer_rows(neurons, context.index.layers),
         },
@@ -90,11 +91,6 @@ def found_neurons(context: Context, r: int) -> Mapping[str, Mapping[str, Sequenc
         return {}
     named = neurons_of(context)
     return {method.name: {query: found[:r] for query, found in each.neurons.items()} for method, each in named.items()}
-
-
-def first_of_each(lists: Lists) -> Lists:
-    """The best of each list alone."""
-    return {method: {query: found[:1] for query, found in queries.items()} for method, queries in lists.items()}
 
 
 def unique_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:

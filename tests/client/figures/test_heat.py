@@ -1,7 +1,7 @@
 import numpy as np
 
 from attridex.client.figures.drawing import WIDTH
-from attridex.client.figures.heat import Heat, heat_maps
+from attridex.client.figures.heat import Heat, heat_maps, pair_means
 
 ROWS = [
     {"a": "na", "b": "grad-dot", "mean": 0.25},
