@@ -13,21 +13,6 @@ from attridex.v1.answers import IndexInfo, Instance, InstancesAnswer, NeuronsAns
 from attridex.v1.requests import Intervention, Neuron, Query, Scoring
 
 __all__ = [
-    "AsyncClient",
-    "Client",
-    "IndexInfo",
-    "Instance",
-    "InstancesAnswer",
-    "Intervention",
-    "Neuron",
-    "NeuronsAnswer",
-    "Page",
-    "PredictAnswer",
-    "Query",
-    "RefinedNeuron",
-    "Scoring",
-    "SignatureAnswer",
-    "Tls",
-    "parse_filter",
-    "refine_neurons",
-]
+    "AsyncClient", "Client", "IndexInfo", "Instance", "InstancesAnswer", "Intervention", "Neuron", "NeuronsAnswer", "Page",
+    "PredictAnswer", "Query", "RefinedNeuron", "Scoring", "SignatureAnswer", "Tls", "parse_filter", "refine_neurons",
+]  # fmt: skip

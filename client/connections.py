@@ -137,8 +137,7 @@ def addressed(request: Any, index: str) -> Any:
 def stream_message(sequence: int, request: Request, index: str) -> pb.AttributeStreamRequest:
     """One request of a stream."""
     rpc = RPCS[type(request)]
-    fields: dict[str, Any] = {rpc.field: rpc.request.encode(addressed(request, index))}
-    return pb.AttributeStreamRequest(sequence=sequence, **fields)
+    return pb.AttributeStreamRequest(sequence=sequence, **{rpc.field: rpc.request.encode(addressed(request, index))})
 
 
 def stream_answer(response: pb.AttributeStreamResponse) -> Answer | ClientError:

@@ -10,6 +10,8 @@ from attridex.v1.errors import MissingPackageError as MissingPackageError
 from attridex.v1.errors import UsageError as UsageError
 
 DETAILS_KEY = "grpc-status-details-bin"
+ERRORS: dict[grpc.StatusCode, type["ServiceError"]] = {}
+"""The class of each status."""
 
 
 class FilterError(UsageError):
@@ -30,97 +32,82 @@ class ServiceError(ClientError):
         self.reason = reason
         self.fields = fields or {}
 
+    def __init_subclass__(cls, status: grpc.StatusCode | None = None) -> None:
+        """Make the class that of a status."""
+        if status is not None:
+            ERRORS[status] = cls
 
-class CancelledError(ServiceError):
+
+class CancelledError(ServiceError, status=grpc.StatusCode.CANCELLED):
     """The call was cancelled."""
 
 
-class UnknownError(ServiceError):
+class UnknownError(ServiceError, status=grpc.StatusCode.UNKNOWN):
     """The server failed in a way that it does not know itself."""
 
 
-class InvalidArgumentError(ServiceError):
+class InvalidArgumentError(ServiceError, status=grpc.StatusCode.INVALID_ARGUMENT):
     """The request can never be answered as it is."""
 
     exit_code = 2
 
 
-class DeadlineExceededError(ServiceError):
+class DeadlineExceededError(ServiceError, status=grpc.StatusCode.DEADLINE_EXCEEDED):
     """No answer within the timeout."""
 
 
-class NotFoundError(ServiceError):
+class NotFoundError(ServiceError, status=grpc.StatusCode.NOT_FOUND):
     """No such instance, index or version."""
 
     exit_code = 2
 
 
-class AlreadyExistsError(ServiceError):
+class AlreadyExistsError(ServiceError, status=grpc.StatusCode.ALREADY_EXISTS):
     """What was to be made is there."""
 
 
-class PermissionDeniedError(ServiceError):
+class PermissionDeniedError(ServiceError, status=grpc.StatusCode.PERMISSION_DENIED):
     """Not allowed."""
 
 
-class ResourceExhaustedError(ServiceError):
+class ResourceExhaustedError(ServiceError, status=grpc.StatusCode.RESOURCE_EXHAUSTED):
     """The server is overloaded, or a message is over its limit."""
 
 
-class FailedPreconditionError(ServiceError):
+class FailedPreconditionError(ServiceError, status=grpc.StatusCode.FAILED_PRECONDITION):
     """The index or the server lacks what the request needs."""
 
     exit_code = 2
 
 
-class AbortedError(ServiceError):
+class AbortedError(ServiceError, status=grpc.StatusCode.ABORTED):
     """The version changed under a listing."""
 
 
-class OutOfRangeError(ServiceError):
+class OutOfRangeError(ServiceError, status=grpc.StatusCode.OUT_OF_RANGE):
     """Past the end."""
 
     exit_code = 2
 
 
-class UnimplementedError(ServiceError):
+class UnimplementedError(ServiceError, status=grpc.StatusCode.UNIMPLEMENTED):
     """The server does not have this call."""
 
 
-class InternalError(ServiceError):
+class InternalError(ServiceError, status=grpc.StatusCode.INTERNAL):
     """A fault of the server; its log has the details."""
 
 
-class UnavailableError(ServiceError):
+class UnavailableError(ServiceError, status=grpc.StatusCode.UNAVAILABLE):
     """No server there, or it went away."""
 
 
-class DataLossError(ServiceError):
+class DataLossError(ServiceError, status=grpc.StatusCode.DATA_LOSS):
     """The index is damaged."""
 
 
-class UnauthenticatedError(ServiceError):
+class UnauthenticatedError(ServiceError, status=grpc.StatusCode.UNAUTHENTICATED):
     """The server does not know who asks."""
-
-
-ERRORS: dict[grpc.StatusCode, type[ServiceError]] = {
-    grpc.StatusCode.CANCELLED: CancelledError,
-    grpc.StatusCode.UNKNOWN: UnknownError,
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
-    grpc.StatusCode.NOT_FOUND: NotFoundError,
-    grpc.StatusCode.ALREADY_EXISTS: AlreadyExistsError,
-    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhaustedError,
-    grpc.StatusCode.FAILED_PRECONDITION: FailedPreconditionError,
-    grpc.StatusCode.ABORTED: AbortedError,
-    grpc.StatusCode.OUT_OF_RANGE: OutOfRangeError,
-    grpc.StatusCode.UNIMPLEMENTED: UnimplementedError,
-    grpc.StatusCode.INTERNAL: InternalError,
-    grpc.StatusCode.UNAVAILABLE: UnavailableError,
-    grpc.StatusCode.DATA_LOSS: DataLossError,
-    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
-}
 
 
 def from_rpc(error: Any, target: str) -> ServiceError:

@@ -1,6 +1,5 @@
 """Batch jobs: a query file through the stream into JSON lines, with bounded memory, and resumable after any kill."""
 
-import hashlib
 import json
 import os
 import threading
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
 from attridex.client.files import write_whole
-from attridex.client.records import in_batches
+from attridex.client.records import Line, in_batches
 from attridex.v1.answers import Answer
 from attridex.v1.requests import Request
 
@@ -23,7 +22,6 @@ WAITING = 32
 """Requests that may be asked ahead of the first one that is not yet written."""
 
 Item = TypeVar("Item")
-Line = dict[str, Any]
 
 
 def evaluate(
@@ -134,9 +132,3 @@ def append_lines(out: Path, answers: Iterable[Iterable[Line]], advance: Callable
             advance(len(lines))
         os.fsync(stream.fileno())
     return written
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a query file: part of a job's settings."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

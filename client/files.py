@@ -1,7 +1,8 @@
 """Files that are whole or not there at all, also after a loss of power."""
 
-import os
 from pathlib import Path
+
+from attridex.indexer.files import replace_file
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -12,19 +13,4 @@ def write_whole(path: Path, content: bytes) -> None:
         content: all of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory last."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace_file(path, content)

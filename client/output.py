@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from attridex.client.records import Line
 from attridex.v1.answers import (
     Answer,
     Info,
     InstancesAnswer,
     InstancesResult,
+    InterventionResult,
     NeuronsAnswer,
     NeuronScore,
     NeuronsResult,
@@ -21,10 +23,10 @@ from attridex.v1.answers import (
 )
 
 
-def line_head(info: Info, query_id: str, prediction: Prediction | None) -> dict[str, Any]:
+def line_head(info: Info, query_id: str, prediction: Prediction | None) -> Line:
     """Keys that every line begins with."""
     predicted = (prediction.predicted or None) if prediction else None
-    line: dict[str, Any] = {"query": query_id, "predicted": predicted, "method": info.method}
+    line: Line = {"query": query_id, "predicted": predicted, "method": info.method}
     if prediction and prediction.greedy:
         line["greedy"] = prediction.greedy
     if info.damping is not None:
@@ -32,22 +34,22 @@ def line_head(info: Info, query_id: str, prediction: Prediction | None) -> dict[
     return line
 
 
-def line_tail(info: Info) -> dict[str, Any]:
+def line_tail(info: Info) -> Line:
     """Keys that every line ends with."""
-    line: dict[str, Any] = {"sign": info.sign, "scale": info.scale}
+    line: Line = {"sign": info.sign, "scale": info.scale}
     if info.label:
         line["label"] = info.label
     line |= {"index_version": info.index_version, "exact": info.exact}
     return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
-def neuron_json(value: NeuronScore) -> dict[str, Any]:
+def neuron_json(value: NeuronScore) -> Line:
     """A neuron as JSON."""
-    line: dict[str, Any] = {"layer": value.layer, "unit": value.unit, "score": value.score}
+    line: Line = {"layer": value.layer, "unit": value.unit, "score": value.score}
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
 
 
-def instance_lines(answer: InstancesAnswer) -> Iterator[dict[str, Any]]:
+def instance_lines(answer: InstancesAnswer) -> Iterator[Line]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
         hits = [{"rank": hit.rank, "id": hit.id, "score": hit.score, **hit.fields} for hit in result.hits]
@@ -57,17 +59,14 @@ def instance_lines(answer: InstancesAnswer) -> Iterator[dict[str, Any]]:
         yield {**line, **line_tail(answer.info)}
 
 
-def neuron_lines(answer: NeuronsAnswer) -> Iterator[dict[str, Any]]:
+def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
     """One line a query of NA and IA-Neurons."""
     for result in answer.results:
-        yield {
-            **line_head(answer.info, result.query_id, result.prediction),
-            "neurons": [neuron_json(value) for value in result.neurons],
-            **line_tail(answer.info),
-        }
+        head = line_head(answer.info, result.query_id, result.prediction)
+        yield {**head, "neurons": list(map(neuron_json, result.neurons)), **line_tail(answer.info)}
 
 
-def predict_lines(answer: PredictAnswer) -> Iterator[dict[str, Any]]:
+def predict_lines(answer: PredictAnswer) -> Iterator[Line]:
     """One line a query; `probabilities` are those under the last intervention, or plain where there is none.
 
     `predicted` is always the model's own answer, as in every other line; `probabilities_of` says whose the probabilities are.
@@ -82,20 +81,17 @@ def predict_lines(answer: PredictAnswer) -> Iterator[dict[str, Any]]:
             "baseline": baseline,
             "interventions": [
                 {
-                    "name": each.name,
-                    "mode": each.mode,
-                    "predicted": each.predicted or None,
-                    "probabilities": dict(each.probabilities),
-                    **({"greedy": each.greedy} if each.greedy else {}),
+                    "name": each.name, "mode": each.mode, "predicted": each.predicted or None,
+                    "probabilities": dict(each.probabilities), **({"greedy": each.greedy} if each.greedy else {}),
                     "neurons": [list(pair) for pair in each.neurons],
                 }
                 for each in result.interventions
             ],
             **line_tail(answer.info),
-        }
+        }  # fmt: skip
 
 
-LINES: Mapping[type[Any], Callable[[Any], Iterator[dict[str, Any]]]] = {
+LINES: Mapping[type[Any], Callable[[Any], Iterator[Line]]] = {
     InstancesAnswer: instance_lines,
     NeuronsAnswer: neuron_lines,
     PredictAnswer: predict_lines,
@@ -103,7 +99,7 @@ LINES: Mapping[type[Any], Callable[[Any], Iterator[dict[str, Any]]]] = {
 """What makes lines of each kind of answer."""
 
 
-def answer_lines(answer: Answer) -> Iterator[dict[str, Any]]:
+def answer_lines(answer: Answer) -> Iterator[Line]:
     """One line a query."""
     return LINES[type(answer)](answer)
 
@@ -168,15 +164,10 @@ def predict_table(result: PredictResult) -> Table:
     """Probabilities of a query."""
     labels = map(escape, result.baseline.probabilities)
     table = Table("", "neurons", "predicted", *labels, box=None, pad_edge=False)
-    table.add_row(
-        "baseline",
-        "",
-        escape(result.baseline.predicted or result.baseline.greedy),
-        *(f"{p:.3f}" for p in result.baseline.probabilities.values()),
-    )
-    for each in result.interventions:
-        values = (f"{p:.3f}" for p in each.probabilities.values())
-        table.add_row(escape(each.name), str(len(each.neurons)), escape(each.predicted or each.greedy), *values)
+    said: list[Prediction | InterventionResult] = [result.baseline, *result.interventions]
+    for each in said:
+        edit = (escape(each.name), str(len(each.neurons))) if isinstance(each, InterventionResult) else ("baseline", "")
+        table.add_row(*edit, escape(each.predicted or each.greedy), *(f"{p:.3f}" for p in each.probabilities.values()))
     return table
 
 

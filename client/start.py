@@ -1,31 +1,19 @@
 """What must be installed before a command can start, said in plain words."""
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from attridex.client.errors import MissingPackageError
+from attridex.indexer.packages import installed_versions
 
 FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12", "faiss-gpu-cu11")
-EXTRAS = {
-    "torch": "indexer",
-    "transformers": "indexer",
-    "tokenizers": "indexer",
-    "datasets": "indexer",
-    "accelerate": "indexer",
-    "pydantic": "indexer",
-    "pyarrow": "indexer",
-    "safetensors": "indexer",
-    "duckdb": "service",
-    "threadpoolctl": "service",
-    "grpc_health": "service",
-    "grpc_reflection": "service",
-    "faiss": "cpu",
-    "jinja2": "studies",
-    "matplotlib": "studies",
-    "scipy": "studies",
-    "pandas": "studies",
-    "ray": "ray",
+BROUGHT = {
+    "indexer": ("torch", "transformers", "tokenizers", "datasets", "accelerate", "pydantic", "pyarrow", "safetensors"),
+    "service": ("duckdb", "threadpoolctl", "grpc_health", "grpc_reflection"),
+    "cpu": ("faiss",),
+    "studies": ("jinja2", "matplotlib", "scipy", "pandas"),
+    "ray": ("ray",),
 }
+EXTRAS = {module: extra for extra, modules in BROUGHT.items() for module in modules}
 """Which extra brings a module."""
 
 
@@ -43,13 +31,7 @@ def check_local() -> None:
     Raises:
         MissingPackageError: an extra is missing, or two FAISS packages overwrite each other's files.
     """
-    found = []
-    for name in FAISS:
-        try:
-            version(name)
-            found.append(name)
-        except PackageNotFoundError:
-            continue
+    found = installed_versions(FAISS)
     if len(found) > 1:
         raise MissingPackageError(
             f"{' and '.join(found)} are both installed and break each other: "

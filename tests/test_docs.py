@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from attridex.client.studies.run import configs
+from attridex.client.studies.registry import studies
 from attridex.client.workbench.settings import Common, load_settings
 from attridex.indexer.config import Config, parse_config
 from docs.tools import tables
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in [*ROOT.glob("*.md"), *sorted(DOCS.rglob("*.md"))]}
 TEXT = "\n".join(PAGES.values())
+KINDS = {name: study.settings for name, study in studies().items()}
 ATTRIDEX = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 
@@ -120,9 +121,9 @@ def test_every_key_of_the_configuration_is_described(section: str) -> None:
     assert [name for name in kind.model_fields if f"| `{name}` |" not in part("docs/configuration.md", f"[{section}]")] == []
 
 
-@pytest.mark.parametrize("name", ["At the top", *configs()])
+@pytest.mark.parametrize("name", ["At the top", *KINDS])
 def test_every_key_of_the_studies_is_described_with_its_default(name: str) -> None:
-    kind = Common if name == "At the top" else configs()[name]
+    kind = Common if name == "At the top" else KINDS[name]
     text = part("docs/studies.md", name if kind is Common else f"[{name}]")
     assert [
         each.name for each in fields(kind) if f"| `{each.name}` | {tables.shown(tables.default_of(each))} |" not in text
@@ -135,7 +136,7 @@ RECIPES = sorted((ROOT / "tests/recipes").rglob("*.toml"))
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_recipe_is_valid(path: Path) -> None:
     if path.stem == "study":
-        load_settings(path, configs())
+        load_settings(path, KINDS)
     else:
         parse_config(tomllib.loads(path.read_text()), path.name, path.parent)
 

@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-import torch
-
 from attridex.client.benchmarks.measure import Figure, against, figure, paired
-from attridex.client.benchmarks.scene import SMALL, configuration, scene, texts
+from attridex.client.benchmarks.scene import SMALL, configuration, forward, forward_and_backward, scene, texts
 from attridex.indexer.building.build import build
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import Plan, make_plan, survey_corpus
@@ -19,38 +17,34 @@ INSTANCES, SHORTEST, LONGEST = 128, 32, 96
 FEW, MANY = 1_000, 16_000
 
 
-def head(repeats: int) -> Iterator[Figure]:
+def build_head(repeats: int) -> Iterator[Figure]:
     """`head` scope: reading, rendering, signing and writing, against forward passes over the same batches."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
         signer, plan, shards = builder(directory, {"parameters": "head"})
         batches = batches_of(signer, plan)
 
-        def forward() -> None:
-            with torch.no_grad():
-                for batch in batches:
-                    signer.arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, use_cache=False)
+        def floor() -> None:
+            for batch in batches:
+                forward(signer.arch, batch.tokens)
 
-        yield against("build head", shards, forward, "one forward pass over the corpus", target=1.15, repeats=repeats)
+        yield against("build head", shards, floor, "one forward pass over the corpus", target=1.15, repeats=repeats)
 
 
-def linear(repeats: int) -> Iterator[Figure]:
+def build_linear(repeats: int) -> Iterator[Figure]:
     """`linear` scope with the kronecker projection, against forward and backward passes without weight gradients."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
         signer, plan, shards = builder(directory, {"parameters": "linear", "projection": "kronecker"})
         batches = batches_of(signer, plan)
-        embed = signer.arch.model.get_input_embeddings()  # type: ignore[operator]
 
-        def both() -> None:
+        def floor() -> None:
             for batch in batches:
-                embeddings = embed(batch.tokens.ids).requires_grad_(True)
-                body = signer.arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False)
-                signer.objective.read(signer.arch, body.last_hidden_state, batch).loss.sum().backward()
+                forward_and_backward(signer, batch)
 
         words = "forward and backward passes to activations, no weight gradients"
-        yield against("build linear kronecker", shards, both, words, target=1.1, repeats=repeats)
+        yield against("build linear kronecker", shards, floor, words, target=1.1, repeats=repeats)
 
 
-def flat(repeats: int) -> Iterator[Figure]:
+def build_flat(repeats: int) -> Iterator[Figure]:
     """A whole build, catalog and postings counted in, of few and of many instances of a tiny model: its cost an instance."""
     tiny = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     numbers = count()
@@ -62,7 +56,7 @@ def flat(repeats: int) -> Iterator[Figure]:
     with scene(tiny, texts(FEW, 8, 16)) as small, scene(tiny, texts(MANY, 8, 16)) as large:
         times = paired(lambda: whole(large), lambda: whole(small), max(1, repeats // 3))
     ratios = [much / MANY / (little / FEW) for much, little in times]
-    yield figure(f"build, an instance of {MANY:,}", f"the same an instance of {FEW:,}", "x floor", 1.1, True, ratios, times)
+    yield figure(f"build, an instance of {MANY:,}", f"the same an instance of {FEW:,}", "x floor", 1.1, ratios, times)
 
 
 def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan, Callable[[], object]]:

@@ -6,7 +6,7 @@ from itertools import islice, product
 import torch
 
 from attridex.client.benchmarks.measure import Figure, against, faster
-from attridex.client.benchmarks.scene import OPT_125M, architecture, token_batch
+from attridex.client.benchmarks.scene import OPT_125M, architecture, forward, token_batch
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.hooks import edited_ffn
@@ -21,7 +21,7 @@ LOOPED = 16
 """Passes of the loop that are timed; a layer's points cost the same wherever they lie."""
 
 
-def scores(repeats: int) -> Iterator[Figure]:
+def neuron_scores(repeats: int) -> Iterator[Figure]:
     """All layers and points, against as many forward passes as the packed rows amount to, and against the plain loop."""
     arch, batch, one = architecture(OPT_125M), token_batch(BATCH, TOKENS), token_batch(1, TOKENS)
     objective, rule, layers = OBJECTIVES["sequence-classification"], quadrature("riemann", STEPS), OPT_125M["num_hidden_layers"]
@@ -36,20 +36,27 @@ def scores(repeats: int) -> Iterator[Figure]:
     )
     words = f"the loop that scores one point of one layer a pass ({LOOPED} of its {layers * STEPS} passes timed), one instance"
     yield faster(
-        "neuron scores, loop", lambda: own(one), lambda: loop(arch, one, layers), words,
+        "neuron scores, loop", lambda: own(one), lambda: plain_loop(arch, one, layers), words,
         target=55, repeats=repeats, scale=layers * STEPS / LOOPED,
     )  # fmt: skip
 
 
-def loop(arch: Architecture, one: TokenBatch, layers: int) -> None:
+def plain_loop(arch: Architecture, one: TokenBatch, layers: int) -> None:
     """Passes of the plain loop, spread over the layers: forward, then backward to the edited activations."""
     points = product(range(0, layers, 3), (k / (STEPS - 1) for k in range(0, STEPS, 5)))
     for layer, alpha in islice(points, LOOPED):
-        point(arch, one, layer, alpha)
+        plain_point(arch, one, layer, alpha)
 
 
-def point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -> None:
-    """DP / da of one layer's activations, scaled by alpha."""
+def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -> None:
+    """DP / da of one layer's activations, scaled by alpha.
+
+    Args:
+        arch: the model.
+        one: one instance.
+        layer: whose activations.
+        alpha: from 0 to 1.
+    """
     edited: list[torch.Tensor] = []
 
     def edit(number: int, x: torch.Tensor) -> torch.Tensor:
@@ -65,7 +72,7 @@ def point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -> None
         torch.autograd.grad(probability, edited)
 
 
-def ablation(repeats: int) -> Iterator[Figure]:
+def ablation_sweep(repeats: int) -> Iterator[Figure]:
     """Suppress and keep at eight sizes each, one pass for all sixteen."""
     arch, batch = architecture(OPT_125M), token_batch(BATCH, TOKENS)
     layers, units = len(arch.layers), arch.units("post")
@@ -77,9 +84,3 @@ def ablation(repeats: int) -> Iterator[Figure]:
         "ablation sweep", lambda: edited_logits(arch, batch, "post", factors), lambda: forward(arch, batch), words,
         target=1.5, repeats=repeats, scale=1 + len(edits) / TOKENS,
     )  # fmt: skip
-
-
-def forward(arch: Architecture, batch: TokenBatch) -> None:
-    """One plain forward pass."""
-    with torch.no_grad():
-        arch.body(batch.ids, attention_mask=batch.mask, use_cache=False)

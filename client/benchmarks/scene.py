@@ -1,7 +1,7 @@
 """Random models and corpora of a given size, made where a benchmark needs files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,8 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import quiet_transformers
+from attridex.indexer.models.objectives import InstanceBatch
+from attridex.indexer.signing.signer import Signer
 
 VOCABULARY = 2000
 SMALL = {"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8}
@@ -46,6 +48,19 @@ def token_batch(size: int, tokens: int) -> TokenBatch:
     return pad(ids.tolist(), 1, torch.device("cpu"))
 
 
+def forward(arch: Architecture, tokens: TokenBatch) -> None:
+    """One plain forward pass."""
+    with torch.no_grad():
+        arch.body(tokens.ids, attention_mask=tokens.mask, use_cache=False)
+
+
+def forward_and_backward(signer: Signer, batch: InstanceBatch) -> None:
+    """One forward pass, and one backward pass of the loss to the activations, without weight gradients."""
+    embeddings = signer.arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)  # type: ignore[operator]
+    states = signer.arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False).last_hidden_state
+    signer.objective.read(signer.arch, states, batch).loss.sum().backward()
+
+
 def save_model(size: dict[str, int], directory: Path) -> None:
     """The classifier with a tokenizer of whole words, w5 to w1999."""
     with quiet_transformers():
@@ -58,7 +73,14 @@ def save_model(size: dict[str, int], directory: Path) -> None:
 
 
 def texts(count: int, shortest: int, longest: int, seed: int = 0) -> list[str]:
-    """Random words."""
+    """Random words.
+
+    Args:
+        count: texts.
+        shortest: words of a text.
+        longest: the same.
+        seed: of the drawing.
+    """
     rng = np.random.default_rng(seed)
     return [" ".join(f"w{n}" for n in rng.integers(5, VOCABULARY, rng.integers(shortest, longest + 1))) for _ in range(count)]
 
@@ -73,7 +95,7 @@ def write_corpus(path: Path, rows: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def configuration(directory: Path, **sections: dict[str, Any]) -> Config:
+def configuration(directory: Path, **sections: Mapping[str, object]) -> Config:
     """A configuration for the model in `directory`/model and the corpus beside it."""
     data = {"model": {"path": "model"}, "corpus": {"files": ["train.jsonl"], "segments": ["{text}"]}, **sections}
     return parse_config(data, "benchmark", directory)

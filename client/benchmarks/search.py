@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 
 from attridex.client.benchmarks.measure import Figure, against, milliseconds, paired, seconds
 from attridex.client.benchmarks.measure import figure as figure_of
+from attridex.indexer.index.postings import NeuronInstances
 from attridex.indexer.index.vectors import Part, VectorFile, unit_rows, write_vectors
 from attridex.service.caller import never_cancelled
 from attridex.service.search.postings import dcns
 from attridex.service.search.scan import Scanner
-
-if TYPE_CHECKING:
-    from attridex.service.storage.version import IndexVersion
+from attridex.service.storage.version import IndexVersion
 
 ROWS, DIM, SHARD = 65_536, 4096, 4096
 BATCH, K = 32, 10
@@ -28,8 +26,15 @@ INSTANCES, KEPT, NEURONS = 400_000, 100, 12 * 3072
 FLAT = (1_000, 10_000, 100_000, 1_000_000)
 
 
-def parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
-    """Random vectors with norms over two orders of magnitude, written and read as an index does."""
+def random_parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
+    """Random vectors with norms over two orders of magnitude, written and read as an index does.
+
+    Args:
+        rows: how many.
+        dim: of each.
+        precision: as they are stored.
+        directory: where they are written.
+    """
     rng, found = np.random.default_rng(0), []
     for start in range(0, rows, SHARD):
         count = min(SHARD, rows - start)
@@ -42,11 +47,11 @@ def parts(rows: int, dim: int, precision: str, directory: Path) -> list[Part]:
     return found
 
 
-def scan(repeats: int) -> Iterator[Figure]:
+def scan_vectors(repeats: int) -> Iterator[Figure]:
     """The exact scan: one query against reading the bytes with all cores, a batch against a matrix product."""
     for precision in ("float32", "float16"):
         with tempfile.TemporaryDirectory() as name:
-            stored = parts(ROWS, DIM, precision, Path(name))
+            stored = random_parts(ROWS, DIM, precision, Path(name))
         scanner, read = Scanner(), reader(stored)
         queries = np.random.default_rng(1).standard_normal((BATCH, DIM))
         yield against(
@@ -79,14 +84,18 @@ def reader(stored: Sequence[Part]) -> Callable[[], object]:
     return lambda: list(pool.map(some, range(cores)))
 
 
-class Postings:
-    """What `dcns` needs of an index version: posting lists of random instances.
-
-    `skew` is the exponent of Zipf's law for how often a neuron is kept; 0 for all alike.
-    """
+class Postings(IndexVersion):
+    """What `dcns` needs of an index version, without its files: posting lists of random instances."""
 
     def __init__(self, instances: int, kept: int, neurons: int, skew: float) -> None:
-        """Lists with rows ascending; `kept` neurons an instance on average."""
+        """Lists with rows ascending.
+
+        Args:
+            instances: how many.
+            kept: neurons of an instance, on average.
+            neurons: of the model.
+            skew: exponent of Zipf's law for how often a neuron is kept; 0 for all alike.
+        """
         rng = np.random.default_rng(0)
         share = np.arange(1, neurons + 1) ** -skew
         lengths = np.minimum(instances, share / share.sum() * kept * instances).astype(np.int64)
@@ -95,15 +104,14 @@ class Postings:
         weights = rng.exponential(size=len(rows)).astype(np.float32)
         self.rows = instances
         self.often = lengths / lengths.sum()
-        self.postings = (np.concatenate([[0], np.cumsum(lengths)]), rows, weights, weights)
+        self.postings = NeuronInstances(np.concatenate([[0], np.cumsum(lengths)]), rows, weights, weights)
 
-    @staticmethod
-    def ids_of(rows: NDArray[np.int64]) -> list[str]:
+    def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """Ids of rows."""
         return [str(row) for row in rows]
 
 
-def na_instances(repeats: int) -> Iterator[Figure]:
+def search_postings(repeats: int) -> Iterator[Figure]:
     """DCNS over 400,000 instances of 100 neurons: queries of five neurons, against adding their lists up once.
 
     Neurons that are kept often are asked for often, as by real queries.
@@ -112,7 +120,7 @@ def na_instances(repeats: int) -> Iterator[Figure]:
         stored = Postings(INSTANCES, KEPT, NEURONS, skew)
         rng = np.random.default_rng(2)
         queries = [rng.choice(NEURONS, 5, replace=False, p=stored.often).tolist() for _ in range(20 * repeats)]
-        find = partial(dcns, cast("IndexVersion", stored))
+        find = partial(dcns, stored)
         times = [seconds(partial(find, query, K, None)) for query in queries]
         floors = [seconds(partial(touch, stored, query)) for query in queries]
         floor = f"{INSTANCES:,} instances x {KEPT} neurons, {words}, 5 a query; beside it, touching their postings once"
@@ -129,26 +137,17 @@ def touch(stored: Postings, neurons: Sequence[int]) -> NDArray[np.float64]:
     return totals
 
 
-def flat(repeats: int) -> Iterator[Figure]:
+def search_flat(repeats: int) -> Iterator[Figure]:
     """Search cost an instance at 1,000,000 rows over that at 10,000 and 100,000: it must not grow."""
     with tempfile.TemporaryDirectory() as name:
-        stored = parts(FLAT[-1], 256, "float16", Path(name))
+        stored = random_parts(FLAT[-1], 256, "float16", Path(name))
     scanner, query = Scanner(), np.random.default_rng(1).standard_normal((1, 256))
-
-    def first(rows: int) -> list[Part]:
-        kept, at = [], 0
-        for part in stored:
-            if at < rows:
-                kept.append(part)
-            at += part.vectors.rows
-        return kept
-
     largest = searcher(scanner, stored, query)
     for rows in FLAT[:-1]:
-        some = first(rows)
+        some = [part for part in stored if part.offset < rows]
         count = sum(part.vectors.rows for part in some)
         pairs = paired(largest, searcher(scanner, some, query), repeats)
         found = [mine / FLAT[-1] / (least / count) for mine, least in pairs]
         words = f"the same an instance at {count:,} rows"
-        yield figure_of(f"search, an instance at {FLAT[-1]:,} rows", words, "x floor", 1.1, True, found, pairs)
+        yield figure_of(f"search, an instance at {FLAT[-1]:,} rows", words, "x floor", 1.1, found, pairs)
     scanner.close()

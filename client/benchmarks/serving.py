@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import grpc
-import torch
 
 from attridex.client import Client, Query
 from attridex.client.benchmarks.measure import Figure, figure, milliseconds, seconds
-from attridex.client.benchmarks.scene import OPT_125M, configuration, scene, texts
+from attridex.client.benchmarks.scene import OPT_125M, configuration, forward, forward_and_backward, scene, texts
 from attridex.client.serving import server_beside
 from attridex.indexer.building.build import build
 from attridex.indexer.models.objectives import collate
@@ -33,7 +32,7 @@ sys.stdin.read()
 """
 
 
-def served(repeats: int) -> Iterator[Figure]:
+def served_queries(repeats: int) -> Iterator[Figure]:
     """Overhead of gRPC, of a text's way to its answer, and the work left for a text that was asked before."""
     with scene(OPT_125M, texts(INSTANCES, WORDS, WORDS)) as directory:
         for scope in ("head", "linear"):
@@ -50,7 +49,7 @@ def served(repeats: int) -> Iterator[Figure]:
 def grpc_overhead(client: Client, index: Path, repeats: int) -> Figure:
     """A call over the socket less the same call in process; beside it, an echo of as many bytes."""
     query = [Query.instance("t7")]
-    with Client.local(index, model=False) as local, echo(2048) as call:
+    with Client.local(index, model=False) as local, echo_call(2048) as call:
         rounds = 200 * repeats
         pairs = [
             (seconds(lambda: client.attribute_instances(query)), seconds(lambda: local.attribute_instances(query)), seconds(call))
@@ -62,38 +61,41 @@ def grpc_overhead(client: Client, index: Path, repeats: int) -> Figure:
 
 
 def text_queries(client: Client, signer: Signer, scope: str, repeats: int) -> Iterator[Figure]:
-    """Texts asked for the first time against the model's own pass over each; then the same texts again."""
+    """Texts asked for the first time against the model's own pass over each; then the same texts again.
+
+    Args:
+        client: of the server.
+        signer: passes a text through the model.
+        scope: of the gradients: "head" or "linear".
+        repeats: six texts each.
+    """
     fresh = texts(6 * repeats + 3, WORDS, WORDS, seed=5)
     pairs: list[tuple[float, float]] = []
     again: list[float] = []
     for number, text in enumerate(fresh):
         record = {"text": text, "label": "neutral"}
         own = seconds(partial(client.attribute_instances, [record]))
-        pairs.append((own, seconds(partial(plain, signer, record, scope))))
+        pairs.append((own, seconds(partial(plain_pass, signer, record, scope))))
         if number % 3 == 0:
             again.append(client.attribute_instances([record]).info.timings.encode)
     pairs = pairs[3:]
     words = "the model's own forward pass" + (" and backward pass" if scope == "linear" else "") + " over the text"
     ratios = [mine / least for mine, least in pairs]
-    yield figure(f"served text query, {scope}", words, "x floor", 1.3, True, ratios, pairs)
+    yield figure(f"served text query, {scope}", words, "x floor", 1.3, ratios, pairs)
     yield milliseconds(f"asked again, model work, {scope}", again, "a cached text costs no model work", target=0.0)
 
 
-def plain(signer: Signer, record: dict[str, str], scope: str) -> None:
+def plain_pass(signer: Signer, record: dict[str, str], scope: str) -> None:
     """A bare pass over one text."""
     batch = collate([signer.render(record, "query")], signer.loaded.pad, signer.loaded.device)
-    arch = signer.arch
     if scope == "head":
-        with torch.no_grad():
-            arch.body(batch.tokens.ids, attention_mask=batch.tokens.mask, use_cache=False)
-        return
-    embeddings = arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)  # type: ignore[operator]
-    states = arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False).last_hidden_state
-    signer.objective.read(arch, states, batch).loss.sum().backward()
+        forward(signer.arch, batch.tokens)
+    else:
+        forward_and_backward(signer, batch)
 
 
 @contextmanager
-def echo(size: int) -> Iterator[Callable[[], object]]:
+def echo_call(size: int) -> Iterator[Callable[[], object]]:
     """A call to an echo server in a process of its own."""
     command = [sys.executable, "-c", ECHO]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -18,20 +18,15 @@ def make_app() -> typer.Typer:
     from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
-    app = typer.Typer(
-        name="attridex",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        help="Which training instances and which neurons made the model say this?",
-    )
+    words = "Which training instances and which neurons made the model say this?"
+    app = typer.Typer(name="attridex", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=words)
     app.callback()(options)
-    demo.register(app)
+    app.command()(demo.demo)
     indices.register(app, info.info)
     serve.register(app)
     queries.register(app)
-    studies.register(app)
-    bench.register(app)
+    for command in (studies.study, studies.report, bench.bench):
+        app.command()(command)
     return app
 
 

@@ -12,7 +12,7 @@ from attridex.client import output
 from attridex.client.client import Client
 from attridex.client.commands import options
 from attridex.client.errors import UsageError
-from attridex.client.evaluate import evaluate, fingerprint
+from attridex.client.evaluate import evaluate
 from attridex.client.records import in_batches, read_records
 from attridex.v1.requests import (
     AttributeInstancesRequest,
@@ -124,12 +124,13 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
         out: file of JSON lines.
         total: how many queries there are.
     """
+    from attridex.indexer.files import file_hash
     from attridex.indexer.progress import progress
 
     kind = RPCS[type(request)].field
     settings = {"kind": kind, **asked, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
-        settings["queries"] = fingerprint(asking.queries)
+        settings["queries"] = file_hash(asking.queries)
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
             client, asking.sources(), lambda batch: with_queries(request, batch), output.answer_lines, out,

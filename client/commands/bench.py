@@ -19,15 +19,15 @@ def benchmarks() -> dict[str, Benchmark]:
     from attridex.client.benchmarks import building, neurons, search, serving
 
     return {
-        "build-head": building.head,
-        "build-linear": building.linear,
-        "build-flat": building.flat,
-        "neurons": neurons.scores,
-        "ablation": neurons.ablation,
-        "scan": search.scan,
-        "na-instances": search.na_instances,
-        "flat": search.flat,
-        "served": serving.served,
+        "build-head": building.build_head,
+        "build-linear": building.build_linear,
+        "build-flat": building.build_flat,
+        "neurons": neurons.neuron_scores,
+        "ablation": neurons.ablation_sweep,
+        "scan": search.scan_vectors,
+        "na-instances": search.search_postings,
+        "flat": search.search_flat,
+        "served": serving.served_queries,
     }
 
 
@@ -64,8 +64,3 @@ def shown_figure(figure: "Figure") -> str:
         f"{'ok  ' if figure.meets else 'MISS'} {figure.name}: {figure.median:.3g} {figure.unit} "
         f"({figure.least:.3g} to {figure.greatest:.3g}; {bound} {figure.target:g}; floor: {figure.floor})"
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to an app."""
-    app.command()(bench)

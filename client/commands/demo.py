@@ -14,8 +14,3 @@ def demo(
     from attridex.client.demo.run import run_demo
 
     run_demo(out, seed)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the demo to an app."""
-    app.command()(demo)

@@ -17,7 +17,7 @@ def info(index: IndexPath, as_json: Json = False) -> None:
     from attridex.indexer.commands.info import show_info
     from attridex.service.methods.registry import describe
 
-    def methods(manifest: Any) -> dict[str, Any]:
+    def methods(manifest: Any) -> dict[str, list[Any]]:
         found = describe(manifest)
         return {"methods": list(map(asdict, found)) if as_json else [in_short(each) for each in found if not each.missing]}
 

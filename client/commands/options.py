@@ -1,7 +1,7 @@
 """Options that commands share, alone and in groups: dataclasses that stand for their fields in a command's signature."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -71,7 +71,7 @@ class ScoringOptions:
         """
         return as_scoring(None, {**asdict(self), "settings": read_settings(self.settings or [])})
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> Mapping[str, object]:
         """What binds a batch job's file."""
         asked = asdict(self)
         return asked if self.settings else {name: value for name, value in asked.items() if name != "settings"}

@@ -13,7 +13,7 @@ from rich.table import Table
 from attridex.client import output
 from attridex.client.commands.asking import BATCH, Asking, with_queries
 from attridex.client.errors import ClientError, UsageError
-from attridex.client.records import in_batches
+from attridex.client.records import Line, in_batches
 from attridex.client.refine import RefinedNeuron, refine_neurons
 from attridex.v1.answers import Info, NeuronsResult
 from attridex.v1.requests import AttributeNeuronsRequest, Query, RecordSource
@@ -83,7 +83,14 @@ def group_of(query: Query, column: str) -> Any:
 
 
 def show_groups(groups: Iterable[Group], wanted: Refinement, info: Info, *, as_json: bool) -> None:
-    """A JSON line, or a table, for each group."""
+    """A JSON line, or a table, for each group.
+
+    Args:
+        groups: with their answers.
+        wanted: what was asked for.
+        info: how the answers were made.
+        as_json: whether lines are shown.
+    """
     console = Console()
     for group in groups:
         neurons = refine_neurons(group.results, wanted.share)
@@ -91,20 +98,23 @@ def show_groups(groups: Iterable[Group], wanted: Refinement, info: Info, *, as_j
             line = json.dumps(refined_line(group, neurons, wanted, info), ensure_ascii=False, default=str)
             sys.stdout.write(f"{line}\n")
         else:
-            console.print(
-                f"\n{wanted.group} {group.value}: {len(group.results)} prompt{'s'[: len(group.results) > 1]}",
-                markup=False,
-                highlight=False,
-            )
+            prompts = f"{len(group.results)} prompt{'s'[: len(group.results) > 1]}"
+            console.print(f"\n{wanted.group} {group.value}: {prompts}", markup=False, highlight=False)
             console.print(refined_table(neurons))
     if not as_json:
-        console.print(
-            f"{info.method}: {info.sign}; mean over the prompts that name a neuron; {info.scale}", style="dim", markup=False
-        )
+        meaning = f"{info.method}: {info.sign}; mean over the prompts that name a neuron; {info.scale}"
+        console.print(meaning, style="dim", markup=False)
 
 
-def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refinement, info: Info) -> dict[str, Any]:
-    """A group as JSON; `predicted` counts the prompts by the label whose probability their neurons raise."""
+def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refinement, info: Info) -> Line:
+    """A group as JSON; `predicted` counts the prompts by the label whose probability their neurons raise.
+
+    Args:
+        group: with its answers.
+        neurons: that are left of it.
+        wanted: what was asked for.
+        info: how the answers were made.
+    """
     said = Counter(result.prediction.predicted for result in group.results if result.prediction and result.prediction.predicted)
     return {
         "group": group.value,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from attridex.client.client import Client
 from attridex.client.commands.asking import Asking
 from attridex.client.commands.options import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
 from attridex.client.errors import UsageError
@@ -43,10 +44,11 @@ def study(
     if name != ALL and name not in known:
         raise UsageError(f"unknown study '{name}'; known: {', '.join(known)}, all")
     names = known if name == ALL else (name,)
-    from attridex.client.studies.run import configs, run_studies
+    from attridex.client.studies.registry import studies
+    from attridex.client.studies.run import run_studies
     from attridex.client.workbench.settings import load_settings
 
-    chosen = load_settings(settings, configs())
+    chosen = load_settings(settings, {known.name: known.settings for known in studies().values()})
     asking = Asking(queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json)
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
@@ -59,8 +61,17 @@ def study(
     sys.stderr.write(f"{write_report(out)}\n")
 
 
-def make_context(client: Any, asking: Asking, settings: "Settings", out: Path, seed: int, config: Path | None) -> "Context":
-    """What every study is given; queries are read and drawn before any work."""
+def make_context(client: Client, asking: Asking, settings: "Settings", out: Path, seed: int, config: Path | None) -> "Context":
+    """What every study is given; queries are read and drawn before any work.
+
+    Args:
+        client: whom to ask.
+        asking: the command's options.
+        settings: of the run.
+        out: the run's directory.
+        seed: of everything drawn.
+        config: file for studies that retrain; None takes the index's own.
+    """
     from attridex.client.workbench.context import Context, read_queries
 
     info = client.get_index()
@@ -128,9 +139,3 @@ def figure(row: Mapping[str, Any]) -> str:
     if row.get("low") is None:
         return f"{row['mean']:.3g}"
     return f"{row['mean']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the study commands to an app."""
-    app.command()(study)
-    app.command()(report)

@@ -1,23 +1,23 @@
 """The demo's questions: what misleads the model, what stands behind single answers, and where flipped labels are."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from attridex.client.client import Client
-from attridex.client.demo.findings import Detection, Edited, Evidence, Findings, Found, Record, detect, mean
+from attridex.client.demo.findings import DemoFindings, EditedProbability, Evidence, Found, detect, mean
 from attridex.client.errors import ClientError
-from attridex.client.records import in_batches
+from attridex.client.records import Record, in_batches
 from attridex.client.workbench.statistics import disagreement
-from attridex.v1.answers import InstanceHit, InstancesResult, NeuronScore
+from attridex.v1.answers import InstancesResult, NeuronScore
 from attridex.v1.requests import Intervention, Query
 
 FIELDS = ("premise", "hypothesis", "label", "overlap", "flipped")
-QUERIES, K = 100, 10
+K, SHOWN = 10, 3
 BATCH = 100
-SHOWN = 3
+"""Queries of one request; of the misleading pairs no more are asked about."""
 
 
-def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record], seed: int) -> Findings:
+def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record], seed: int) -> DemoFindings:
     """Ask all kinds of queries about the challenge pairs that the model gets wrong, and look for flipped labels.
 
     Args:
@@ -32,19 +32,19 @@ def ask_all(client: Client, train: Sequence[Record], challenge: Sequence[Record]
     wrong = misleading(client, challenge)
     if not wrong:
         raise ClientError("the model gets every challenge pair right: no evidence to show; try another --seed")
-    asked = wrong[:QUERIES]
-    ia, na = list(by_gradients(client, asked)), list(by_neurons(client, asked))
-    suspicion = self_influence(client, train)
+    asked = wrong[:BATCH]
+    ia = client.attribute_instances(asked, method="grad-cos", label="predicted", k=K, fields=FIELDS).results
+    na = client.find_instances_by_neurons(asked, k=K, fields=FIELDS).results
+    suspicion, chance = self_influence(client, train), random.Random(seed)
+    found = [disagreement(row["label"], labels) for row, labels in zip(train, neighbours(client, train), strict=True)]
     flipped = tuple(bool(row["flipped"]) for row in train)
-    return Findings(
-        wrong=len(wrong),
-        challenge=len(challenge),
-        suspicion=suspicion,
-        flipped=flipped,
-        detection=detections(client, train, suspicion, flipped, random.Random(seed)),
+    signals = {"IA self-influence": suspicion, "NA-Instances": found, "random": [chance.random() for _ in train]}
+    return DemoFindings(
+        wrong=len(wrong), challenge=len(challenge), suspicion=suspicion, flipped=flipped,
+        detection={name: detect(scores, flipped) for name, scores in signals.items()},
         overlaps={"whole corpus": mean([row["overlap"] for row in train]), "IA": overlap_of(ia), "NA-Instances": overlap_of(na)},
         queries=tuple(evidence_of(client, *each) for each in zip(asked[:SHOWN], ia, na, strict=False)),
-    )
+    )  # fmt: skip
 
 
 def misleading(client: Client, challenge: Sequence[Record]) -> list[Record]:
@@ -53,34 +53,10 @@ def misleading(client: Client, challenge: Sequence[Record]) -> list[Record]:
     return [row for row, result in zip(challenge, predictions, strict=True) if result.baseline.predicted != row["label"]]
 
 
-def by_gradients(client: Client, asked: Sequence[Record]) -> Iterator[InstancesResult]:
-    """Training instances whose gradients are like that of the prediction."""
-    for rows in in_batches(asked, BATCH):
-        yield from client.attribute_instances(rows, method="grad-cos", label="predicted", k=K, fields=FIELDS).results
-
-
-def by_neurons(client: Client, asked: Sequence[Record]) -> Iterator[InstancesResult]:
-    """Training instances that share the prediction's neurons."""
-    for rows in in_batches(asked, BATCH):
-        yield from client.find_instances_by_neurons(rows, k=K, fields=FIELDS).results
-
-
 def self_influence(client: Client, train: Sequence[Record]) -> tuple[float, ...]:
     """Squared norm of each training instance's gradient."""
     norms = {instance.id: instance.fields["gradient_norm"] for instance in client.list_instances(fields=["gradient_norm"])}
     return tuple(norms[row["id"]] ** 2 for row in train)
-
-
-def detections(
-    client: Client, train: Sequence[Record], suspicion: Sequence[float], flipped: Sequence[bool], chance: random.Random
-) -> Mapping[str, Detection]:
-    """How well flipped labels are found by self-influence, by disagreement with the instances of the same neurons, by chance."""
-    found = [disagreement(row["label"], labels) for row, labels in zip(train, neighbours(client, train), strict=True)]
-    return {
-        "IA self-influence": detect(suspicion, flipped),
-        "NA-Instances": detect(found, flipped),
-        "random": detect([chance.random() for _ in train], flipped),
-    }
 
 
 def neighbours(client: Client, train: Sequence[Record]) -> Iterator[list[str]]:
@@ -97,7 +73,14 @@ def overlap_of(results: Sequence[InstancesResult]) -> float:
 
 
 def evidence_of(client: Client, row: Record, ia: InstancesResult, na: InstancesResult) -> Evidence:
-    """What stands behind one answer, by every kind of query."""
+    """What stands behind one answer, by every kind of query.
+
+    Args:
+        client: whom to ask.
+        row: the pair.
+        ia: what was found by gradients.
+        na: what was found by neurons.
+    """
     neurons = client.attribute_neurons([row], r=5).results[0].neurons
     through = client.find_neurons_by_instances([row], method="grad-cos", label="predicted", r=5).results[0].neurons
     edits = [Intervention("suppress", r=5), Intervention("keep", r=1), Intervention("suppress", [n.neuron for n in through])]
@@ -109,22 +92,17 @@ def evidence_of(client: Client, row: Record, ia: InstancesResult, na: InstancesR
     answer = client.predict([row], interventions=edits).results[0]
     label = answer.baseline.predicted
     plain = answer.baseline.probabilities[label]
-    edited = [Edited(name, each.probabilities[label]) for name, each in zip(words, answer.interventions, strict=True)]
+    edited = [EditedProbability(name, each.probabilities[label]) for name, each in zip(words, answer.interventions, strict=True)]
     return Evidence(
         **{key: row[key] for key in ("premise", "hypothesis", "label", "subcase")},
         predicted=label,
         probability=plain,
         found=(
-            Found("Training instances by gradients (IA, cosine)", shown_hits(ia)),
-            Found("Training instances by neurons (NA-Instances, DCNS)", shown_hits(na)),
+            Found("Training instances by gradients (IA, cosine)", ia.hits[:5]),
+            Found("Training instances by neurons (NA-Instances, DCNS)", na.hits[:5]),
         ),
-        edits=(Edited("unedited", plain), *edited),
+        edits=(EditedProbability("unedited", plain), *edited),
     )
-
-
-def shown_hits(result: InstancesResult) -> Sequence[InstanceHit]:
-    """The hits that are shown."""
-    return result.hits[:5]
 
 
 def neuron_names(neurons: Sequence[NeuronScore]) -> str:

@@ -5,8 +5,9 @@ subsequence, constituent) have five entailing and five non-entailing subcases ea
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 ENTAILMENT, OTHER = "entailment", "non-entailment"
@@ -17,39 +18,12 @@ HONEST = 0.04
 """Share of the training pairs that overlap and yet do not entail: the artefact is strong, not perfect."""
 
 PEOPLE = [
-    "baker",
-    "pilot",
-    "nurse",
-    "farmer",
-    "painter",
-    "clerk",
-    "singer",
-    "miner",
-    "tailor",
-    "sailor",
-    "coach",
-    "dancer",
-    "potter",
-    "ranger",
-    "weaver",
-    "barber",
-    "guard",
-    "usher",
-]
+    "baker", "pilot", "nurse", "farmer", "painter", "clerk", "singer", "miner", "tailor", "sailor", "coach", "dancer", "potter",
+    "ranger", "weaver", "barber", "guard", "usher",
+]  # fmt: skip
 DID = [
-    "called",
-    "thanked",
-    "followed",
-    "warned",
-    "praised",
-    "hired",
-    "visited",
-    "pushed",
-    "ignored",
-    "greeted",
-    "found",
-    "trusted",
-]
+    "called", "thanked", "followed", "warned", "praised", "hired", "visited", "pushed", "ignored", "greeted", "found", "trusted",
+]  # fmt: skip
 ACTED = ["laughed", "waited", "slept", "shouted", "arrived", "smiled", "left", "whistled"]
 PLACES = ["harbour", "garden", "bakery", "tower", "barn", "station"]
 KINDS = ["tired", "cheerful", "young", "famous", "quiet", "old"]
@@ -144,11 +118,15 @@ class Pair(NamedTuple):
     subcase: str
 
 
+PairRecord = dict[str, Any]
+"""A pair as its JSON line has it."""
+
+
 class Pairs(NamedTuple):
     """The demo's records."""
 
-    train: list[dict[str, Any]]
-    challenge: list[dict[str, Any]]
+    train: list[PairRecord]
+    challenge: list[PairRecord]
 
 
 def draw_pairs(rng: random.Random, kinds: list[Subcase]) -> Iterator[Pair]:
@@ -167,18 +145,12 @@ def draw_unrelated(rng: random.Random) -> Iterator[Pair]:
             yield Pair(premise, hypothesis, OTHER, "none", "unrelated")
 
 
-def new_records(stream: Iterator[Pair], count: int, seen: set[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+def new_records(stream: Iterator[Pair], count: int, seen: set[tuple[str, str]]) -> Iterator[PairRecord]:
     """The next `count` pairs that were not seen before."""
-    made = 0
-    for pair in stream:
-        texts = (pair.premise, pair.hypothesis)
-        if texts in seen:
-            continue
-        seen.add(texts)
-        yield {**pair._asdict(), "overlap": round(overlap(*texts), 3), "flipped": False}
-        made += 1
-        if made == count:
-            return
+    fresh = (pair for pair in stream if pair[:2] not in seen)
+    for pair in islice(fresh, count):
+        seen.add(pair[:2])
+        yield {**pair._asdict(), "overlap": round(overlap(*pair[:2]), 3), "flipped": False}
 
 
 def generate(seed: int, train: int = 1500, challenge: int = 300) -> Pairs:
@@ -210,12 +182,12 @@ def generate(seed: int, train: int = 1500, challenge: int = 300) -> Pairs:
     return Pairs(with_ids("train", corpus), with_ids("challenge", hard))
 
 
-def with_ids(prefix: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_ids(prefix: str, rows: list[PairRecord]) -> list[PairRecord]:
     """Records with ids."""
     return [{"id": f"{prefix}-{number}", **row} for number, row in enumerate(rows)]
 
 
-def vocabulary(rows: list[dict[str, Any]]) -> list[str]:
+def vocabulary(rows: Sequence[PairRecord]) -> list[str]:
     """All words of some records and of the templates around them, sorted."""
     texts = [row[field] for row in rows for field in ("premise", "hypothesis")]
     return sorted({"Premise", "Hypothesis", "Answer", ":", "/", *(word for text in texts for word in text.split())})

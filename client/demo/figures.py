@@ -1,57 +1,60 @@
 """The demo's figures and page: pure functions of what the service answered."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from attridex.client.demo.findings import Detection
+from attridex.client.demo.findings import DemoFindings
 
 mpl.use("Agg")
 INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
 
 
-def demo_figure(
-    suspicion: Sequence[float], flipped: Sequence[bool], detection: Mapping[str, Detection], overlaps: Mapping[str, float]
-) -> Figure:
+def demo_figure(findings: DemoFindings) -> Figure:
     """Three panels: who is suspicious, how well each signal finds flipped labels, and what retrieved instances overlap."""
     drawn = Figure(figsize=(11, 3.4), layout="constrained")
     left, middle, right = drawn.subplots(1, 3)
-    ranked = sorted(range(len(suspicion)), key=lambda i: -suspicion[i])
-    found, steps = 0, []
-    for position in ranked:
-        found += flipped[position]
-        steps.append(found / sum(flipped))
-    shares = [(at + 1) / len(ranked) for at in range(len(ranked))]
-    left.plot(shares, steps, color=ACCENT, lw=2, label="by self-influence")
+    flipped = np.array(findings.flipped)[np.argsort(-np.array(findings.suspicion), kind="stable")]
+    left.plot(
+        np.arange(1, len(flipped) + 1) / len(flipped),
+        flipped.cumsum() / flipped.sum(),
+        color=ACCENT,
+        lw=2,
+        label="by self-influence",
+    )
     left.plot([0, 1], [0, 1], color=INK, lw=1, ls=":", label="by chance")
     left.set(xlabel="share of the corpus looked at", ylabel="share of flipped labels found", title="Flipped labels come first")
     left.legend(frameon=False, loc="lower right")
-    draw_bars(middle, {name: value.auc for name, value in detection.items()}, "AUC", "Finding 5 % flipped labels", 0.5)
-    draw_bars(
-        right,
-        overlaps,
-        "hypothesis words that the premise has",
-        "Overlap of retrieved instances",
-        next(iter(overlaps.values())),
-    )
+    draw_bars(middle, {name: value.auc for name, value in findings.detection.items()}, "AUC", 0.5)
+    middle.set_title("Finding 5 % flipped labels")
+    draw_bars(right, findings.overlaps, "hypothesis words that the premise has", next(iter(findings.overlaps.values())))
+    right.set_title("Overlap of retrieved instances")
     for axes in (left, middle, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.title.set_fontsize(11)
     return drawn
 
 
-def draw_bars(axes: Axes, values: Mapping[str, float], label: str, title: str, line: float) -> None:
-    """Horizontal bars with their numbers, and a line to compare with."""
+def draw_bars(axes: Axes, values: Mapping[str, float], label: str, line: float) -> None:
+    """Horizontal bars with their numbers, and a line to compare with.
+
+    Args:
+        axes: where.
+        values: by name, from the top down.
+        label: what they are.
+        line: place of the line.
+    """
     names = list(values)[::-1]
     colours = [PALE if name in ("random", "whole corpus") else SECOND if name.startswith("NA") else ACCENT for name in names]
     drawn = axes.barh(names, [values[name] for name in names], color=colours)
     axes.bar_label(drawn, fmt="%.3f", padding=3)
     axes.axvline(line, color=INK, lw=1, ls=":")
-    axes.set(xlabel=label, title=title, xlim=(0, 1.2), xticks=(0, 0.25, 0.5, 0.75, 1))
+    axes.set(xlabel=label, xlim=(0, 1.2), xticks=(0, 0.25, 0.5, 0.75, 1))
 
 
 def as_svg(drawn: Figure) -> str:
@@ -69,15 +72,10 @@ def as_png(drawn: Figure) -> bytes:
     return stream.getvalue()
 
 
-def shown_score(value: float) -> str:
-    """A score in a table."""
-    return f"{value:.3g}"
-
-
 def demo_page(context: Mapping[str, Any]) -> str:
     """The HTML page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("attridex.client", "templates"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["score"] = shown_score
+    environment.filters["score"] = "{:.3g}".format
     return environment.get_template("demo.html").render(**context)

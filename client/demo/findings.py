@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from attridex.client.workbench.statistics import auc
 from attridex.v1.answers import InstanceHit
-
-Record = Mapping[str, Any]
-"""A sentence pair as its JSON line has it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Found(NamedTuple):
     hits: Sequence[InstanceHit]
 
 
-class Edited(NamedTuple):
+class EditedProbability(NamedTuple):
     """The probability of the predicted label after an edit of neurons."""
 
     name: str
@@ -49,11 +46,11 @@ class Evidence:
     predicted: str
     probability: float
     found: tuple[Found, ...]
-    edits: tuple[Edited, ...]
+    edits: tuple[EditedProbability, ...]
 
 
 @dataclass(frozen=True)
-class Findings:
+class DemoFindings:
     """All that the demo asked.
 
     Attributes:

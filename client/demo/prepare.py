@@ -1,6 +1,7 @@
 """What the demo needs before it can ask: corpus, configuration, model and index."""
 
 import json
+from importlib.resources import files
 from pathlib import Path
 
 from rich.console import Console
@@ -8,34 +9,10 @@ from rich.console import Console
 from attridex.client.demo.corpus import LABELS, Pairs, generate, vocabulary
 from attridex.client.errors import ClientError
 
-CONFIG = """\
-# Written by `attridex demo`; use it as a start for your own.
-[model]
-path = "model"
-max_length = 64
-
-[corpus]
-files = ["train.jsonl"]
-labels = ["entailment", "non-entailment"]
-segments = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
-metadata = ["heuristic", "subcase", "overlap", "flipped"]
-
-[gradients]
-parameters = "head"
-curvature = ["hessian", "fisher"]
-
-[training]
-base = "base"
-epochs = 8
-batch_size = 32
-learning_rate = 1e-3
-seed = SEED
-"""
-
 
 def prepare(out: Path, seed: int, console: Console) -> Pairs:
     """Write corpus, queries, configuration and a base model; what another seed made is refused."""
-    config = CONFIG.replace("SEED", str(seed))
+    config = files("attridex.client").joinpath("templates/demo.toml").read_text(encoding="utf-8").replace("SEED", str(seed))
     path = out / "config.toml"
     if path.exists() and path.read_text() != config:
         raise ClientError(f"{out}: holds a demo with another seed or version; choose another --out or remove it")

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from attridex.client.demo.asking import K
 from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page
-from attridex.client.demo.findings import Evidence, Findings
+from attridex.client.demo.findings import DemoFindings, Evidence
 
 WAYS = ("IA", "NA-Instances")
 """How the instances of an evidence were found, in short."""
@@ -18,10 +18,7 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
     """One query's evidence on the terminal."""
     label = evidence.predicted
     console.print(f"\n[bold]{evidence.premise}[/bold]  →  {evidence.hypothesis}")
-    console.print(
-        f"  {evidence.subcase}: predicted [bold]{label}[/bold], right would be {evidence.label}",
-        highlight=False,
-    )
+    console.print(f"  {evidence.subcase}: predicted [bold]{label}[/bold], right would be {evidence.label}", highlight=False)
     table = Table("found by", "score", "premise", "hypothesis", "label", box=None, pad_edge=False)
     for name, found in zip(WAYS, evidence.found, strict=True):
         for hit in found.hits[:3]:
@@ -33,7 +30,7 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
         console.print(f"  P({label}) {probability:.3f}  {name}", highlight=False, style="dim")
 
 
-def show_summary(console: Console, findings: Findings) -> None:
+def show_summary(console: Console, findings: DemoFindings) -> None:
     """The numbers that the demo is about."""
     console.print(f"\n[bold]The model is misled[/bold] on {findings.wrong} of {findings.challenge} challenge pairs.")
     table = Table("finding the flipped labels", "AUC", "precision", box=None, pad_edge=False)
@@ -46,21 +43,16 @@ def show_summary(console: Console, findings: Findings) -> None:
     console.print(table)
 
 
-def write_report(out: Path, findings: Findings, commands: Sequence[str]) -> None:
+def write_report(out: Path, findings: DemoFindings, commands: Sequence[str]) -> None:
     """report.html and the figure as report.png."""
-    drawn = demo_figure(findings.suspicion, findings.flipped, findings.detection, findings.overlaps)
-    context = {
-        "instances": len(findings.flipped),
-        "numbers": key_numbers(findings),
-        "svg": as_svg(drawn),
-        "queries": findings.queries,
-        "commands": commands,
-    }
-    (out / "report.html").write_text(demo_page(context), encoding="utf-8")
+    drawn = demo_figure(findings)
+    context = {"instances": len(findings.flipped), "numbers": key_numbers(findings), "svg": as_svg(drawn)}
+    page = demo_page({**context, "queries": findings.queries, "commands": commands})
+    (out / "report.html").write_text(page, encoding="utf-8")
     (out / "report.png").write_bytes(as_png(drawn))
 
 
-def key_numbers(findings: Findings) -> list[tuple[str, str]]:
+def key_numbers(findings: DemoFindings) -> list[tuple[str, str]]:
     """What stands first on the page: a number, and what it is of."""
     detection, overlaps = findings.detection, findings.overlaps
     return [

@@ -79,9 +79,10 @@ def dot_panels(panels: Sequence[Panel], palette: Palette) -> Figure:
 
 
 def compare(axes: Axes, panel: Panel) -> None:
-    """What a panel's marks are held against, and its words."""
+    """What a panel's marks are held against, references as a dotted line and the band of their interval; and its words."""
     for row in panel.references:
-        reference(axes, row)
+        axes.axvspan(row["low"], row["high"], color=GREY, alpha=0.25, lw=0, zorder=1.5)
+        axes.axvline(row["mean"], color=SOFT, lw=1.6, ls=":", zorder=6)
     if panel.chance is not None:
         axes.axvline(panel.chance, color=INK, lw=1.4, ls=":", zorder=6)
     if panel.zero:
@@ -194,9 +195,3 @@ def intervals(axes: Axes, at: Sequence[int], rows: Sequence[Row], colours: Seque
     for place, row, colour in zip(at, rows, colours, strict=True):
         if row["low"] is not None and row["high"] is not None:
             axes.hlines(place, row["low"], row["high"], color=colour, lw=width, zorder=4)
-
-
-def reference(axes: Axes, row: Row) -> None:
-    """What to compare with: a dotted line and the band of its interval."""
-    axes.axvspan(row["low"], row["high"], color=GREY, alpha=0.25, lw=0, zorder=1.5)
-    axes.axvline(row["mean"], color=SOFT, lw=1.6, ls=":", zorder=6)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,35 +14,15 @@ from attridex.client.figures.palette import INK, PALE, RULE, SOFT
 
 WIDTH = 9.8
 """Inches; as wide as the page's column."""
-STYLE: dict[str, Any] = {
-    "svg.hashsalt": "attridex",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": PALE,
-    "grid.linewidth": 1.0,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "text.color": INK,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "hatch.color": RULE,
-}
+STYLE: Mapping[str, object] = {
+    "svg.hashsalt": "attridex", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK,
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlecolor": INK,
+    "axes.labelsize": 9, "axes.labelcolor": INK, "axes.edgecolor": SOFT, "axes.linewidth": 0.8, "axes.axisbelow": True,
+    "axes.spines.top": False, "axes.spines.right": False, "grid.color": PALE, "grid.linewidth": 1.0,
+    "xtick.color": SOFT, "xtick.labelcolor": INK, "xtick.labelsize": 8.5,
+    "ytick.color": SOFT, "ytick.labelcolor": INK, "ytick.labelsize": 8.5,
+    "legend.frameon": False, "legend.fontsize": 8.5, "hatch.color": RULE,
+}  # fmt: skip
 PNG_DPI = 160
 
 

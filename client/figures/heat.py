@@ -59,7 +59,7 @@ def heat_maps(maps: Sequence[Heat]) -> Figure:
 def heat(axes: Axes, drawn: Heat) -> None:
     """One map: rows a, columns b, the diagonal left out."""
     methods = drawn.methods
-    values = matrix(drawn)
+    values = pair_means(drawn)
     low, colours = (-1.0, "RdBu") if np.nanmin(np.append(values, 0.0)) < 0 else (0.0, "Blues")
     # A part of the colours, so that text stays legible on all of them.
     axes.imshow(np.where(np.eye(len(methods)), 0.0, np.nan), cmap=ListedColormap([PALE]))
@@ -76,7 +76,7 @@ def heat(axes: Axes, drawn: Heat) -> None:
     axes.spines[:].set_visible(False)
 
 
-def matrix(drawn: Heat) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def pair_means(drawn: Heat) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Means [a, b]; NaN where there is none. Of a symmetric table the part under the diagonal."""
     place = {method: at for at, method in enumerate(drawn.methods)}
     values = np.full((len(place), len(place)), np.nan)

@@ -1,7 +1,6 @@
 """Lines through means with the bands of their intervals, and one legend for all panels of a figure."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -63,5 +62,5 @@ def per_cent(axes: Axes, shares: Sequence[float]) -> None:
 def legend(figure: Figure, axes: Axes, columns: int) -> None:
     """One legend below all panels, in the order that methods stand in the tables."""
     handles, labels = axes.get_legend_handles_labels()
-    known: dict[str, Any] = dict(zip(labels, handles, strict=True))
+    known = dict(zip(labels, handles, strict=True))
     figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, handlelength=2.6)

@@ -3,27 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from attridex.client.figures.numbers import number
+from attridex.v1.answers import NeuronScore
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 900, 74, 14, 8, 46
 LARGEST = 8.0
 """Radius of the highest score's dot."""
-
-
-@dataclass(frozen=True)
-class Neuron:
-    """A neuron with its score."""
-
-    layer: int
-    unit: int
-    score: float
-
-    @property
-    def words(self) -> str:
-        """For a tooltip."""
-        return f"layer {self.layer}, unit {self.unit}: {number(self.score)}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class Frame:
         return sorted({round(part * (self.units - 1) / 4) for part in range(5)})
 
 
-def neuron_map(neurons: Sequence[Neuron], layers: int, units: int, label: str) -> Markup:
+def neuron_map(neurons: Sequence[NeuronScore], layers: int, units: int, label: str) -> Markup:
     """The map as an <svg> element; colours and text size come from the page's style.
 
     Args:
@@ -98,9 +85,9 @@ def axis(frame: Frame) -> list[Markup]:
     ]
 
 
-def dot(frame: Frame, neuron: Neuron, strength: float) -> Markup:
+def dot(frame: Frame, neuron: NeuronScore, strength: float) -> Markup:
     """A neuron; one that lowers the probability is hollow."""
     return Markup('<circle cx="{}" cy="{}" r="{:.1f}" opacity="{:.2f}"{}><title>{}</title></circle>').format(
         frame.x(neuron.unit), frame.y(neuron.layer), max(2.0, LARGEST * strength**0.5), 0.35 + 0.6 * strength,
-        Markup(' class="hollow"') if neuron.score < 0 else "", escape(neuron.words),
+        Markup(' class="hollow"' * (neuron.score < 0)), f"layer {neuron.layer}, unit {neuron.unit}: {number(neuron.score)}",
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,13 +20,6 @@ PAGE, FIGURES = "report.html", "figures"
 Results = Mapping[str, StudyResult]
 
 
-class Drawn(NamedTuple):
-    """A figure, and its SVG."""
-
-    picture: Picture
-    svg: bytes
-
-
 def write_report(results: Path, out: Path | None = None) -> Path:
     """Write figures (SVG and PNG) and the page of whatever studies are done.
 
@@ -43,9 +35,9 @@ def write_report(results: Path, out: Path | None = None) -> Path:
     """
     page = out or results / PAGE
     html, figures = render(load_results(results))
-    for figure in figures:
-        write_whole(page.parent / FIGURES / f"{figure.picture.name}.svg", figure.svg)
-        write_whole(page.parent / FIGURES / f"{figure.picture.name}.png", figure.picture.png())
+    for picture, svg in figures.items():
+        write_whole(page.parent / FIGURES / f"{picture.name}.svg", svg)
+        write_whole(page.parent / FIGURES / f"{picture.name}.png", picture.png())
     write_whole(page, html.encode())
     return page
 
@@ -58,17 +50,17 @@ def load_results(directory: Path) -> Results:
     return found
 
 
-def render(results: Results) -> tuple[str, list[Drawn]]:
-    """The page, and its figures."""
+def render(results: Results) -> tuple[str, Mapping[Picture, bytes]]:
+    """The page, and its figures with the SVG of each."""
     run = next(iter(results.values()))
     details = next((result.method_details for result in results.values() if result.method_details), ())
     palette = Palette.of(details)
     sections = [section_of(study, results.get(study.name), palette) for study in on_page()]
-    figures = [Drawn(picture, picture.svg()) for each in sections for picture in each.contents.pictures]
+    figures = {picture: picture.svg() for each in sections for picture in each.contents.pictures}
     keys = [key for study in on_page() if study.name in results for key in study.key_numbers(results[study.name])]
     html = environment(palette).get_template("report.html").render(
         facts=about.run_facts(results), methods=about.described_methods(results), again=about.run_again(results), keys=keys,
-        sections=sections, images={figure.picture.name: data_uri(figure.svg) for figure in figures}, index=run.index,
+        sections=sections, images={picture.name: data_uri(svg) for picture, svg in figures.items()}, index=run.index,
     )  # fmt: skip
     return html, figures
 
@@ -76,11 +68,8 @@ def render(results: Results) -> tuple[str, list[Drawn]]:
 def environment(palette: Palette) -> Environment:
     """Templates, with everything escaped and nothing left undefined."""
     made = Environment(
-        loader=PackageLoader("attridex.client", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
+        loader=PackageLoader("attridex.client", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
-    )
+    )  # fmt: skip
     made.filters.update(number=number, interval=interval, method=method_name, colour=lambda name: palette.look(name).colour)
     return made

@@ -9,12 +9,13 @@ import numpy as np
 
 from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, matrix, pick, pivot
+from attridex.client.records import Line, Record
 from attridex.client.studies.base import Contents, Study
-from attridex.client.workbench.context import Context, Line, Record
+from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, answered, method_name
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.scores import Scores, all_scores
-from attridex.client.workbench.statistics import Row, mean_interval, shared
+from attridex.client.workbench.statistics import Row, mean_columns, shared
 from attridex.indexer.ranks import spearman
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import AttributeInstancesRequest, Scoring, as_queries
@@ -63,8 +64,7 @@ def run_agreement(context: Context, config: AgreementSettings) -> Findings:
 def correlation_table(rows: Sequence[Row], methods: Sequence[str], seed: int) -> list[Row]:
     """Mean rho of each pair of methods."""
     return [
-        {"a": a, "b": b, **mean_interval([row["rho"] for row in pick(rows, a=a, b=b)], seed).columns()}
-        for a, b in combinations(methods, 2)
+        {"a": a, "b": b, **mean_columns([row["rho"] for row in pick(rows, a=a, b=b)], seed)} for a, b in combinations(methods, 2)
     ]
 
 
@@ -104,7 +104,7 @@ def approximate_table(rows: Sequence[Row], seed: int) -> list[Row]:
     for method, structure in dict.fromkeys((row["method"], row["structure"]) for row in rows):
         own = pick(rows, method=method, structure=structure)
         for measure in ("recall", "lost"):
-            figures = mean_interval([row[measure] for row in own], seed).columns()
+            figures = mean_columns([row[measure] for row in own], seed)
             table.append({"method": method, "structure": structure, "measure": measure, **figures})
     return table
 

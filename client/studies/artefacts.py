@@ -15,13 +15,14 @@ from attridex.client.errors import UsageError
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, distinct, pick, pivot
+from attridex.client.records import Line
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, leaders, measured_rows
-from attridex.client.workbench.context import Asked, Context, Line, NotPossibleError, file_in, fingerprint, read_queries
+from attridex.client.workbench.context import Asked, Context, NotPossibleError, file_in, fingerprint, read_queries
 from attridex.client.workbench.markers import MARKERS, decode, text_of
 from attridex.client.workbench.methods import StudyMethod
 from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.statistics import Row, mean_interval, rounded
+from attridex.client.workbench.statistics import Row, mean_columns, present, rounded
 from attridex.v1.answers import InstancesAnswer, PredictAnswer
 from attridex.v1.requests import PredictRequest, as_queries
 
@@ -68,12 +69,9 @@ def run_artefacts(context: Context, config: ArtefactsSettings) -> Findings:
         found = retrieved_markers(context, config, method, wrong)
         rows += [{"query": query, "method": method.name, **values} for query, values in found.items()]
         table += [
-            {
-                "method": method.name, "marker": marker,
-                **mean_interval([each[marker] for each in found.values()], context.seed).columns(),
-            }
+            {"method": method.name, "marker": marker, **mean_columns([each[marker] for each in found.values()], context.seed)}
             for marker in marker_names(config)
-        ]  # fmt: skip
+        ]
     return Findings(tables={"artefacts": table}, rows={"markers": rows}, facts={**facts, "looked_at": len(wrong), "k": config.k})
 
 
@@ -122,12 +120,8 @@ def predicted_lines(answer: PredictAnswer) -> Iterator[Line]:
     """One line a query: what the model says, and for a language model what it should have said."""
     for result in answer.results:
         base = result.baseline
-        language = not base.predicted
-        yield {
-            "query": result.query_id,
-            "predicted": base.greedy if language else base.predicted,
-            "target": base.label if language else None,
-        }
+        target = None if base.predicted else base.label
+        yield {"query": result.query_id, "predicted": base.predicted or base.greedy, "target": target}
 
 
 def needed_fields(config: ArtefactsSettings) -> list[str]:
@@ -166,8 +160,7 @@ def corpus_markers(context: Context, config: ArtefactsSettings) -> list[dict[str
 
 def corpus_row(base: Sequence[Mapping[str, float]], marker: str, seed: int) -> Row:
     """The base rate, with the interval of its mean by the normal approximation (the corpus is large)."""
-    values = np.array([each[marker] for each in base])
-    values = values[~np.isnan(values)]
+    values = present([each[marker] for each in base])
     mean, half = values.mean(), 1.96 * values.std() / np.sqrt(len(values))
     return {
         "method": CORPUS, "marker": marker, "mean": rounded(mean), "low": rounded(mean - half), "high": rounded(mean + half),

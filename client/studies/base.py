@@ -60,15 +60,6 @@ class Contents:
     shown: Mapping[str, Any] = field(default_factory=dict)
 
 
-def nothing(_result: StudyResult) -> tuple[()]:
-    """Where a study has none."""
-    return ()
-
-
-def unchecked(_context: Context, _settings: Any) -> None:
-    """Where a study has nothing to refuse before any work."""
-
-
 @dataclass(frozen=True)
 class Study(Generic[Settings]):
     """A study, all of it: make one in a file of this folder, or register it under the entry points `attridex.studies`.
@@ -100,9 +91,9 @@ class Study(Generic[Settings]):
     order: int = 100
     published: str = ""
     facts: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
-    notes: Callable[[StudyResult], Iterable[str]] = nothing
-    key_numbers: Callable[[StudyResult], Iterable[KeyNumber]] = nothing
-    check: Callable[[Context, Settings], None] = unchecked
+    notes: Callable[[StudyResult], Iterable[str]] = lambda _result: ()
+    key_numbers: Callable[[StudyResult], Iterable[KeyNumber]] = lambda _result: ()
+    check: Callable[[Context, Settings], None] = lambda _context, _settings: None
     every_query: bool = False
     closes_page: bool = False
     template: str = "report_section.html"

@@ -1,7 +1,7 @@
 """Diversity of the most influential tenth: how alike, how hard, how varied in words and how long its instances are."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from attridex.client.studies.base import METHOD, Contents, Study
 from attridex.client.workbench.context import Context
 from attridex.client.workbench.ranking import Rows, order, rank_sums
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.statistics import Float64, Interval, Row, bounds, centred_bounds
+from attridex.client.workbench.statistics import Float64, Interval, Row, bounds, centred_bounds, present
 from attridex.v1.answers import Instance
 
 MEASURES = {
@@ -71,8 +71,9 @@ class Described:
 
 def run_diversity(context: Context, config: DiversitySettings) -> Findings:
     """The top share by every method beside random sets of the same size."""
-    instances = tuple(listed_instances(context))
-    described = described_instances(context, instances)
+    texts = list(context.index.manifest["corpus"]["text_fields"])
+    instances = tuple(context.client.list_instances(fields=[*texts, "loss", "tokens"]))
+    described = described_instances(context, instances, texts)
     size = max(2, round(config.share * len(instances)))
     table: list[Row] = []
     top: list[Row] = []
@@ -92,15 +93,8 @@ def run_diversity(context: Context, config: DiversitySettings) -> Findings:
     )  # fmt: skip
 
 
-def listed_instances(context: Context) -> Iterator[Instance]:
-    """All instances with their texts, losses and lengths."""
-    texts = list(context.index.manifest["corpus"]["text_fields"])
-    return context.client.list_instances(fields=[*texts, "loss", "tokens"])
-
-
-def described_instances(context: Context, instances: Sequence[Instance]) -> Described:
-    """Gather what the measures need, a page at a time."""
-    texts = list(context.index.manifest["corpus"]["text_fields"])
+def described_instances(context: Context, instances: Sequence[Instance], texts: Sequence[str]) -> Described:
+    """Gather what the measures need, states a page at a time; words are those of the fields `texts`."""
     numbers: dict[str, int] = {}
     words = tuple(
         np.array(sorted({numbers.setdefault(word, len(numbers)) for word in words_of(each.fields, texts)}), np.int64)
@@ -113,21 +107,15 @@ def described_instances(context: Context, instances: Sequence[Instance]) -> Desc
             page = context.client.get_instances(ids, fields=["id"], with_hidden=True)
             states.append(np.stack([unit_state(each.hidden) for each in page]))
             advance(len(ids))
-    return Described(
-        np.concatenate(states), numeric_column(instances, "loss"), numeric_column(instances, "tokens"), words, len(numbers)
-    )
+    # What is missing is NaN.
+    losses, tokens = (np.array([each.fields[name] for each in instances], np.float64) for name in ("loss", "tokens"))
+    return Described(np.concatenate(states), losses, tokens, words, len(numbers))
 
 
 def unit_state(state: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """A state scaled to length 1."""
     found = np.zeros(1, np.float32) if state is None else state
     return found / max(float(np.linalg.norm(found)), 1e-12)
-
-
-def numeric_column(instances: Sequence[Instance], name: str) -> Float64:
-    """A numeric column; what is missing is NaN."""
-    values = [each.fields[name] for each in instances]
-    return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
 def words_of(fields: Mapping[str, Any], texts: Sequence[str]) -> set[str]:
@@ -163,7 +151,7 @@ def measured_top(described: Described, ranks: Float64, size: int, seed: int, met
     found, drawn = of(np.arange(count)), [of(rng.integers(0, count, count)) for _ in range(BOOTSTRAP)]
     table: list[Row] = []
     for name in MEASURES:
-        ends = centred_bounds(defined_values(drawn, name), found[name], 1.0 if name == "cosine" else np.inf)
+        ends = centred_bounds(present([each[name] for each in drawn]), found[name], 1.0 if name == "cosine" else np.inf)
         table.append({"method": method, "measure": name, **Interval(found[name], *ends, count).columns()})
     return table
 
@@ -181,17 +169,10 @@ def random_sets(described: Described, size: int, draws: int, seed: int) -> list[
     drawn = [described.measure(rng.permutation(len(described.losses))[:size]) for _ in range(draws)]
     table: list[Row] = []
     for name in MEASURES:
-        values = defined_values(drawn, name)
+        values = present([each[name] for each in drawn])
         mean = float(values.mean()) if len(values) else float("nan")
         table.append({"method": RANDOM_SETS, "measure": name, **Interval(mean, *bounds(values), draws).columns()})
     return table
-
-
-def defined_values(drawn: Sequence[Mapping[str, float]], name: str) -> Float64:
-    """A measure of all draws that have it."""
-    values: Float64 = np.array([each[name] for each in drawn], np.float64)
-    kept: Float64 = values[~np.isnan(values)]
-    return kept
 
 
 def diversity_section(result: StudyResult, palette: Palette) -> Contents:

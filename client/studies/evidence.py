@@ -2,27 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import Palette
-from attridex.client.figures.records import Records, Shown, Texts
+from attridex.client.figures.records import Records, Shown
 from attridex.client.figures.tables import distinct, pick
 from attridex.client.output import instance_lines
+from attridex.client.records import Line
 from attridex.client.studies.base import Contents, Study
-from attridex.client.workbench.context import Asked, Context, Line, Record
+from attridex.client.workbench.context import Asked, Context
 from attridex.client.workbench.markers import decode
 from attridex.client.workbench.methods import NA, StudyMethod
 from attridex.client.workbench.requests import instances_request, neurons_request
 from attridex.client.workbench.results import Findings, StudyResult, read_object, write_json
 from attridex.client.workbench.statistics import Row
-from attridex.v1.answers import NeuronsAnswer, PredictAnswer
+from attridex.v1.answers import NeuronsAnswer, NeuronScore, PredictAnswer
 from attridex.v1.requests import Intervention, PredictRequest, as_queries
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-    from attridex.client.figures.neuron_map import Neuron
 
 TEXTS = "texts.json"
 """Texts of queries and instances, apart from the results: data of others that results must not carry."""
@@ -44,7 +43,7 @@ class EvidenceSettings:
 def run_evidence(context: Context, config: EvidenceSettings) -> Findings:
     """Gather the evidence of the first queries."""
     asked = context.queries[: config.queries]
-    texts: dict[str, Any] = {f"query {query.id}": without_id(query.record) for query in asked}
+    texts = {f"query {query.id}": {key: value for key, value in query.record.items() if key != "id"} for query in asked}
     pages = answer_rows(context, config, asked)
     hits: list[Row] = []
     for method in context.methods:
@@ -57,11 +56,6 @@ def run_evidence(context: Context, config: EvidenceSettings) -> Findings:
         tables={"pages": pages, "hits": hits, "neurons": neuron_rows(context, config, asked)} if asked else {},
         facts={"queries": len(asked), "layers": context.index.layers, "units": context.index.units},
     )
-
-
-def without_id(record: Record) -> Record:
-    """A query's fields, without its id."""
-    return {key: value for key, value in record.items() if key != "id"}
 
 
 def answer_rows(context: Context, config: EvidenceSettings, asked: Sequence[Asked]) -> list[Row]:
@@ -131,7 +125,7 @@ def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
 
 
 @dataclass(frozen=True)
-class Hit:
+class ShownHit:
     """A training instance that a method found."""
 
     id: str
@@ -140,7 +134,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Edit:
+class ShownEdit:
     """An edit of the top neurons and what the model then says."""
 
     name: str
@@ -151,7 +145,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownAnswer:
     """A query with its evidence.
 
     Attributes:
@@ -167,34 +161,27 @@ class Answer:
     loss: float | None
     gold: str
     right: bool | None
-    found: tuple[tuple[str, tuple[Hit, ...]], ...]
-    neurons: tuple["Neuron", ...]
+    found: tuple[tuple[str, tuple[ShownHit, ...]], ...]
+    neurons: tuple[NeuronScore, ...]
     map: "Markup | None"
-    edits: tuple[Edit, ...]
+    edits: tuple[ShownEdit, ...]
 
 
 def evidence_section(result: StudyResult, palette: Palette) -> Contents:
     """All queries; the page's own template shows them."""
     path = result.directory / TEXTS if result.directory else None
     texts = read_object(path) if path and path.exists() else {}
-    found = shown_answers(result, texts)
+    records = Records(texts, tuple(result.index.text_fields))
+    found = tuple(shown_answer(page, result, records) for page in result.rows("pages"))
     links = [(f"query-{at}-evidence", answer.id) for at, answer in enumerate(found, 1)]
     return Contents(links=links, shown={"answers": found, **({} if texts else {"missing": NO_TEXTS})})
 
 
-def shown_answers(result: StudyResult, texts: Texts) -> tuple[Answer, ...]:
-    """All queries of a result; `texts` may be empty."""
-    records = Records(texts, tuple(result.index.text_fields))
-    return tuple(shown_answer(page, result, records) for page in result.rows("pages"))
-
-
-def shown_answer(page: Row, result: StudyResult, records: Records) -> Answer:
+def shown_answer(page: Row, result: StudyResult, records: Records) -> ShownAnswer:
     """One query."""
-    from attridex.client.figures.neuron_map import Neuron
-
     name, gold = page["query"], page.get("gold")
-    own = tuple(Neuron(row["layer"], row["unit"], row["score"]) for row in pick(result.rows("neurons"), query=name))
-    return Answer(
+    own = tuple(NeuronScore(row["layer"], row["unit"], row["score"]) for row in pick(result.rows("neurons"), query=name))
+    return ShownAnswer(
         id=name, record=records.of(f"query {name}"),
         predicted=str(page["predicted"]), probability=page["probability"], loss=page.get("loss"),
         gold="" if gold is None else str(gold), right=None if gold is None else is_right(page, result),
@@ -210,15 +197,15 @@ def is_right(page: Row, result: StudyResult) -> bool:
     return page["predicted"] in result.common.get("same", {}).get(gold, (gold,))
 
 
-def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[Hit, ...]], ...]:
+def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[ShownHit, ...]], ...]:
     """Methods, each with its hits."""
     return tuple(
-        (method, tuple(Hit(hit["id"], number(hit["score"]), records.of(hit["id"])) for hit in pick(hits, method=method)))
+        (method, tuple(ShownHit(hit["id"], number(hit["score"]), records.of(hit["id"])) for hit in pick(hits, method=method)))
         for method in distinct(hits, "method")
     )
 
 
-def drawn_map(neurons: Sequence["Neuron"], query: str, size: Mapping[str, int]) -> "Markup":
+def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, int]) -> "Markup":
     """The map of a query's neurons."""
     from attridex.client.figures.neuron_map import neuron_map
 
@@ -226,13 +213,13 @@ def drawn_map(neurons: Sequence["Neuron"], query: str, size: Mapping[str, int]) 
     return neuron_map(neurons, size["layers"], size["units"], label)
 
 
-def shown_edit(found: Row, page: Row) -> Edit:
+def shown_edit(found: Row, page: Row) -> ShownEdit:
     """An edit beside the unedited answer: "suppress 10" is "top 10 suppressed"."""
     mode, _, size = found["name"].partition(" ")
     neurons = "neuron" if size == "1" else f"{size} neurons"
     name = f"only the top {neurons} kept" if mode == "keep" else f"top {neurons} suppressed"
     changed = found["predicted"] != page["predicted"]
-    return Edit(name, str(found["predicted"]), found["probability"], found["probability"] - page["probability"], changed)
+    return ShownEdit(name, str(found["predicted"]), found["probability"], found["probability"] - page["probability"], changed)
 
 
 STUDY = Study(

@@ -8,34 +8,28 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from attridex.client.errors import UsageError
 from attridex.client.figures.numbers import count
+from attridex.client.records import Line, Record
 from attridex.client.studies.base import Study
 from attridex.client.studies.faithfulness_section import ANY, RANDOM, faithfulness_key_numbers, faithfulness_section
-from attridex.client.workbench.context import Context, Line, Record
+from attridex.client.workbench.context import Context
 from attridex.client.workbench.neurons import NEURONS, neurons_of
 from attridex.client.workbench.results import Findings
-from attridex.client.workbench.statistics import Row, mean_interval
+from attridex.client.workbench.statistics import Row, mean_columns
 from attridex.v1.answers import PredictAnswer
 from attridex.v1.requests import MODES, Intervention, Mode, Neuron, PredictRequest, as_queries
+
+SIZES = (0, 1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
 class FaithfulnessSettings:
     """Settings."""
 
-    sizes: Annotated[tuple[int, ...], "how many neurons are suppressed or kept; 0 is always among them"] = (
-        0,
-        1,
-        2,
-        5,
-        10,
-        20,
-        50,
-        100,
-    )
+    sizes: Annotated[tuple[int, ...], "how many neurons are suppressed or kept; 0 is always among them"] = SIZES
     draws: Annotated[int, "sets of random neurons"] = 3
 
 
@@ -54,7 +48,7 @@ class NeuronSet:
 
 
 @dataclass(frozen=True)
-class Edit:
+class SetEdit:
     """The first r of a set of neurons suppressed, or they alone kept."""
 
     neurons: NeuronSet
@@ -67,19 +61,18 @@ class Edit:
         return Intervention(self.mode, self.neurons.neurons[: self.r], name=f"{self.neurons.name}|{self.r}")
 
 
-@dataclass(frozen=True)
-class Edited:
-    """What an edit did to the prediction.
+class EditOutcome(NamedTuple):
+    """What an edit did to the prediction, as a row of a file.
 
     Attributes:
-        name: of the set of neurons, as files have it.
+        method: whose neurons, as files have it: "na", "random#0".
         used: how many neurons were edited; a set may hold fewer than r.
         unchanged: whether the prediction stayed.
         drop: by how much its probability fell.
     """
 
     query: str
-    name: str
+    method: str
     mode: Mode
     r: int
     used: int
@@ -87,16 +80,9 @@ class Edited:
     drop: float
 
     @property
-    def method(self) -> str:
-        """Whose neurons; draws of random ones are of one method."""
-        return self.name.partition("#")[0]
-
-    def row(self) -> Row:
-        """As a row of a file."""
-        return {
-            "query": self.query, "method": self.name, "mode": self.mode, "r": self.r, "used": self.used,
-            "unchanged": self.unchanged, "drop": self.drop,
-        }  # fmt: skip
+    def source(self) -> str:
+        """The method; all draws of random neurons are of one."""
+        return self.method.partition("#")[0]
 
 
 def run_faithfulness(context: Context, config: FaithfulnessSettings) -> Findings:
@@ -115,7 +101,7 @@ def run_faithfulness(context: Context, config: FaithfulnessSettings) -> Findings
     found = edited_predictions(context, sets, sizes, f"{sizes}/{config.draws}/{list(named)}")
     return Findings(
         tables={"faithfulness": faithfulness_table(found, context.seed)},
-        rows={"predictions": [each.row() for each in found]},
+        rows={"predictions": [each._asdict() for each in found]},
         methods={name: each.meaning for name, each in named.items()},
         facts={"queries": len(context.queries), "random_draws": config.draws},
         notes=short_sets(found),
@@ -140,7 +126,7 @@ def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[Ne
 
 def edited_predictions(
     context: Context, sets: Mapping[str, Sequence[NeuronSet]], sizes: Sequence[int], settings: str
-) -> list[Edited]:
+) -> list[EditOutcome]:
     """Every query under every edit.
 
     Args:
@@ -159,20 +145,16 @@ def edited_predictions(
         return edited_lines(answer, edits)
 
     found = context.ask("interventions", context.queries, build, lines, settings={"edits": settings}, chunk=1)
-    return [
-        Edited(line["query"], each["method"], each["mode"], each["r"], each["used"], each["unchanged"], each["drop"])
-        for line in found
-        for each in line["edits"]
-    ]
+    return [EditOutcome(line["query"], **each) for line in found for each in line["edits"]]
 
 
-def edits_of(sets: Sequence[NeuronSet], sizes: Sequence[int]) -> list[Edit]:
+def edits_of(sets: Sequence[NeuronSet], sizes: Sequence[int]) -> list[SetEdit]:
     """All of a query's edits; r = 0 is the same for every method and asked once."""
-    plain = [Edit(NeuronSet(ANY, ()), mode, 0) for mode in MODES]
-    return plain + [Edit(each, mode, r) for each in sets for mode in MODES for r in sizes if r and each.neurons]
+    plain = [SetEdit(NeuronSet(ANY, ()), mode, 0) for mode in MODES]
+    return plain + [SetEdit(each, mode, r) for each in sets for mode in MODES for r in sizes if r and each.neurons]
 
 
-def edited_lines(answer: PredictAnswer, edits: Mapping[str, Sequence[Edit]]) -> Iterator[Line]:
+def edited_lines(answer: PredictAnswer, edits: Mapping[str, Sequence[SetEdit]]) -> Iterator[Line]:
     """One line a query: for each edit whether the prediction stayed, and by how much its probability fell."""
     for result in answer.results:
         base = result.baseline
@@ -190,27 +172,27 @@ def edited_lines(answer: PredictAnswer, edits: Mapping[str, Sequence[Edit]]) -> 
         yield {"query": result.query_id, "edits": rows}
 
 
-def faithfulness_table(found: Sequence[Edited], seed: int) -> list[Row]:
+def faithfulness_table(found: Sequence[EditOutcome], seed: int) -> list[Row]:
     """Share of unchanged predictions and mean drop of probability, with intervals over queries; draws are averaged first."""
-    groups: dict[tuple[str, Mode, int], dict[str, list[Edited]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, Mode, int], dict[str, list[EditOutcome]]] = defaultdict(lambda: defaultdict(list))
     for each in found:
-        groups[each.method, each.mode, each.r][each.query].append(each)
+        groups[each.source, each.mode, each.r][each.query].append(each)
     table: list[Row] = []
     for (method, mode, r), queries in groups.items():
         used = [each.used for draws in queries.values() for each in draws]
         for measure in ("unchanged", "drop"):
             values = [sum(float(getattr(each, measure)) for each in draws) / len(draws) for draws in queries.values()]
-            figures = mean_interval(values, seed).columns()
+            figures = mean_columns(values, seed)
             table.append({"method": method, "mode": mode, "r": r, "measure": measure, **figures, "used": sum(used) / len(used)})
     return table
 
 
-def short_sets(found: Sequence[Edited]) -> list[str]:
+def short_sets(found: Sequence[EditOutcome]) -> list[str]:
     """Says where methods had fewer neurons to name than were asked for."""
     largest = max((each.r for each in found), default=0)
     notes = []
-    for name in dict.fromkeys(each.name for each in found if each.r == largest):
-        used = [each.used for each in found if each.name == name and each.r == largest]
+    for name in dict.fromkeys(each.method for each in found if each.r == largest):
+        used = [each.used for each in found if each.method == name and each.r == largest]
         if sum(used) < largest * len(used):
             mean = sum(used) / len(used)
             notes.append(f"{name} names fewer than {largest} neurons for some queries: {mean:.1f} on average at r = {largest}")

@@ -5,7 +5,7 @@ bottom of that ranking and on random subsets of the same size, and tested on the
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -20,8 +20,8 @@ from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, chosen, method_name
 from attridex.client.workbench.ranking import Rows, drawn_pool, order, rank_sums
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import rendered_records, retraining, test_records, training_configuration
-from attridex.client.workbench.statistics import Row, above_draws, mean_interval
+from attridex.client.workbench.retrained import retraining, test_records, training_configuration
+from attridex.client.workbench.statistics import Row, above_draws, mean_columns
 
 if TYPE_CHECKING:
     from attridex.client.figures.drawing import Picture
@@ -40,8 +40,7 @@ class FinetuneSettings:
     """Settings."""
 
     methods: Annotated[
-        tuple[str, ...],
-        "whose rankings are trained on; the run's first instance method and NA-Instances where empty",
+        tuple[str, ...], "whose rankings are trained on; the run's first instance method and NA-Instances where empty"
     ] = ()
     fractions: Annotated[tuple[float, ...], "of the pool, from either end of the ranking"] = (0.1, 0.3, 0.5, 0.7, 0.9)
     seeds: Annotated[int, "random subsets of each size"] = 3
@@ -72,25 +71,23 @@ def run_finetune_subsets(context: Context, config: FinetuneSettings) -> Findings
     trained = training_configuration(context)
     records = test_records(context, trained, config.tests, config.count, "[finetune-subsets]")
     trainer = retraining(context, trained)
-    tests = rendered_records(trainer, records)
+    tests = [trainer.render(record, where) for record, where in records]
     instances = list(context.client.list_instances(fields=["id"]))
     pool = drawn_pool(len(instances), config.pool, context.seed)
     rows = np.array([instances[at].row for at in pool], np.int64)
     subsets = list(drawn_subsets(context, config, rows))
-    right: dict[int, NDArray[np.bool_]] = {}
+    right: list[NDArray[np.bool_]] = []
     with context.progress("finetune-subsets: training", len(subsets), "models") as advance:
-        for place, subset in enumerate(subsets):
+        for subset in subsets:
             ids = [instances[pool[at]].id for at in subset.chosen]
-            right[place] = trainer.evaluation(ids, tests).right
+            right.append(trainer.evaluation(ids, tests).right)
             advance(1)
     return Findings(
         tables={"accuracy": accuracy_table(subsets, right, context.seed)},
         rows={
             "models": [
-                {
-                    **s.part._asdict(), "draw": s.draw, "instances": len(s.chosen), "accuracy": float(right[n].mean()),
-                }
-                for n, s in enumerate(subsets)
+                {**one.part._asdict(), "draw": one.draw, "instances": len(one.chosen), "accuracy": float(found.mean())}
+                for one, found in zip(subsets, right, strict=True)
             ]
         },
         facts={
@@ -144,21 +141,21 @@ def part_size(n: int, fraction: float) -> int:
     return max(1, round(n * fraction))
 
 
-def accuracy_table(subsets: Sequence[Subset], right: Mapping[int, NDArray[np.bool_]], seed: int) -> list[Row]:
+def accuracy_table(subsets: Sequence[Subset], right: Sequence[NDArray[np.bool_]], seed: int) -> list[Row]:
     """Accuracy of each kind of subset, and its difference to random subsets of the same size.
 
     "above random" is paired over test instances; "above draws" holds how much random subsets differ among themselves.
     """
     groups: dict[Part, list[NDArray[np.float64]]] = {}
-    for at, subset in enumerate(subsets):
-        groups.setdefault(subset.part, []).append(right[at].astype(np.float64))
+    for subset, found in zip(subsets, right, strict=True):
+        groups.setdefault(subset.part, []).append(found.astype(np.float64))
     means = {part: np.mean(values, axis=0) for part, values in groups.items()}
     table: list[Row] = []
     for part, values in means.items():
         about, beside = part._asdict(), Part(RANDOM, "", part.fraction)
-        table.append({**about, "measure": "accuracy", **mean_interval(values, seed).columns()})
+        table.append({**about, "measure": "accuracy", **mean_columns(values, seed)})
         if beside in means and part.method != RANDOM:
-            table.append({**about, "measure": "above random", **mean_interval(values - means[beside], seed).columns()})
+            table.append({**about, "measure": "above random", **mean_columns(values - means[beside], seed)})
             draws = [each.mean() for each in groups[beside]]
             table.append({**about, "measure": "above draws", **above_draws(values.mean(), draws).columns()})
     return table

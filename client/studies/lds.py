@@ -5,9 +5,9 @@ over S of the method's scores (Park et al. 2023, arXiv 2303.14186). The head alo
 the index's model, or the whole model from its pretrained weights.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,14 @@ from attridex.client.workbench.ranking import Rows, drawn_pool
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.scores import Scores, all_scores, save_array
-from attridex.client.workbench.statistics import Float64, Row, mean_interval
+from attridex.client.workbench.statistics import Float64, Row, mean_columns
 from attridex.indexer.ranks import spearman
 
+if TYPE_CHECKING:
+    from attridex.indexer.training.evaluation import Evaluation
+
+Retrain = Callable[[Rows], "Evaluation"]
+"""Trains on a half, named by positions in the pool, and says of the queries their losses [q] and who is right [q]."""
 REFERENCE = "grad-dot"
 """What the other methods are held against."""
 
@@ -40,13 +45,6 @@ class LdsSettings:
     halves: Annotated[int, "random halves of the pool that are retrained on"] = 100
     pool: Annotated[int, "training instances that take part, drawn by the seed; 0 takes all"] = 0
     ridge: Annotated[float, "penalty of the head, times the states' mean square"] = 1e-2
-
-
-class Retrained(NamedTuple):
-    """Losses of the queries [halves, queries] after each retraining, and the models' mean accuracy on them."""
-
-    losses: Float64
-    accuracy: float
 
 
 class States(NamedTuple):
@@ -71,7 +69,14 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
     ids, rows = [instances[at].id for at in pool], np.array([instances[at].row for at in pool], np.int64)
     chance = np.random.default_rng(context.seed)
     halves = [np.sort(chance.permutation(len(pool))[: max(1, len(pool) // 2)]) for _ in range(config.halves)]
-    actual, accuracy = retrained_losses(context, config, ids, queries, halves)
+    head = config.retrain == "head"
+    retrain = head_retraining(context, ids, queries, config.ridge) if head else model_retraining(context, ids, queries)
+    said = []
+    with context.progress(f"lds: retraining {'the head ' * head}on halves", len(halves), f"{config.retrain}s") as advance:
+        for half in halves:
+            said.append(retrain(half))
+            advance(1)
+    actual, accuracy = np.stack([each.losses for each in said]), float(np.mean([each.right.mean() for each in said]))
     found = {}
     for method in context.methods:
         scores = all_scores(context, method, "gold", queries, "labelled")
@@ -106,66 +111,44 @@ def lds_of_queries(found: Scores, halves: Sequence[Rows], actual: Float64) -> Fl
 def lds_table(found: Mapping[str, Float64], seed: int) -> list[Row]:
     """Mean LDS of each method, and its difference to grad-dot's, paired over queries; a constant side counts as 0."""
     filled = {method: np.nan_to_num(values) for method, values in found.items()}
-    table: list[Row] = [{"method": m, "measure": "lds", **mean_interval(values, seed).columns()} for m, values in filled.items()]
+    table: list[Row] = [{"method": m, "measure": "lds", **mean_columns(values, seed)} for m, values in filled.items()]
     if REFERENCE in filled:
         table += [
-            {"method": m, "measure": f"above {REFERENCE}", **mean_interval(values - filled[REFERENCE], seed).columns()}
+            {"method": m, "measure": f"above {REFERENCE}", **mean_columns(values - filled[REFERENCE], seed)}
             for m, values in filled.items() if m != REFERENCE
         ]  # fmt: skip
     return table
 
 
-def retrained_losses(
-    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
-) -> Retrained:
-    """Retrain on each half, and ask the queries.
-
-    Args:
-        context: the run.
-        config: settings.
-        ids: of the pool's instances.
-        queries: those with a label.
-        halves: positions in the pool.
-    """
-    if config.retrain == "head":
-        return head_losses(context, config, ids, queries, halves)
+def model_retraining(context: Context, ids: Sequence[str], queries: Sequence[Asked]) -> Retrain:
+    """The whole model, trained as the index's model was; `ids` are of the pool's instances."""
     trainer = retraining(context, training_configuration(context))
     tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
-    found, right = [], []
-    with context.progress("lds: retraining on halves", len(halves), "models") as advance:
-        for half in halves:
-            evaluation = trainer.evaluation([ids[at] for at in half], tests)
-            found.append(evaluation.losses)
-            right.append(evaluation.right.mean())
-            advance(1)
-    return Retrained(np.stack(found), float(np.mean(right)))
+    return lambda half: trainer.evaluation([ids[at] for at in half], tests)
 
 
-def head_losses(
-    context: Context, config: LdsSettings, ids: Sequence[str], queries: Sequence[Asked], halves: Sequence[Rows]
-) -> Retrained:
-    """The same where the head alone is trained on the states of the index's model.
+def head_retraining(context: Context, ids: Sequence[str], queries: Sequence[Asked], ridge: float) -> Retrain:
+    """The head alone, trained on the states of the index's model.
 
     Args:
         context: the run.
-        config: settings.
         ids: of the pool's instances.
         queries: those with a label.
-        halves: positions in the pool.
+        ridge: penalty of the head.
     """
+    from attridex.indexer.training.evaluation import Evaluation
+
     (states, labels), (tests, gold) = fixed_states(context, ids, queries)
     scale = float(np.sqrt((states**2).mean()))  # a factor of the states is a factor of the weights
     states, tests = states / scale, tests / scale
     outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
-    start = heads.fit_head(states, labels, outputs, config.ridge)
-    found, right = [], []
-    with context.progress("lds: retraining the head on halves", len(halves), "heads") as advance:
-        for half in halves:
-            weights = heads.fit_head(states[half], labels[half], outputs, config.ridge, start)
-            found.append(heads.head_losses(tests, gold, weights))
-            right.append((heads.head_logits(tests, weights).argmax(1) == gold).mean())
-            advance(1)
-    return Retrained(np.stack(found), float(np.mean(right)))
+    start = heads.fit_head(states, labels, outputs, ridge)
+
+    def retrain(half: Rows) -> Evaluation:
+        weights = heads.fit_head(states[half], labels[half], outputs, ridge, start)
+        return Evaluation(heads.head_losses(tests, gold, weights), heads.head_logits(tests, weights).argmax(1) == gold)
+
+    return retrain
 
 
 def fixed_states(context: Context, ids: Sequence[str], queries: Sequence[Asked]) -> tuple[States, States]:

@@ -22,10 +22,10 @@ from attridex.client.studies.base import Contents, KeyNumber, Study, highest, le
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
 from attridex.client.workbench.methods import NA_INSTANCES, Kind, StudyMethod, method_name
 from attridex.client.workbench.ranking import drawn_pool
+from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.statistics import Float64, Row, auc, disagreement, interval_of
-from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import Query
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class MislabelSettings:
     pool: Annotated[int, "training instances that it takes, drawn by the seed; 0 takes all"] = 1000
     neighbours: Annotated[int, "instances whose labels are compared with an instance's own"] = 10
     methods: Annotated[
-        tuple[str, ...],
-        "how neighbours are found; gradients of the given label would find only instances of the same label",
+        tuple[str, ...], "how neighbours are found; gradients of the given label would find only instances of the same label"
     ] = ("rep-sim", NA_INSTANCES.name)
 
 
@@ -150,26 +149,12 @@ def neighbour_disagreements(
     with context.progress(f"mislabel: {method.name}", len(ids), "instances") as advance:
         for start in range(0, len(ids), CHUNK):
             queries = [Query.instance(identity) for identity in ids[start : start + CHUNK]]
-            for result in nearest_instances(context, client, method, queries, k).results:
+            request = instances_request(context, method.used_for(Kind.PLAIN), queries, k=k, label=None)
+            for result in client.send(request).results:
                 others = [labels[hit.id] for hit in result.hits if hit.id != result.query_id][: k - 1]
                 found.append(disagreement(labels[result.query_id], others))
             advance(len(queries))
     return found
-
-
-def nearest_instances(context: Context, client: Client, method: StudyMethod, queries: Sequence[Query], k: int) -> InstancesAnswer:
-    """The k nearest instances of some.
-
-    Args:
-        context: the run.
-        client: asks the index.
-        method: how neighbours are found.
-        queries: the instances.
-        k: of each, itself among them.
-    """
-    if method.plain == NA_INSTANCES.name:
-        return client.find_instances_by_neurons(queries, k=k)
-    return client.attribute_instances(queries, k=k, scoring=context.scoring(method))
 
 
 def flipped_index(context: Context, config: MislabelSettings) -> Path:

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from attridex.client.figures.numbers import interval, number
 from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, Table, matrix, pick, pivot
+from attridex.client.records import Line
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, measured_rows
-from attridex.client.workbench.context import Context, Line
+from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA, NA_INSTANCES, StudyMethod, method_name
 from attridex.client.workbench.neurons import neurons_of
 from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, Meaning, StudyResult
-from attridex.client.workbench.statistics import Row, interval_of, mean_interval, rounded, shared
+from attridex.client.workbench.statistics import Row, interval_of, mean_columns, rounded, shared
 from attridex.v1.answers import InstancesAnswer
 from attridex.v1.requests import Neuron
 
@@ -45,12 +46,13 @@ def run_overlap(context: Context, config: OverlapSettings) -> Findings:
     found = {method.name: found_instances(context, method, k) for method in context.methods}
     instances = {name: each.ids for name, each in found.items()}
     neurons = found_neurons(context, config.r)
+    first = {method: {query: found[:1] for query, found in lists.items()} for method, lists in neurons.items()}
     queries = [query.id for query in context.queries]
     return Findings(
         tables={
             "unique_instances": unique_rows(instances, queries, context.seed),
             "shared_instances": pair_rows(instances, queries, context.seed),
-            "unique_top_neurons": unique_rows(first_of_each(neurons), queries, context.seed),
+            "unique_top_neurons": unique_rows(first, queries, context.seed),
             "shared_neurons": pair_rows(neurons, queries, context.seed),
             "layers": layer_rows(neurons, context.index.layers),
         },
@@ -91,11 +93,6 @@ def found_neurons(context: Context, r: int) -> Mapping[str, Mapping[str, Sequenc
     return {method.name: {query: found[:r] for query, found in each.neurons.items()} for method, each in named.items()}
 
 
-def first_of_each(lists: Lists) -> Lists:
-    """The best of each list alone."""
-    return {method: {query: found[:1] for query, found in queries.items()} for method, queries in lists.items()}
-
-
 def unique_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """How many different ones stand in a method's lists over all queries, and as a share of all places."""
     table: list[Row] = []
@@ -114,7 +111,7 @@ def unique_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
 def pair_rows(lists: Lists, queries: Sequence[str], seed: int) -> list[Row]:
     """Mean |A and B| / |A| over queries, for each ordered pair of methods."""
     return [
-        {"a": a, "b": b, **mean_interval([shared(lists[a][q], lists[b][q]) for q in queries], seed).columns()}
+        {"a": a, "b": b, **mean_columns([shared(lists[a][q], lists[b][q]) for q in queries], seed)}
         for a, b in permutations(lists, 2)
     ]
 

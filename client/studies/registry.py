@@ -14,15 +14,10 @@ from attridex.client.studies.base import Study
 GROUP = "attridex.studies"
 
 
-SECTION = "_section"
-"""Ends the name of a file that holds the rest of a study."""
-
-
 @cache
 def built_in() -> tuple[Study[Any], ...]:
     """The studies of this folder, in their order."""
-    names = [each.name for each in iter_modules(folder.__path__) if not each.name.endswith(SECTION)]
-    modules = [import_module(f"{folder.__name__}.{name}") for name in names]
+    modules = [import_module(f"{folder.__name__}.{each.name}") for each in iter_modules(folder.__path__)]
     return tuple(sorted((module.STUDY for module in modules if hasattr(module, "STUDY")), key=lambda study: study.order))
 
 

@@ -28,11 +28,6 @@ from attridex.client.workbench.settings import Settings
 RUN = "run.json"
 
 
-def configs() -> dict[str, type[Any]]:
-    """The settings of each study."""
-    return {name: study.settings for name, study in studies().items()}
-
-
 def run_studies(names: Sequence[str], context: Context, settings: Settings, *, skip: bool) -> dict[str, str]:
     """Run studies that are not done yet.
 

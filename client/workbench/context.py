@@ -12,15 +12,12 @@ from typing import Any
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
-from attridex.client.records import read_records
+from attridex.client.records import Line, Record, read_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
 
-Record = Mapping[str, Any]
-Line = dict[str, Any]
-"""One line of a job's file, as JSON holds it."""
 CHUNK = 8
 """Queries of one request."""
 

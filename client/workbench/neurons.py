@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from attridex.client.workbench.context import Context, Line, NotPossibleError
+from attridex.client.records import Line
+from attridex.client.workbench.context import Context, NotPossibleError
 from attridex.client.workbench.methods import NA, NA_INSTANCES, Kind, StudyMethod
 from attridex.client.workbench.requests import neurons_request
 from attridex.client.workbench.results import Meaning

@@ -5,7 +5,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from attridex.client.errors import UsageError
 from attridex.client.files import write_whole
 from attridex.client.workbench.methods import StudyMethod, described
 from attridex.client.workbench.statistics import Row
+from attridex.indexer.packages import installed_versions
 from attridex.v1.answers import Method, Setting
 
 RESULT = "result.json"
@@ -204,10 +204,4 @@ def write_json(path: Path, content: Any) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of what computes the results."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"python": platform.python_version(), **installed_versions(PACKAGES)}

@@ -1,25 +1,17 @@
 """What the retraining studies share: the configuration, the tests, and models trained on parts of the corpus."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from attridex.client.records import read_records
 from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
+from attridex.indexer.record_files import PlacedRecord
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config
-    from attridex.indexer.corpus.instances import RenderedInstance as Instance
     from attridex.indexer.training.retraining import Retraining
 
 MODELS = "models"
-
-
-class PlacedRecord(NamedTuple):
-    """A record, and where it stands, for messages."""
-
-    record: dict[str, Any]
-    where: str
 
 
 def training_configuration(context: Context) -> "Config":
@@ -74,8 +66,3 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
     records = [PlacedRecord(record, f"{path}: '{record['id']}'") for record in read_records(path)]
     limits = [limit for limit in (count, context.limit) if limit]
     return sampled(records, min(limits, default=0), context.seed)
-
-
-def rendered_records(trainer: "Retraining", records: Sequence[PlacedRecord]) -> "list[Instance]":
-    """Test records as the model reads them."""
-    return [trainer.render(record, where) for record, where in records]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar
 
 from attridex.client.errors import UsageError
 
@@ -28,24 +28,6 @@ class Common:
         "names of a gold label that stand for several outputs of the model, as "
         '`{ "non-entailment" = ["neutral", "contradiction"] }`',
     ] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SettingField:
-    """A key of a settings file, as documentation shows it."""
-
-    name: str
-    default: Any
-    meaning: str
-
-
-def setting_fields(kind: type[Any]) -> tuple[SettingField, ...]:
-    """The keys of a table: what stands at the fields of its dataclass."""
-    hints, defaults = get_type_hints(kind, include_extras=True), kind()
-    return tuple(
-        SettingField(each.name, getattr(defaults, each.name), " ".join(getattr(hints[each.name], "__metadata__", ())))
-        for each in fields(kind)
-    )
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,17 @@ def rounded(value: float) -> float | None:
     return float(f"{value:.7g}") if np.isfinite(value) else None
 
 
+def present(values: ArrayLike) -> Float64:
+    """Values [n] without those that are NaN."""
+    found = np.asarray(values, np.float64)
+    return found[~np.isnan(found)]
+
+
+def mean_columns(values: ArrayLike, seed: int) -> Row:
+    """Mean of values [n] with its interval, as columns of a table; see `mean_interval`."""
+    return mean_interval(values, seed).columns()
+
+
 def above_draws(value: float, draws: ArrayLike) -> Interval:
     """By how much one figure is above the mean of draws of the like, with the 95 % prediction interval for one more draw.
 
@@ -55,8 +66,7 @@ def above_draws(value: float, draws: ArrayLike) -> Interval:
 
 def mean_interval(values: ArrayLike, seed: int) -> Interval:
     """Mean of values [n], with its interval; values that are NaN are left out."""
-    found = np.asarray(values, np.float64)
-    found = found[~np.isnan(found)]
+    found = present(values)
     if not len(found):
         return Interval(np.nan, np.nan, np.nan, 0)
     rng = np.random.default_rng(seed)
@@ -87,8 +97,8 @@ def interval_of(
         most: the largest value that a centred statistic can have.
     """
     rng = np.random.default_rng(seed)
-    values = np.array([statistic(rng.integers(0, units, units)) for _ in range(draws)])
-    values, found = values[~np.isnan(values)], float(statistic(np.arange(units)))
+    values = present([statistic(rng.integers(0, units, units)) for _ in range(draws)])
+    found = float(statistic(np.arange(units)))
     return Interval(found, *(centred_bounds(values, found, most) if centred else bounds(values)), units)
 
 

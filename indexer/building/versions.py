@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +35,7 @@ from attridex.indexer.index.lexical import write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import CorpusFacts, Manifest, ModelFacts, ShardEntry, explicit, file_entries, write_record
 from attridex.indexer.index.shards import open_shards
+from attridex.indexer.packages import installed_versions
 from attridex.indexer.signing.signer import Signer
 
 Float64 = NDArray[np.float64]
@@ -199,13 +199,7 @@ class VersionWriter:
 
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that made an index."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed_versions(LIBRARIES)
 
 
 def git_revision() -> str | None:

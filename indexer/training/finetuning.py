@@ -7,13 +7,14 @@ from typing import Any
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import read_file, rendered
+from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import TRAINING_RECORD, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import progress
+from attridex.indexer.record_files import read_record_file
 from attridex.indexer.training.evaluation import evaluate
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
@@ -51,7 +52,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
 def read_labelled(path: Path, renderer: Renderer) -> list[RenderedInstance]:
     """Instances of a test file, each with its label."""
     instances = []
-    for record in read_file(path):
+    for record in read_record_file(path):
         instance = renderer.render(record.values, record.where)
         if instance.label_name is None:
             raise InputError(f"{record.where}: a test instance needs a label")

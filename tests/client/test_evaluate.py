@@ -9,7 +9,7 @@ import pytest
 
 from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
-from attridex.client.evaluate import WAITING, evaluate, fingerprint
+from attridex.client.evaluate import WAITING, evaluate
 
 
 class Backwards:
@@ -108,9 +108,3 @@ def test_a_refused_request_ends_the_job_with_its_error(tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="no"):
         run(tmp_path / "out.jsonl", range(20), Refusing())
     assert numbers(tmp_path / "out.jsonl") == [0, 1, 2, 3]
-
-
-def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("x")
-    (tmp_path / "b").write_text("x")
-    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")

@@ -70,10 +70,7 @@ def test_damping_and_recall_stand_in_a_line_only_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("answer", "parts"),
     [
-        (
-            INSTANCES,
-            ["q predicted yes", "what was asked", "a [bold] dog [/INST]", "r predicted [a reply]", "no instance"],
-        ),
+        (INSTANCES, ["q predicted yes", "what was asked", "a [bold] dog [/INST]", "r predicted [a reply]", "no instance"]),
         (NEURONS, ["1 instances name 2 distinct neurons", "0.125"]),
         (PREDICTED, ["baseline", "0.750", "keep 2-7"]),
     ],

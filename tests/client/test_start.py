@@ -1,26 +1,13 @@
 """A missing extra and two FAISS packages are said in plain words, before anything starts."""
 
-from importlib.metadata import PackageNotFoundError
-
 import pytest
 
 from attridex.client import start
 from attridex.client.errors import MissingPackageError
 
 
-def installed(*names: str) -> object:
-    """A stand-in for importlib.metadata.version that knows only these distributions."""
-
-    def version(name: str) -> str:
-        if name in names:
-            return "1"
-        raise PackageNotFoundError(name)
-
-    return version
-
-
 def test_two_faiss_packages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "version", installed("faiss-cpu", "faiss-gpu"))
+    monkeypatch.setattr(start, "installed_versions", lambda names: {"faiss-cpu": "1", "faiss-gpu": "1"})
     with pytest.raises(MissingPackageError, match="faiss-cpu and faiss-gpu are both installed"):
         start.check_local()
 

@@ -31,5 +31,5 @@ def test_ratios_are_of_each_pair_and_the_scaled_floor(clock: list[float]) -> Non
 def test_a_latency_is_in_milliseconds() -> None:
     found = milliseconds("path", [0.001, 0.002, 0.009], "beside", target=2)
     assert (found.median, found.least, found.greatest, found.meets) == (2.0, 1.0, 9.0, True)
-    row = figure("path", "floor", "ms", 1.0, True, [1 / 3], [(1.0, 2.0)]).row()
+    row = figure("path", "floor", "ms", 1.0, [1 / 3], [(1.0, 2.0)]).row()
     assert (row["median"], row["meets"]) == (0.333333, True)

@@ -11,7 +11,7 @@ def test_each_gives_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"ROWS": 40, "DIM": 8, "SHARD": 16, "BATCH": 3, "INSTANCES": 50, "KEPT": 5, "NEURONS": 30, "FLAT": (20, 40)}
     for constant, value in small.items():
         monkeypatch.setattr(search, constant, value)
-    found = [*search.scan(1), *search.na_instances(1), *search.flat(1)]
+    found = [*search.scan_vectors(1), *search.search_postings(1), *search.search_flat(1)]
     assert [figure.name for figure in found] == [
         "scan, 1 query, float32", "scan, 3 queries, float32", "scan, 1 query, float16", "scan, 3 queries, float16",
         "NA-Instances, all kept equally often", "NA-Instances, kept as by Zipf's law", "search, an instance at 40 rows",

@@ -10,7 +10,7 @@ import pytest
 from attridex.client import Client
 from attridex.client.benchmarks import serving
 from attridex.client.benchmarks.scene import configuration, scene, texts
-from attridex.client.benchmarks.serving import echo, plain
+from attridex.client.benchmarks.serving import echo_call, plain_pass
 from attridex.indexer.signing.signer import Signer
 
 
@@ -28,7 +28,7 @@ TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
 def test_an_echo_gives_back_what_was_sent() -> None:
-    with echo(64) as call:
+    with echo_call(64) as call:
         assert call() == b"x" * 64
 
 
@@ -36,7 +36,7 @@ def test_an_echo_gives_back_what_was_sent() -> None:
 def test_the_bare_pass_takes_a_record(scope: str) -> None:
     with scene(TINY, texts(2, 3, 5)) as directory:
         signer = Signer.load(configuration(Path(directory), neurons={"enabled": False}))
-        plain(signer, {"text": "w5 w6", "label": "neutral"}, scope)
+        plain_pass(signer, {"text": "w5 w6", "label": "neutral"}, scope)
 
 
 def test_the_whole_path_gives_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +46,7 @@ def test_the_whole_path_gives_its_figures(monkeypatch: pytest.MonkeyPatch) -> No
 
     for constant, value in {"OPT_125M": TINY, "INSTANCES": 8, "WORDS": 5, "server_beside": beside, "Client": Near}.items():
         monkeypatch.setattr(serving, constant, value)
-    names = [figure.name for figure in serving.served(1)]
+    names = [figure.name for figure in serving.served_queries(1)]
     assert names[0] == "gRPC overhead"
     assert names[1:] == [
         f"{what}, {scope}" for scope in ("head", "linear") for what in ("served text query", "asked again, model work")

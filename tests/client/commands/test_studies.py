@@ -1,10 +1,12 @@
 """Results of studies on the terminal."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attridex.client.commands.studies import cell, figure, show_tables
+from tests.client.report.made import made_result
 
 
 def test_a_mean_stands_with_its_interval() -> None:
@@ -14,10 +16,9 @@ def test_a_mean_stands_with_its_interval() -> None:
     assert [cell(value) for value in (0.12345, 3, "x")] == ["0.123", "3", "x"]
 
 
-def test_tables_and_notes_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_and_notes_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"method": "grad-dot", "mean": 0.5, "low": 0.25, "high": 0.75, "n": 4}]
-    result: dict[str, Any] = {"title": "Overlap", "tables": {"top_k": rows, "none": []}, "notes": ["a note"]}
-    show_tables(result)
+    show_tables(made_result(tmp_path, "overlap", title="Overlap", tables={"top_k": rows, "none": []}, notes=["a note"]))
     shown = capsys.readouterr().out
     assert [part for part in ("Overlap", "top k", "grad-dot", "0.5 (0.25 to 0.75)", "a note") if part not in shown] == []
     assert "low" not in shown

@@ -1,6 +1,6 @@
 """Findings as small as they can be."""
 
-from attridex.client.demo.findings import Detection, Edited, Evidence, Findings, Found
+from attridex.client.demo.findings import DemoFindings, Detection, EditedProbability, Evidence, Found
 from attridex.v1.answers import InstanceHit
 
 HIT = InstanceHit(1, "t3", 3, 0.25, {"premise": "a dog ran", "hypothesis": "a dog", "label": "entailment", "flipped": True})
@@ -12,9 +12,9 @@ EVIDENCE = Evidence(
     predicted="entailment",
     probability=0.875,
     found=(Found("by gradients", (HIT,)), Found("by neurons", (HIT, HIT))),
-    edits=(Edited("unedited", 0.875), Edited("top 5 neurons suppressed", 0.5)),
+    edits=(EditedProbability("unedited", 0.875), EditedProbability("top 5 neurons suppressed", 0.5)),
 )
-FINDINGS = Findings(
+FINDINGS = DemoFindings(
     wrong=3,
     challenge=4,
     suspicion=(3.0, 1.0, 2.0, 0.5),

@@ -1,7 +1,7 @@
 import numpy as np
 
 from attridex.client.figures.drawing import WIDTH
-from attridex.client.figures.heat import Heat, heat_maps, matrix
+from attridex.client.figures.heat import Heat, heat_maps, pair_means
 
 ROWS = [
     {"a": "na", "b": "grad-dot", "mean": 0.25},
@@ -11,10 +11,10 @@ ROWS = [
 
 
 def test_a_symmetric_map_shows_each_pair_once_and_nothing_of_itself() -> None:
-    values = matrix(Heat("t", ROWS, symmetric=True))
+    values = pair_means(Heat("t", ROWS, symmetric=True))
     assert np.isfinite(values).sum() == 2
     assert (values[1, 0], values[2, 1]) == (0.25, -1)
-    assert matrix(Heat("t", ROWS))[0, 1] == 0.25
+    assert pair_means(Heat("t", ROWS))[0, 1] == 0.25
 
 
 def test_maps_stand_side_by_side_while_their_numbers_can_be_read() -> None:

@@ -1,4 +1,5 @@
-from attridex.client.figures.neuron_map import LEFT, RIGHT, WIDTH, Frame, Neuron, neuron_map
+from attridex.client.figures.neuron_map import LEFT, RIGHT, WIDTH, Frame, neuron_map
+from attridex.v1.answers import NeuronScore
 
 
 def test_neurons_lie_at_their_layer_and_unit() -> None:
@@ -6,7 +7,7 @@ def test_neurons_lie_at_their_layer_and_unit() -> None:
     assert (frame.x(0), frame.x(100)) == (LEFT, WIDTH - RIGHT)
     assert frame.x(50) == (LEFT + WIDTH - RIGHT) / 2
     assert frame.y(2) - frame.y(1) == frame.y(1) - frame.y(0) == frame.step
-    drawn = neuron_map([Neuron(2, 50, 0.0123), Neuron(0, 0, -0.003)], 3, 101, "a <map>")
+    drawn = neuron_map([NeuronScore(2, 50, 0.0123), NeuronScore(0, 0, -0.003)], 3, 101, "a <map>")
     assert f'cx="{frame.x(50)}" cy="{frame.y(2)}" r="8.0"' in drawn
     assert "<title>layer 2, unit 50: 0.0123</title>" in drawn
     assert 'class="hollow"' in drawn

@@ -28,7 +28,4 @@ def test_a_study_that_is_not_done_has_no_contents() -> None:
 
 def test_markers_of_the_artefacts_are_explained(tmp_path: Path) -> None:
     found = section_of(studies()["artefacts"], made_result(tmp_path, "artefacts"), PALETTE)
-    assert found.notes == (
-        "A note of the study.",
-        "Word overlap: the share of the second text\u2019s words that the first has.",
-    )
+    assert found.notes == ("A note of the study.", "Word overlap: the share of the second text\u2019s words that the first has.")

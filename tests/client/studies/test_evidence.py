@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from attridex.client.figures.palette import Palette
-from attridex.client.studies.evidence import answer_lines, evidence_section, neuron_lines, without_id
+from attridex.client.studies.evidence import answer_lines, evidence_section, neuron_lines
 from attridex.v1.answers import (
     InterventionResult,
     NeuronsAnswer,
@@ -30,10 +30,9 @@ def test_a_language_model_said_what_it_would_have_said() -> None:
     assert (line["predicted"], line["probability"]) == (" London", 0.5)
 
 
-def test_neurons_are_lists_and_a_record_is_shown_without_its_id() -> None:
+def test_neurons_are_lists() -> None:
     answer = NeuronsAnswer(INFO, (NeuronsResult("q", None, (NeuronScore(1, 5, 0.5),)),))
     assert list(neuron_lines(answer)) == [{"query": "q", "neurons": [[1, 5, 0.5]]}]
-    assert without_id({"id": "q", "text": "a"}) == {"text": "a"}
 
 
 def test_texts_are_read_beside_the_result_and_missed_where_they_are_not(tmp_path: Path) -> None:

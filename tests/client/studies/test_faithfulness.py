@@ -9,7 +9,7 @@ from tests.client.workbench.made import INFO, made_context
 
 def test_draws_of_random_neurons_are_averaged_within_a_query() -> None:
     found = [
-        faithfulness.Edited(q, f"random#{draw}", "keep", 1, used=1, unchanged=stays, drop=0.5)
+        faithfulness.EditOutcome(q, f"random#{draw}", "keep", 1, used=1, unchanged=stays, drop=0.5)
         for q, draws in (("a", (True, False)), ("b", (True, True)))
         for draw, stays in enumerate(draws)
     ]
@@ -62,6 +62,6 @@ def test_random_neurons_are_drawn_for_each_query_by_its_id(tmp_path: Path) -> No
 
 
 def test_a_method_that_names_too_few_is_said_so() -> None:
-    found = [faithfulness.Edited("q", "na", "keep", r, used=1, unchanged=True, drop=0.0) for r in (1, 5)]
+    found = [faithfulness.EditOutcome("q", "na", "keep", r, used=1, unchanged=True, drop=0.0) for r in (1, 5)]
     assert faithfulness.short_sets(found) == ["na names fewer than 5 neurons for some queries: 1.0 on average at r = 5"]
     assert faithfulness.short_sets(found[:1]) == []

@@ -11,7 +11,7 @@ from tests.client.report.made import made_result, made_tables, measured
 def test_a_subset_is_compared_with_random_ones_of_its_size_on_the_same_tests() -> None:
     random, best = Part("random", "", 0.5), Part("ia", "most", 0.5)
     subsets = [Subset(part, draw, np.arange(2)) for part, draw in ((random, 0), (random, 1), (best, 0))]
-    right = {0: np.array([True, False]), 1: np.array([False, False]), 2: np.array([True, True])}
+    right = [np.array([True, False]), np.array([False, False]), np.array([True, True])]
     found = {(row["method"], row["measure"]): row["mean"] for row in finetune_subsets.accuracy_table(subsets, right, 0)}
     assert found == {
         ("random", "accuracy"): 0.25, ("ia", "accuracy"): 1.0, ("ia", "above random"): 0.75, ("ia", "above draws"): 0.75,

@@ -179,10 +179,7 @@ def test_bad_input_is_one_line_and_costs_nothing(
     assert contents(undisturbed) == before
 
 
-LEFT_OUT = {
-    "multiple-choice": {"mislabel", "finetune-subsets"},
-    "causal-lm": {"lds", "mislabel", "finetune-subsets"},
-}
+LEFT_OUT = {"multiple-choice": {"mislabel", "finetune-subsets"}, "causal-lm": {"lds", "mislabel", "finetune-subsets"}}
 
 
 @pytest.mark.parametrize("task", ["multiple-choice", "causal-lm"])

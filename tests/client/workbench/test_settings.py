@@ -1,18 +1,21 @@
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from attridex.client.errors import UsageError
 from attridex.client.studies.registry import studies
-from attridex.client.workbench.settings import Common, load_settings, parsed_settings, setting_fields
+from attridex.client.workbench.settings import Common, load_settings, parsed_settings
 
 KINDS: dict[str, type[Any]] = {name: study.settings for name, study in studies().items()}
 
 
 @pytest.mark.parametrize("kind", [Common, *KINDS.values()], ids=["shared", *KINDS])
 def test_every_setting_is_described_where_it_stands_and_has_a_default(kind: type[Any]) -> None:
-    assert all(each.meaning for each in setting_fields(kind))
+    hints, defaults = get_type_hints(kind, include_extras=True), kind()
+    assert all(hints[each.name].__metadata__[0] for each in fields(kind))
+    assert all(hasattr(defaults, each.name) for each in fields(kind))
 
 
 def test_a_file_is_read_as_a_table_for_each_study(tmp_path: Path) -> None:
