@@ -1,6 +1,7 @@
 """Gradient scopes: which parameters' gradients an index holds, one object a scope."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -9,7 +10,7 @@ from torch import nn
 
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
-from attridex.indexer.gradients.gradients import Capture, Gradients, HeadGradients, LayerGradients
+from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
 from attridex.indexer.models.adapters import captured_factors, factor_layers
 from attridex.indexer.models.architectures import Architecture
@@ -38,20 +39,17 @@ class HeadScope:
         return HeadGradients(arch, objective, config.resolved_projection, config.dim, config.seed)
 
 
+@dataclass(frozen=True)
 class LinearScope:
-    """Every linear layer but the head and the output embedding."""
+    """Linear layers of the model, by name, as `choose` gives them."""
+
+    choose: Callable[[Architecture], dict[str, nn.Module]]
 
     def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
         """See `GradientScope.gradients`."""
-        return of_linear_layers(arch, arch.linear_layers(), objective, config)
-
-
-class FfnScope:
-    """The linear layers of the FFNs."""
-
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """See `GradientScope.gradients`."""
-        return of_linear_layers(arch, arch.ffn_layers(), objective, config)
+        layers = self.choose(arch)
+        sketch = make_sketch(layers, config.resolved_projection, config.dim, config.seed)
+        return LayerGradients(arch, objective, partial(captured_linear, layers), sketch)
 
 
 class AdapterScope:
@@ -66,69 +64,41 @@ class AdapterScope:
                     f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not '
                     'taken; use "linear" or "mlp", gradients of the merged model'
                 )
-        capture = partial(captured_factors, arch.model, arch.adapter)
-        return of_layers(arch, factor_layers(arch.adapter), capture, objective, config)
-
-
-@dataclass(frozen=True)
-class PatternScope:
-    """Linear layers whose name a regular expression fits."""
-
-    expression: str
-
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """See `GradientScope.gradients`."""
-        pattern = self._pattern()
-        layers = {name: module for name, module in arch.linear_layers().items() if pattern.search(name)}
-        if not layers:
-            raise InputError(
-                f'gradients.parameters = "{self.expression}" fits no linear layer; '
-                f"{nearest(self.expression, ['head', 'mlp', 'linear'])}; "
-                f"layers have names such as {next(reversed(arch.linear_layers()))}"
-            )
-        return of_linear_layers(arch, layers, objective, config)
-
-    def _pattern(self) -> re.Pattern[str]:
-        try:
-            return re.compile(self.expression)
-        except re.error as error:
-            raise InputError(
-                f'gradients.parameters = "{self.expression}": not "head", "mlp", "linear" or a regular expression ({error})'
-            ) from None
+        sketch = make_sketch(factor_layers(arch.adapter), config.resolved_projection, config.dim, config.seed)
+        return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
 
 
 SCOPES: dict[str, GradientScope] = {
     "head": HeadScope(),
-    "linear": LinearScope(),
-    "mlp": FfnScope(),
+    "linear": LinearScope(Architecture.linear_layers),
+    "mlp": LinearScope(Architecture.ffn_layers),
     "adapter": AdapterScope(),
 }
+"""The scopes that have a name; any other is a regular expression over the names of linear layers."""
 
 
 def make_gradients(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
     """The way to take gradients that a configuration asks for; see `GradientScope.gradients` for what it raises."""
-    scope = SCOPES.get(config.parameters) or PatternScope(config.parameters)
+    scope = SCOPES.get(config.parameters) or LinearScope(partial(layers_named, expression=config.parameters))
     return scope.gradients(arch, objective, config)
 
 
-def of_linear_layers(
-    arch: Architecture, layers: dict[str, nn.Module], objective: Objective, config: GradientsConfig
-) -> LayerGradients:
-    """Gradients of the model's own linear layers."""
-    return of_layers(arch, layers, partial(captured_linear, layers), objective, config)
+def layers_named(arch: Architecture, expression: str) -> dict[str, nn.Module]:
+    """Linear layers whose name a regular expression fits.
 
-
-def of_layers(
-    arch: Architecture, layers: dict[str, nn.Module], capture: Capture, objective: Objective, config: GradientsConfig
-) -> LayerGradients:
-    """Gradients of layers that `capture` shows.
-
-    Args:
-        arch: the model.
-        layers: linear layers by name.
-        capture: opened around a pass, shows their inputs and output gradients.
-        objective: whose loss is taken.
-        config: the projection and its size.
+    Raises:
+        InputError: not a regular expression, or it fits no linear layer.
     """
-    sketch = make_sketch(layers, config.resolved_projection, config.dim, config.seed)
-    return LayerGradients(arch, objective, capture, sketch)
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise InputError(
+            f'gradients.parameters = "{expression}": not "head", "mlp", "linear" or a regular expression ({error})'
+        ) from None
+    layers = {name: module for name, module in arch.linear_layers().items() if pattern.search(name)}
+    if not layers:
+        raise InputError(
+            f'gradients.parameters = "{expression}" fits no linear layer; {nearest(expression, ["head", "mlp", "linear"])}; '
+            f"layers have names such as {next(reversed(arch.linear_layers()))}"
+        )
+    return layers

@@ -17,6 +17,7 @@ from torch import Tensor
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
+from attridex.indexer.models.adapters import factor_layers, read_adapter
 from attridex.indexer.models.identity import model_hash
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer
@@ -185,6 +186,14 @@ def test_the_head_of_the_adapter_decides_how_many_outputs_there_are(saved: Made)
     assert signer(base, adapter, corpus={**corpus, "labels": names}).labels == names
     with pytest.raises(InputError, match="names 2 labels"):
         signer(base, adapter, corpus={**corpus, "labels": ["a", "b"]})
+
+
+def test_an_adapter_says_what_it_brings(saved: Made) -> None:
+    base, adapter = saved("opt", outputs=5)
+    found = read_adapter(str(adapter))
+    assert (found.outputs("score"), found.outputs("classifier")) == (5, None)
+    layers = factor_layers(signer(base, adapter, gradients={"parameters": "adapter"}).arch.adapter)
+    assert {f"{name}.weight" for name in layers} == {name for name in found.weights if "lora_" in name}
 
 
 def test_a_trained_head_of_the_base_gives_way_to_the_adapters(saved: Made, model_dir: Callable[..., Path]) -> None:
