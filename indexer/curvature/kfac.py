@@ -16,15 +16,7 @@ from jaxtyping import Float, Float32, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attridex.indexer.curvature.tensors import (
-    Tensors,
-    inputs_name,
-    left_name,
-    outputs_name,
-    right_name,
-    tokens_name,
-    values_name,
-)
+from attridex.indexer.curvature.tensors import Tensors, inputs_name, left_name, outputs_name, right_name, tokens_name, values_name
 from attridex.indexer.index.records import Block
 
 CHUNK = 256

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.index.layout import OWN_COLUMNS
 
-ARROW = {
-    "VARCHAR": pa.string(),
-    "DOUBLE": pa.float64(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-}
+ARROW = {"VARCHAR": pa.string(), "DOUBLE": pa.float64(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
 """Arrow's types by DuckDB's."""
 NEURON_SCHEMA = pa.schema(
     [("row", pa.int32()), ("neuron", pa.int32()), ("score", pa.float32()), ("rank", pa.int32()), ("weight", pa.float64())]

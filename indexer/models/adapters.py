@@ -221,10 +221,7 @@ def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
 
 @contextmanager
 def captured_factors(
-    model: nn.Module,
-    factors: Mapping[str, LowRank],
-    on_input: OnInput,
-    on_gradient: OnGradient,
+    model: nn.Module, factors: Mapping[str, LowRank], on_input: OnInput, on_gradient: OnGradient
 ) -> Iterator[None]:
     """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers."""
 

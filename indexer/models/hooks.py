@@ -38,11 +38,7 @@ def edited_ffn(arch: Architecture, site: Site, edit: Callable[[int, Tensor], Ten
 
 
 @contextmanager
-def captured_linear(
-    layers: dict[str, nn.Module],
-    on_input: OnInput,
-    on_gradient: OnGradient,
-) -> Iterator[None]:
+def captured_linear(layers: dict[str, nn.Module], on_input: OnInput, on_gradient: OnGradient) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 
     `on_input(name, a)` gives what is kept of the input until `on_gradient(name, kept, delta)` takes it in the backward pass.

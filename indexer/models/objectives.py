@@ -128,10 +128,7 @@ def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
 
 
 def decided(
-    logits: Float[Tensor, "B C"],
-    labels: Int[Tensor, " B"],
-    hidden: Float[Tensor, "B h"],
-    inputs: Float[Tensor, "B J h"],
+    logits: Float[Tensor, "B C"], labels: Int[Tensor, " B"], hidden: Float[Tensor, "B h"], inputs: Float[Tensor, "B J h"]
 ) -> Reading:
     """The reading of logits that the head gives.
 

@@ -100,7 +100,8 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
     """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
     Raises:
-        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names stand twice.
+        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names
+            stand twice.
     """
     if task != "sequence-classification":
         return []

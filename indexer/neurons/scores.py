@@ -180,9 +180,7 @@ def kept_neurons(scores: Float32[NDArray[np.float32], "*L"], share: float) -> In
     return ids[np.argsort(-flat[ids], kind="stable")]
 
 
-def dcns_weights(
-    scores: Sequence[float] | Float32[NDArray[np.float32], " kept"],
-) -> Float64[NDArray[np.float64], " kept"]:
+def dcns_weights(scores: Sequence[float] | Float32[NDArray[np.float32], " kept"]) -> Float64[NDArray[np.float64], " kept"]:
     """DCNS weight of each kept neuron, given scores in descending order: (2 ** z - 1) / log2(rank + 1).
 
     z are the z-scores within the instance (population standard deviation); a single neuron or zero spread has z = 0.
