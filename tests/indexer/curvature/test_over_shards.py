@@ -7,8 +7,10 @@ import numpy as np
 
 from attridex.indexer.building.build import build
 from attridex.indexer.config import load_config
-from attridex.indexer.curvature.over_shards import Statistics, self_influence_columns
+from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.tensors import values_name, vectors_name
+from attridex.indexer.index.layout import self_influence_columns
+from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import VectorFile
 
 
@@ -20,7 +22,7 @@ def test_self_influence_is_the_quadratic_form_of_each_gradient(project: Callable
     rows = np.concatenate(
         [unit.block(0, unit.rows) * np.load(shard / "norms.npy")[:, None] for unit, shard in zip(units, shards, strict=True)]
     ).astype(float)
-    statistics = Statistics(tmp_path / "i", manifest.shards, manifest.blocks)
+    statistics = Statistics(open_shards(tmp_path / "i", manifest.shards), manifest.blocks)
     tensors = statistics.curvatures(["fisher", "trak"])
     matrix = rows.T @ rows / len(rows)
     vectors, values = tensors[vectors_name("fisher", 0)], tensors[values_name("fisher", 0)]
