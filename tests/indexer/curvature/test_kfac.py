@@ -5,7 +5,7 @@ import torch
 
 from attridex.indexer.curvature.kfac import FactorSums, Refit, kfac
 from attridex.indexer.curvature.tensors import inputs_name, left_name, outputs_name, right_name, tokens_name, values_name
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 BLOCKS = [Block(name="a", start=0, stop=6, rows=2, columns=3)]
 

@@ -7,7 +7,7 @@ from attridex.indexer.curvature import matrices
 from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, check_size, decompose, doubt
 from attridex.indexer.curvature.tensors import values_name, vectors_name
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 BLOCKS = [Block(name="a", start=0, stop=4, rows=2, columns=2), Block(name="b", start=4, stop=7, rows=1, columns=3)]
 CHANCE = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 
 from attridex.indexer.curvature.spectrum import DenseBlock, KroneckerBlock, Spectrum, inverse, lissa, lissa_fits
 from attridex.indexer.curvature.tensors import left_name, right_name, values_name, vectors_name
-from attridex.indexer.index.layout import Block
+from attridex.indexer.index.records import Block
 
 CHANCE = np.random.default_rng(0)
 
