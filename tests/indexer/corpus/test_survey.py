@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from attridex.indexer.config import load_config
-from attridex.indexer.corpus.columns import RESERVED
 from attridex.indexer.corpus.survey import Survey, check_names, survey
 from attridex.indexer.errors import InputError
+from attridex.indexer.index.layout import RESERVED
 from attridex.indexer.models.renderers import make_renderer
 
 

@@ -11,18 +11,14 @@ from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.tensors import values_name, vectors_name
 from attridex.indexer.index.layout import self_influence_columns
 from attridex.indexer.index.shards import open_shards
-from attridex.indexer.index.vectors import VectorFile
 
 
 def test_self_influence_is_the_quadratic_form_of_each_gradient(project: Callable[..., Path], tmp_path: Path) -> None:
     config = load_config(project(gradients={"curvature": ["fisher", "trak"]}, neurons={"enabled": False}))
     manifest = build(config, tmp_path / "i", show_progress=False).manifest
-    shards = [tmp_path / "i" / "shards" / entry.name for entry in manifest.shards]
-    units = [VectorFile(shard / "gradients.faiss") for shard in shards]
-    rows = np.concatenate(
-        [unit.block(0, unit.rows) * np.load(shard / "norms.npy")[:, None] for unit, shard in zip(units, shards, strict=True)]
-    ).astype(float)
-    statistics = Statistics(open_shards(tmp_path / "i", manifest.shards), manifest.blocks)
+    shards = open_shards(tmp_path / "i", manifest.shards)
+    rows = np.concatenate([shard.gradients() for shard in shards]).astype(float)
+    statistics = Statistics(shards, manifest.blocks)
     tensors = statistics.curvatures(["fisher", "trak"])
     matrix = rows.T @ rows / len(rows)
     vectors, values = tensors[vectors_name("fisher", 0)], tensors[values_name("fisher", 0)]
