@@ -36,7 +36,7 @@ class HeadScope:
 
     def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
         """See `GradientScope.gradients`."""
-        return HeadGradients(arch, objective, config.resolved_projection, config.dim, config.seed)
+        return HeadGradients(arch, objective, make_sketch({"head": arch.head}, config, whole="head"))
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class LinearScope:
     def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
         """See `GradientScope.gradients`."""
         layers = self.choose(arch)
-        sketch = make_sketch(layers, config.resolved_projection, config.dim, config.seed)
-        return LayerGradients(arch, objective, partial(captured_linear, layers), sketch)
+        return LayerGradients(arch, objective, partial(captured_linear, layers), make_sketch(layers, config))
 
 
 class AdapterScope:
@@ -64,7 +63,7 @@ class AdapterScope:
                     f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not '
                     'taken; use "linear" or "mlp", gradients of the merged model'
                 )
-        sketch = make_sketch(factor_layers(arch.adapter), config.resolved_projection, config.dim, config.seed)
+        sketch = make_sketch(factor_layers(arch.adapter), config)
         return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
 
 
