@@ -123,7 +123,14 @@ def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
 
 
 def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *, show_progress: bool) -> Pilot:
-    """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed."""
+    """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed.
+
+    Args:
+        plan: of the build.
+        signer: signs the sample.
+        sample: instances, longest first.
+        show_progress: whether a bar or lines go to stderr.
+    """
     results = RangeResults(signer, plan, len(sample))
     lengths, budget = [instance.tokens for instance in sample], plan.config.engine.batch_tokens
     order = groups(lengths, budget, cap_of(plan, signer, sample))
@@ -149,7 +156,14 @@ def cap_of(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance]) -> in
 def timed(
     results: RangeResults, sample: Sequence[RenderedInstance], order: Sequence[range], advance: Advance
 ) -> Iterator[Timing]:
-    """Sign group after group."""
+    """Sign group after group.
+
+    Args:
+        results: where signatures are put.
+        sample: instances.
+        order: rows of each group, in the order that they are signed.
+        advance: hears of instances that are signed.
+    """
     began = time.perf_counter()
     for rows in order:
         instances = [sample[row] for row in rows]
@@ -170,7 +184,15 @@ def timed(
 def written(
     directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[RenderedInstance]
 ) -> tuple[int, FileSizes]:
-    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes."""
+    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes.
+
+    Args:
+        directory: where.
+        results: of the sample.
+        plan: of the build.
+        signer: of the build.
+        instances: the sample.
+    """
     (directory / "empty").mkdir()
     results.write(directory / "empty", instances, [])
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})

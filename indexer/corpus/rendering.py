@@ -43,7 +43,16 @@ class Renderer:
         task: Task = "sequence-classification",
         show: Callable[[Sequence[int]], str] = str,
     ) -> None:
-        """`tokenize` gives the ids of a text without special tokens, `show` the text of ids.
+        """Split the segments.
+
+        Args:
+            corpus: segments and columns.
+            labels: names of the model's outputs.
+            tokenize: gives the ids of a text without special tokens.
+            special: tokens around an instance.
+            max_length: tokens of a sequence at most.
+            task: what the model decides.
+            show: gives the text of ids.
 
         Raises:
             InputError: a segment is not a format string, or `truncate` names no segment, or several.
@@ -166,7 +175,13 @@ class Renderer:
         return "corpus.target" if self._target and name in self._target.fields else "corpus.segments"
 
     def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
-        """Output index of a record's label; None where it has none, or one that is unknown and not used.
+        """Output index of a record's label; None where it has none.
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            outputs: names of what is decided; the model's unless given.
+            used: False lets an unknown label pass as None.
 
         Raises:
             InputError: the label is not one of the record's `outputs` (by default the model's).

@@ -28,7 +28,14 @@ class CatalogWriter:
     """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], units: int, rows: int) -> None:
-        """Create the tables; see `writing_catalog`."""
+        """Create the tables.
+
+        Args:
+            path: its file.
+            columns: DuckDB type of each column of the instances beside attridex's own.
+            units: F, which turns a neuron's number into layer and unit.
+            rows: instances that are about to come.
+        """
         self._units = units
         self._columns = {**OWN_COLUMNS, **columns}
         self._spill = path.parent / "spill"
@@ -84,7 +91,14 @@ class CatalogWriter:
         self._con.unregister("incoming")
 
     def add_run(self, version: str, created: str, revision: str | None, attridex: str) -> None:
-        """Say how this version came to be."""
+        """Say how this version came to be.
+
+        Args:
+            version: its name.
+            created: when, in UTC.
+            revision: Git revision of attridex.
+            attridex: version of attridex.
+        """
         self._con.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", [version, created, revision, attridex])
 
     def sort_neurons(self) -> None:

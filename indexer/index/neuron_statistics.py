@@ -28,7 +28,13 @@ ORDER BY lift DESC, s.kept DESC, neuron LIMIT ?"""
 
 
 def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -> list[dict[str, Any]]:
-    """The neurons that most instances keep, one dict each; of all layers, or one.
+    """The neurons that most instances keep.
+
+    Args:
+        index: the index directory.
+        manifest: of the version to look in.
+        layer: only this one.
+        top: how many.
 
     Raises:
         InputError: the index has no neurons, or not that layer.
@@ -74,6 +80,13 @@ def check_layer(index: Path, manifest: Manifest, layer: int | None) -> None:
 
 
 def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    """Rows of a query to a version's catalog."""
+    """Rows of a query to a version's catalog.
+
+    Args:
+        index: the index directory.
+        manifest: of the version.
+        sql: the query.
+        parameters: one for each ? in it.
+    """
     with closing(Catalog(version_dir(index, manifest.version) / CATALOG)) as catalog:
         return catalog.records(sql, parameters)

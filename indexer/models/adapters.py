@@ -223,7 +223,14 @@ def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
 def captured_factors(
     model: nn.Module, factors: Mapping[str, LowRank], on_input: OnInput, on_gradient: OnGradient
 ) -> Iterator[None]:
-    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers."""
+    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers.
+
+    Args:
+        model: with the adapter merged into it.
+        factors: the LoRA of each layer by the layer's name.
+        on_input: gives what is kept of an input.
+        on_gradient: takes that in the backward pass.
+    """
 
     def hook(name: str, pair: LowRank) -> Callable[..., None]:
         def seen(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:

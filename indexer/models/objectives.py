@@ -45,7 +45,14 @@ class InstanceBatch:
 def collate(
     instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
 ) -> InstanceBatch:
-    """Put instances into one batch; `predicted` asks for the loss of the predicted label."""
+    """Put instances into one batch.
+
+    Args:
+        instances: alike in their number of sequences.
+        pad_token: fills the sequences up.
+        device: where the batch goes.
+        predicted: asks for the loss of the predicted label.
+    """
     tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
     targets = [instance.target for instance in instances for _ in instance.sequences]

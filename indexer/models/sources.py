@@ -29,6 +29,12 @@ def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, 
 def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
     """Refuse a model that cannot do a task.
 
+    Args:
+        task: what is asked of the model.
+        family: the model's.
+        hf: the model's own configuration.
+        where: names the model in errors.
+
     Raises:
         InputError: an encoder as a language model, or a multiple-choice model with several outputs.
     """

@@ -39,7 +39,15 @@ class TokenLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """See `token_losses`."""
+        """See `token_losses`.
+
+        Args:
+            context: of autograd.
+            hidden: states that the head reads [N, h].
+            weight: of the head [V, h].
+            bias: of the head [V].
+            tokens: the tokens that come [N].
+        """
         rows = max(1, LOGITS // len(weight))
         parts = [
             stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0])

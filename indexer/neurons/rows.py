@@ -99,7 +99,14 @@ class PackedRows:
     """Copies as query rows of one decode step over a shared prefix."""
 
     def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
-        """Nothing runs yet."""
+        """Nothing runs yet.
+
+        Args:
+            arch: the model.
+            batch: B sequences.
+            enter: for each layer, how many copies of row 0 enter before it.
+            grow: adds rows behind each layer.
+        """
         self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
         self._rows = 1
         self._backend = fits(arch)

@@ -92,7 +92,11 @@ class Signer:
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.render` for what it raises.
 
-        A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
+            label_used: False lets a label pass that the model does not have.
         """
         instance = self.renderer.render(record, where, label_used=label_used)
         if not stored or not self.config.corpus.per_token:

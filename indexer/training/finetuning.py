@@ -60,7 +60,15 @@ def read_labelled(path: Path, renderer: Renderer) -> list[RenderedInstance]:
 
 
 def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[str, Any], out: Path) -> None:
-    """Write model, tokenizer and the training's record, whole or not at all."""
+    """Write model, tokenizer and the training's record, whole or not at all.
+
+    Args:
+        arch: the trained model.
+        tokenizer: its tokenizer.
+        config: that it was trained by.
+        figures: of the training.
+        out: the model's directory.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish(out) as directory, quiet_transformers():
         arch.model.save_pretrained(directory)  # type: ignore[operator]
