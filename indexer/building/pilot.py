@@ -83,14 +83,6 @@ class Sample(NamedTuple):
     load: Load
 
 
-class FileSizes(NamedTuple):
-    """Bytes of each file of an empty shard, of the sample's shard, and of its version."""
-
-    empty: dict[str, int]
-    shard: dict[str, int]
-    version: dict[str, int]
-
-
 def sampled(plan: Plan, signer: Signer) -> Sample:
     """A uniform sample of the corpus (reservoir sampling with a fixed seed)."""
     chance, kept, total = random.Random(0), list[RenderedInstance](), Load()
@@ -183,8 +175,8 @@ def timed(
 
 def written(
     directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[RenderedInstance]
-) -> tuple[int, FileSizes]:
-    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes.
+) -> tuple[int, list[dict[str, int]]]:
+    """Write an index of what is signed of the sample, and an empty shard.
 
     Args:
         directory: where.
@@ -192,18 +184,17 @@ def written(
         plan: of the build.
         signer: of the build.
         instances: the sample.
+
+    Returns:
+        Rows that were written, and bytes of each file of the empty shard, of the sample's shard, and of its version.
     """
-    (directory / "empty").mkdir()
-    results.write(directory / "empty", instances, [])
+    index, empty = directory / "index", directory / "empty"
+    empty.mkdir()
+    results.write(empty, instances, [])
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
     survey = replace(plan.survey, instances=len(instances))
     small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard}))
-    sidecar = write_range(results, small, directory / "index", 0, instances)
-    manifest = commit(directory / "index", small, signer)
-    places = (
-        directory / "empty",
-        shard_dir(directory / "index", small.shards[0]),
-        version_dir(directory / "index", manifest.version),
-    )
-    sizes = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
-    return sidecar.rows, FileSizes(*sizes)
+    sidecar = write_range(results, small, index, 0, instances)
+    manifest = commit(index, small, signer)
+    places = (empty, shard_dir(index, small.shards[0]), version_dir(index, manifest.version))
+    return sidecar.rows, [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]

@@ -10,7 +10,7 @@ from typing import Any
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, first_line, nearest
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def read_dataset(corpus: CorpusConfig) -> Iterator[CorpusRecord]:
         else:
             data = datasets.load_dataset(name, corpus.config, split=corpus.split)
     except Exception as error:  # datasets raises dozens of types; each is the user's input or network
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'corpus.dataset = "{name}": cannot be loaded ({corpus.split}): {reason}') from None
+        raise InputError(f'corpus.dataset = "{name}": cannot be loaded ({corpus.split}): {first_line(error)}') from None
     for number, values in enumerate(data):
         yield CorpusRecord(values, f"{name}[{corpus.split}]:{number}")
 

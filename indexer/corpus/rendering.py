@@ -59,12 +59,9 @@ class Renderer:
         """
         self.labels = list(labels)
         self._index = {name: number for number, name in enumerate(corpus.labels or labels)}
-        self._corpus = corpus
-        self._task = task
-        self._tokenize = tokenize
-        self._show = show
-        self._special = special
-        self._max_length = max_length
+        self._corpus, self._task = corpus, task
+        self._tokenize, self._show = tokenize, show
+        self._special, self._max_length = special, max_length
         self._segments = [parse_segment(template) for template in corpus.segments]
         self._target = parse_segment(corpus.target) if corpus.target is not None else None
         shown = [name for segment in (*self._segments, *filter(None, [self._target])) for name in segment.fields]
@@ -78,10 +75,9 @@ class Renderer:
             return None
         holders = [number for number, segment in enumerate(self._segments) if truncate in segment.fields]
         if len(holders) != 1:
-            raise InputError(
-                f"corpus.truncate: '{truncate}' stands in {len(holders)} segments; name a field of exactly one "
-                f"({', '.join(dict.fromkeys(name for segment in self._segments for name in segment.fields))})"
-            )
+            fields = ", ".join(dict.fromkeys(name for segment in self._segments for name in segment.fields))
+            found = f"'{truncate}' stands in {len(holders)} segments"
+            raise InputError(f"corpus.truncate: {found}; name a field of exactly one ({fields})")
         return holders[0]
 
     def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
@@ -115,16 +111,9 @@ class Renderer:
         ids, parts = instance.sequences[0], []
         for number in range(instance.target):
             end = len(ids) - instance.target + number + 1
-            parts.append(
-                replace(
-                    instance,
-                    id=f"{instance.id}{PART}{number}",
-                    sequences=(ids[:end],),
-                    key=content_hash([ids[:end]], 1),
-                    target=1,
-                    outputs=(self._show(ids[end - 1 : end]).strip(),),
-                )
-            )
+            name, own, said = f"{instance.id}{PART}{number}", ids[:end], self._show(ids[end - 1 : end]).strip()
+            part = replace(instance, id=name, sequences=(own,), key=content_hash([own], 1), target=1, outputs=(said,))
+            parts.append(part)
         return parts
 
     def _outputs(self, texts: Mapping[str, str], choices: Sequence[str]) -> tuple[str, ...]:
@@ -211,13 +200,9 @@ class Renderer:
         excess = len(before) + len(after) + sum(map(len, parts)) - self._max_length
         if excess > 0:
             if self._cut is None or len(parts[self._cut]) < excess:
-                raise InputError(
-                    f"{where}: {excess} tokens over the limit of {self._max_length}"
-                    + (
-                        "; set corpus.truncate to the field to shorten"
-                        if self._cut is None
-                        else " even with the cut segment empty"
-                    )
+                what = (
+                    "; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty"
                 )
+                raise InputError(f"{where}: {excess} tokens over the limit of {self._max_length}{end}")
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0

@@ -50,13 +50,19 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
 
 def read_labelled(path: Path, renderer: Renderer) -> list[RenderedInstance]:
     """Instances of a test file, each with its label."""
-    instances = []
-    for record in read_file(path):
-        instance = renderer.render(record.values, record.where)
-        if instance.label_name is None:
-            raise InputError(f"{record.where}: a test instance needs a label")
-        instances.append(instance)
-    return instances
+    return [labelled(renderer, record.values, record.where) for record in read_file(path)]
+
+
+def labelled(renderer: Renderer, record: Mapping[str, Any], where: str) -> RenderedInstance:
+    """A rendered test; see `Renderer.render` for what else it raises.
+
+    Raises:
+        InputError: it has no label.
+    """
+    instance = renderer.render(record, where)
+    if instance.label_name is None:
+        raise InputError(f"{where}: a test instance needs a label")
+    return instance
 
 
 def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[str, Any], out: Path) -> None:

@@ -21,7 +21,7 @@ from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
 from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
-from attridex.indexer.training.finetuning import save
+from attridex.indexer.training.finetuning import labelled, save
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
@@ -56,10 +56,7 @@ class Retraining:
         Raises:
             InputError: it has no label, or one that the model does not know.
         """
-        instance = self._start.renderer.render(record, where)
-        if instance.label_name is None:
-            raise InputError(f"{where}: a test instance needs a label")
-        return instance
+        return labelled(self._start.renderer, record, where)
 
     def evaluation(
         self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None
