@@ -200,9 +200,7 @@ class Renderer:
         excess = len(before) + len(after) + sum(map(len, parts)) - self._max_length
         if excess > 0:
             if self._cut is None or len(parts[self._cut]) < excess:
-                what = (
-                    "; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty"
-                )
+                end = "; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty"
                 raise InputError(f"{where}: {excess} tokens over the limit of {self._max_length}{end}")
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0
