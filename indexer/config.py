@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.files import JsonObject
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
@@ -268,7 +269,7 @@ def load_config(path: Path) -> Config:
     return parse_config(data, str(path), path.resolve().parent)
 
 
-def parse_config(data: dict[str, Any], where: str, base: Path) -> Config:
+def parse_config(data: JsonObject, where: str, base: Path) -> Config:
     """Validate configuration data; `where` names its source in errors, `base` anchors relative paths."""
     try:
         config = Config.model_validate(data)

@@ -13,17 +13,7 @@ from numpy.typing import NDArray
 from attridex.indexer.building.pilot import Load, Pilot
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import vector_dims
-from attridex.indexer.index.layout import (
-    BM25,
-    CATALOG,
-    CSC_INDPTR,
-    CURVATURE,
-    FACTORS,
-    INSTANCES,
-    MANIFEST,
-    SIDECAR,
-    TOMBSTONES,
-)
+from attridex.indexer.index.layout import BM25, CATALOG, CSC_INDPTR, CURVATURE, FACTORS, INSTANCES, MANIFEST, SIDECAR, TOMBSTONES
 from attridex.indexer.models.loading import LoadedModel
 from attridex.indexer.signing.signer import Signer
 

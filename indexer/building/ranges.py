@@ -13,16 +13,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
-from attridex.indexer.index.layout import (
-    ACTIVATIONS,
-    ATTRIBUTIONS,
-    GRADIENTS,
-    HIDDEN,
-    SIDECAR,
-    TRACIN,
-    shard_dir,
-    shard_name,
-)
+from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, SIDECAR, TRACIN, shard_dir, shard_name
 from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write_record
 from attridex.indexer.index.shards import ShardContents, write_shard
 from attridex.indexer.index.tables import Row

@@ -43,7 +43,6 @@ class Gradients(Protocol):
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
         """One pass over a batch; `factors` is where K-FAC's are summed, while an index is built."""
-        ...
 
 
 class HeadGradients:

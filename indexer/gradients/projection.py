@@ -32,7 +32,6 @@ class BlockProjection(Protocol):
 
     def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
         """Project rows."""
-        ...
 
 
 class DenseProjection:

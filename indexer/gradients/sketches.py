@@ -32,11 +32,9 @@ class Sketch(Protocol):
 
     def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """What is kept of the input until the backward pass."""
-        ...
 
     def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """P_out delta, or delta itself."""
-        ...
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """Add a layer's part to the stored vectors.
@@ -47,7 +45,6 @@ class Sketch(Protocol):
             rows: what `project` gave.
             out: the stored vectors.
         """
-        ...
 
 
 def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:

@@ -18,6 +18,9 @@ from attridex.indexer.index.tables import BATCH
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
+CatalogRow = dict[str, Any]
+"""Values of a row by its columns."""
+
 
 def quoted(name: str) -> str:
     """An SQL identifier."""
@@ -219,7 +222,7 @@ class Catalog:
         found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
         return found
 
-    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[CatalogRow]:
         """Rows of a query as values by column."""
         found = self._con.cursor().execute(sql, list(parameters))
         names = [column[0] for column in found.description or ()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
-from attridex.indexer.index.catalog import Catalog
+from attridex.indexer.index.catalog import Catalog, CatalogRow
 from attridex.indexer.index.layout import CATALOG, version_dir
 from attridex.indexer.index.records import Manifest
 
@@ -27,7 +27,7 @@ WHERE kind = ? AND label = ? AND s.kept >= ? AND layer = coalesce(?, layer)
 ORDER BY lift DESC, s.kept DESC, neuron LIMIT ?"""
 
 
-def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -> list[dict[str, Any]]:
+def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -> list[CatalogRow]:
     """The neurons that most instances keep.
 
     Args:
@@ -45,7 +45,7 @@ def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -
 
 def most_lifted(
     index: Path, manifest: Manifest, label: str, *, kind: str, least: int, layer: int | None, top: int
-) -> list[dict[str, Any]]:
+) -> list[CatalogRow]:
     """The neurons whose share of a label's instances is largest against their share of all, one dict each.
 
     Args:
@@ -79,7 +79,7 @@ def check_layer(index: Path, manifest: Manifest, layer: int | None) -> None:
         raise InputError(f"layer {layer}: the model has {manifest.model.layers}, counted from 0")
 
 
-def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
+def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[CatalogRow]:
     """Rows of a query to a version's catalog.
 
     Args:

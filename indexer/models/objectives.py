@@ -107,23 +107,18 @@ class Objective(Protocol):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """Read the body's final states."""
-        ...
 
     def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
-        ...
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """P(target) from the logits at the read positions of probes; row 0 is unedited."""
-        ...
 
     def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Output probabilities of one instance from the logits of its edited sequences."""
-        ...
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Sequences that an ablation edits."""
-        ...
 
 
 def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:

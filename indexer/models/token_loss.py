@@ -49,10 +49,8 @@ class TokenLoss(torch.autograd.Function):
             tokens: the tokens that come [N].
         """
         rows = max(1, LOGITS // len(weight))
-        parts = [
-            stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0])
-            for h, t in zip(hidden.split(rows), tokens.split(rows), strict=True)
-        ]
+        stretches = zip(hidden.split(rows), tokens.split(rows), strict=True)
+        parts = [stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0]) for h, t in stretches]
         cost, greedy, gradient, size = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
         context.save_for_backward(gradient, size)
         context.mark_non_differentiable(greedy)

@@ -10,7 +10,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import read_file, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
-from attridex.indexer.files import TRAINING_RECORD, json_bytes, publish, write_synced
+from attridex.indexer.files import TRAINING_RECORD, JsonObject, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import progress
@@ -19,7 +19,7 @@ from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
 
-def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[str, Any]:
+def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonObject:
     """Train a model on the corpus of a configuration; resumes a killed run from its last checkpoint.
 
     Returns:
@@ -38,7 +38,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
     tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
-    figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
+    figures: JsonObject = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
         figures["accuracy"] = {
             Path(path).name: float(evaluate(reader, data, advance).right.mean()) for path, data in tests.items()
