@@ -151,11 +151,8 @@ class RangeResults:
         finite += [(what, np.isfinite(self.vectors[name]).all(1)) for name, what in kinds.items() if name in self.vectors]
         finite.append(("neuron scores", self.scored))
         wrong = [next((what for what, fine in finite if not fine[row]), None) for row in range(len(instances))]
-        bad = [
-            LeftOut(id=instance.id, position=start + row, reason=f"{what} not finite")
-            for row, (instance, what) in enumerate(zip(instances, wrong, strict=True))
-            if what
-        ]
+        places = [row for row, what in enumerate(wrong) if what]
+        bad = [LeftOut(id=instances[row].id, position=start + row, reason=f"{wrong[row]} not finite") for row in places]
         return [row for row, what in enumerate(wrong) if not what], bad
 
     def write(self, directory: Path, instances: Sequence[RenderedInstance], rows: list[int]) -> None:

@@ -128,8 +128,7 @@ class Manifest(Record):
     @field_serializer("config")
     def config_as_stored(self, config: Config) -> JsonObject:
         """The settings that stood in the file and no newer ones, keys sorted as there."""
-        stored: JsonObject = json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True)))
-        return stored
+        return dict(json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True))))
 
 
 def explicit(config: Config) -> Config:

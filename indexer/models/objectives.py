@@ -110,6 +110,7 @@ class Objective(Protocol):
 
     def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
+        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """P(target) from the logits at the read positions of probes; row 0 is unedited."""
@@ -150,17 +151,13 @@ def decided(
     return Reading(margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float())
 
 
-class SequenceClassification:
+class SequenceClassification(Objective):
     """One sequence, C labels."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
         return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
-
-    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
-        """The sequence itself."""
-        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the label that the unedited row predicts."""
@@ -177,7 +174,7 @@ class SequenceClassification:
         return [Probe(instance.sequences[0])]
 
 
-class MultipleChoice:
+class MultipleChoice(Objective):
     """One sequence a choice, one logit each, softmax over the choices."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
@@ -206,7 +203,7 @@ class MultipleChoice:
         return [Probe(sequence) for sequence in instance.sequences]
 
 
-class CausalLM:
+class CausalLM(Objective):
     """A prompt and target tokens; each is read at the position before it."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
@@ -230,10 +227,6 @@ class CausalLM:
         greedy = [part.tolist() for part in best.split(counts.tolist())]
         probability = mean((-cost.detach()).exp())
         return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
-
-    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
-        """The sequence up to each target token, which is watched."""
-        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""

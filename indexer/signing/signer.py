@@ -66,15 +66,13 @@ class Signer:
         Raises:
             InputError: the parameter scope or the projection does not fit the model.
         """
-        self.config = config
-        self.loaded = loaded
-        self.arch = loaded.arch
+        self.config, self.loaded = config, loaded
+        self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = OBJECTIVES[config.model.task]
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
-        self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
@@ -156,10 +154,8 @@ class Signer:
             reading = taken.reading if taken else self._read(batch)
             same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
-            readings = self._split(
-                reading, chosen, taken.gradients if taken else None, torch.cat(earlier, 1) if earlier else None
-            )
-            yield GradientBatch(positions, readings)
+            gradients = taken.gradients if taken else None
+            yield GradientBatch(positions, self._split(reading, chosen, gradients, torch.cat(earlier, 1) if earlier else None))
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
@@ -252,8 +248,7 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
-        none = torch.ones(0, self.layers, self.units)
-        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else none
+        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
         batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]

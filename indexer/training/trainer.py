@@ -120,8 +120,7 @@ class Steps(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, advance: Advance) -> None:
         """`advance(n)` moves the bar."""
-        self._advance = advance
-        self._seen = 0
+        self._advance, self._seen = advance, 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move on by the steps done since the last call (more than one after a resume).
