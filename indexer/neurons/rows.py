@@ -13,6 +13,7 @@ size.
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -132,9 +133,9 @@ class PackedRows:
         attention = attending_rows(arch) if self._backend else nullcontext()
         with ExitStack() as hooks, attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
-                hooks.enter_context(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
+                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
                 if self._grow:
-                    hooks.enter_context(layer.register_forward_hook(self._growing(number, self._grow)))
+                    hooks.enter_context(layer.register_forward_hook(partial(self._behind, number, self._grow)))
             states = arch.body(last, use_cache=True, **step).last_hidden_state
         # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
         hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
@@ -143,28 +144,26 @@ class PackedRows:
     def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
         return edit(layer, x.reshape(len(self._batch.ids), self._rows, -1)).reshape(x.shape)
 
-    def _entering(self, number: int) -> Callable[..., Any]:
-        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[tuple[Any, ...], Arguments]:
-            states, named = layer_arguments(layer, args, kwargs)
-            if number == 0:
-                self._rows = 1
-            if self._enter[number]:
-                states = torch.cat([states, states[:, :1].detach().expand(-1, self._enter[number], -1)], 1)
-                self._rows += self._enter[number]
-            named["attention_mask"] = self._seen if self._backend else self._mask(states)
-            if named.get("alibi") is not None:
-                named["alibi"] = self._alibi(named["alibi"])
-            return (states,), named
+    def _before(
+        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+    ) -> tuple[tuple[Any, ...], Arguments]:
+        """Let a layer's copies enter, and each row attend as it must."""
+        states, named = layer_arguments(layer, args, kwargs)
+        if number == 0:
+            self._rows = 1
+        if self._enter[number]:
+            states = torch.cat([states, states[:, :1].detach().expand(-1, self._enter[number], -1)], 1)
+            self._rows += self._enter[number]
+        named["attention_mask"] = self._seen if self._backend else self._mask(states)
+        if named.get("alibi") is not None:
+            named["alibi"] = self._alibi(named["alibi"])
+        return (states,), named
 
-        return hook
-
-    def _growing(self, number: int, grow: RowGrowth) -> Callable[..., Any]:
-        def hook(_layer: nn.Module, _args: Any, output: Any) -> Any:
-            states = grow(number, output if isinstance(output, Tensor) else output[0])
-            self._rows = states.shape[1]
-            return states if isinstance(output, Tensor) else (states, *output[1:])
-
-        return hook
+    def _behind(self, number: int, grow: RowGrowth, _layer: nn.Module, _args: Any, output: Any) -> Any:
+        """Let rows enter behind a layer."""
+        states = grow(number, output if isinstance(output, Tensor) else output[0])
+        self._rows = states.shape[1]
+        return states if isinstance(output, Tensor) else (states, *output[1:])
 
     def _mask(self, states: Tensor) -> Tensor:
         """Additive mask [B, 1, r, P + r]: each row sees the prefix and itself."""
@@ -193,7 +192,7 @@ class CopiedRows:
         arch, batch = self._arch, self._batch
         with ExitStack() as hooks, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
-                hooks.enter_context(layer.register_forward_pre_hook(self._entering(number), with_kwargs=True))
+                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
             states = arch.final_states(batch)
         rows = states.reshape(self._rows, self._size, *states.shape[1:])
         hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
@@ -206,19 +205,19 @@ class CopiedRows:
         edited[at] = edit(layer, rows[at].transpose(0, 1)).transpose(0, 1)
         return edited.reshape(x.shape)
 
-    def _entering(self, number: int) -> Callable[..., Any]:
-        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[tuple[Any, ...], Arguments]:
-            states, named = layer_arguments(layer, args, kwargs)
-            if number == 0:
-                self._rows = 1
-            if self._enter[number]:
-                states = torch.cat([states, states[: self._size].detach().repeat(self._enter[number], 1, 1)])
-                self._rows += self._enter[number]
-            for name in ("attention_mask", "position_embeddings", "position_ids", "alibi"):
-                named[name] = self._repeated(named.get(name))
-            return (states,), {name: value for name, value in named.items() if value is not None}
-
-        return hook
+    def _before(
+        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+    ) -> tuple[tuple[Any, ...], Arguments]:
+        """Let a layer's copies enter, and what else the layer takes be repeated for them."""
+        states, named = layer_arguments(layer, args, kwargs)
+        if number == 0:
+            self._rows = 1
+        if self._enter[number]:
+            states = torch.cat([states, states[: self._size].detach().repeat(self._enter[number], 1, 1)])
+            self._rows += self._enter[number]
+        for name in ("attention_mask", "position_embeddings", "position_ids", "alibi"):
+            named[name] = self._repeated(named.get(name))
+        return (states,), {name: value for name, value in named.items() if value is not None}
 
     def _repeated(self, value: Any) -> Any:
         """An argument made for B sequences, for all rows; one that is the same for every sequence stays."""

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from attridex.indexer.commands.facts import summary
-from attridex.indexer.commands.info import info, versions
+from attridex.indexer.commands.info import show_info, versions
 from attridex.indexer.index.directory import read_manifest
 
 
-def test_info_says_the_summary_and_as_json_the_manifest(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_says_the_summary_and_more_and_as_json_the_manifest(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = read_manifest(old, "2")
-    info(old, as_json=True)
+    show_info(old, lambda read: {"more": read.version}, as_json=True)
     said = json.loads(capsys.readouterr().out)
     assert said.pop("manifest") == json.loads(json.dumps(manifest.model_dump(mode="json")))
     assert said.pop("bytes") > 10_000
-    assert said == summary(manifest)
-    info(old)
+    assert said == {**summary(manifest), "more": "2"}
+    show_info(old, lambda _read: {"more": ["x"]}, as_json=False)
     shown = " ".join(capsys.readouterr().out.split())
-    for words in ("instances 41", "left out 0", "KiB", "curvatures ekfac, fisher, hessian, kfac, trak"):
+    for words in ("more x", "instances 41", "left out 0", "KiB", "curvatures ekfac, fisher, hessian, kfac, trak"):
         assert words in shown
 
 
