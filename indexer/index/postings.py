@@ -32,7 +32,7 @@ class InstanceNeurons(NamedTuple):
     scores: NDArray[Any]
 
 
-def written(
+def write_columns(
     directory: Path, arrays: Mapping[str, tuple[str, type[np.generic]]], size: int, batches: Iterable[Batch]
 ) -> Iterator[Batch]:
     """Write columns of batches, one batch behind the other, and give each batch on; files are whole after the last one.
@@ -62,7 +62,7 @@ def write_neuron_instances(directory: Path, neurons: int, size: int, batches: It
     """
     arrays = {"row": (CSC_ROWS, np.int32), "weight": (CSC_WEIGHTS, np.float32), "score": (CSC_SCORES, np.float32)}
     counts = np.zeros(neurons + 1, np.int64)
-    for batch in written(directory, arrays, size, batches):
+    for batch in write_columns(directory, arrays, size, batches):
         counts[1:] += np.bincount(batch.column("neuron").to_numpy(), minlength=neurons)
     write_array(directory / CSC_INDPTR, np.cumsum(counts))
 
@@ -77,7 +77,7 @@ def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
     """Write the CSR arrays of some shards."""
     size = sum(shard.neuron_count() for shard in shards)
     arrays = {"neuron": (CSR_NEURONS, np.int32), "score": (CSR_SCORES, np.float32)}
-    tables = written(directory, arrays, size, (shard.neurons(["row", "neuron", "score"]) for shard in shards))
+    tables = write_columns(directory, arrays, size, (shard.neurons(["row", "neuron", "score"]) for shard in shards))
     counts = [np.zeros(1, np.int64)]
     for shard, table in zip(shards, tables, strict=True):
         counts.append(np.bincount(table.column("row").to_numpy(), minlength=shard.rows).astype(np.int64))
