@@ -26,7 +26,7 @@ from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
-from attridex.indexer.signing.probe_means import ProbeMeans, ScoredInstance
+from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.signature import (
     Decision,
     Float32,
@@ -213,12 +213,15 @@ class Signer:
             own = self.objective.probes(instance, decision.predicted, decision.margin)
             owners += [position] * len(own)
             probes += own
-        means = ProbeMeans(Counter(owners))
+        scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
+        yield from probe_means(scored, Counter(owners))
+
+    def _probe_readings(self, probes: Sequence[Probe], rule: Quadrature) -> Iterator[tuple[int, NeuronReading]]:
+        """The readings of probes with their positions, batch after batch."""
         for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
             scored = self._score([probes[at] for at in part], rule)
             columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
-            readings = [NeuronReading(*row) for row in zip(*columns, strict=True)]
-            yield from means.add([owners[at] for at in part], readings)
+            yield from zip(part, (NeuronReading(*row) for row in zip(*columns, strict=True)), strict=True)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
         batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
