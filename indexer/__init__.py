@@ -6,34 +6,30 @@ Public from Python, each loaded when it is first asked for, so that no part of a
 - `build(config, index)` builds an index or finishes one, and gives a `Built`.
 - `finetune(config, out)` trains the model of a configuration.
 - `AttridexError` is what all of them raise where a user can mend it.
+
+Their types stand in `__init__.pyi`.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from attridex.indexer.building.build import Built as Built
-    from attridex.indexer.building.build import build as build
-    from attridex.indexer.config import Config as Config
-    from attridex.indexer.config import load_config as load_config
-    from attridex.indexer.errors import AttridexError as AttridexError
-    from attridex.indexer.training.finetuning import finetune as finetune
-else:
-    HOMES = {
-        "AttridexError": "errors",
-        "Built": "building.build",
-        "Config": "config",
-        "build": "building.build",
-        "finetune": "training.finetuning",
-        "load_config": "config",
-    }
+HOMES = {
+    "AttridexError": "errors",
+    "Built": "building.build",
+    "Config": "config",
+    "build": "building.build",
+    "finetune": "training.finetuning",
+    "load_config": "config",
+}
+"""The module that each public name lives in."""
 
-    def __dir__() -> list[str]:
-        """The public names."""
-        return sorted(HOMES)
 
-    def __getattr__(name: str) -> Any:
-        """A public name from the module that it lives in."""
-        if name not in HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(HOMES)
+
+
+def __getattr__(name: str) -> object:
+    """A public name from the module that it lives in."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.files import JsonObject
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
@@ -268,7 +269,7 @@ def load_config(path: Path) -> Config:
     return parse_config(data, str(path), path.resolve().parent)
 
 
-def parse_config(data: dict[str, Any], where: str, base: Path) -> Config:
+def parse_config(data: JsonObject, where: str, base: Path) -> Config:
     """Validate configuration data; `where` names its source in errors, `base` anchors relative paths."""
     try:
         config = Config.model_validate(data)
@@ -284,28 +285,18 @@ def anchored(config: Config, base: Path) -> Config:
         candidate = base / value
         return str(candidate.resolve()) if candidate.exists() or value.startswith((".", "/")) else value
 
-    update: dict[str, Any] = {
-        "model": config.model.model_copy(
-            update={
-                "path": path(config.model.path),
-                "adapter": config.model.adapter and path(config.model.adapter),
-                "checkpoints": list(map(path, config.model.checkpoints)),
-            }
-        ),
-        "corpus": config.corpus.model_copy(
-            update={
-                "files": [str((base / name).resolve()) for name in config.corpus.files],
-                "dataset": config.corpus.dataset and path(config.corpus.dataset),
-            }
-        ),
+    def files(names: list[str]) -> list[str]:
+        return [str((base / name).resolve()) for name in names]
+
+    model, corpus, training = config.model, config.corpus, config.training
+    places = {"path": path(model.path), "adapter": model.adapter and path(model.adapter)}
+    update: dict[str, Section] = {
+        "model": model.model_copy(update={**places, "checkpoints": list(map(path, model.checkpoints))}),
+        "corpus": corpus.model_copy(update={"files": files(corpus.files), "dataset": corpus.dataset and path(corpus.dataset)}),
     }
-    if config.training:
-        update["training"] = config.training.model_copy(
-            update={
-                "base": path(config.training.base),
-                "test_files": [str((base / name).resolve()) for name in config.training.test_files],
-            }
-        )
+    if training:
+        own = {"base": path(training.base), "test_files": files(training.test_files)}
+        update["training"] = training.model_copy(update=own)
     return config.model_copy(update=update)
 
 

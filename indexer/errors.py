@@ -32,6 +32,11 @@ class MissingExtraError(AttridexError):
     """A part of attridex is used that needs an extra which is not installed."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the words ": did you mean 'x'?" for the known name nearest to `name`, else what is known."""
     options = [str(option) for option in known]

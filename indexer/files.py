@@ -14,6 +14,8 @@ from typing import Any
 
 from attridex.indexer.errors import AttridexError
 
+JsonObject = dict[str, Any]
+"""What a JSON file holds, where its keys are free."""
 TRAINING_RECORD = "finetune.json"
 """Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
 

@@ -53,15 +53,8 @@ def progress(what: str, total: int, unit: str, *, enabled: bool, done: int = 0) 
     if not enabled:
         yield lambda _count: None
     elif console.is_terminal:
-        columns = (
-            TextColumn(what),
-            BarColumn(),
-            MofNCompleteColumn(),
-            RateColumn(unit),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console) as bar:
+        times = TimeElapsedColumn(), TimeRemainingColumn()
+        with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), RateColumn(unit), *times, console=console) as bar:
             task = bar.add_task(what, total=total, completed=done)
             yield lambda count: bar.advance(task, count)
     else:

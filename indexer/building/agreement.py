@@ -1,7 +1,7 @@
 """How well activation times gradient ranks an index's neurons: measured against integrated gradients at commit."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
 
 
 def sampled(signer: Signer, shards: Sequence[Shard]) -> list[RenderedInstance]:
-    """The sampled instances, rendered from what the shards store of them."""
+    """The sampled instances, rendered from what the shards store but their labels: neuron scores explain the predicted ones."""
     rows = sum(shard.rows for shard in shards)
     chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
     columns = list(dict.fromkeys(["id", *signer.renderer.text_fields]))
@@ -57,13 +57,10 @@ def sampled(signer: Signer, shards: Sequence[Shard]) -> list[RenderedInstance]:
     for shard in shards:
         inside = chosen[(chosen >= shard.start) & (chosen < shard.stop)] - shard.start
         if len(inside):
-            found += [stored(signer, record) for record in shard.instances(columns).take(inside).to_pylist()]
+            for record in shard.instances(columns).take(inside).to_pylist():
+                named = {**record, signer.config.corpus.id: record["id"]}
+                found.append(signer.render(named, f"instance '{record['id']}'", stored=True))
     return found
-
-
-def stored(signer: Signer, record: Mapping[str, Any]) -> RenderedInstance:
-    """A stored instance, without its label: neuron scores explain the predicted one."""
-    return signer.render({**record, signer.config.corpus.id: record["id"]}, f"instance '{record['id']}'", stored=True)
 
 
 def scores(signer: Signer, instances: Sequence[RenderedInstance], *, fast: bool) -> list[Float32]:

@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from attridex.indexer.building.engines import build_ranges
-from attridex.indexer.building.plan import bind, make_plan, survey_corpus
+from attridex.indexer.building.plan import bind, prepared
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
-from attridex.indexer.signing.signer import Signer
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,8 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
         BusyError: another process is building it.
     """
-    if config.engine.threads is not None:
-        torch.set_num_threads(config.engine.threads)
     rates = checkpoint_rates(config.model)
-    config = config.model_copy(update={"model": config.model.model_copy(update={"checkpoint_rates": rates})})
-    found = survey_corpus(config)
-    signer = Signer.load(config)
-    plan = make_plan(config, found, signer)
+    plan, signer = prepared(config.model_copy(update={"model": config.model.model_copy(update={"checkpoint_rates": rates})}))
     with write_lock(index):
         bind(plan, index)
         signed = build_ranges(plan, signer, index, show_progress=show_progress)

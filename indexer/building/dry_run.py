@@ -3,15 +3,12 @@
 import time
 from pathlib import Path
 
-import torch
-
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.memory import resident
 from attridex.indexer.building.pilot import run_pilot, sampled
-from attridex.indexer.building.plan import check_bound, make_plan, survey_corpus
+from attridex.indexer.building.plan import check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
-from attridex.indexer.signing.signer import Signer
 
 
 def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forecast:
@@ -20,11 +17,7 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     Raises:
         InputError: whatever `build.build` would refuse before it begins.
     """
-    if config.engine.threads is not None:
-        torch.set_num_threads(config.engine.threads)
-    found = survey_corpus(config)
-    signer = Signer.load(config)
-    plan = make_plan(config, found, signer)
+    plan, signer = prepared(config)
     check_bound(plan, index)
     base = resident("VmRSS")
     began = time.perf_counter()
@@ -33,9 +26,9 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     pilot = run_pilot(plan, signer, sample, show_progress=show_progress)
     vectors = vector_bytes(plan, signer)
     return Forecast(
-        instances=found.instances,
-        tokens=found.tokens,
-        truncated=found.truncated,
+        instances=plan.survey.instances,
+        tokens=plan.survey.tokens,
+        truncated=plan.survey.truncated,
         gradient_dim=signer.gradient_dim,
         shards=len(plan.ranges),
         pilot=pilot.rows,

@@ -13,6 +13,12 @@ from attridex.indexer.signing.signer import Signer
 def build_ranges(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
     """Build every range that is not there yet, in one pass over the corpus.
 
+    Args:
+        plan: of the build.
+        signer: signs instances.
+        index: the index directory.
+        show_progress: whether a bar or lines go to stderr.
+
     Returns:
         How many instances were signed now; the rest was there from an earlier run.
     """

@@ -6,29 +6,14 @@ sequences and tokens). Memory is the model's weights, the pilot's largest pass, 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.pilot import Load, Pilot
 from attridex.indexer.building.plan import Plan
-from attridex.indexer.index.layout import (
-    ACTIVATIONS,
-    ATTRIBUTIONS,
-    BM25,
-    CATALOG,
-    CSC_INDPTR,
-    CURVATURE,
-    FACTORS,
-    GRADIENTS,
-    HIDDEN,
-    INSTANCES,
-    MANIFEST,
-    SIDECAR,
-    TOMBSTONES,
-    TRACIN,
-)
+from attridex.indexer.building.ranges import vector_dims
+from attridex.indexer.index.layout import BM25, CATALOG, CSC_INDPTR, CURVATURE, FACTORS, INSTANCES, MANIFEST, SIDECAR, TOMBSTONES
 from attridex.indexer.models.loading import LoadedModel
 from attridex.indexer.signing.signer import Signer
 
@@ -38,47 +23,6 @@ CATALOG_NEURON, CATALOG_OUTPUT, CATALOG_ROW = 12, 9, 48
 """Bytes that a kept neuron, an output's probability and an instance beside its texts take in the catalog, measured."""
 LIST_ENTRY = 200
 """Bytes of a shard in the manifest."""
-
-
-@dataclass(frozen=True)
-class MemoryForecast:
-    """Bytes at the peak.
-
-    Attributes:
-        model: the model's weights, and the checkpoints'.
-        forward: the pilot's largest pass.
-        range: the arrays of one range of instances.
-        process: the process before them.
-        host: the peak of memory in use: on a CPU glibc's heap, full of holes after batches of many sizes, was seen to hold up
-            to twice that.
-        device: the peak of a GPU's memory, 0 without one.
-    """
-
-    model: int
-    forward: int
-    range: int
-    process: int
-    host: int
-    device: int
-
-    def facts(self) -> dict[str, int]:
-        """As JSON shows it."""
-        parts = {"model": self.model, "pass": self.forward, "range": self.range, "process": self.process}
-        return {**parts, "host": self.host, "device": self.device}
-
-
-@dataclass(frozen=True)
-class TimeForecast:
-    """Seconds on this machine: of reading the corpus, of gradients and of neurons."""
-
-    reading: float
-    gradients: float
-    neurons: float
-
-    def facts(self) -> dict[str, float]:
-        """As JSON shows it."""
-        parts = {"reading": self.reading, "gradients": self.gradients, "neurons": self.neurons}
-        return {**parts, "total": sum(parts.values())}
 
 
 @dataclass(frozen=True)
@@ -94,8 +38,10 @@ class Forecast:
         pilot: instances that were signed to know all this.
         vectors: bytes of each kind of vector, exactly rows x dimensions x bytes of an element.
         disk: bytes of the whole index, about.
-        memory: bytes at the peak.
-        seconds: time for all instances.
+        memory: bytes at the peak: of the weights (`model`), the pilot's largest `pass`, the arrays of one `range` of
+            instances, the `process` before them, and of all (`host`, `device`): on a CPU glibc's heap, full of holes
+            after batches of many sizes, was seen to hold up to twice that; without a GPU `device` is 0.
+        seconds: on this machine, of `reading` the corpus, of `gradients`, of `neurons`, and in `total`.
         there: instances that an earlier build has indexed already.
     """
 
@@ -107,23 +53,9 @@ class Forecast:
     pilot: int
     vectors: dict[str, int]
     disk: int
-    memory: MemoryForecast
-    seconds: TimeForecast
+    memory: dict[str, int]
+    seconds: dict[str, float]
     there: int
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON shows it."""
-        return {**vars(self), "memory": self.memory.facts(), "seconds": self.seconds.facts()}
-
-
-def dimensions(signer: Signer) -> dict[str, int]:
-    """Dimensions of each kind of vector that an index stores."""
-    found = {GRADIENTS: signer.gradient_dim, HIDDEN: signer.arch.hidden}
-    if signer.config.neurons.enabled:
-        found |= {ACTIVATIONS: signer.dense.dim, ATTRIBUTIONS: signer.dense.dim}
-    if signer.checkpoints:
-        found[TRACIN] = signer.gradient_dim * len(signer.checkpoints)
-    return found
 
 
 def element(plan: Plan, dim: int) -> int:
@@ -134,7 +66,7 @@ def element(plan: Plan, dim: int) -> int:
 def vector_bytes(plan: Plan, signer: Signer) -> dict[str, int]:
     """Bytes of each kind of vector by its name."""
     rows = plan.survey.instances
-    return {Path(name).stem: rows * dim * element(plan, dim) for name, dim in dimensions(signer).items()}
+    return {Path(name).stem: rows * dim * element(plan, dim) for name, dim in vector_dims(signer).items()}
 
 
 def other_bytes(plan: Plan, signer: Signer, pilot: Pilot) -> int:
@@ -145,8 +77,15 @@ def other_bytes(plan: Plan, signer: Signer, pilot: Pilot) -> int:
 
 
 def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
-    """Bytes of a file in all shards together, of vectors without their elements."""
-    shards, filled, size = len(plan.ranges), pilot.shard[name], dimensions(signer).get(name)
+    """Bytes of a file in all shards together, of vectors without their elements.
+
+    Args:
+        plan: of the build.
+        signer: of the build.
+        pilot: whose files are known.
+        name: of the file.
+    """
+    shards, filled, size = len(plan.ranges), pilot.shard[name], vector_dims(signer).get(name)
     if size is not None:
         return shards * (filled - pilot.rows * size * element(plan, size))
     if name in (FACTORS, SIDECAR):
@@ -160,7 +99,14 @@ def grown(pilot: Pilot, name: str) -> float:
 
 
 def version_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
-    """Bytes of a file of the version."""
+    """Bytes of a file of the version.
+
+    Args:
+        plan: of the build.
+        signer: of the build.
+        pilot: whose files are known.
+        name: of the file.
+    """
     filled, rows = pilot.version[name], plan.survey.instances
     if name == CATALOG:
         outputs = len(signer.labels) or 1
@@ -169,22 +115,29 @@ def version_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
     return filled if name in FIXED else filled * rows / pilot.rows
 
 
-def forecast_memory(plan: Plan, signer: Signer, pilot: Pilot, base: int) -> MemoryForecast:
-    """Bytes at the peak; `base` is what the process took once the model was loaded."""
+def forecast_memory(plan: Plan, signer: Signer, pilot: Pilot, base: int) -> dict[str, int]:
+    """Bytes at the peak, as in `Forecast.memory`.
+
+    Args:
+        plan: of the build.
+        signer: with the loaded model.
+        pilot: whose passes were watched.
+        base: what the process took once the model was loaded.
+    """
     rows = min(plan.config.index.shard_rows, plan.survey.instances)
-    dims = dimensions(signer)
+    dims = vector_dims(signer)
     # Beside the arrays of a range, writing the widest one holds its chosen rows, its unit rows and the file's own copy.
     arrays = rows * 4 * (sum(dims.values()) + 3 * max(dims.values()))
     weights = sum(map(weight_bytes, [signer.loaded, *signer.earlier]))
     on_gpu = signer.loaded.device.type == "cuda"
-    return MemoryForecast(
-        model=weights,
-        forward=pilot.pass_bytes,
-        range=arrays,
-        process=base if on_gpu else max(0, base - weights),
-        host=base + arrays + (0 if on_gpu else pilot.pass_bytes),
-        device=weights + pilot.pass_bytes if on_gpu else 0,
-    )
+    return {
+        "model": weights,
+        "pass": pilot.pass_bytes,
+        "range": arrays,
+        "process": base if on_gpu else max(0, base - weights),
+        "host": base + arrays + (0 if on_gpu else pilot.pass_bytes),
+        "device": weights + pilot.pass_bytes if on_gpu else 0,
+    }
 
 
 def weight_bytes(loaded: LoadedModel) -> int:
@@ -193,13 +146,14 @@ def weight_bytes(loaded: LoadedModel) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
 
 
-def forecast_time(pilot: Pilot, total: Load, reading: float) -> TimeForecast:
-    """Time of a build's parts; the corpus is read twice."""
+def forecast_time(pilot: Pilot, total: Load, reading: float) -> dict[str, float]:
+    """Time of a build's parts, as in `Forecast.seconds`; the corpus is read twice."""
     loads = [timing.load for timing in pilot.timings]
     gradients = sum(timing.gradients for timing in pilot.timings) * total.tokens / sum(load.tokens for load in loads)
     work = np.array([[load.probes, load.probe_tokens] for load in loads], np.float64)
     neurons = extrapolated(work, np.array([timing.neurons for timing in pilot.timings]), total)
-    return TimeForecast(2 * reading, gradients, neurons)
+    parts = {"reading": 2 * reading, "gradients": gradients, "neurons": neurons}
+    return {**parts, "total": sum(parts.values())}
 
 
 def extrapolated(work: NDArray[np.float64], taken: NDArray[np.float64], total: Load) -> float:

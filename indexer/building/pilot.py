@@ -83,14 +83,6 @@ class Sample(NamedTuple):
     load: Load
 
 
-class FileSizes(NamedTuple):
-    """Bytes of each file of an empty shard, of the sample's shard, and of its version."""
-
-    empty: dict[str, int]
-    shard: dict[str, int]
-    version: dict[str, int]
-
-
 def sampled(plan: Plan, signer: Signer) -> Sample:
     """A uniform sample of the corpus (reservoir sampling with a fixed seed)."""
     chance, kept, total = random.Random(0), list[RenderedInstance](), Load()
@@ -123,7 +115,14 @@ def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
 
 
 def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *, show_progress: bool) -> Pilot:
-    """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed."""
+    """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed.
+
+    Args:
+        plan: of the build.
+        signer: signs the sample.
+        sample: instances, longest first.
+        show_progress: whether a bar or lines go to stderr.
+    """
     results = RangeResults(signer, plan, len(sample))
     lengths, budget = [instance.tokens for instance in sample], plan.config.engine.batch_tokens
     order = groups(lengths, budget, cap_of(plan, signer, sample))
@@ -149,7 +148,14 @@ def cap_of(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance]) -> in
 def timed(
     results: RangeResults, sample: Sequence[RenderedInstance], order: Sequence[range], advance: Advance
 ) -> Iterator[Timing]:
-    """Sign group after group."""
+    """Sign group after group.
+
+    Args:
+        results: where signatures are put.
+        sample: instances.
+        order: rows of each group, in the order that they are signed.
+        advance: hears of instances that are signed.
+    """
     began = time.perf_counter()
     for rows in order:
         instances = [sample[row] for row in rows]
@@ -169,19 +175,26 @@ def timed(
 
 def written(
     directory: Path, results: RangeResults, plan: Plan, signer: Signer, instances: Sequence[RenderedInstance]
-) -> tuple[int, FileSizes]:
-    """Write an index of what is signed of the sample, and an empty shard; rows that were written, and sizes."""
-    (directory / "empty").mkdir()
-    results.write(directory / "empty", instances, [])
+) -> tuple[int, list[dict[str, int]]]:
+    """Write an index of what is signed of the sample, and an empty shard.
+
+    Args:
+        directory: where.
+        results: of the sample.
+        plan: of the build.
+        signer: of the build.
+        instances: the sample.
+
+    Returns:
+        Rows that were written, and bytes of each file of the empty shard, of the sample's shard, and of its version.
+    """
+    index, empty = directory / "index", directory / "empty"
+    empty.mkdir()
+    results.write(empty, instances, [])
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
     survey = replace(plan.survey, instances=len(instances))
     small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard}))
-    sidecar = write_range(results, small, directory / "index", 0, instances)
-    manifest = commit(directory / "index", small, signer)
-    places = (
-        directory / "empty",
-        shard_dir(directory / "index", small.shards[0]),
-        version_dir(directory / "index", manifest.version),
-    )
-    sizes = ({path.name: path.stat().st_size for path in place.iterdir()} for place in places)
-    return sidecar.rows, FileSizes(*sizes)
+    sidecar = write_range(results, small, index, 0, instances)
+    manifest = commit(index, small, signer)
+    places = (empty, shard_dir(index, small.shards[0]), version_dir(index, manifest.version))
+    return sidecar.rows, [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]

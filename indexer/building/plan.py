@@ -10,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
-from attridex.indexer.files import replace_file
+from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.index.layout import LOCK, PLAN, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
@@ -47,7 +49,7 @@ class Plan:
     survey: Survey
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """What decides the index's content, as plan.json holds it."""
         return content_settings(self.config) | {
             **self.model._asdict(),
@@ -94,7 +96,16 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     return Plan(config, signer.identity(), signer.labels, found)
 
 
-def content_settings(config: Config) -> dict[str, Any]:
+def prepared(config: Config) -> tuple[Plan, Signer]:
+    """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
+    if config.engine.threads is not None:
+        torch.set_num_threads(config.engine.threads)
+    found = survey_corpus(config)
+    signer = Signer.load(config)
+    return make_plan(config, found, signer), signer
+
+
+def content_settings(config: Config) -> JsonObject:
     """The part of a configuration that the index's content depends on; files and models are known by their hashes."""
     data = config.model_dump(mode="json")
     data["gradients"]["projection"] = config.gradients.resolved_projection

@@ -13,9 +13,10 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
-from attridex.indexer.index.layout import SIDECAR, shard_dir, shard_name
+from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, SIDECAR, TRACIN, shard_dir, shard_name
 from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write_record
 from attridex.indexer.index.shards import ShardContents, write_shard
+from attridex.indexer.index.tables import Row
 from attridex.indexer.index.verify import check_shard
 from attridex.indexer.models.objectives import NO_LABEL
 from attridex.indexer.neurons.scores import dcns_weights
@@ -43,14 +44,31 @@ def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
 def build_range(
     signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance], advance: Advance
 ) -> Sidecar:
-    """Sign instances [start, start + n) and write their shard; nothing of it is visible before it is whole."""
+    """Sign instances and write their shard; nothing of it is visible before it is whole.
+
+    Args:
+        signer: signs them.
+        plan: of the build.
+        index: the index directory.
+        start: place of the first in the corpus.
+        instances: of the range [start, start + n).
+        advance: hears of instances that are signed.
+    """
     results = RangeResults(signer, plan, len(instances))
     results.sign(instances, advance)
     return write_range(results, plan, index, start, instances)
 
 
 def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance]) -> Sidecar:
-    """Write the shard of instances [start, start + n) that are signed."""
+    """Write the shard of instances that are signed.
+
+    Args:
+        results: what was signed.
+        plan: of the build.
+        index: the index directory.
+        start: place of the first in the corpus.
+        instances: of the range [start, start + n).
+    """
     stop = start + len(instances)
     good, bad = results.sound(instances, start)
     with publish(shard_dir(index, shard_name(start, stop))) as directory:
@@ -69,21 +87,27 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
     return sidecar
 
 
+def vector_dims(signer: Signer) -> dict[str, int]:
+    """Dimensions of each kind of vector that an index stores, by its file's name."""
+    found = {GRADIENTS: signer.gradient_dim, HIDDEN: signer.arch.hidden}
+    if signer.config.neurons.enabled:
+        found |= {ACTIVATIONS: signer.dense.dim, ATTRIBUTIONS: signer.dense.dim}
+    if signer.checkpoints:
+        found[TRACIN] = signer.gradient_dim * len(signer.checkpoints)
+    return found
+
+
 class RangeResults:
     """Arrays of one range, filled batch by batch; their size bounds the build's memory."""
 
     def __init__(self, signer: Signer, plan: Plan, rows: int) -> None:
         """Room for `rows` instances."""
         self._signer, self._plan = signer, plan
-        self.gradients = np.zeros((rows, signer.gradient_dim), np.float32)
-        self.hidden = np.zeros((rows, signer.arch.hidden), np.float32)
+        self.vectors = {name: np.zeros((rows, dim), np.float32) for name, dim in vector_dims(signer).items()}
         self.decided: dict[int, Decision] = {}
-        self.tracin = np.zeros((rows, len(signer.checkpoints) * signer.gradient_dim), np.float32)
         self.factors: FactorSums | None = None
         self.loss = np.full(rows, np.nan)  # a row that is not signed is not sound
         self.neurons = plan.config.neurons.enabled
-        dense = signer.dense.dim if self.neurons else 0
-        self.activations, self.attributions = np.zeros((rows, dense), np.float32), np.zeros((rows, dense), np.float32)
         self.kept: list[list[ScoredNeuron]] = [[] for _ in range(rows)]
         self.scored = np.ones(rows, bool)
 
@@ -103,9 +127,9 @@ class RangeResults:
             advance(len(batch.positions))
 
     def _decide(self, row: int, reading: GradientReading) -> None:
+        self.vectors[GRADIENTS][row], self.vectors[HIDDEN][row] = reading.gradient, reading.hidden
         if reading.tracin is not None:
-            self.tracin[row] = reading.tracin
-        self.gradients[row], self.hidden[row] = reading.gradient, reading.hidden
+            self.vectors[TRACIN][row] = reading.tracin
         self.decided[row], self.loss[row] = reading.decision, reading.loss
 
     def score_neurons(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
@@ -116,45 +140,35 @@ class RangeResults:
                 advance(1)
 
     def _keep(self, row: int, neurons: NeuronReading) -> None:
-        self.activations[row], self.attributions[row] = neurons.activation, neurons.attribution
+        self.vectors[ACTIVATIONS][row], self.vectors[ATTRIBUTIONS][row] = neurons.activation, neurons.attribution
         self.scored[row] = bool(np.isfinite(neurons.scores).all() and np.isfinite(neurons.activation).all())
         self.kept[row] = self._signer.kept(neurons.scores) if self.scored[row] else []
 
     def sound(self, instances: Sequence[RenderedInstance], start: int) -> tuple[list[int], list[LeftOut]]:
         """Rows whose numbers are all finite, and what is wrong with the others."""
-        finite: dict[str, Any] = {
-            "loss": np.isfinite(self.loss),
-            "gradient": np.isfinite(self.gradients).all(1) & np.isfinite(self.tracin).all(1),
-            "hidden state": np.isfinite(self.hidden).all(1),
-            "neuron scores": self.scored,
-        }
-        good, bad = [], []
-        for row, instance in enumerate(instances):
-            wrong = [what for what, fine in finite.items() if not fine[row]]
-            if wrong:
-                bad.append(LeftOut(id=instance.id, position=start + row, reason=f"{wrong[0]} not finite"))
-            else:
-                good.append(row)
-        return good, bad
+        kinds = {GRADIENTS: "gradient", TRACIN: "gradient", HIDDEN: "hidden state"}
+        finite = [("loss", np.isfinite(self.loss))]
+        finite += [(what, np.isfinite(self.vectors[name]).all(1)) for name, what in kinds.items() if name in self.vectors]
+        finite.append(("neuron scores", self.scored))
+        wrong = [next((what for what, fine in finite if not fine[row]), None) for row in range(len(instances))]
+        places = [row for row, what in enumerate(wrong) if what]
+        bad = [LeftOut(id=instances[row].id, position=start + row, reason=f"{wrong[row]} not finite") for row in places]
+        return [row for row, what in enumerate(wrong) if not what], bad
 
     def write(self, directory: Path, instances: Sequence[RenderedInstance], rows: list[int]) -> None:
         """Write the given rows as the files of a shard."""
         neurons = neuron_columns([self.kept[row] for row in rows], self._signer.units) if self.neurons else None
         contents = ShardContents(
             rows=rows,
-            gradients=self.gradients,
-            hidden=self.hidden,
+            vectors=self.vectors,
             predictions=even([self.decided[row].probabilities for row in rows]),
             instances=[self._describe(instances[row], row) for row in rows],
-            tracin=self.tracin if self._signer.checkpoints else None,
-            activations=self.activations if self.neurons else None,
-            attributions=self.attributions if self.neurons else None,
             neurons=neurons,
             factors=self.factors.tensors() if self.factors else None,
         )
         write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 
-    def _describe(self, instance: RenderedInstance, row: int) -> dict[str, Any]:
+    def _describe(self, instance: RenderedInstance, row: int) -> Row:
         columns, predicted = self._plan.survey.columns, self.decided[row].predicted
         return {
             "id": instance.id,

@@ -77,7 +77,14 @@ def mean_share(
 
 
 def exact_best(shards: Sequence[Shard], queries: Float32, norms: Float32, asked: Rows) -> list[Rows]:
-    """The best rows of each query [q, d] but the query's own, by a plain product."""
+    """The best rows of each query but its own, by a plain product.
+
+    Args:
+        shards: of the version.
+        queries: vectors [q, d].
+        norms: what each row counts [n].
+        asked: each query's own row [q].
+    """
     best = [(np.zeros(0, np.float32), np.zeros(0, np.int64)) for _ in asked]
     for start, units in unit_gradients(shards):
         scores = (units @ queries.T) * norms[start : start + len(units), None]

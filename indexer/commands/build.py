@@ -62,14 +62,14 @@ def forecast_build(config: Path, out: Path, *, as_json: bool) -> None:
 
     found = dry_run(loaded, out)
     if as_json:
-        emit(found.facts())
+        emit(vars(found))
     else:
         show_facts(forecast_facts(found, out))
 
 
 def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
     """A forecast for people."""
-    memory, times = found.memory.facts(), found.seconds.facts()
+    memory, times = found.memory, found.seconds
     vectors = ", ".join(f"{name} {human_size(size)}" for name, size in found.vectors.items())
     parts = ", ".join(f"{name} {human_size(memory[name])}" for name in ("model", "pass", "range", "process") if memory[name])
     peaks = {"peak memory": memory["host"], "peak GPU memory": memory["device"]}

@@ -1,13 +1,14 @@
 """The facts of an index that people ask for first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from attridex.indexer.files import JsonObject
     from attridex.indexer.index.records import Manifest
 
 
-def summary(manifest: "Manifest") -> dict[str, Any]:
+def summary(manifest: "Manifest") -> "JsonObject":
     """The facts of a version, as JSON shows them."""
     adapter = manifest.config.model.adapter
     return {

@@ -3,17 +3,18 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attridex.indexer.commands.facts import size_of, summary
 from attridex.indexer.commands.options import IndexPath, Json, emit, show_facts
 from attridex.indexer.commands.readable import human_fact, human_size
 
 if TYPE_CHECKING:
+    from attridex.indexer.files import JsonObject
     from attridex.indexer.index.records import Manifest
 
 
-def show_info(index: Path, more: Callable[["Manifest"], dict[str, Any]], *, as_json: bool) -> None:
+def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_json: bool) -> None:
     """Show what an index holds and how it was made; `more` gives further facts of its manifest."""
     from attridex.indexer.index.directory import read_current, read_manifest
 

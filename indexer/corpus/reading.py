@@ -6,7 +6,7 @@ from pathlib import Path
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, first_line, nearest
 from attridex.indexer.record_files import PlacedRecord, read_record_file
 
 
@@ -34,8 +34,7 @@ def read_dataset(corpus: CorpusConfig) -> Iterator[PlacedRecord]:
         else:
             data = datasets.load_dataset(name, corpus.config, split=corpus.split)
     except Exception as error:  # datasets raises dozens of types; each is the user's input or network
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'corpus.dataset = "{name}": cannot be loaded ({corpus.split}): {reason}') from None
+        raise InputError(f'corpus.dataset = "{name}": cannot be loaded ({corpus.split}): {first_line(error)}') from None
     for number, values in enumerate(data):
         yield PlacedRecord(values, f"{name}[{corpus.split}]:{number}")
 

@@ -43,19 +43,25 @@ class Renderer:
         task: Task = "sequence-classification",
         show: Callable[[Sequence[int]], str] = str,
     ) -> None:
-        """`tokenize` gives the ids of a text without special tokens, `show` the text of ids.
+        """Split the segments.
+
+        Args:
+            corpus: segments and columns.
+            labels: names of the model's outputs.
+            tokenize: gives the ids of a text without special tokens.
+            special: tokens around an instance.
+            max_length: tokens of a sequence at most.
+            task: what the model decides.
+            show: gives the text of ids.
 
         Raises:
             InputError: a segment is not a format string, or `truncate` names no segment, or several.
         """
         self.labels = list(labels)
         self._index = {name: number for number, name in enumerate(corpus.labels or labels)}
-        self._corpus = corpus
-        self._task = task
-        self._tokenize = tokenize
-        self._show = show
-        self._special = special
-        self._max_length = max_length
+        self._corpus, self._task = corpus, task
+        self._tokenize, self._show = tokenize, show
+        self._special, self._max_length = special, max_length
         self._segments = [parse_segment(template) for template in corpus.segments]
         self._target = parse_segment(corpus.target) if corpus.target is not None else None
         shown = [name for segment in (*self._segments, *filter(None, [self._target])) for name in segment.fields]
@@ -69,10 +75,9 @@ class Renderer:
             return None
         holders = [number for number, segment in enumerate(self._segments) if truncate in segment.fields]
         if len(holders) != 1:
-            raise InputError(
-                f"corpus.truncate: '{truncate}' stands in {len(holders)} segments; name a field of exactly one "
-                f"({', '.join(dict.fromkeys(name for segment in self._segments for name in segment.fields))})"
-            )
+            fields = ", ".join(dict.fromkeys(name for segment in self._segments for name in segment.fields))
+            found = f"'{truncate}' stands in {len(holders)} segments"
+            raise InputError(f"corpus.truncate: {found}; name a field of exactly one ({fields})")
         return holders[0]
 
     def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
@@ -106,16 +111,9 @@ class Renderer:
         ids, parts = instance.sequences[0], []
         for number in range(instance.target):
             end = len(ids) - instance.target + number + 1
-            parts.append(
-                replace(
-                    instance,
-                    id=f"{instance.id}{PART}{number}",
-                    sequences=(ids[:end],),
-                    key=content_hash([ids[:end]], 1),
-                    target=1,
-                    outputs=(self._show(ids[end - 1 : end]).strip(),),
-                )
-            )
+            name, own, said = f"{instance.id}{PART}{number}", ids[:end], self._show(ids[end - 1 : end]).strip()
+            part = replace(instance, id=name, sequences=(own,), key=content_hash([own], 1), target=1, outputs=(said,))
+            parts.append(part)
         return parts
 
     def _outputs(self, texts: Mapping[str, str], choices: Sequence[str]) -> tuple[str, ...]:
@@ -166,7 +164,13 @@ class Renderer:
         return "corpus.target" if self._target and name in self._target.fields else "corpus.segments"
 
     def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
-        """Output index of a record's label; None where it has none, or one that is unknown and not used.
+        """Output index of a record's label; None where it has none.
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            outputs: names of what is decided; the model's unless given.
+            used: False lets an unknown label pass as None.
 
         Raises:
             InputError: the label is not one of the record's `outputs` (by default the model's).
@@ -196,13 +200,7 @@ class Renderer:
         excess = len(before) + len(after) + sum(map(len, parts)) - self._max_length
         if excess > 0:
             if self._cut is None or len(parts[self._cut]) < excess:
-                raise InputError(
-                    f"{where}: {excess} tokens over the limit of {self._max_length}"
-                    + (
-                        "; set corpus.truncate to the field to shorten"
-                        if self._cut is None
-                        else " even with the cut segment empty"
-                    )
-                )
+                end = "; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty"
+                raise InputError(f"{where}: {excess} tokens over the limit of {self._max_length}{end}")
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0

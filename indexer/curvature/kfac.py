@@ -11,20 +11,15 @@ Labels are those of the stored gradients (the empirical Fisher matrix). Letters:
 o and i outputs and inputs of a layer in the stored space.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attridex.indexer.curvature.tensors import (
-    Tensors,
-    inputs_name,
-    left_name,
-    outputs_name,
-    right_name,
-    tokens_name,
-    values_name,
-)
+from attridex.indexer.curvature.matrices import float64_chunks
+from attridex.indexer.curvature.tensors import Tensors, inputs_name, left_name, outputs_name, right_name, tokens_name, values_name
 from attridex.indexer.index.records import Block
 
 CHUNK = 256
@@ -41,7 +36,14 @@ class FactorSums:
         self._tokens = dict.fromkeys(self._inputs, 0)
 
     def add(self, name: str, a: Float[Tensor, "B T i"], delta: Float[Tensor, "B T o"], mask: Shaped[Tensor, "S L"]) -> None:
-        """Add a layer's inputs a and output gradients delta where `mask` is 1; its S x L entries are those B x T."""
+        """Add a layer's sums.
+
+        Args:
+            name: of the layer.
+            a: its inputs.
+            delta: the gradients of its outputs.
+            mask: 1 for what counts; its S x L entries are those B x T.
+        """
         real = mask.reshape(-1).bool()
         rows, errors = a.reshape(-1, a.shape[-1])[real].double(), delta.reshape(-1, delta.shape[-1])[real].double()
         self._inputs[name] += (rows.T @ rows).cpu().numpy()
@@ -70,25 +72,12 @@ def kfac(sums: Tensors, instances: int, blocks: int) -> Tensors:
     return tensors
 
 
-class Refit:
-    """EK-FAC's eigenvalues: the mean of squared gradients in K-FAC's eigenbasis."""
-
-    def __init__(self, tensors: Tensors, blocks: list[Block]) -> None:
-        """`tensors` hold the eigenbases."""
-        self._bases = [(tensors[left_name(number)], tensors[right_name(number)]) for number in range(len(blocks))]
-        self._blocks = blocks
-        self._sums = [np.zeros((block.rows, block.columns)) for block in blocks]
-        self._count = 0
-
-    def add(self, gradients: Float32[NDArray[np.float32], "n d"]) -> None:
-        """Add instances' stored vectors."""
-        for start in range(0, len(gradients), CHUNK):
-            part = gradients[start : start + CHUNK].astype(np.float64)
-            for block, (left, right), total in zip(self._blocks, self._bases, self._sums, strict=True):
-                layer = part[:, block.start : block.stop].reshape(len(part), block.rows, block.columns)
-                total += ((left.T @ layer @ right) ** 2).sum(0)
-        self._count += len(gradients)
-
-    def tensors(self) -> Tensors:
-        """The eigenvalues [o, i] by name."""
-        return {values_name("ekfac", number): total / max(1, self._count) for number, total in enumerate(self._sums)}
+def refit(gradients: Iterable[Float32[NDArray[np.float32], "_ d"]], tensors: Tensors, blocks: Sequence[Block]) -> Tensors:
+    """EK-FAC's eigenvalues [o, i] by name: the mean of squared gradients in K-FAC's eigenbases, which `tensors` hold."""
+    sums, count = [np.zeros((block.rows, block.columns)) for block in blocks], 0
+    for (rows,) in float64_chunks(CHUNK, gradients):
+        for number, (block, total) in enumerate(zip(blocks, sums, strict=True)):
+            layer = rows[:, block.start : block.stop].reshape(len(rows), block.rows, block.columns)
+            total += ((tensors[left_name(number)].T @ layer @ tensors[right_name(number)]) ** 2).sum(0)
+        count += len(rows)
+    return {values_name("ekfac", number): total / max(1, count) for number, total in enumerate(sums)}

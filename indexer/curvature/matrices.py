@@ -3,7 +3,7 @@
 Letters: n instances, d stored dimensions, C labels, h hidden size, k rows of a matrix.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -43,50 +43,35 @@ def check_size(kinds: Iterable[str], blocks: Sequence[Block]) -> None:
             )
 
 
-class Fisher:
-    """Mean of g g^T over the training instances, block-diagonal in the stored space."""
-
-    def __init__(self, blocks: list[Block]) -> None:
-        """One matrix a block."""
-        self._blocks = blocks
-        self._sums = [np.zeros((block.stop - block.start,) * 2) for block in blocks]
-        self._count = 0
-
-    def add(self, gradients: Float32[Singles, "n d"]) -> None:
-        """Add instances' stored vectors."""
-        for start in range(0, len(gradients), CHUNK):
-            rows = gradients[start : start + CHUNK].astype(np.float64)
-            for block, total in zip(self._blocks, self._sums, strict=True):
-                part = rows[:, block.start : block.stop]
-                total += part.T @ part
-        self._count += len(gradients)
-
-    def matrices(self) -> list[Matrix]:
-        """One symmetric matrix a block."""
-        return [total / max(1, self._count) for total in self._sums]
+def float64_chunks(size: int, *streams: Iterable[Singles] | Iterable[Doubles]) -> Iterator[tuple[Doubles, ...]]:
+    """Arrays of streams that go side by side, `size` rows at a time and in float64."""
+    for arrays in zip(*streams, strict=True):
+        for start in range(0, len(arrays[0]), size):
+            yield tuple(array[start : start + size].astype(np.float64) for array in arrays)
 
 
-class TrakKernel:
+def fisher(gradients: Iterable[Float32[Singles, "_ d"]], blocks: Sequence[Block]) -> list[Matrix]:
+    """Mean of g g^T over the training instances' stored vectors, one symmetric matrix a block."""
+    sums, count = [np.zeros((block.stop - block.start,) * 2) for block in blocks], 0
+    for (rows,) in float64_chunks(CHUNK, gradients):
+        for block, total in zip(blocks, sums, strict=True):
+            part = rows[:, block.start : block.stop]
+            total += part.T @ part
+        count += len(rows)
+    return [total / max(1, count) for total in sums]
+
+
+def trak_kernel(gradients: Iterable[Float32[Singles, "_ d"]], losses: Iterable[Float64[Doubles, " _"]], dim: int) -> list[Matrix]:
     """Mean of phi phi^T, phi the gradient of the margin log p / (1 - p) of the label (Park et al., arXiv 2303.14186, eq. 13).
 
     The margin's gradient is that of the loss over -(1 - p), so that it follows from the stored gradient and the loss.
     """
-
-    def __init__(self, dim: int) -> None:
-        """Stored dimensions d."""
-        self._sum = np.zeros((dim, dim))
-        self._count = 0
-
-    def add(self, gradients: Float32[Singles, "n d"], loss: Float64[Doubles, " n"]) -> None:
-        """Add instances' stored vectors and their loss."""
-        for start in range(0, len(gradients), CHUNK):
-            rows = gradients[start : start + CHUNK] / doubt(loss[start : start + CHUNK])[:, None]
-            self._sum += rows.T @ rows
-        self._count += len(gradients)
-
-    def matrices(self) -> list[Matrix]:
-        """The one matrix [d, d]."""
-        return [self._sum / max(1, self._count)]
+    total, count = np.zeros((dim, dim)), 0
+    for rows, loss in float64_chunks(CHUNK, gradients, losses):
+        rows /= doubt(loss)[:, None]
+        total += rows.T @ rows
+        count += len(rows)
+    return [total / max(1, count)]
 
 
 def doubt(loss: Float64[Doubles, " n"]) -> Float64[Doubles, " n"]:
@@ -94,33 +79,28 @@ def doubt(loss: Float64[Doubles, " n"]) -> Float64[Doubles, " n"]:
     return np.maximum(-np.expm1(-loss), 1e-12)
 
 
-class HeadHessian:
-    """Exact Hessian of the mean loss in the head's weight: mean of (diag(p) - p p^T) kron h h^T."""
+def head_hessian(
+    probabilities: Iterable[Float32[Singles, "_ C"]], hidden: Iterable[Float32[Singles, "_ h"]], outputs: int, size: int
+) -> list[Matrix]:
+    """Exact Hessian of the mean loss in the head's weight: mean of (diag(p) - p p^T) kron h h^T, one matrix [C h, C h].
 
-    def __init__(self, outputs: int, hidden: int) -> None:
-        """C and h."""
-        self._sum = np.zeros((outputs, hidden, outputs, hidden))
-        self._count = 0
-
-    def add(self, probabilities: Float32[Singles, "n C"], hidden: Float32[Singles, "n h"]) -> None:
-        """Add instances: their probabilities and head inputs."""
-        outputs = probabilities.shape[1]
-        for start in range(0, len(hidden), CHUNK):
-            p = probabilities[start : start + CHUNK].astype(np.float64)
-            h = hidden[start : start + CHUNK].astype(np.float64)
-            for c in range(outputs):
-                for other in range(c + 1):
-                    weight = p[:, c] * ((c == other) - p[:, other])
-                    part = (h * weight[:, None]).T @ h
-                    self._sum[c, :, other] += part
-                    if c != other:
-                        self._sum[other, :, c] += part.T
-        self._count += len(hidden)
-
-    def matrices(self) -> list[Matrix]:
-        """The one matrix [C h, C h]."""
-        size = self._sum.shape[0] * self._sum.shape[1]
-        return [self._sum.reshape(size, size) / max(1, self._count)]
+    Args:
+        probabilities: of the outputs.
+        hidden: states that the head reads.
+        outputs: C.
+        size: h.
+    """
+    total, count = np.zeros((outputs, size, outputs, size)), 0
+    for p, h in float64_chunks(CHUNK, probabilities, hidden):
+        for c in range(outputs):
+            for other in range(c + 1):
+                weight = p[:, c] * ((c == other) - p[:, other])
+                part = (h * weight[:, None]).T @ h
+                total[c, :, other] += part
+                if c != other:
+                    total[other, :, c] += part.T
+        count += len(h)
+    return [total.reshape(outputs * size, outputs * size) / max(1, count)]
 
 
 def decompose(kind: str, matrices: list[Matrix]) -> Tensors:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 
-from attridex.indexer.curvature.kfac import Refit, kfac
-from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, decompose
+from attridex.indexer.curvature.kfac import kfac, refit
+from attridex.indexer.curvature.matrices import Matrix, decompose, fisher, float64_chunks, head_hessian, trak_kernel
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence_columns
@@ -25,9 +25,8 @@ class Statistics:
 
     def __init__(self, shards: Sequence[Shard], blocks: list[Block]) -> None:
         """`blocks` of the stored vector."""
-        self._shards = shards
-        self._rows = sum(shard.rows for shard in shards)
-        self._blocks = blocks
+        self._shards, self._blocks = shards, blocks
+        self._dim = blocks[-1].stop
 
     def _gradients(self) -> Iterator[Float32[Singles, "n d"]]:
         """Every shard's gradients, not normalised."""
@@ -37,35 +36,21 @@ class Statistics:
         """Eigendecompositions by tensor name."""
         tensors: Tensors = {}
         if "fisher" in kinds:
-            tensors |= decompose("fisher", self._fisher().matrices())
+            tensors |= decompose("fisher", fisher(self._gradients(), self._blocks))
         if "hessian" in kinds:
-            tensors |= decompose("hessian", self._hessian().matrices())
+            tensors |= decompose("hessian", self._hessian())
         if "trak" in kinds:
-            tensors |= decompose("trak", self._trak().matrices())
+            losses = (shard.instances(["loss"]).column("loss").to_numpy() for shard in self._shards)
+            tensors |= decompose("trak", trak_kernel(self._gradients(), losses, self._dim))
         if {"kfac", "ekfac"} & set(kinds):
-            tensors |= kfac(self._factors(), self._rows, len(self._blocks))
+            tensors |= kfac(self._factors(), sum(shard.rows for shard in self._shards), len(self._blocks))
         if "ekfac" in kinds:
-            tensors |= self._refit(tensors).tensors()
+            tensors |= refit(self._gradients(), tensors, self._blocks)
         return tensors
 
-    def _fisher(self) -> Fisher:
-        fisher = Fisher(self._blocks)
-        for gradients in self._gradients():
-            fisher.add(gradients)
-        return fisher
-
-    def _hessian(self) -> HeadHessian:
-        first = self._shards[0]
-        hessian = HeadHessian(first.predictions().shape[1], first.vectors(HIDDEN).dim)
-        for shard in self._shards:
-            hessian.add(shard.predictions(), shard.hidden())
-        return hessian
-
-    def _trak(self) -> TrakKernel:
-        kernel = TrakKernel(self._blocks[-1].stop)
-        for shard in self._shards:
-            kernel.add(shard.gradients(), shard.instances(["loss"]).column("loss").to_numpy())
-        return kernel
+    def _hessian(self) -> list[Matrix]:
+        predictions, hidden = (each.predictions() for each in self._shards), (each.hidden() for each in self._shards)
+        return head_hessian(predictions, hidden, self._shards[0].predictions().shape[1], self._shards[0].vectors(HIDDEN).dim)
 
     def _factors(self) -> Tensors:
         total: Tensors = {}
@@ -74,21 +59,12 @@ class Statistics:
                 total[name] = total.get(name, 0) + values
         return total
 
-    def _refit(self, tensors: Tensors) -> Refit:
-        refit = Refit(tensors, self._blocks)
-        for gradients in self._gradients():
-            refit.add(gradients)
-        return refit
-
     def self_influence(self, kinds: Sequence[str], tensors: Mapping[str, Doubles]) -> dict[str, Float64[Doubles, " n"]]:
         """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping."""
-        dim = self._blocks[-1].stop
-        spectra = {kind: Spectrum.read(tensors, kind, self._blocks, dim) for kind in kinds if kind != "trak"}
+        spectra = {kind: Spectrum.read(tensors, kind, self._blocks, self._dim) for kind in kinds if kind != "trak"}
         found: dict[str, list[Doubles]] = {name: [] for name in self_influence_columns(kinds)}
-        for gradients in self._gradients():
-            for start in range(0, len(gradients), ROWS):
-                rows = gradients[start : start + ROWS].astype(np.float64)
-                found[SELF_INFLUENCE].append((rows**2).sum(1))
-                for kind, spectrum in spectra.items():
-                    found[f"{SELF_INFLUENCE}_{kind}"].append(spectrum.quadratic(rows, inverse(spectrum.damping)))
+        for (rows,) in float64_chunks(ROWS, self._gradients()):
+            found[SELF_INFLUENCE].append((rows**2).sum(1))
+            for kind, spectrum in spectra.items():
+                found[f"{SELF_INFLUENCE}_{kind}"].append(spectrum.quadratic(rows, inverse(spectrum.damping)))
         return {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in found.items()}

@@ -62,26 +62,21 @@ class Spectrum:
 
     @classmethod
     def read(cls, tensors: Mapping[str, Doubles], kind: str, layers: Sequence[Block], dim: int) -> "Spectrum":
-        """The spectrum of a curvature from its tensors (see `curvature.tensors` for their names)."""
+        """The spectrum of a curvature from its tensors.
+
+        Args:
+            tensors: by name, see `curvature.tensors`.
+            kind: of the curvature.
+            layers: blocks of the stored vector.
+            dim: d.
+        """
+        spans = [slice(block.start, block.stop) for block in layers] if kind in ("fisher", "kfac", "ekfac") else [slice(0, dim)]
+        values = [tensors[values_name(kind, number)] for number in range(len(spans))]
         if kind in ("kfac", "ekfac"):
-            return cls(
-                [
-                    KroneckerBlock(
-                        slice(block.start, block.stop),
-                        tensors[values_name(kind, number)],
-                        tensors[left_name(number)],
-                        tensors[right_name(number)],
-                    )
-                    for number, block in enumerate(layers)
-                ]
-            )
-        spans = [slice(block.start, block.stop) for block in layers] if kind == "fisher" else [slice(0, dim)]
-        return cls(
-            [
-                DenseBlock(span, tensors[values_name(kind, number)], tensors[vectors_name(kind, number)])
-                for number, span in enumerate(spans)
-            ]
-        )
+            sides = ((tensors[left_name(number)], tensors[right_name(number)]) for number in range(len(spans)))
+            return cls([KroneckerBlock(at, own, *pair) for at, own, pair in zip(spans, values, sides, strict=True)])
+        vectors = (tensors[vectors_name(kind, number)] for number in range(len(spans)))
+        return cls([DenseBlock(*parts) for parts in zip(spans, values, vectors, strict=True)])
 
     @property
     def mean(self) -> float:

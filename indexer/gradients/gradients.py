@@ -3,7 +3,6 @@
 Letters: B instances, J states that the head reads for each, O outputs and h inputs of the head, d stored dimensions.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.gradients.projection import global_projection, kronecker_sides, side_projected
-from attridex.indexer.gradients.sketches import Sketch, consecutive_blocks
+from attridex.indexer.gradients.sketches import Sketch
 from attridex.indexer.index.records import Block
+from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.models.handles import OnGradient, OnInput
 from attridex.indexer.models.hooks import differentiable_inputs
 from attridex.indexer.models.objectives import InstanceBatch, Objective, Reading
 from attridex.indexer.models.token_loss import SURE
@@ -45,25 +43,15 @@ class Gradients(Protocol):
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
         """One pass over a batch; `factors` is where K-FAC's are summed, while an index is built."""
-        ...
 
 
 class HeadGradients:
     """Gradient of the head's weight, from one forward pass: (p - y) outer h, summed over the states that the head reads."""
 
-    def __init__(self, arch: Architecture, objective: Objective, projection: str, dim: int, seed: int) -> None:
-        """`dim` is the stored size where there is a projection."""
-        self._arch, self._objective = arch, objective
-        shape = (arch.outputs, arch.hidden)
-        self._sides = kronecker_sides("head", shape, dim, seed) if projection == "kronecker" else None
-        one_sided = projection in ("none", "kronecker")
-        self._global = None if one_sided else global_projection(projection, math.prod(shape), dim, seed, "head")
-        if self._global:
-            shape = (1, dim)
-        elif self._sides:
-            shape = (self._sides.rows, self._sides.columns)
-        self.blocks = consecutive_blocks({"head": shape})
-        self.dim = self.blocks[-1].stop
+    def __init__(self, arch: Architecture, objective: Objective, sketch: Sketch) -> None:
+        """`sketch` is of the one layer "head"."""
+        self._arch, self._objective, self._sketch = arch, objective, sketch
+        self.dim, self.blocks = sketch.dim, sketch.blocks
 
     @torch.no_grad()
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
@@ -71,29 +59,27 @@ class HeadGradients:
         reading = self._objective.read(self._arch, self._arch.final_states(batch.tokens), batch)
         if reading.errors is None or reading.inputs is None:
             raise TypeError("this task has no head of its own")
-        return GradientPass(reading, self._project(reading.errors, reading.inputs, factors))
-
-    def _project(
-        self, errors: Float[Tensor, "B J O"], inputs: Float[Tensor, "B J h"], factors: FactorSums | None
-    ) -> Float[Tensor, "B d"]:
-        """Stored vectors from the loss's gradient in the head's outputs and its inputs."""
-        if self._sides:
-            outer, inner = self._sides.outer, self._sides.inner
-            errors, inputs = side_projected(errors, outer), side_projected(inputs, inner)
+        kept, rows = self._sketch.keep("head", reading.inputs), self._sketch.project("head", reading.errors)
         if factors:
-            factors.add("head", inputs, errors, torch.ones(inputs.shape[:2]))
-        full = torch.einsum("bjo,bji->boi", errors, inputs).flatten(1)
-        return self._global(full) if self._global else full
+            factors.add("head", kept, rows, torch.ones(kept.shape[:2]))
+        out = torch.zeros(batch.size, self.dim, device=kept.device)
+        self._sketch.add("head", kept, rows, out)
+        return GradientPass(reading, out)
 
 
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
     def __init__(self, arch: Architecture, objective: Objective, capture: Capture, sketch: Sketch) -> None:
-        """`capture` shows the sketch's layers."""
-        self._arch, self._objective = arch, objective
-        self._capture = capture
-        self._sketch = sketch
+        """Prepare to take them.
+
+        Args:
+            arch: the model.
+            objective: of its task.
+            capture: shows the layers of the sketch.
+            sketch: what is kept of them.
+        """
+        self._arch, self._objective, self._capture, self._sketch = arch, objective, capture, sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:

@@ -5,6 +5,7 @@ Letters: B instances, T tokens, n inputs and k outputs of a projection.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -31,39 +32,38 @@ class BlockProjection(Protocol):
 
     def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
         """Project rows."""
-        ...
 
 
 class DenseProjection:
     """P with independent entries of variance 1/dim: gaussian, or signs (Achlioptas, 2003)."""
 
     def __init__(self, kind: str, size: int, dim: int, seed: int, name: str) -> None:
-        """The projection of block `name` from `size` to `dim`."""
-        self.dim = dim
-        self._size, self._seed, self._name = size, seed, name
+        """The projection of one block.
+
+        Args:
+            kind: "gaussian", else signs.
+            size: n.
+            dim: k.
+            seed: of the random numbers.
+            name: of the block, whose numbers are its own.
+        """
+        self.dim, self._size, self._seed, self._name = dim, size, seed, name
         self._draw = normals if kind == "gaussian" else signs
         # A chunk begins at a multiple of 256 entries, as the generators ask.
         self._columns = max(256, CHUNK // dim // 256 * 256)
-        self._kept: list[Tensor] | None = [] if size * dim * 4 <= KEPT_BYTES else None
+        self._kept = cache(self._chunk) if size * dim * 4 <= KEPT_BYTES else self._chunk
 
-    def _chunk(self, number: int) -> Float[Tensor, "columns k"]:
-        """Columns of P for the number-th chunk of inputs."""
-        start = number * self._columns
+    def _chunk(self, start: int) -> Float[Tensor, "columns k"]:
+        """Columns of P for the chunk of inputs that begins at `start`."""
         columns = min(self._columns, self._size - start)
         entries = self._draw(self._seed, self._name, columns * self.dim, start * self.dim)
         return torch.from_numpy(entries).reshape(columns, self.dim) / math.sqrt(self.dim)
 
-    def _chunks(self) -> list[Tensor]:
-        return [self._chunk(number) for number in range(-(-self._size // self._columns))]
-
     def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
         """Project rows."""
-        if self._kept is not None:
-            self._kept = self._kept or self._chunks()
         total = x.new_zeros(x.shape[0], self.dim)
-        for number in range(-(-self._size // self._columns)):
-            chunk = self._kept[number] if self._kept is not None else self._chunk(number)
-            start = number * self._columns
+        for start in range(0, self._size, self._columns):
+            chunk = self._kept(start)
             total += x[:, start : start + len(chunk)] @ chunk.to(x.device, x.dtype)
         return total
 
@@ -72,7 +72,14 @@ class SparseProjection:
     """SJLT with one entry of +-1 a column (CountSketch; Dasgupta, Kumar and Sarlos, 2010): cost is one addition an input."""
 
     def __init__(self, size: int, dim: int, seed: int, name: str) -> None:
-        """The projection of block `name` from `size` to `dim`."""
+        """The projection of one block.
+
+        Args:
+            size: n.
+            dim: k.
+            seed: of the random numbers.
+            name: of the block, whose numbers are its own.
+        """
         self.dim = dim
         words = philox(seed, name).random_raw(size)
         self._bucket = torch.from_numpy(((words >> np.uint64(1)) % np.uint64(dim)).astype(np.int64))
@@ -85,7 +92,15 @@ class SparseProjection:
 
 
 def global_projection(kind: str, size: int, dim: int, seed: int, name: str) -> BlockProjection:
-    """The projection of one block into the space that all blocks share (their images are added)."""
+    """The projection of one block into the space that all blocks share (their images are added).
+
+    Args:
+        kind: "sjlt", "gaussian" or "rademacher".
+        size: n.
+        dim: k.
+        seed: of the random numbers.
+        name: of the block, whose numbers are its own.
+    """
     if kind == "sjlt":
         return SparseProjection(size, dim, seed, name)
     return DenseProjection(kind, size, dim, seed, name)
@@ -116,6 +131,12 @@ def kronecker_sides(name: str, shape: tuple[int, int], budget: int, seed: int) -
     """The two-sided projection of a layer's gradient [out, in] to at most `budget` entries (LoGra, arXiv 2405.13954).
 
     Entries are signs over the square root of the side's size: E[P^T P] = I for each side, so for their product.
+
+    Args:
+        name: of the layer, whose signs are its own.
+        shape: [out, in].
+        budget: stored dimensions that it may have.
+        seed: of the random signs.
     """
     rows, columns = kronecker_shape(shape, budget)
 

@@ -1,10 +1,8 @@
-"""Gradient scopes: which parameters' gradients an index holds, one object a scope."""
+"""Gradient scopes: which parameters' gradients an index holds, one function a scope."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -17,70 +15,54 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import captured_linear
 from attridex.indexer.models.objectives import Objective
 
+GradientScope = Callable[[Architecture, Objective, GradientsConfig], Gradients]
+"""A value of `gradients.parameters`: the way to take these gradients of a model.
 
-@runtime_checkable
-class GradientScope(Protocol):
-    """A value of `gradients.parameters`."""
-
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """The way to take these gradients.
-
-        Raises:
-            InputError: the model has no such parameters, or the projection does not fit them.
-        """
-        ...
+It raises InputError where the model has no such parameters, or the projection does not fit them.
+"""
 
 
-class HeadScope:
+def head_scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
     """The head's weight, from the forward pass alone."""
-
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """See `GradientScope.gradients`."""
-        return HeadGradients(arch, objective, config.resolved_projection, config.dim, config.seed)
+    return HeadGradients(arch, objective, make_sketch({"head": arch.head}, config, whole="head"))
 
 
-@dataclass(frozen=True)
-class LinearScope:
+def linear_scope(choose: Callable[[Architecture], dict[str, nn.Module]]) -> GradientScope:
     """Linear layers of the model, by name, as `choose` gives them."""
 
-    choose: Callable[[Architecture], dict[str, nn.Module]]
+    def scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
+        layers = choose(arch)
+        return LayerGradients(arch, objective, partial(captured_linear, layers), make_sketch(layers, config))
 
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """See `GradientScope.gradients`."""
-        layers = self.choose(arch)
-        sketch = make_sketch(layers, config.resolved_projection, config.dim, config.seed)
-        return LayerGradients(arch, objective, partial(captured_linear, layers), sketch)
+    return scope
 
 
-class AdapterScope:
-    """The LoRA weights of the model's adapter."""
-
-    def gradients(self, arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-        """See `GradientScope.gradients`; an adapted output layer is refused, whose gradients are not taken."""
-        embedding = getattr(arch.model, "get_output_embeddings", lambda: None)()
-        for name in arch.adapter:
-            if arch.model.get_submodule(name) is embedding:
-                raise InputError(
-                    f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not '
-                    'taken; use "linear" or "mlp", gradients of the merged model'
-                )
-        sketch = make_sketch(factor_layers(arch.adapter), config.resolved_projection, config.dim, config.seed)
-        return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
+def adapter_scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
+    """The LoRA weights of the model's adapter; an adapted output layer is refused, whose gradients are not taken."""
+    embedding = getattr(arch.model, "get_output_embeddings", lambda: None)()
+    for name in arch.adapter:
+        if arch.model.get_submodule(name) is embedding:
+            raise InputError(
+                f'gradients.parameters = "adapter": the adapter adapts {name}, the output layer, whose gradients are not '
+                'taken; use "linear" or "mlp", gradients of the merged model'
+            )
+    sketch = make_sketch(factor_layers(arch.adapter), config)
+    return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
 
 
 SCOPES: dict[str, GradientScope] = {
-    "head": HeadScope(),
-    "linear": LinearScope(Architecture.linear_layers),
-    "mlp": LinearScope(Architecture.ffn_layers),
-    "adapter": AdapterScope(),
+    "head": head_scope,
+    "linear": linear_scope(Architecture.linear_layers),
+    "mlp": linear_scope(Architecture.ffn_layers),
+    "adapter": adapter_scope,
 }
 """The scopes that have a name; any other is a regular expression over the names of linear layers."""
 
 
 def make_gradients(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
-    """The way to take gradients that a configuration asks for; see `GradientScope.gradients` for what it raises."""
-    scope = SCOPES.get(config.parameters) or LinearScope(partial(layers_named, expression=config.parameters))
-    return scope.gradients(arch, objective, config)
+    """The way to take gradients that a configuration asks for; see `GradientScope` for what it raises."""
+    scope = SCOPES.get(config.parameters) or linear_scope(partial(layers_named, expression=config.parameters))
+    return scope(arch, objective, config)
 
 
 def layers_named(arch: Architecture, expression: str) -> dict[str, nn.Module]:

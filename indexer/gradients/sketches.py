@@ -3,14 +3,22 @@
 Letters: B instances, T tokens, d stored dimensions, o and i outputs and inputs of a linear layer, ko and ki what is kept of them.
 """
 
+from math import prod
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients.projection import BlockProjection, global_projection, kronecker_sides, side_projected
+from attridex.indexer.gradients.projection import (
+    BlockProjection,
+    KroneckerSides,
+    global_projection,
+    kronecker_sides,
+    side_projected,
+)
 from attridex.indexer.index.records import Block
 from attridex.indexer.models.architectures import linear_shape
 
@@ -24,15 +32,19 @@ class Sketch(Protocol):
 
     def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """What is kept of the input until the backward pass."""
-        ...
 
     def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
         """P_out delta, or delta itself."""
-        ...
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
-        """Add the layer's part to `out`, from what `keep` and `project` gave."""
-        ...
+        """Add a layer's part to the stored vectors.
+
+        Args:
+            name: of the layer.
+            kept: what `keep` gave.
+            rows: what `project` gave.
+            out: the stored vectors.
+        """
 
 
 def consecutive_blocks(shapes: dict[str, tuple[int, int]]) -> list[Block]:
@@ -49,45 +61,16 @@ def outer_sums(rows: Float[Tensor, "B T ko"], kept: Float[Tensor, "B T ki"]) -> 
     return torch.einsum("bto,bti->boi", rows.float(), kept.float()).flatten(1)
 
 
-class FullSketch:
-    """The gradients themselves, flattened as [o, i], layer after layer."""
+class LayerSketch:
+    """Layer after layer, (P_out delta_t) outer (P_in a_t) summed over t: never a whole gradient (LoGra, arXiv 2405.13954).
 
-    def __init__(self, layers: dict[str, nn.Module]) -> None:
-        """Blocks in the order of the layers."""
-        self.blocks = consecutive_blocks({name: linear_shape(module) for name, module in layers.items()})
-        self.dim = self.blocks[-1].stop
-        self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
+    Where both sides of a layer are kept whole, that is its gradient itself, flattened as [o, i].
+    """
 
-    def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
-        """The input itself."""
-        return a
-
-    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
-        """The output gradient itself."""
-        return delta
-
-    def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
-        """G = sum over t of delta_t outer a_t."""
-        out[:, self._at[name]] = outer_sums(rows, kept)
-
-
-class KroneckerSketch:
-    """(P_out delta_t) outer (P_in a_t), summed over t: the full gradient is never formed (LoGra, arXiv 2405.13954)."""
-
-    def __init__(self, layers: dict[str, nn.Module], dim: int, seed: int) -> None:
-        """Share `dim` among the layers.
-
-        Raises:
-            InputError: fewer dimensions than layers.
-        """
-        if dim < len(layers):
-            raise InputError(
-                f"gradients.dim = {dim}: fewer than one for each of {len(layers)} layers; use at least {len(layers)}"
-            )
-        budget = dim // len(layers)
-        shapes = {name: linear_shape(module) for name, module in layers.items()}
-        self._sides = {name: kronecker_sides(name, shape, budget, seed) for name, shape in shapes.items()}
-        self.blocks = consecutive_blocks({name: (side.rows, side.columns) for name, side in self._sides.items()})
+    def __init__(self, sides: dict[str, KroneckerSides]) -> None:
+        """The projection of each layer by its name, in the order of the layers."""
+        self._sides = sides
+        self.blocks = consecutive_blocks({name: (side.rows, side.columns) for name, side in sides.items()})
         self.dim = self.blocks[-1].stop
         self._at = {block.name: slice(block.start, block.stop) for block in self.blocks}
 
@@ -100,21 +83,25 @@ class KroneckerSketch:
         return side_projected(delta, self._sides[name].outer)
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
-        """The layer's ko x ki numbers."""
+        """The layer's ko x ki numbers; see `Sketch.add`.
+
+        Args:
+            name: of the layer.
+            kept: P_in a.
+            rows: P_out delta.
+            out: where they are put.
+        """
         out[:, self._at[name]] = outer_sums(rows, kept)
 
 
 class GlobalSketch:
     """One projection of the whole gradient: each layer's image is added into the same d numbers."""
 
-    def __init__(self, layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> None:
-        """`kind` is sjlt, gaussian or rademacher."""
+    def __init__(self, maps: dict[str, BlockProjection], dim: int, whole: str) -> None:
+        """The projection of each layer by its name; `whole` is the one block's."""
         self.dim = dim
-        self.blocks = consecutive_blocks({"all": (1, dim)})
-        self._maps: dict[str, BlockProjection] = {}
-        for name, module in layers.items():
-            rows, columns = linear_shape(module)
-            self._maps[name] = global_projection(kind, rows * columns, dim, seed, name)
+        self.blocks = consecutive_blocks({whole: (1, dim)})
+        self._maps = maps
 
     def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """The input itself."""
@@ -125,12 +112,29 @@ class GlobalSketch:
         return delta
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
-        """Project the layer's gradient and add it."""
+        """Project the layer's gradient and add it; see `Sketch.add`.
+
+        Args:
+            name: of the layer.
+            kept: a.
+            rows: delta.
+            out: where it is added.
+        """
         out += self._maps[name](outer_sums(rows, kept))
 
 
-def make_sketch(layers: dict[str, nn.Module], kind: str, dim: int, seed: int) -> Sketch:
-    """What is kept of the layers' gradients under a projection."""
+def make_sketch(layers: dict[str, nn.Module], config: GradientsConfig, whole: str = "all") -> Sketch:
+    """What is kept of the layers' gradients; `whole` names the block of a projection of all of them together.
+
+    Raises:
+        InputError: fewer dimensions than layers.
+    """
+    kind, dim, seed = config.resolved_projection, config.dim, config.seed
+    shapes = {name: linear_shape(module) for name, module in layers.items()}
     if kind == "none":
-        return FullSketch(layers)
-    return KroneckerSketch(layers, dim, seed) if kind == "kronecker" else GlobalSketch(layers, kind, dim, seed)
+        return LayerSketch({name: KroneckerSides(None, None, *shape) for name, shape in shapes.items()})
+    if kind != "kronecker":
+        return GlobalSketch({name: global_projection(kind, prod(shapes[name]), dim, seed, name) for name in shapes}, dim, whole)
+    if dim < len(layers):
+        raise InputError(f"gradients.dim = {dim}: fewer than one for each of {len(layers)} layers; use at least {len(layers)}")
+    return LayerSketch({name: kronecker_sides(name, shape, dim // len(layers), seed) for name, shape in shapes.items()})

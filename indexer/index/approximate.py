@@ -144,7 +144,14 @@ def write_pieces(
 
 
 def write_lists(directory: Path, empty: Any, stored: Iterable[StoredRows], place: Rows) -> None:
-    """Write inverted lists of all rows, which are numbered by their place."""
+    """Write inverted lists of all rows, which are numbered by their place.
+
+    Args:
+        directory: where.
+        empty: the trained lists, a FAISS index.
+        stored: all rows.
+        place: where each row stands in the order of the norms [n].
+    """
     for start, units in stored:
         empty.add_with_ids(np.ascontiguousarray(units), place[start : start + len(units)])
     faiss.write_index(empty, str(directory / file_name("ivf", 0)))
@@ -191,7 +198,15 @@ class Approximate:
                 raise DamageError(f"{path}: damaged, FAISS cannot read it") from None
 
     def candidates(self, query: Float32, count: int, *, weighted: bool, pool: Executor, threads: int) -> Rows:
-        """About `count` rows with the highest inner product with a query [d]; `weighted` by their norms."""
+        """The rows with the highest inner product with a query.
+
+        Args:
+            query: a vector [d].
+            count: how many, about.
+            weighted: whether rows count by their norms.
+            pool: threads that search.
+            threads: how many of them.
+        """
         query = rotated(self.kind, query[None])[0]
         groups = [self._pieces[number::threads] for number in range(min(threads, len(self._pieces)))]
         found = list(pool.map(lambda pieces: self._nearest(pieces, query, count, weighted), groups))

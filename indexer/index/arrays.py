@@ -19,8 +19,7 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 def read_array(path: Path) -> NDArray[Any]:
     """Read an array."""
-    array: NDArray[Any] = np.load(path)
-    return array
+    return np.asarray(np.load(path))
 
 
 def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
@@ -35,10 +34,9 @@ def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
 def mapped_array(path: Path) -> NDArray[Any]:
     """An array whose parts are read when they are looked at; an empty one is loaded."""
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r")
+        return np.asanyarray(np.load(path, mmap_mode="r"))
     except ValueError:
-        array = np.load(path)
-    return array
+        return read_array(path)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
@@ -48,5 +46,4 @@ def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
 
 def read_tensors(path: Path) -> dict[str, Float64]:
     """Read named tensors."""
-    tensors: dict[str, Float64] = load_file(path)
-    return tensors
+    return dict(load_file(path))

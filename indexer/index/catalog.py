@@ -18,6 +18,9 @@ from attridex.indexer.index.tables import BATCH
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
+CatalogRow = dict[str, Any]
+"""Values of a row by its columns."""
+
 
 def quoted(name: str) -> str:
     """An SQL identifier."""
@@ -28,7 +31,14 @@ class CatalogWriter:
     """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], units: int, rows: int) -> None:
-        """Create the tables; see `writing_catalog`."""
+        """Create the tables.
+
+        Args:
+            path: its file.
+            columns: DuckDB type of each column of the instances beside attridex's own.
+            units: F, which turns a neuron's number into layer and unit.
+            rows: instances that are about to come.
+        """
         self._units = units
         self._columns = {**OWN_COLUMNS, **columns}
         self._spill = path.parent / "spill"
@@ -84,7 +94,14 @@ class CatalogWriter:
         self._con.unregister("incoming")
 
     def add_run(self, version: str, created: str, revision: str | None, attridex: str) -> None:
-        """Say how this version came to be."""
+        """Say how this version came to be.
+
+        Args:
+            version: its name.
+            created: when, in UTC.
+            revision: Git revision of attridex.
+            attridex: version of attridex.
+        """
         self._con.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", [version, created, revision, attridex])
 
     def sort_neurons(self) -> None:
@@ -205,7 +222,7 @@ class Catalog:
         found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
         return found
 
-    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[CatalogRow]:
         """Rows of a query as values by column."""
         found = self._con.cursor().execute(sql, list(parameters))
         names = [column[0] for column in found.description or ()]

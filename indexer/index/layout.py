@@ -26,6 +26,8 @@ GRADIENTS, NORMS = "gradients.faiss", "norms.npy"
 HIDDEN, HIDDEN_NORMS = "hidden.faiss", "hidden_norms.npy"
 TRACIN, TRACIN_NORMS = "tracin.faiss", "tracin_norms.npy"
 ACTIVATIONS, ATTRIBUTIONS = "activations.faiss", "attributions.faiss"
+NORMS_OF = {GRADIENTS: NORMS, HIDDEN: HIDDEN_NORMS, TRACIN: TRACIN_NORMS}
+"""Files of norms by the vectors' own; of other vectors no norms are kept."""
 NEURONS, INSTANCES = "neurons.parquet", "instances.parquet"
 PREDICTIONS, FACTORS = "predictions.npy", "factors.safetensors"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
-from attridex.indexer.index.catalog import Catalog
+from attridex.indexer.index.catalog import Catalog, CatalogRow
 from attridex.indexer.index.layout import CATALOG, version_dir
 from attridex.indexer.index.records import Manifest
 
@@ -27,8 +27,14 @@ WHERE kind = ? AND label = ? AND s.kept >= ? AND layer = coalesce(?, layer)
 ORDER BY lift DESC, s.kept DESC, neuron LIMIT ?"""
 
 
-def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -> list[dict[str, Any]]:
-    """The neurons that most instances keep, one dict each; of all layers, or one.
+def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -> list[CatalogRow]:
+    """The neurons that most instances keep.
+
+    Args:
+        index: the index directory.
+        manifest: of the version to look in.
+        layer: only this one.
+        top: how many.
 
     Raises:
         InputError: the index has no neurons, or not that layer.
@@ -39,7 +45,7 @@ def most_kept(index: Path, manifest: Manifest, *, layer: int | None, top: int) -
 
 def most_lifted(
     index: Path, manifest: Manifest, label: str, *, kind: str, least: int, layer: int | None, top: int
-) -> list[dict[str, Any]]:
+) -> list[CatalogRow]:
     """The neurons whose share of a label's instances is largest against their share of all, one dict each.
 
     Args:
@@ -73,7 +79,14 @@ def check_layer(index: Path, manifest: Manifest, layer: int | None) -> None:
         raise InputError(f"layer {layer}: the model has {manifest.model.layers}, counted from 0")
 
 
-def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    """Rows of a query to a version's catalog."""
+def select(index: Path, manifest: Manifest, sql: str, parameters: list[Any]) -> list[CatalogRow]:
+    """Rows of a query to a version's catalog.
+
+    Args:
+        index: the index directory.
+        manifest: of the version.
+        sql: the query.
+        parameters: one for each ? in it.
+    """
     with closing(Catalog(version_dir(index, manifest.version) / CATALOG)) as catalog:
         return catalog.records(sql, parameters)

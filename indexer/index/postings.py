@@ -1,8 +1,8 @@
 """Posting arrays of a version: the instances of each neuron (CSC), and the neurons of each instance (CSR)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from attridex.indexer.index.arrays import mapped_array, new_array, write_array
 from attridex.indexer.index.layout import CSC_INDPTR, CSC_ROWS, CSC_SCORES, CSC_WEIGHTS, CSR_INDPTR, CSR_NEURONS, CSR_SCORES
 from attridex.indexer.index.shards import Shard
+
+Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
 
 class NeuronInstances(NamedTuple):
@@ -30,6 +32,25 @@ class InstanceNeurons(NamedTuple):
     scores: NDArray[Any]
 
 
+def write_columns(
+    directory: Path, arrays: Mapping[str, tuple[str, type[np.generic]]], size: int, batches: Iterable[Batch]
+) -> Iterator[Batch]:
+    """Write columns of batches, one batch behind the other, and give each batch on; files are whole after the last one.
+
+    Args:
+        directory: where.
+        arrays: file and element type of each column.
+        size: rows over all batches.
+        batches: with these columns.
+    """
+    files, at = {column: new_array(directory / name, kind, size) for column, (name, kind) in arrays.items()}, 0
+    for batch in batches:
+        for column, array in files.items():
+            array[at : at + len(batch)] = batch.column(column).to_numpy()
+        at += len(batch)
+        yield batch
+
+
 def write_neuron_instances(directory: Path, neurons: int, size: int, batches: Iterable[pa.RecordBatch]) -> None:
     """Write the CSC arrays.
 
@@ -39,19 +60,10 @@ def write_neuron_instances(directory: Path, neurons: int, size: int, batches: It
         size: entries over all neurons.
         batches: the entries (neuron, row, weight, score), by neuron and row.
     """
-    rows = new_array(directory / CSC_ROWS, np.int32, size)
-    weights = new_array(directory / CSC_WEIGHTS, np.float32, size)
-    scores = new_array(directory / CSC_SCORES, np.float32, size)
+    arrays = {"row": (CSC_ROWS, np.int32), "weight": (CSC_WEIGHTS, np.float32), "score": (CSC_SCORES, np.float32)}
     counts = np.zeros(neurons + 1, np.int64)
-    at = 0
-    for batch in batches:
-        part = slice(at, at + len(batch))
-        rows[part] = batch.column("row").to_numpy()
-        weights[part] = batch.column("weight").to_numpy()
-        scores[part] = batch.column("score").to_numpy()
+    for batch in write_columns(directory, arrays, size, batches):
         counts[1:] += np.bincount(batch.column("neuron").to_numpy(), minlength=neurons)
-        at += len(batch)
-    del rows, weights, scores  # closes the maps: what is written is in the files
     write_array(directory / CSC_INDPTR, np.cumsum(counts))
 
 
@@ -64,18 +76,11 @@ def read_neuron_instances(directory: Path) -> NeuronInstances:
 def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
     """Write the CSR arrays of some shards."""
     size = sum(shard.neuron_count() for shard in shards)
-    neurons = new_array(directory / CSR_NEURONS, np.int32, size)
-    scores = new_array(directory / CSR_SCORES, np.float32, size)
+    arrays = {"neuron": (CSR_NEURONS, np.int32), "score": (CSR_SCORES, np.float32)}
+    tables = write_columns(directory, arrays, size, (shard.neurons(["row", "neuron", "score"]) for shard in shards))
     counts = [np.zeros(1, np.int64)]
-    at = 0
-    for shard in shards:
-        table = shard.neurons(["row", "neuron", "score"])
-        part = slice(at, at + len(table))
-        neurons[part] = table.column("neuron").to_numpy()
-        scores[part] = table.column("score").to_numpy()
+    for shard, table in zip(shards, tables, strict=True):
         counts.append(np.bincount(table.column("row").to_numpy(), minlength=shard.rows).astype(np.int64))
-        at += len(table)
-    del neurons, scores
     write_array(directory / CSR_INDPTR, np.cumsum(np.concatenate(counts)))
 
 

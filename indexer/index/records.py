@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
 
 from attridex.indexer.config import Config
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.files import file_hash, json_bytes, write_synced
+from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.index.layout import FORMAT, Column
 
 
@@ -126,10 +126,9 @@ class Manifest(Record):
     revision: str | None
 
     @field_serializer("config")
-    def config_as_stored(self, config: Config) -> dict[str, Any]:
+    def config_as_stored(self, config: Config) -> JsonObject:
         """The settings that stood in the file and no newer ones, keys sorted as there."""
-        stored: dict[str, Any] = json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True)))
-        return stored
+        return dict(json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True))))
 
 
 def explicit(config: Config) -> Config:
@@ -142,7 +141,7 @@ def seal(data: Mapping[str, Any]) -> bytes:
     return json_bytes({**data, "seal": hashlib.sha256(json_bytes(data)).hexdigest()})
 
 
-def unseal(content: bytes, where: Path) -> dict[str, Any]:
+def unseal(content: bytes, where: Path) -> JsonObject:
     """Read sealed JSON.
 
     Raises:
@@ -159,7 +158,7 @@ def unseal(content: bytes, where: Path) -> dict[str, Any]:
     return dict(data)
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
+def read_sealed(path: Path) -> JsonObject:
     """Read a sealed JSON file.
 
     Raises:

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.layout import (
-    ACTIVATIONS,
-    ATTRIBUTIONS,
     FACTORS,
     GRADIENTS,
     HIDDEN,
@@ -20,20 +18,12 @@ from attridex.indexer.index.layout import (
     INSTANCES,
     NEURONS,
     NORMS,
+    NORMS_OF,
     PREDICTIONS,
-    TRACIN,
-    TRACIN_NORMS,
     shard_dir,
 )
 from attridex.indexer.index.records import ShardEntry
-from attridex.indexer.index.tables import (
-    count_neurons,
-    neuron_batches,
-    read_instances,
-    read_neurons,
-    write_instances,
-    write_neurons,
-)
+from attridex.indexer.index.tables import Row, count_neurons, neuron_batches, read_table, write_instances, write_neurons
 from attridex.indexer.index.vectors import Float32, Part, VectorFile, unit_rows, write_vectors
 
 
@@ -43,25 +33,17 @@ class ShardContents:
 
     Attributes:
         rows: which of the m are written, ascending [n].
-        gradients: [m, d].
-        hidden: states that the head reads [m, h].
+        vectors: each kind of vector by its file's name, of all m.
         predictions: output probabilities, NaN where an instance has fewer outputs [n, C].
         instances: values of each column but the gradient's norm, n records.
-        tracin: gradients at the checkpoints [m, c d], if there are checkpoints.
-        activations: dense activation signatures [m, s], if neurons are kept.
-        attributions: dense attribution signatures [m, s], if neurons are kept.
         neurons: columns of the neurons table by name, rows counted among the n, if neurons are kept.
         factors: sums of K-FAC's factors by name, if a curvature needs them.
     """
 
     rows: Sequence[int]
-    gradients: Float32
-    hidden: Float32
+    vectors: Mapping[str, Float32]
     predictions: Float32
-    instances: Sequence[Mapping[str, Any]]
-    tracin: Float32 | None = None
-    activations: Float32 | None = None
-    attributions: Float32 | None = None
+    instances: Sequence[Row]
     neurons: Mapping[str, NDArray[Any]] | None = None
     factors: Mapping[str, Float64] | None = None
 
@@ -75,22 +57,13 @@ def write_shard(directory: Path, contents: ShardContents, columns: Mapping[str, 
         columns: DuckDB type of each of the corpus's columns.
         precision: element type of stored vectors of so many dimensions, "float32" or "float16".
     """
-
-    def write_units(name: str, vectors: Float32 | None) -> Float32:
-        if vectors is None:
-            return np.zeros(0, np.float32)
+    for name, vectors in contents.vectors.items():
         units, norms = unit_rows(vectors[contents.rows])
         write_vectors(directory / name, units, precision(units.shape[1]))
-        return norms
-
-    norms = write_units(GRADIENTS, contents.gradients)
-    write_array(directory / NORMS, norms)
-    write_array(directory / HIDDEN_NORMS, write_units(HIDDEN, contents.hidden))
-    if contents.tracin is not None:
-        write_array(directory / TRACIN_NORMS, write_units(TRACIN, contents.tracin))
-    write_units(ACTIVATIONS, contents.activations)
-    write_units(ATTRIBUTIONS, contents.attributions)
+        if name in NORMS_OF:
+            write_array(directory / NORMS_OF[name], norms)
     write_array(directory / PREDICTIONS, contents.predictions)
+    norms = read_array(directory / NORMS)
     described = [{**row, "gradient_norm": float(norm)} for row, norm in zip(contents.instances, norms, strict=True)]
     write_instances(directory / INSTANCES, columns, described)
     if contents.neurons is not None:
@@ -150,11 +123,11 @@ class Shard:
 
     def instances(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The instances table, or some columns of it."""
-        return read_instances(self.directory / INSTANCES, columns)
+        return read_table(self.directory / INSTANCES, columns)
 
     def neurons(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The kept neurons, or some columns of them; rows are counted from 0."""
-        return read_neurons(self.directory / NEURONS, columns)
+        return read_table(self.directory / NEURONS, columns)
 
     def neuron_batches(self) -> Iterator[pa.RecordBatch]:
         """The kept neurons, a batch at a time."""

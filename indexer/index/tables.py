@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 
 from attridex.indexer.index.layout import OWN_COLUMNS
 
-ARROW = {
-    "VARCHAR": pa.string(),
-    "DOUBLE": pa.float64(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-}
+ARROW = {"VARCHAR": pa.string(), "DOUBLE": pa.float64(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
 """Arrow's types by DuckDB's."""
+Row = Mapping[str, object]
+"""Values of a record by its columns."""
 NEURON_SCHEMA = pa.schema(
     [("row", pa.int32()), ("neuron", pa.int32()), ("score", pa.float32()), ("rank", pa.int32()), ("weight", pa.float64())]
 )
@@ -25,26 +21,21 @@ BATCH = 1 << 18
 """Rows of a neurons table that are held at a time."""
 
 
-def write_instances(path: Path, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> None:
+def write_instances(path: Path, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
     """Write a shard's instances; `columns` gives the DuckDB type of each of the corpus's columns."""
     kinds = {**OWN_COLUMNS, **columns}
     schema = pa.schema([(name, ARROW[kind]) for name, kind in kinds.items()])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
-def read_instances(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a shard's instances, or some columns of them."""
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table, or some columns of it."""
     return pq.read_table(path, columns=columns if columns is None else list(columns))
 
 
 def write_neurons(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     """Write a shard's kept neurons, instance by instance in descending score."""
     pq.write_table(pa.table(dict(columns), schema=NEURON_SCHEMA), path)
-
-
-def read_neurons(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a shard's kept neurons, or some columns of them."""
-    return pq.read_table(path, columns=columns if columns is None else list(columns))
 
 
 def neuron_batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -39,12 +39,9 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
     Raises:
         OSError: the disk is full or refuses the write.
     """
-    dim = vectors.shape[1]
-    index = (
-        faiss.IndexFlatIP(dim)
-        if precision == "float32"
-        else faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    )
+    dim, half = vectors.shape[1], faiss.ScalarQuantizer.QT_fp16
+    flat = faiss.IndexFlatIP(dim)
+    index = flat if precision == "float32" else faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
     try:
         faiss.write_index(index, str(path))

@@ -8,18 +8,17 @@ merged model serves gradients, neurons and edits alike.
 import importlib.util
 import json
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
 
-from attridex.indexer.errors import InputError, MissingExtraError
-from attridex.indexer.models.handles import OnGradient, OnInput, removing
+from attridex.indexer.errors import InputError, MissingExtraError, first_line
 
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "adapter_model.safetensors", "adapter_model.bin")
@@ -33,6 +32,10 @@ UNMERGEABLE = {
     "arrow_config": "Arrow routing",
 }
 """Settings of a LoRA that is no constant addition to the base model's weights, and their names."""
+OnInput = Callable[[str, Tensor], Tensor]
+"""on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
+OnGradient = Callable[[str, Tensor, Tensor], None]
+"""on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def downloaded(name: str) -> Path:
     try:
         found = Path(snapshot_download(name, allow_patterns=list(FILES), etag_timeout=10))
     except Exception as error:  # no network, no such adapter, no name at all: one answer
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise InputError(f"{name}: no such adapter directory, and not to be had from the Hub (model.adapter): {reason}") from None
     if not (found / CONFIG).is_file():
         raise InputError(f"{name}: no PEFT adapter on the Hub (no {CONFIG}; model.adapter)")
@@ -180,18 +183,14 @@ def lora_layers(wrapped: nn.Module) -> dict[str, Any]:
     """The layers with a LoRA, by their name in the base model."""
     from peft.tuners.lora import LoraLayer
 
-    return {
-        name.removeprefix(PREFIX): module
-        for name, module in wrapped.named_modules()
-        if isinstance(module, LoraLayer) and NAME in module.scaling
-    }
+    modules = wrapped.named_modules()
+    adapted = ((name, module) for name, module in modules if isinstance(module, LoraLayer) and NAME in module.scaling)
+    return {name.removeprefix(PREFIX): module for name, module in adapted}
 
 
 def untie(wrapped: nn.Module, layers: Any) -> None:
     """Give layers that share their weight with another module (tied embeddings) one of their own: only they are adapted."""
-    seen: dict[int, int] = {}
-    for _, parameter in wrapped.named_parameters(remove_duplicate=False):
-        seen[id(parameter)] = seen.get(id(parameter), 0) + 1
+    seen = Counter(id(parameter) for _, parameter in wrapped.named_parameters(remove_duplicate=False))
     for layer in layers:
         weight = layer.get_base_layer().weight
         if seen[id(weight)] > 1:
@@ -221,12 +220,16 @@ def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
 
 @contextmanager
 def captured_factors(
-    model: nn.Module,
-    factors: Mapping[str, LowRank],
-    on_input: OnInput,
-    on_gradient: OnGradient,
+    model: nn.Module, factors: Mapping[str, LowRank], on_input: OnInput, on_gradient: OnGradient
 ) -> Iterator[None]:
-    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers."""
+    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers.
+
+    Args:
+        model: with the adapter merged into it.
+        factors: the LoRA of each layer by the layer's name.
+        on_input: gives what is kept of an input.
+        on_gradient: takes that in the backward pass.
+    """
 
     def hook(name: str, pair: LowRank) -> Callable[..., None]:
         def seen(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
@@ -242,10 +245,9 @@ def captured_factors(
 
         return seen
 
-    handles: list[RemovableHandle] = []
-    with removing(handles):
+    with ExitStack() as hooks:
         for name, pair in factors.items():
-            handles.append(model.get_submodule(name).register_forward_hook(hook(name, pair)))
+            hooks.enter_context(model.get_submodule(name).register_forward_hook(hook(name, pair)))
         yield
 
 

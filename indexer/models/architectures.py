@@ -1,7 +1,7 @@
 """A model seen by its parts: where the FFN, the head and the read position are."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -68,8 +68,8 @@ class Architecture:
 
     def final_states(self, batch: TokenBatch) -> Tensor:
         """The body's final states [S, T, h]; a causal body fills no cache."""
-        arguments: dict[str, Any] = {"use_cache": False} if self.causal else {}
-        states: Tensor = self.body(batch.ids, attention_mask=batch.mask, **arguments).last_hidden_state
+        options = {"use_cache": False} if self.causal else {}
+        states: Tensor = self.body(batch.ids, attention_mask=batch.mask, **options).last_hidden_state
         return states
 
     def hidden_states(self, states: Tensor, read: Tensor) -> Tensor:
@@ -84,11 +84,8 @@ class Architecture:
     def linear_layers(self) -> dict[str, nn.Module]:
         """Every linear layer but the head and the output embedding, by name."""
         embedding = getattr(self.model, "get_output_embeddings", lambda: None)()
-        return {
-            name: module
-            for name, module in self.model.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and module is not self.head and module is not embedding
-        }
+        linear = ((name, module) for name, module in self.model.named_modules() if isinstance(module, nn.Linear | Conv1D))
+        return {name: module for name, module in linear if module is not self.head and module is not embedding}
 
     def ffn_layers(self) -> dict[str, nn.Module]:
         """The linear layers of the FFNs, by name."""

@@ -1,15 +1,14 @@
 """Hooks that are always removed: every hook of attridex lives inside one of these context managers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
+from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture, Site
-from attridex.indexer.models.handles import OnGradient, OnInput, removing
 
 
 @contextmanager
@@ -26,23 +25,18 @@ def edited_ffn(arch: Architecture, site: Site, edit: Callable[[int, Tensor], Ten
     def after(layer: int) -> Callable[..., Any]:
         return lambda _module, _args, output: edit(layer, output)
 
-    handles: list[RemovableHandle] = []
-    with removing(handles):
+    with ExitStack() as hooks:
         for layer in range(len(arch.layers)):
             if site == "pre":
-                handles.append(arch.ffn_in[layer].register_forward_hook(after(layer)))
+                hooks.enter_context(arch.ffn_in[layer].register_forward_hook(after(layer)))
             else:
                 module = arch.ffn_out[layer] if site == "post" else arch.attention_out[layer]
-                handles.append(module.register_forward_pre_hook(before(layer)))
+                hooks.enter_context(module.register_forward_pre_hook(before(layer)))
         yield
 
 
 @contextmanager
-def captured_linear(
-    layers: dict[str, nn.Module],
-    on_input: OnInput,
-    on_gradient: OnGradient,
-) -> Iterator[None]:
+def captured_linear(layers: dict[str, nn.Module], on_input: OnInput, on_gradient: OnGradient) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 
     `on_input(name, a)` gives what is kept of the input until `on_gradient(name, kept, delta)` takes it in the backward pass.
@@ -55,10 +49,9 @@ def captured_linear(
 
         return seen
 
-    handles: list[RemovableHandle] = []
-    with removing(handles):
+    with ExitStack() as hooks:
         for name, module in layers.items():
-            handles.append(module.register_forward_hook(hook(name)))
+            hooks.enter_context(module.register_forward_hook(hook(name)))
         yield
 
 
@@ -70,5 +63,5 @@ def differentiable_inputs(arch: Architecture) -> Iterator[None]:
     def start(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         return output.detach().requires_grad_(True)
 
-    with removing([embeddings.register_forward_hook(start)]), torch.enable_grad():
+    with embeddings.register_forward_hook(start), torch.enable_grad():
         yield

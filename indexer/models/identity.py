@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attridex.indexer.config import ModelConfig
+from attridex.indexer.files import file_hash
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.adapters import adapter_directory
 from attridex.indexer.models.checkpoints import at_checkpoint
@@ -49,8 +50,4 @@ def model_directory(model: ModelConfig) -> Path:
 def files_hash(directory: Path, patterns: Sequence[str]) -> str:
     """SHA-256 over names and contents of the files that match."""
     files = sorted({path for pattern in patterns for path in directory.glob(pattern) if path.is_file()})
-    listing = []
-    for path in files:
-        with path.open("rb") as stream:
-            listing.append([path.name, hashlib.file_digest(stream, "sha256").hexdigest()])
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([[path.name, file_hash(path)] for path in files]).encode()).hexdigest()

@@ -45,7 +45,14 @@ class InstanceBatch:
 def collate(
     instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
 ) -> InstanceBatch:
-    """Put instances into one batch; `predicted` asks for the loss of the predicted label."""
+    """Put instances into one batch.
+
+    Args:
+        instances: alike in their number of sequences.
+        pad_token: fills the sequences up.
+        device: where the batch goes.
+        predicted: asks for the loss of the predicted label.
+    """
     tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
     targets = [instance.target for instance in instances for _ in instance.sequences]
@@ -100,23 +107,19 @@ class Objective(Protocol):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """Read the body's final states."""
-        ...
 
     def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
-        ...
+        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """P(target) from the logits at the read positions of probes; row 0 is unedited."""
-        ...
 
     def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Output probabilities of one instance from the logits of its edited sequences."""
-        ...
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Sequences that an ablation edits."""
-        ...
 
 
 def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
@@ -128,10 +131,7 @@ def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
 
 
 def decided(
-    logits: Float[Tensor, "B C"],
-    labels: Int[Tensor, " B"],
-    hidden: Float[Tensor, "B h"],
-    inputs: Float[Tensor, "B J h"],
+    logits: Float[Tensor, "B C"], labels: Int[Tensor, " B"], hidden: Float[Tensor, "B h"], inputs: Float[Tensor, "B J h"]
 ) -> Reading:
     """The reading of logits that the head gives.
 
@@ -151,17 +151,13 @@ def decided(
     return Reading(margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float())
 
 
-class SequenceClassification:
+class SequenceClassification(Objective):
     """One sequence, C labels."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
         return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
-
-    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
-        """The sequence itself."""
-        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the label that the unedited row predicts."""
@@ -178,7 +174,7 @@ class SequenceClassification:
         return [Probe(instance.sequences[0])]
 
 
-class MultipleChoice:
+class MultipleChoice(Objective):
     """One sequence a choice, one logit each, softmax over the choices."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
@@ -207,7 +203,7 @@ class MultipleChoice:
         return [Probe(sequence) for sequence in instance.sequences]
 
 
-class CausalLM:
+class CausalLM(Objective):
     """A prompt and target tokens; each is read at the position before it."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
@@ -231,10 +227,6 @@ class CausalLM:
         greedy = [part.tolist() for part in best.split(counts.tolist())]
         probability = mean((-cost.detach()).exp())
         return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
-
-    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
-        """The sequence up to each target token, which is watched."""
-        return self.edited(instance)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""

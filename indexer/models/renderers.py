@@ -34,7 +34,15 @@ def make_renderer(config: Config) -> Renderer:
 
 
 def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
-    """The rendering with any tokenizer: segments are tokenised alone, without special tokens."""
+    """The rendering with any tokenizer: segments are tokenised alone, without special tokens.
+
+    Args:
+        config: of corpus and task.
+        labels: names of the model's outputs.
+        tokenizer: of the model.
+        causal: whether the model is a causal one.
+        max_length: tokens of a sequence at most.
+    """
 
     def tokenize(text: str) -> list[int]:
         ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer
 
 from attridex.indexer.config import ModelConfig, Task
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
@@ -28,6 +28,12 @@ def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, 
 
 def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
     """Refuse a model that cannot do a task.
+
+    Args:
+        task: what is asked of the model.
+        family: the model's.
+        hf: the model's own configuration.
+        where: names the model in errors.
 
     Raises:
         InputError: an encoder as a language model, or a multiple-choice model with several outputs.
@@ -60,8 +66,7 @@ def check_source(path: str, revision: str | None) -> None:
     except HFValidationError:
         raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {reason}") from None
+        raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {first_line(error)}") from None
 
 
 def load_hf_config(path: str, revision: str | None) -> Any:
@@ -75,7 +80,7 @@ def load_hf_config(path: str, revision: str | None) -> Any:
     try:
         return AutoConfig.from_pretrained(path, revision=revision)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no model can be loaded from there (model.path): {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
 
 
 def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
@@ -87,7 +92,7 @@ def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: no tokenizer can be loaded from there: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
     if tokenizer.pad_token_id is None and task != "causal-lm":
         raise InputError(
             f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
@@ -100,7 +105,8 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
     """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
     Raises:
-        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names do.
+        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names
+            stand twice.
     """
     if task != "sequence-classification":
         return []

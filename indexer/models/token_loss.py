@@ -39,12 +39,18 @@ class TokenLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """See `token_losses`."""
+        """See `token_losses`.
+
+        Args:
+            context: of autograd.
+            hidden: states that the head reads [N, h].
+            weight: of the head [V, h].
+            bias: of the head [V].
+            tokens: the tokens that come [N].
+        """
         rows = max(1, LOGITS // len(weight))
-        parts = [
-            stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0])
-            for h, t in zip(hidden.split(rows), tokens.split(rows), strict=True)
-        ]
+        stretches = zip(hidden.split(rows), tokens.split(rows), strict=True)
+        parts = [stretch_losses(h, weight, bias, t, differentiable=context.needs_input_grad[0]) for h, t in stretches]
         cost, greedy, gradient, size = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
         context.save_for_backward(gradient, size)
         context.mark_non_differentiable(greedy)

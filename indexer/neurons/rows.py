@@ -12,19 +12,17 @@ size.
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 from transformers.cache_utils import DynamicCache
 
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.handles import removing
 from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.row_attention import attending_rows, fits
 
@@ -32,6 +30,9 @@ RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
 """edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
 RowGrowth = Callable[[int, Float[Tensor, "B r h"]], Float[Tensor, "B R h"]]
 """grow(layer, states behind it of the rows so far) -> the states with the rows that enter there."""
+
+Arguments = dict[str, Any]
+"""What a module of transformers is called with, by name."""
 
 
 class RowOutputs(NamedTuple):
@@ -90,7 +91,7 @@ def uses_window(arch: Architecture) -> bool:
     return bool(getattr(config, "use_sliding_window", False))
 
 
-def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Arguments]:
     """The arguments of a layer's call by name, the hidden states apart."""
     parameters = list(inspect.signature(layer.forward).parameters)
     return args[0], {**dict(zip(parameters[1:], args[1:], strict=False)), **kwargs}
@@ -100,7 +101,14 @@ class PackedRows:
     """Copies as query rows of one decode step over a shared prefix."""
 
     def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
-        """Nothing runs yet."""
+        """Nothing runs yet.
+
+        Args:
+            arch: the model.
+            batch: B sequences.
+            enter: for each layer, how many copies of row 0 enter before it.
+            grow: adds rows behind each layer.
+        """
         self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
         self._rows = 1
         self._backend = fits(arch)
@@ -119,16 +127,15 @@ class PackedRows:
             with torch.no_grad():
                 arch.body(batch.ids[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True)
         last = batch.ids.gather(1, (batch.lengths - 1)[:, None])
-        step: dict[str, Any] = {"attention_mask": torch.cat([mask, torch.ones_like(last)], 1), "past_key_values": cache}
+        step: Arguments = {"attention_mask": torch.cat([mask, torch.ones_like(last)], 1), "past_key_values": cache}
         if "position_ids" in inspect.signature(arch.body.forward).parameters:
             step["position_ids"] = (batch.lengths - 1)[:, None]
-        handles: list[RemovableHandle] = []
         attention = attending_rows(arch) if self._backend else nullcontext()
-        with removing(handles), attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        with ExitStack() as hooks, attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
-                handles.append(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
+                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
                 if self._grow:
-                    handles.append(layer.register_forward_hook(partial(self._behind, number, self._grow)))
+                    hooks.enter_context(layer.register_forward_hook(partial(self._behind, number, self._grow)))
             states = arch.body(last, use_cache=True, **step).last_hidden_state
         # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
         hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
@@ -138,8 +145,8 @@ class PackedRows:
         return edit(layer, x.reshape(len(self._batch.ids), self._rows, -1)).reshape(x.shape)
 
     def _before(
-        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+    ) -> tuple[tuple[Any, ...], Arguments]:
         """Let a layer's copies enter, and each row attend as it must."""
         states, named = layer_arguments(layer, args, kwargs)
         if number == 0:
@@ -183,10 +190,9 @@ class CopiedRows:
     def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
         arch, batch = self._arch, self._batch
-        handles: list[RemovableHandle] = []
-        with removing(handles), edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        with ExitStack() as hooks, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
-                handles.append(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
+                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
             states = arch.final_states(batch)
         rows = states.reshape(self._rows, self._size, *states.shape[1:])
         hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
@@ -200,8 +206,8 @@ class CopiedRows:
         return edited.reshape(x.shape)
 
     def _before(
-        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
+    ) -> tuple[tuple[Any, ...], Arguments]:
         """Let a layer's copies enter, and what else the layer takes be repeated for them."""
         states, named = layer_arguments(layer, args, kwargs)
         if number == 0:

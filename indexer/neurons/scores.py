@@ -41,6 +41,13 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
     score(l, i) = a(l, i) * sum over points k of w_k dP(target) / da(l, i) at a(l, :) * alpha_k, where `watch` gives P(target).
     Attention heads count as one unit each: the sum over a head's outputs. Packed models score all layers in one pass; others
     one layer a pass, to bound memory. A rule with the one point alpha = 1 needs no edited copies at all: see `at_activations`.
+
+    Args:
+        arch: the model.
+        batch: B sequences.
+        site: where a neuron is read.
+        rule: of the integral.
+        watch: gives P(target).
     """
     if rule == GRADIENT:
         return unit_pass(arch, site, at_activations(arch, batch, site, watch))
@@ -70,6 +77,12 @@ def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Wat
     """Activation times gradient of every layer, from one forward and one backward pass.
 
     At alpha = 1 nothing is edited, so the unedited row's own gradients are those of all layers at once.
+
+    Args:
+        arch: the model.
+        batch: B sequences.
+        site: where a neuron is read.
+        watch: gives P(target).
     """
     seen: list[Tensor] = []
 
@@ -85,7 +98,16 @@ def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Wat
 
 
 def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, group: range, watch: Watch) -> NeuronPass:
-    """Scores of the layers of a group: copies enter at each layer, and are edited there."""
+    """Scores of the layers of a group: copies enter at each layer, and are edited there.
+
+    Args:
+        arch: the model.
+        batch: B sequences.
+        site: where a neuron is read.
+        rule: of the integral.
+        group: the layers.
+        watch: gives P(target).
+    """
     alphas, weights = points_of(rule, batch)
     steps = len(alphas)
     activations: dict[int, Tensor] = {}
@@ -111,6 +133,12 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
 
     So the copies enter behind the layer, and with g_k = dP / dh_k the score is a * W^T sum_k w_k g_k. The copy at alpha = 1
     is the unedited row, whose gradients behind all layers come from one pass.
+
+    Args:
+        arch: the model.
+        batch: B sequences.
+        rule: of the integral.
+        watch: gives P(target).
     """
     alphas, weights = points_of(rule, batch)
     edited = alphas[:, 0] != 1
@@ -161,7 +189,14 @@ def back_through(module: nn.Module, x: Float[Tensor, "B o"]) -> Float[Tensor, "B
 def edited_logits(
     arch: Architecture, batch: TokenBatch, site: Site, factors: Float[Tensor, "B V L F"]
 ) -> Float[Tensor, "B V+1 C"]:
-    """Logits: unedited, then under each of V factors of the activations."""
+    """Logits: unedited, then under each edit.
+
+    Args:
+        arch: the model.
+        batch: B sequences.
+        site: where activations are read.
+        factors: what each activation is multiplied by, for each of V edits.
+    """
     variants = factors.shape[1]
     factors = factors.to(batch.ids.device)
 
@@ -180,9 +215,7 @@ def kept_neurons(scores: Float32[NDArray[np.float32], "*L"], share: float) -> In
     return ids[np.argsort(-flat[ids], kind="stable")]
 
 
-def dcns_weights(
-    scores: Sequence[float] | Float32[NDArray[np.float32], " kept"],
-) -> Float64[NDArray[np.float64], " kept"]:
+def dcns_weights(scores: Sequence[float] | Float32[NDArray[np.float32], " kept"]) -> Float64[NDArray[np.float64], " kept"]:
     """DCNS weight of each kept neuron, given scores in descending order: (2 ** z - 1) / log2(rank + 1).
 
     z are the z-scores within the instance (population standard deviation); a single neuron or zero spread has z = 0.

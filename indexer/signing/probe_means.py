@@ -1,7 +1,6 @@
 """Means over a text's probes: a language model's neurons are scored before each target token, others once."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from attridex.indexer.signing.signature import NeuronReading
@@ -14,22 +13,11 @@ class ScoredInstance(NamedTuple):
     neurons: NeuronReading
 
 
-class ProbeMeans:
-    """Averages over an instance's probes, given as soon as the last one is in."""
-
-    def __init__(self, counts: Mapping[int, int]) -> None:
-        """Probes of each instance."""
-        self._counts = dict(counts)
-        self._sums: dict[int, NeuronReading] = {}
-        self._seen: Counter[int] = Counter()
-
-    def add(self, positions: Sequence[int], readings: Sequence[NeuronReading]) -> Iterator[ScoredInstance]:
-        """Add probes' readings; give the means of instances that are complete."""
-        for position, reading in zip(positions, readings, strict=True):
-            before = self._sums.pop(position, None)
-            total = reading if before is None else before.plus(reading)
-            self._seen[position] += 1
-            if self._seen[position] == self._counts[position]:
-                yield ScoredInstance(position, total.over(self._counts[position]))
-            else:
-                self._sums[position] = total
+def probe_means(readings: Iterable[ScoredInstance], counts: Mapping[int, int]) -> Iterator[ScoredInstance]:
+    """Means over each instance's probes, given as soon as the last one is in; `counts` says how many it has."""
+    sums, left = dict[int, NeuronReading](), dict(counts)
+    for position, reading in readings:
+        sums[position] = sums[position].plus(reading) if position in sums else reading
+        left[position] -= 1
+        if not left[position]:
+            yield ScoredInstance(position, sums.pop(position).over(counts[position]))

@@ -26,7 +26,7 @@ from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
-from attridex.indexer.signing.probe_means import ProbeMeans, ScoredInstance
+from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.signature import (
     Decision,
     Float32,
@@ -66,15 +66,13 @@ class Signer:
         Raises:
             InputError: the parameter scope or the projection does not fit the model.
         """
-        self.config = config
-        self.loaded = loaded
-        self.arch = loaded.arch
+        self.config, self.loaded = config, loaded
+        self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = OBJECTIVES[config.model.task]
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
-        self.labels = loaded.labels
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
@@ -92,7 +90,11 @@ class Signer:
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.render` for what it raises.
 
-        A `stored` one is an instance of the index, which may be one target token of a record (corpus.per_token).
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
+            label_used: False lets a label pass that the model does not have.
         """
         instance = self.renderer.render(record, where, label_used=label_used)
         if not stored or not self.config.corpus.per_token:
@@ -152,10 +154,8 @@ class Signer:
             reading = taken.reading if taken else self._read(batch)
             same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
-            readings = self._split(
-                reading, chosen, taken.gradients if taken else None, torch.cat(earlier, 1) if earlier else None
-            )
-            yield GradientBatch(positions, readings)
+            gradients = taken.gradients if taken else None
+            yield GradientBatch(positions, self._split(reading, chosen, gradients, torch.cat(earlier, 1) if earlier else None))
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
@@ -213,12 +213,15 @@ class Signer:
             own = self.objective.probes(instance, decision.predicted, decision.margin)
             owners += [position] * len(own)
             probes += own
-        means = ProbeMeans(Counter(owners))
+        scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
+        yield from probe_means(scored, Counter(owners))
+
+    def _probe_readings(self, probes: Sequence[Probe], rule: Quadrature) -> Iterator[tuple[int, NeuronReading]]:
+        """The readings of probes with their positions, batch after batch."""
         for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
             scored = self._score([probes[at] for at in part], rule)
             columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
-            readings = [NeuronReading(*row) for row in zip(*columns, strict=True)]
-            yield from means.add([owners[at] for at in part], readings)
+            yield from zip(part, (NeuronReading(*row) for row in zip(*columns, strict=True)), strict=True)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
         batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
@@ -248,8 +251,7 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
-        none = torch.ones(0, self.layers, self.units)
-        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else none
+        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
         batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]

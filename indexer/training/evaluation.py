@@ -30,9 +30,9 @@ class Evaluation:
 
 
 class GroupReading(NamedTuple):
-    """Instances that were read together, and their reading."""
+    """Positions of instances that were read together, and their reading."""
 
-    instances: list[RenderedInstance]
+    positions: list[int]
     reading: Reading
 
 
@@ -41,18 +41,25 @@ class TaskReader:
 
     def __init__(self, arch: Architecture, task: Task, pad_token: int) -> None:
         """`pad_token` fills batches."""
-        self.arch = arch
-        self._objective = OBJECTIVES[task]
-        self._pad = pad_token
+        self.arch, self._objective, self._pad = arch, OBJECTIVES[task], pad_token
 
     def read(self, instances: Sequence[RenderedInstance]) -> Iterator[GroupReading]:
         """Readings of instances, those with as many sequences together."""
-        groups: dict[int, list[RenderedInstance]] = {}
-        for instance in instances:
-            groups.setdefault(len(instance.sequences), []).append(instance)
-        for group in groups.values():
-            batch = collate(group, self._pad, next(self.arch.model.parameters()).device)
-            yield GroupReading(group, self._objective.read(self.arch, self.arch.final_states(batch.tokens), batch))
+        groups: dict[int, list[int]] = {}
+        for position, instance in enumerate(instances):
+            groups.setdefault(len(instance.sequences), []).append(position)
+        device = next(self.arch.model.parameters()).device
+        for positions in groups.values():
+            batch = collate([instances[position] for position in positions], self._pad, device)
+            yield GroupReading(positions, self._objective.read(self.arch, self.arch.final_states(batch.tokens), batch))
+
+    @torch.no_grad()
+    def read_all(self, instances: Sequence[RenderedInstance], advance: Advance, budget: int = 4096) -> Iterator[GroupReading]:
+        """Readings of many instances, without gradients; `advance` hears of batches, of `budget` tokens at most."""
+        for rows in plan_batches([instance.tokens for instance in instances], budget):
+            for positions, reading in self.read([instances[row] for row in rows]):
+                yield GroupReading([rows[position] for position in positions], reading)
+            advance(len(rows))
 
 
 def evaluate(
@@ -67,15 +74,10 @@ def evaluate(
         budget: tokens of a batch.
     """
     losses, right = np.zeros(len(instances)), np.zeros(len(instances), bool)
-    place = {id(instance): row for row, instance in enumerate(instances)}
-    with torch.no_grad():
-        for rows in plan_batches([instance.tokens for instance in instances], budget):
-            for group, reading in reader.read([instances[row] for row in rows]):
-                at = [place[id(instance)] for instance in group]
-                said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
-                losses[at] = reading.loss.double().cpu().numpy()
-                right[at] = [answer == expected(instance) for answer, instance in zip(said, group, strict=True)]
-            advance(len(rows))
+    for at, reading in reader.read_all(instances, advance, budget):
+        said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
+        losses[at] = reading.loss.double().cpu().numpy()
+        right[at] = [answer == expected(instances[row]) for row, answer in zip(at, said, strict=True)]
     return Evaluation(losses, right)
 
 

@@ -10,7 +10,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
-from attridex.indexer.files import TRAINING_RECORD, json_bytes, publish, write_synced
+from attridex.indexer.files import TRAINING_RECORD, JsonObject, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import progress
@@ -20,7 +20,7 @@ from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
 
-def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[str, Any]:
+def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonObject:
     """Train a model on the corpus of a configuration; resumes a killed run from its last checkpoint.
 
     Returns:
@@ -39,7 +39,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
     tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
-    figures: dict[str, Any] = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
+    figures: JsonObject = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
         figures["accuracy"] = {
             Path(path).name: float(evaluate(reader, data, advance).right.mean()) for path, data in tests.items()
@@ -51,17 +51,31 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> dict[s
 
 def read_labelled(path: Path, renderer: Renderer) -> list[RenderedInstance]:
     """Instances of a test file, each with its label."""
-    instances = []
-    for record in read_record_file(path):
-        instance = renderer.render(record.values, record.where)
-        if instance.label_name is None:
-            raise InputError(f"{record.where}: a test instance needs a label")
-        instances.append(instance)
-    return instances
+    return [labelled(renderer, record.values, record.where) for record in read_record_file(path)]
+
+
+def labelled(renderer: Renderer, record: Mapping[str, Any], where: str) -> RenderedInstance:
+    """A rendered test; see `Renderer.render` for what else it raises.
+
+    Raises:
+        InputError: it has no label.
+    """
+    instance = renderer.render(record, where)
+    if instance.label_name is None:
+        raise InputError(f"{where}: a test instance needs a label")
+    return instance
 
 
 def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[str, Any], out: Path) -> None:
-    """Write model, tokenizer and the training's record, whole or not at all."""
+    """Write model, tokenizer and the training's record, whole or not at all.
+
+    Args:
+        arch: the trained model.
+        tokenizer: its tokenizer.
+        config: that it was trained by.
+        figures: of the training.
+        out: the model's directory.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish(out) as directory, quiet_transformers():
         arch.model.save_pretrained(directory)  # type: ignore[operator]

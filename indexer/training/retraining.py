@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from attridex.indexer.config import Config
@@ -17,15 +16,12 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import json_bytes, replace_file
-from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
 from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
-from attridex.indexer.training.finetuning import save
+from attridex.indexer.training.finetuning import labelled, save
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
-
-BATCH_TOKENS = 4096
 
 
 class Retraining:
@@ -56,10 +52,7 @@ class Retraining:
         Raises:
             InputError: it has no label, or one that the model does not know.
         """
-        instance = self._start.renderer.render(record, where)
-        if instance.label_name is None:
-            raise InputError(f"{where}: a test instance needs a label")
-        return instance
+        return labelled(self._start.renderer, record, where)
 
     def evaluation(
         self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None
@@ -123,15 +116,10 @@ def head_states(config: Config, instances: Sequence[RenderedInstance], advance: 
     loaded = load_model(config)
     reader = TaskReader(loaded.arch, config.model.task, loaded.pad)
     found: dict[int, NDArray[np.float32]] = {}
-    place = {id(instance): row for row, instance in enumerate(instances)}
-    with torch.no_grad():
-        for rows in plan_batches([instance.tokens for instance in instances], BATCH_TOKENS):
-            for group, reading in reader.read([instances[row] for row in rows]):
-                states = reading.inputs
-                if states is None:
-                    raise InputError("this task's head cannot be trained alone")
-                found |= {place[id(one)]: state for one, state in zip(group, states.float().cpu().numpy(), strict=True)}
-            advance(len(rows))
+    for at, reading in reader.read_all(instances, advance):
+        if reading.inputs is None:
+            raise InputError("this task's head cannot be trained alone")
+        found |= zip(at, reading.inputs.float().cpu().numpy(), strict=True)
     if len({len(state) for state in found.values()}) > 1:
         raise InputError("instances with differing numbers of choices: the head cannot be trained alone; retrain the model")
     return np.stack([found[row] for row in range(len(instances))])

@@ -27,7 +27,15 @@ def work_dir(out: Path) -> Path:
 def train(
     reader: TaskReader, instances: Sequence[RenderedInstance], training: TrainingConfig, out: Path, show: bool
 ) -> dict[str, float]:
-    """Run HF Trainer over the instances; checkpoints lie beside `out` until it is done."""
+    """Run HF Trainer over the instances; checkpoints lie beside `out` until it is done.
+
+    Args:
+        reader: of the model, which is changed.
+        instances: each with its label.
+        training: the schedule.
+        out: where the model will lie.
+        show: whether progress is shown.
+    """
     checkpoints = work_dir(out)
     steps = math.ceil(len(instances) / training.batch_size * training.epochs)
     arguments = TrainingArguments(
@@ -76,6 +84,12 @@ class ReadoutTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """Mean cross-entropy of a batch.
 
+        Args:
+            model: that of the reader.
+            inputs: the batch's instances.
+            return_outputs: whether Trainer wants a pair.
+            num_items_in_batch: not used: the mean is over instances.
+
         Raises:
             NumericError: it is not finite.
         """
@@ -106,11 +120,17 @@ class Steps(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, advance: Advance) -> None:
         """`advance(n)` moves the bar."""
-        self._advance = advance
-        self._seen = 0
+        self._advance, self._seen = advance, 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Move on by the steps done since the last call (more than one after a resume)."""
+        """Move on by the steps done since the last call (more than one after a resume).
+
+        Args:
+            args: Trainer's arguments.
+            state: where the training stands.
+            control: not used.
+            kwargs: what else Trainer tells.
+        """
         self._advance(state.global_step - self._seen)
         self._seen = state.global_step
 
@@ -126,7 +146,16 @@ class Keep(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: Any, state: Any, control: Any, model: Any = None, lr_scheduler: Any = None, **kwargs: Any
     ) -> None:
-        """Keep the model if this is one of the steps."""
+        """Keep the model if this is one of the steps.
+
+        Args:
+            args: Trainer's arguments.
+            state: where the training stands.
+            control: not used.
+            model: as it is now.
+            lr_scheduler: knows the learning rate.
+            kwargs: what else Trainer tells.
+        """
         if state.global_step in self._wanted:
             with publish(self._directory / f"kept-{state.global_step:06d}") as directory, quiet_transformers():
                 model.save_pretrained(directory)

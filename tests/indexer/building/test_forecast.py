@@ -8,9 +8,8 @@ import pytest
 
 from attridex.indexer.building.forecast import (
     Forecast,
-    MemoryForecast,
-    TimeForecast,
     extrapolated,
+    forecast_memory,
     forecast_time,
     other_bytes,
     vector_bytes,
@@ -32,8 +31,7 @@ def test_time_that_grows_by_sequences_and_tokens_is_found_exactly() -> None:
 def test_gradients_take_time_by_tokens_and_the_corpus_is_read_twice() -> None:
     timings = [Timing(Load(2, 30, 2, 30), 1.5, 0.0), Timing(Load(1, 10, 1, 10), 0.5, 0.0)]
     found = forecast_time(Pilot(3, timings, 0, 0, {}, {}, {}), Load(100, 400, 100, 400), 0.25)
-    assert (found.reading, found.gradients, found.neurons) == (0.5, 20.0, 0.0)
-    assert found.facts() == {"reading": 0.5, "gradients": 20.0, "neurons": 0.0, "total": 20.5}
+    assert found == {"reading": 0.5, "gradients": 20.0, "neurons": 0.0, "total": 20.5}
 
 
 def test_sizes_grow_by_instance_from_what_they_are_for_none(begun: Callable[..., Begun]) -> None:
@@ -50,9 +48,16 @@ def test_sizes_grow_by_instance_from_what_they_are_for_none(begun: Callable[...,
 
 
 def test_a_forecast_has_the_names_that_json_shows() -> None:
-    memory = MemoryForecast(model=1, forward=2, range=3, process=4, host=5, device=6)
-    found = Forecast(1, 2, 3, 4, 5, 6, {"gradients": 7}, 8, memory, TimeForecast(1.0, 2.0, 3.0), 9)
-    assert list(found.facts()) == [
+    found = Forecast(1, 2, 3, 4, 5, 6, {"gradients": 7}, 8, {"model": 1}, {"reading": 1.0}, 9)
+    assert list(vars(found)) == [
         "instances", "tokens", "truncated", "gradient_dim", "shards", "pilot", "vectors", "disk", "memory", "seconds", "there",
     ]  # fmt: skip
-    assert found.facts()["memory"] == {"model": 1, "pass": 2, "range": 3, "process": 4, "host": 5, "device": 6}
+
+
+def test_memory_on_a_cpu_is_that_of_one_process(begun: Callable[..., Begun]) -> None:
+    _, plan, signer = begun(count=40, index={"shard_rows": 10}, neurons={"enabled": False})
+    found = forecast_memory(plan, signer, Pilot(20, [], 1000, 0, {}, {}, {}), 1 << 30)
+    arrays = 10 * 4 * (signer.gradient_dim + 24 + 3 * max(signer.gradient_dim, 24))
+    assert list(found) == ["model", "pass", "range", "process", "host", "device"]
+    assert found["process"] == (1 << 30) - found["model"] > 0
+    assert (found["pass"], found["range"], found["host"], found["device"]) == (1000, arrays, (1 << 30) + arrays + 1000, 0)

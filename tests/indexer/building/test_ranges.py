@@ -9,6 +9,7 @@ from attridex.indexer.building.plan import Plan, make_plan, survey_corpus
 from attridex.indexer.building.ranges import RangeResults, even, neuron_columns
 from attridex.indexer.config import load_config
 from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.index.layout import GRADIENTS, HIDDEN
 from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.signing.signature import ScoredNeuron
 from attridex.indexer.signing.signer import Signer
@@ -28,13 +29,13 @@ def test_results_are_the_signatures_and_rows_that_are_not_finite_are_named(proje
     results.sign(instances, counted.append)
     assert sum(counted) == 5
     for row, signature in enumerate(signer.sign(instances)):
-        assert np.array_equal(results.gradients[row], signature.gradient)
-        assert np.array_equal(results.hidden[row], signature.hidden)
+        assert np.array_equal(results.vectors[GRADIENTS][row], signature.gradient)
+        assert np.array_equal(results.vectors[HIDDEN][row], signature.hidden)
         assert results.kept[row] == signature.kept(plan.config.neurons.keep)
         assert results.decided[row].predicted == signature.predicted
     assert results.factors is not None
     assert results.sound(instances, 100)[0] == [0, 1, 2, 3, 4]
-    results.gradients[1, 0] = np.nan
+    results.vectors[GRADIENTS][1, 0] = np.nan
     results.scored[3] = False
     good, bad = results.sound(instances, 100)
     assert good == [0, 2, 4]

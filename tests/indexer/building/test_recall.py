@@ -8,7 +8,7 @@ import pytest
 
 from attridex.indexer.building.recall import QUERIES, Transform, exact_best, measure_recall
 from attridex.indexer.index.approximate import Approximate, write_structures
-from attridex.indexer.index.layout import shard_dir, shard_name
+from attridex.indexer.index.layout import GRADIENTS, HIDDEN, shard_dir, shard_name
 from attridex.indexer.index.records import ShardEntry
 from attridex.indexer.index.shards import Shard, ShardContents, open_shards, write_shard
 
@@ -24,9 +24,8 @@ def stored(index: Path, vectors: np.ndarray) -> list[Shard]:
         shard = shard_dir(index, shard_name(start, start + len(gradients)))
         shard.mkdir(parents=True)
         rows = range(len(gradients))
-        contents = ShardContents(
-            list(rows), gradients, gradients[:, :2], gradients[:, :2], [{"id": f"t{start + row}"} for row in rows]
-        )
+        vectors_of = {GRADIENTS: gradients, HIDDEN: gradients[:, :2]}
+        contents = ShardContents(list(rows), vectors_of, gradients[:, :2], [{"id": f"t{start + row}"} for row in rows])
         write_shard(shard, contents, {}, lambda _dim: "float16")
         entries.append(ShardEntry(name=shard.name, rows=len(gradients), sha256=""))
     return open_shards(index, entries)

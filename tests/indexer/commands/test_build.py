@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attridex.indexer.building.forecast import Forecast, MemoryForecast, TimeForecast
+from attridex.indexer.building.forecast import Forecast
 from attridex.indexer.commands.build import build, forecast_build, forecast_facts
 from attridex.indexer.errors import InputError
 
@@ -27,8 +27,9 @@ def test_a_typo_is_said_before_anything_is_loaded(project: Callable[..., Path], 
 
 @pytest.mark.parametrize("device", [0, 5 << 30])
 def test_a_forecast_for_people_names_what_there_is(device: int) -> None:
-    memory = MemoryForecast(model=1 << 20, forward=0, range=2048, process=3, host=4 << 20, device=device)
-    found = Forecast(1234, 56789, 7, 64, 3, 100, {"gradients": 2048}, 1 << 30, memory, TimeForecast(1, 60, 7200), 0)
+    memory = {"model": 1 << 20, "pass": 0, "range": 2048, "process": 3, "host": 4 << 20, "device": device}
+    seconds = {"reading": 1.0, "gradients": 60.0, "neurons": 7200.0, "total": 7261.0}
+    found = Forecast(1234, 56789, 7, 64, 3, 100, {"gradients": 2048}, 1 << 30, memory, seconds, 0)
     facts = forecast_facts(found, Path("out"))
     assert facts["instances"] == "1,234 in 3 shards, 7 truncated"
     assert facts["memory of"] == "model 1.0 MiB, range 2.0 KiB, process 3 B"

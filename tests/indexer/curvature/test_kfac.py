@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from attridex.indexer.curvature.kfac import FactorSums, Refit, kfac
+from attridex.indexer.curvature.kfac import FactorSums, kfac, refit
 from attridex.indexer.curvature.tensors import inputs_name, left_name, outputs_name, right_name, tokens_name, values_name
 from attridex.indexer.index.records import Block
 
@@ -39,9 +39,7 @@ def test_kfac_is_the_kronecker_product_of_its_factors() -> None:
 def test_refitted_eigenvalues_are_second_moments_in_the_eigenbasis() -> None:
     tensors = kfac(sums()[0].tensors(), 4, 1)
     gradients = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
-    refit = Refit(tensors, BLOCKS)
-    refit.add(gradients[:100])
-    refit.add(gradients[100:])
+    found = refit([gradients[:100], gradients[100:]], tensors, BLOCKS)
     basis = np.kron(tensors[left_name(0)], tensors[right_name(0)])
     wanted = ((gradients @ basis) ** 2).mean(0).reshape(2, 3)
-    np.testing.assert_allclose(refit.tensors()[values_name("ekfac", 0)], wanted, rtol=1e-5)
+    np.testing.assert_allclose(found[values_name("ekfac", 0)], wanted, rtol=1e-5)

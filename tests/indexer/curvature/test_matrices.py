@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.curvature import matrices
-from attridex.indexer.curvature.matrices import Fisher, HeadHessian, TrakKernel, check_size, decompose, doubt
+from attridex.indexer.curvature.matrices import check_size, decompose, doubt, fisher, head_hessian, trak_kernel
 from attridex.indexer.curvature.tensors import values_name, vectors_name
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.records import Block
@@ -20,20 +20,16 @@ def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_fisher_is_the_mean_outer_product_of_each_block() -> None:
-    fisher = Fisher(BLOCKS)
-    fisher.add(GRADIENTS[:5])
-    fisher.add(GRADIENTS[5:])
-    for block, found in zip(BLOCKS, fisher.matrices(), strict=True):
+    for block, found in zip(BLOCKS, fisher([GRADIENTS[:5], GRADIENTS[5:]], BLOCKS), strict=True):
         parts = GRADIENTS[:, block.start : block.stop].astype(float)
         np.testing.assert_allclose(found, np.mean([np.outer(g, g) for g in parts], 0), rtol=1e-10)
 
 
 def test_trak_s_kernel_is_that_of_the_margin_s_gradients() -> None:
     loss = CHANCE.random(9) * 3
-    kernel = TrakKernel(7)
-    kernel.add(GRADIENTS, loss)
+    (found,) = trak_kernel([GRADIENTS], [loss], 7)
     margins = [g / -(1 - np.exp(-own)) for g, own in zip(GRADIENTS.astype(float), loss, strict=True)]
-    np.testing.assert_allclose(kernel.matrices()[0], np.mean([np.outer(m, m) for m in margins], 0), rtol=1e-6)
+    np.testing.assert_allclose(found, np.mean([np.outer(m, m) for m in margins], 0), rtol=1e-6)
 
 
 def test_doubt_is_exact_where_p_is_near_1_and_never_0() -> None:
@@ -43,12 +39,11 @@ def test_doubt_is_exact_where_p_is_near_1_and_never_0() -> None:
 def test_the_hessian_of_the_head_is_the_kronecker_product_of_its_definition() -> None:
     p = CHANCE.dirichlet(np.ones(3), 9).astype(np.float32)
     h = CHANCE.standard_normal((9, 4)).astype(np.float32)
-    hessian = HeadHessian(3, 4)
-    hessian.add(p, h)
+    (found,) = head_hessian([p[:2], p[2:]], [h[:2], h[2:]], 3, 4)
     wanted = np.mean(
         [np.kron(np.diag(q) - np.outer(q, q), np.outer(x, x)) for q, x in zip(p.astype(float), h.astype(float), strict=True)], 0
     )
-    np.testing.assert_allclose(hessian.matrices()[0], wanted, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
 
 
 def test_a_decomposition_gives_the_matrix_back_without_negative_eigenvalues() -> None:

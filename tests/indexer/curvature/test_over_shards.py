@@ -7,8 +7,9 @@ import numpy as np
 
 from attridex.indexer.building.build import build
 from attridex.indexer.config import load_config
-from attridex.indexer.curvature.over_shards import Statistics, self_influence_columns
+from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.tensors import values_name, vectors_name
+from attridex.indexer.index.layout import self_influence_columns
 from attridex.indexer.index.shards import open_shards
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.indexer.index.layout import shard_dir, shard_name
+from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, TRACIN, shard_dir, shard_name
 from attridex.indexer.index.records import ShardEntry
 from attridex.indexer.index.shards import Shard, ShardContents, open_shards, write_shard
 
@@ -32,13 +32,15 @@ def random_contents(rows: int, seed: int = 0, first: int = 0) -> ShardContents:
     neurons = np.concatenate([rng.choice(LAYERS * UNITS, count, replace=False) for count in counts] or [np.zeros(0)])
     return ShardContents(
         rows=kept,
-        gradients=(rng.normal(size=(rows, 6)) * 10 ** rng.uniform(-2, 2, (rows, 1))).astype(np.float32),
-        hidden=rng.normal(size=(rows, 5)).astype(np.float32),
+        vectors={
+            GRADIENTS: (rng.normal(size=(rows, 6)) * 10 ** rng.uniform(-2, 2, (rows, 1))).astype(np.float32),
+            HIDDEN: rng.normal(size=(rows, 5)).astype(np.float32),
+            TRACIN: rng.normal(size=(rows, 12)).astype(np.float32),
+            ACTIVATIONS: rng.normal(size=(rows, 8)).astype(np.float32),
+            ATTRIBUTIONS: rng.normal(size=(rows, 8)).astype(np.float32),
+        },
         predictions=np.where(rng.random((len(kept), 3)) < 0.2, np.nan, rng.random((len(kept), 3))).astype(np.float32),
         instances=[described(first + row) for row in kept],
-        tracin=rng.normal(size=(rows, 12)).astype(np.float32),
-        activations=rng.normal(size=(rows, 8)).astype(np.float32),
-        attributions=rng.normal(size=(rows, 8)).astype(np.float32),
         neurons={
             "row": np.repeat(np.arange(len(kept), dtype=np.int32), counts),
             "neuron": neurons.astype(np.int32),

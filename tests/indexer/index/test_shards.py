@@ -11,6 +11,7 @@ from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
     FACTORS,
+    GRADIENTS,
     HIDDEN,
     HIDDEN_NORMS,
     NEURONS,
@@ -31,16 +32,17 @@ def test_a_shard_is_read_as_written(shards: Callable[..., list[Shard]], precisio
     contents = random_contents(20)
     rows = list(contents.rows)
     assert shard.rows == len(rows) < 20
-    scaled = {"atol": tolerance * float(np.abs(contents.gradients).max())}
-    np.testing.assert_allclose(shard.gradients(), contents.gradients[rows], rtol=tolerance, **scaled)
-    np.testing.assert_allclose(shard.hidden(), contents.hidden[rows], rtol=tolerance, atol=tolerance * 5)
-    assert contents.tracin is not None
-    np.testing.assert_allclose(shard.scaled(TRACIN, TRACIN_NORMS), contents.tracin[rows], rtol=tolerance, atol=tolerance * 9)
-    for name, vectors in ((ACTIVATIONS, contents.activations), (ATTRIBUTIONS, contents.attributions)):
-        assert vectors is not None
+    scaled = {"atol": tolerance * float(np.abs(contents.vectors[GRADIENTS]).max())}
+    np.testing.assert_allclose(shard.gradients(), contents.vectors[GRADIENTS][rows], rtol=tolerance, **scaled)
+    np.testing.assert_allclose(shard.hidden(), contents.vectors[HIDDEN][rows], rtol=tolerance, atol=tolerance * 5)
+    np.testing.assert_allclose(
+        shard.scaled(TRACIN, TRACIN_NORMS), contents.vectors[TRACIN][rows], rtol=tolerance, atol=tolerance * 9
+    )
+    for name in (ACTIVATIONS, ATTRIBUTIONS):
+        vectors = contents.vectors[name]
         np.testing.assert_allclose(shard.part(name, None).vectors.block(0, len(rows)), unit_rows(vectors[rows])[0], atol=1e-3)
     np.testing.assert_array_equal(shard.predictions(), contents.predictions)
-    np.testing.assert_array_equal(shard.norms(), unit_rows(contents.gradients[rows])[1])
+    np.testing.assert_array_equal(shard.norms(), unit_rows(contents.vectors[GRADIENTS][rows])[1])
     described = [{**row, "gradient_norm": float(norm)} for row, norm in zip(contents.instances, shard.norms(), strict=True)]
     assert sorted(shard.instances().column_names) == sorted(described[0])
     assert shard.instances().to_pylist() == [{name: row[name] for name in shard.instances().column_names} for row in described]
@@ -52,10 +54,11 @@ def test_a_shard_is_read_as_written(shards: Callable[..., list[Shard]], precisio
 
 
 def test_a_shard_has_the_files_that_are_described(tmp_path: Path) -> None:
+    least = {name: random_contents(9).vectors[name] for name in (GRADIENTS, HIDDEN)}
     for number, contents in enumerate(
         (
             random_contents(9),
-            replace(random_contents(9), tracin=None, activations=None, attributions=None, neurons=None, factors=None),
+            replace(random_contents(9), vectors=least, neurons=None, factors=None),
         )
     ):
         directory = tmp_path / str(number)

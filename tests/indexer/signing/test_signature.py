@@ -9,7 +9,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.projection import SparseProjection
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import NeuronEdit
-from attridex.indexer.signing.probe_means import ProbeMeans
+from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, Signature, as_neurons
 
 SCORES = np.array([[0.5, 1.0, 0.05], [0.5, -3.0, 0.11]], np.float32)
@@ -39,9 +39,11 @@ def test_kept_neurons_come_in_descending_score_ties_by_layer_and_unit() -> None:
 
 
 def test_means_over_probes_come_when_the_last_probe_is_in() -> None:
-    means = ProbeMeans({0: 2, 1: 1})
-    assert [position for position, _ in means.add([0, 1], [neurons(1), neurons(5)])] == [1]
-    ((position, found),) = means.add([0], [neurons(2)])
+    taken = []
+    readings = [ScoredInstance(0, neurons(1)), ScoredInstance(1, neurons(5)), ScoredInstance(0, neurons(2))]
+    means = probe_means((taken.append(each.position) or each for each in readings), {0: 2, 1: 1})
+    assert (next(means).position, taken) == (1, [0, 1])
+    ((position, found),) = means
     assert position == 0
     np.testing.assert_allclose(found.scores, SCORES * 1.5)
     assert found.activation.tolist() == [1.5]
