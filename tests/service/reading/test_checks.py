@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError, ServiceError
 from attridex.service.reading import checks
 from attridex.v1.requests import Neuron
@@ -16,7 +17,7 @@ def version(live: int = 30, **more: Any) -> Any:
         "model": SimpleNamespace(layers=3, units=4), "gradient_dim": 2, "columns": [("row", "BIGINT"), ("loss", "DOUBLE")],
         "task": "causal-lm", "neurons": False, **more,
     }  # fmt: skip
-    return SimpleNamespace(live=live, manifest=SimpleNamespace(**facts))
+    return SimpleNamespace(live=live, manifest=Manifest.model_construct(**facts))
 
 
 @pytest.mark.parametrize(("live", "asked", "hits"), [(30, None, 10), (4, None, 4), (30, 30, 30), (30, 1, 1)])

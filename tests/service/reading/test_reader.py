@@ -12,6 +12,7 @@ from attridex.service.errors import InvalidArgumentError, ModelRequiredError, Se
 from attridex.service.reading.asked import Asked, as_scores, gradient_of, neurons_of
 from attridex.service.reading.predictions import prediction_of
 from attridex.service.reading.reader import TEXT, Reader
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore, Prediction
 from attridex.v1.requests import Query
 
@@ -52,13 +53,15 @@ def version() -> Any:
         corpus=SimpleNamespace(text_fields=["premise"]), config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold")),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
-    return SimpleNamespace(
+    made = object.__new__(IndexVersion)
+    vars(made).update(
         manifest=manifest, row_of=lambda identity: int(identity[1:]), gradients="gradients",
         fields=lambda rows, names: [{name: values[name] for name in names} for _ in rows],
         select=lambda sql, parameters: [("1", 0.5), ("2", 0.25)],
         vector=lambda parts, row: np.full(2, float(row)),
         kept=(np.array([0, 0, 0, 0, 2]), np.array([6, 1]), np.array([0.5, 0.25])),
     )  # fmt: skip
+    return made
 
 
 def reader(encoder: Any = None) -> Reader:
