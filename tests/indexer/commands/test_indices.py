@@ -5,8 +5,12 @@ import typer
 from attridex.indexer.commands.indices import register
 
 
+def info() -> None:
+    """Stands for the client's command."""
+
+
 def test_commands_are_added_in_the_order_of_the_help() -> None:
     app = typer.Typer()
-    register(app)
+    register(app, info)
     names = [command.callback.__name__ for command in app.registered_commands if command.callback]
     assert names == ["build", "info", "verify", "versions", "neurons", "finetune"]
