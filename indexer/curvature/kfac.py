@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
-from numpy.typing import NDArray
 from torch import Tensor
 
+from attridex.indexer.array_types import Singles
 from attridex.indexer.curvature.matrices import float64_chunks
 from attridex.indexer.curvature.tensors import Tensors, inputs_name, left_name, outputs_name, right_name, tokens_name, values_name
 from attridex.indexer.index.records import Block
@@ -72,7 +72,7 @@ def kfac(sums: Tensors, instances: int, blocks: int) -> Tensors:
     return tensors
 
 
-def refit(gradients: Iterable[Float32[NDArray[np.float32], "_ d"]], tensors: Tensors, blocks: Sequence[Block]) -> Tensors:
+def refit(gradients: Iterable[Float32[Singles, "_ d"]], tensors: Tensors, blocks: Sequence[Block]) -> Tensors:
     """EK-FAC's eigenvalues [o, i] by name: the mean of squared gradients in K-FAC's eigenbases, which `tensors` hold."""
     sums, count = [np.zeros((block.rows, block.columns)) for block in blocks], 0
     for (rows,) in float64_chunks(CHUNK, gradients):

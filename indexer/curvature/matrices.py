@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Doubles, Singles
 from attridex.indexer.curvature.tensors import Tensors, values_name, vectors_name
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.records import Block
 
-Singles = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 Matrix = Float64[Doubles, "k k"]
 LIMIT = 16_384
 """Largest block that is decomposed: d^2 float64 are 2 GiB there."""

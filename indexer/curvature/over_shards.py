@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Float64
-from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Doubles, Singles
 from attridex.indexer.curvature.kfac import kfac, refit
 from attridex.indexer.curvature.matrices import Matrix, decompose, fisher, float64_chunks, head_hessian, trak_kernel
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
@@ -14,8 +14,6 @@ from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence
 from attridex.indexer.index.records import Block
 from attridex.indexer.index.shards import Shard
 
-Singles = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Doubles
 from attridex.indexer.curvature.tensors import left_name, right_name, values_name, vectors_name
 from attridex.indexer.index.records import Block
 
-Doubles = NDArray[np.float64]
 Filter = Callable[[Float64[Doubles, "..."]], Float64[Doubles, "..."]]
 """What each eigenvalue is replaced by."""
 

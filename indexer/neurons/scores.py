@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from attridex.indexer.array_types import Doubles, Integers, Singles
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature
@@ -208,14 +208,14 @@ def edited_logits(
         return run_rows(arch, batch, site, [variants] + [0] * (len(arch.layers) - 1), edit).logits
 
 
-def kept_neurons(scores: Float32[NDArray[np.float32], "*L"], share: float) -> Int64[NDArray[np.int64], " kept"]:
+def kept_neurons(scores: Float32[Singles, "*L"], share: float) -> Int64[Integers, " kept"]:
     """Ids of the neurons whose score is above `share` times the largest, in descending score."""
     flat = scores.reshape(-1)
     ids = np.flatnonzero(flat > share * flat.max())
     return ids[np.argsort(-flat[ids], kind="stable")]
 
 
-def dcns_weights(scores: Sequence[float] | Float32[NDArray[np.float32], " kept"]) -> Float64[NDArray[np.float64], " kept"]:
+def dcns_weights(scores: Sequence[float] | Float32[Singles, " kept"]) -> Float64[Doubles, " kept"]:
     """DCNS weight of each kept neuron, given scores in descending order: (2 ** z - 1) / log2(rank + 1).
 
     z are the z-scores within the instance (population standard deviation); a single neuron or zero spread has z = 0.

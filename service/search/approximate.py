@@ -8,8 +8,8 @@ from math import ceil
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Doubles, Flags, Integers
 from attridex.indexer.index.approximate import Approximate, wanted
 from attridex.indexer.index.vectors import Part
 from attridex.service.search.scan import Hits, Scanner
@@ -24,9 +24,9 @@ def approximate_top(
     scanner: Scanner,
     kind: str,
     parts: Sequence[Part],
-    queries: Float64[NDArray[np.float64], "q d"],
+    queries: Float64[Doubles, "q d"],
     k: int,
-    mask: Bool[NDArray[np.bool_], " n"] | None,
+    mask: Bool[Flags, " n"] | None,
     *,
     weighted: bool,
     ascending: bool,
@@ -62,8 +62,8 @@ def approximate_top(
 
 
 def candidates(
-    structure: Approximate, query: Float64[NDArray[np.float64], " d"], count: int, weighted: bool, scanner: Scanner
-) -> Int64[NDArray[np.int64], " m"]:
+    structure: Approximate, query: Float64[Doubles, " d"], count: int, weighted: bool, scanner: Scanner
+) -> Int64[Integers, " m"]:
     """Candidates for one query.
 
     Args:

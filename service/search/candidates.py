@@ -5,10 +5,11 @@ Letters: m rows.
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from numpy.typing import NDArray
 
-Rows = Int64[NDArray[np.int64], " m"]
-Bounds = Float64[NDArray[np.float64], " m"]
+from attridex.indexer.array_types import Doubles, Integers
+
+Rows = Int64[Integers, " m"]
+Bounds = Float64[Doubles, " m"]
 
 PRUNE = 4096
 """Candidates beyond k that a query may gather before the hopeless ones are dropped; the first k set a floor at once."""

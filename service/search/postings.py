@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
-from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
 from attridex.service.storage.version import IndexVersion
 
-Mask = Bool[NDArray[np.bool_], " n"]
-Rows = Int64[NDArray[np.int64], " c"]
-Scores = Float64[NDArray[np.float64], " c"]
-Entries = Int32[NDArray[np.int32], " _"]
-Weights = Float32[NDArray[np.float32], " _"]
+Mask = Bool[Flags, " n"]
+Rows = Int64[Integers, " c"]
+Scores = Float64[Doubles, " c"]
+Entries = Int32[ShortIntegers, " _"]
+Weights = Float32[Singles, " _"]
 DENSE = 20
 """One entry of a posting list costs this many times more by sorting than an instance costs by adding into an array."""
 

@@ -14,21 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from attridex.indexer.array_types import Doubles, Flags, Integers, Singles
 from attridex.indexer.index.vectors import Part, VectorFile
 from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 
-Singles = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Rows = Int64[NDArray[np.int64], " m"]
+Rows = Int64[Integers, " m"]
 Scores = Float64[Doubles, " m"]
 Products = Float32[Singles, "m q"]
 Query = Float64[Doubles, " d"]
 Queries = Float64[Doubles, "q d"]
-Mask = Bool[NDArray[np.bool_], " n"]
+Mask = Bool[Flags, " n"]
 
 ROUNDOFF = 2.0**-24
 NOTHING = np.float32(-np.inf)
@@ -192,7 +190,7 @@ class Search:
         elif len(chosen):
             self._rows(job.part, chosen, [found])
 
-    def _block(self, job: Job, found: Sequence[Candidates], chosen: Bool[NDArray[np.bool_], " b"] | None = None) -> None:
+    def _block(self, job: Job, found: Sequence[Candidates], chosen: Bool[Flags, " b"] | None = None) -> None:
         """Add the rows of a job, or those `chosen` of them."""
         part, vectors = job.part, job.part.vectors
         if self._mask is not None:
