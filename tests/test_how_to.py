@@ -37,20 +37,24 @@ def demo(tmp_path: Path, model_dir: Callable[..., Path], attridex: Callable[...,
 
 
 def write_files(page: str, out: Path) -> Path:
-    """Write a page's files, those of its package into its folder, and what pip would make of that; returns the folder."""
+    """Write a page's files, those of its package into its folder, and what pip would make of that; returns the folder.
+
+    A package is found where it stands first on the path, so that the page's toy may be installed, too.
+    """
     text = (PAGES / page).read_text()
     folder = out / FOLDER.findall(text)[0]
-    info = folder / "toy-1.0.dist-info"
-    info.mkdir(parents=True)
     files = dict(FILE.findall(text))
     package = tomllib.loads(files["pyproject.toml"])
+    name = package["project"]["name"]
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
     own = ["pyproject.toml", *(f"{module}.py" for module in package["tool"]["setuptools"]["py-modules"])]
-    for name, content in files.items():
-        ((folder if name in own else out) / name).write_text(content)
+    for file, content in files.items():
+        ((folder if file in own else out) / file).write_text(content)
     groups = package["project"]["entry-points"]
     lines = [line for group, names in groups.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in names.items()))]
     (info / "entry_points.txt").write_text("\n".join(lines))
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     return folder
 
 
@@ -69,12 +73,17 @@ def follow(demo: Path, attridex: Callable[..., Ran], monkeypatch: pytest.MonkeyP
     def run(page: str) -> list[str]:
         folder = write_files(page, demo)
         monkeypatch.syspath_prepend(folder)
-        installs, *lines = re.findall(r"^\$ (.*)$", (PAGES / page).read_text(), re.MULTILINE)
+        installs, *lines, removes = re.findall(r"^\$ (.*)$", (PAGES / page).read_text(), re.MULTILINE)
         assert installs == f"pip install --no-deps ./{folder.name}"
+        assert removes == f"pip uninstall --yes {folder.name}"
         said = []
-        for program, *arguments in map(str.split, lines):
+        for line in lines:
+            program, *arguments = line.split()
             if program == "python":
                 runpy.run_path(arguments[0])
+                continue
+            if program == "rm":
+                subprocess.run(["sh", "-c", line], check=True)
                 continue
             ran = shown(folder, arguments) if "--help" in arguments else attridex(*arguments)
             assert ran.code == 0, f"{arguments}: {ran.err}"
@@ -93,8 +102,9 @@ def test_a_method_is_added(demo: Path, follow: Callable[[str], list[str]]) -> No
 
 
 def test_a_study_is_added(demo: Path, follow: Callable[[str], list[str]]) -> None:
-    told, *_ = follow("add-a-study.md")
+    told, *_, again = follow("add-a-study.md")
     assert "lengths" in told
+    assert "lengths: done in" in again
     assert json.loads((demo / "toy-studies/lengths/result.json").read_text())["config"] == {"k": 3}
     assert "Length of the instances found" in (demo / "toy-studies/report.html").read_text()
 
