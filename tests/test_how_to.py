@@ -73,6 +73,8 @@ def follow(demo: Path, attridex: Callable[..., Ran], monkeypatch: pytest.MonkeyP
     def run(page: str) -> list[str]:
         folder = write_files(page, demo)
         monkeypatch.syspath_prepend(folder)
+        for module in folder.glob("*.py"):
+            sys.modules.pop(module.stem, None)  # another test's toy may have the same name
         installs, *lines, removes = re.findall(r"^\$ (.*)$", (PAGES / page).read_text(), re.MULTILINE)
         assert installs == f"pip install --no-deps ./{folder.name}"
         assert removes == f"pip uninstall --yes {folder.name}"

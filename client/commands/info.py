@@ -19,7 +19,11 @@ def info(index: IndexPath, as_json: Json = False) -> None:
 
     def methods(manifest: Any) -> dict[str, list[Any]]:
         found = describe(manifest)
-        return {"methods": list(map(asdict, found)) if as_json else [in_short(each) for each in found if not each.missing]}
+        if as_json:
+            return {"methods": list(map(asdict, found))}
+        lacking = [f"{each.name} ({each.missing})" for each in found if each.missing]
+        able = {"methods": [in_short(each) for each in found if not each.missing]}
+        return {**able, "not built for": lacking} if lacking else able
 
     show_info(index, methods, as_json=as_json)
 

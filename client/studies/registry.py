@@ -50,7 +50,7 @@ def load_study(entry: EntryPoint) -> Study[Any]:
         study = entry.load()
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}") from error
+        raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}; mend or uninstall it") from error
     if not isinstance(study, Study) or study.name != entry.name:
         raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) is no Study object of that name")
     return study

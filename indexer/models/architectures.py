@@ -38,14 +38,14 @@ class Architecture:
         self.model = model
         self.adapter = adapter or {}
         self.family = family
-        self.body = model.get_submodule(family.body)
-        layers = model.get_submodule(family.layers)
+        self.body = family_part(model, "body", family.body)
+        layers = family_part(model, "layers", family.layers)
         if not isinstance(layers, nn.ModuleList):
             raise InputError(f"{family.layers}: the model's layers are no list")
         self.layers: Sequence[nn.Module] = list(layers)
-        self.ffn_in = [layer.get_submodule(family.ffn_in) for layer in self.layers]
-        self.ffn_out = [layer.get_submodule(family.ffn_out) for layer in self.layers]
-        self.attention_out = [layer.get_submodule(family.attention_out) for layer in self.layers]
+        self.ffn_in = [family_part(layer, "ffn_in", family.ffn_in) for layer in self.layers]
+        self.ffn_out = [family_part(layer, "ffn_out", family.ffn_out) for layer in self.layers]
+        self.attention_out = [family_part(layer, "attention_out", family.attention_out) for layer in self.layers]
         self.heads = int(model.config.num_attention_heads)  # type: ignore[union-attr, arg-type]
         self.adds = family.adds and (family.adds_if is None or bool(getattr(model.config, family.adds_if, True)))
         self.head = head_of(model, family)
@@ -94,13 +94,27 @@ class Architecture:
         return {name: module for name, module in self.linear_layers().items() if id(module) in inside}
 
 
+def family_part(module: nn.Module, part: str, name: str) -> nn.Module:
+    """A module by the name that a family gives it.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    try:
+        return module.get_submodule(name)
+    except AttributeError:
+        inside = ", ".join(dict(module.named_children()))
+        where = f"the model family's {part} = '{name}'"
+        raise InputError(f"{where}: {type(module).__name__} has no such module; it has {inside}") from None
+
+
 def head_of(model: nn.Module, family: Family) -> nn.Module:
     """The last linear layer: the family's classifier head where the model has one, else its output embedding."""
     try:
         return model.get_submodule(family.head)
     except AttributeError:
-        embedding: nn.Module = model.get_output_embeddings()  # type: ignore[operator]
-        return embedding
+        embedding: nn.Module | None = model.get_output_embeddings()  # type: ignore[operator]
+        return family_part(model, "head", family.head) if embedding is None else embedding
 
 
 def linear_shape(module: nn.Module) -> tuple[int, int]:

@@ -76,8 +76,16 @@ def known_families() -> dict[str, Family]:
     """Every family by model type: those of attridex, and those that others have registered.
 
     Loading a family of others teaches transformers its model, so this comes before a model's configuration is read.
+
+    Raises:
+        InputError: one of another package cannot be loaded, or has a name that is taken.
     """
-    return {point.name: load_family(point) for point in entry_points(group=GROUP)} | FAMILIES
+    known = dict(FAMILIES)
+    for point in entry_points(group=GROUP):
+        if point.name in known:
+            raise InputError(f"{GROUP}: '{point.value}' is named '{point.name}' as another family is; rename or uninstall it")
+        known[point.name] = load_family(point)
+    return known
 
 
 def load_family(point: EntryPoint) -> Family:
@@ -86,12 +94,13 @@ def load_family(point: EntryPoint) -> Family:
     Raises:
         InputError: it cannot be loaded, or is no `Family`.
     """
+    where = f"the model family '{point.name}' ({point.value})"
     try:
         found = point.load()
     except Exception as error:  # code of others: whatever it raises
-        raise InputError(f"the model family '{point.name}' ({point.value}) cannot be loaded: {error}") from error
+        raise InputError(f"{where} cannot be loaded: {error}; mend or uninstall it") from error
     if not isinstance(found, Family):
-        raise InputError(f"the model family '{point.name}' ({point.value}) is no Family but {type(found).__name__}")
+        raise InputError(f"{where} is no Family but {type(found).__name__}")
     return found
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attridex.service.answering.call import Call, Mask
+from attridex.service.errors import ServiceError
 from attridex.service.reading.asked import Asked
-from attridex.service.scoring.method import RowMethod, Space, VectorMethod
+from attridex.service.scoring.method import Float64, RowMethod, Space, VectorMethod
 from attridex.service.scoring.settle import Settled, settle
 from attridex.service.scoring.structures import Structure
 from attridex.service.search.approximate import approximate_top
@@ -64,6 +65,18 @@ def find_influential(call: Call, wanted: Wanted) -> Influential:
         return search.by_vectors(method, asked)
 
 
+def checked_scores(method: RowMethod, scores: Float64, rows: int) -> Float64:
+    """The scores of a method, which may be others'.
+
+    Raises:
+        ServiceError: they are not one finite number for each of the index's rows.
+    """
+    if np.shape(scores) != (rows,) or not np.isfinite(scores).all():
+        what = "numbers that are not finite" if np.shape(scores) == (rows,) else f"scores of shape {np.shape(scores)}"
+        raise ServiceError(f"method '{method.name}' gave {what}; one finite number for each of {rows} rows is needed")
+    return scores
+
+
 @dataclass(frozen=True)
 class Search:
     """A search made ready."""
@@ -77,7 +90,7 @@ class Search:
         """The best rows of a method that scores every row."""
         self.call.caller.checkpoint()
         version, ascending = self.call.version, self.wanted.ascending
-        values = method.row_scores(version, one, self.settled.values)
+        values = checked_scores(method, method.row_scores(version, one, self.settled.values), version.rows)
         rows = np.arange(version.rows) if self.mask is None else np.flatnonzero(self.mask)
         chosen = best_positions(version, rows, -values[rows] if ascending else values[rows], self.wanted.k)
         return Hits(rows[chosen], values[rows[chosen]])
@@ -85,6 +98,8 @@ class Search:
     def by_vectors(self, method: VectorMethod, asked: list[Asked]) -> Influential:
         """The best rows of a method that scans vectors, by a structure where one serves."""
         space = method.space(self.call.version, asked, self.settled.values)
+        if len(space.queries) != len(asked) or not np.isfinite(space.queries).all():
+            raise ServiceError(f"method '{method.name}': one finite vector for each of {len(asked)} queries is needed")
         found = self._approximately(method, space)
         if found is not None:
             return Influential(asked, found, self.settled, self.settled.structure)

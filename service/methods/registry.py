@@ -50,7 +50,7 @@ def load_method(entry: EntryPoint) -> Method:
         method: Method = entry.load()
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}") from error
+        raise InputError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}; mend or uninstall it") from error
     if not isinstance(method, VectorMethod | RowMethod) or not all(hasattr(method, part) for part in NEEDED):
         raise InputError(
             f"{GROUP}: '{entry.name}' ({entry.value}) is no VectorMethod or RowMethod object with {', '.join(NEEDED)}"

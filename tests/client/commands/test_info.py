@@ -25,8 +25,10 @@ def test_methods_are_a_fact_of_an_index(project: Callable[..., Path], attridex: 
     assert methods["tracin"]["missing"]
     assert {"version", "curvatures", "bytes", "manifest"} <= facts.keys()
     shown = " ".join(attridex("info", index).out.split())
-    assert "grad-dot" in shown
-    assert "tracin" not in shown
+    able, lacking = shown.split("not built for")
+    assert "grad-dot" in able
+    assert "tracin" not in able
+    assert "tracin (model.checkpoints = [...]" in lacking
 
 
 def test_the_names_in_the_contract_are_the_built_in_methods() -> None:

@@ -1,13 +1,14 @@
 """Architectures: every family's parts are where its description says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.architectures import linear_shape
+from attridex.indexer.models.architectures import Architecture, linear_shape
 from attridex.indexer.models.families import FAMILIES, family_of
 from tests.indexer import oracles
 from tests.indexer.oracles import batch, load, sequences
@@ -33,6 +34,13 @@ def test_ffn_layers_are_linear_layers_of_the_blocks_and_the_head_is_none(family:
     assert all(module is not arch.head for module in linear.values())
     assert arch.units("head") == 4
     assert arch.units("post") == arch.width == 40 if family not in ("gpt2", "bloom") else 96
+
+
+@pytest.mark.parametrize("part", ["body", "layers", "ffn_in", "ffn_out", "attention_out"])
+def test_a_family_that_names_what_the_model_does_not_have_is_told_so(part: str, model_dir: Callable[[str], Path]) -> None:
+    model = load(model_dir("opt")).model
+    with pytest.raises(InputError, match=f"the model family's {part} = 'nowhere': .* has no such module; it has "):
+        Architecture(model, replace(FAMILIES["opt"], **{part: "nowhere"}))
 
 
 @pytest.mark.parametrize("family", oracles.GATED)

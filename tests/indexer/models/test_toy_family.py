@@ -73,14 +73,14 @@ AutoModelForSequenceClassification.register(ToyConfig, ToyForSequenceClassificat
 
 
 @pytest.fixture
-def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install a distribution with one entry point, as `pip install` leaves it, for one test."""
 
-    def install(value: str) -> None:
+    def install(value: str, name: str = "toy") -> None:
         info = tmp_path / "site" / "toy_family-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-family\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[attridex.families]\ntoy = {value}\n")
+        (info / "entry_points.txt").write_text(f"[attridex.families]\n{name} = {value}\n")
         (tmp_path / "site" / "toy_family.py").write_text(MODULE)
         monkeypatch.syspath_prepend(tmp_path / "site")
 
@@ -89,7 +89,7 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 @pytest.mark.parametrize("parameters", ["head", "linear"])
 def test_an_index_of_a_toy_family_is_built_and_answers(
-    parameters: str, register: Callable[[str], None], project: Callable[..., Path], tmp_path: Path, attridex: Any
+    parameters: str, register: Callable[..., None], project: Callable[..., Path], tmp_path: Path, attridex: Any
 ) -> None:
     import transformers
 
@@ -114,14 +114,20 @@ def test_an_index_of_a_toy_family_is_built_and_answers(
     assert {neuron["layer"] for line in neurons for neuron in line["neurons"]} <= {0, 1}
 
 
-def test_built_in_families_stay_what_they_are_and_a_broken_one_is_named(register: Callable[[str], None]) -> None:
+def test_built_in_families_stay_what_they_are_and_a_broken_one_is_named(register: Callable[..., None]) -> None:
     assert known_families() == FAMILIES
     register("toy_family:Block")
     with pytest.raises(InputError, match=r"the model family 'toy' \(toy_family:Block\) is no Family but type"):
         known_families()
 
 
-def test_a_family_that_cannot_be_loaded_is_named(register: Callable[[str], None]) -> None:
+def test_a_family_that_cannot_be_loaded_is_named(register: Callable[..., None]) -> None:
     register("nowhere:TOY")
     with pytest.raises(InputError, match=r"the model family 'toy' \(nowhere:TOY\) cannot be loaded: No module named 'nowhere'"):
+        known_families()
+
+
+def test_a_name_that_attridex_has_is_not_taken_over(register: Callable[..., None]) -> None:
+    register("toy_family:TOY", "opt")
+    with pytest.raises(InputError, match=r"attridex\.families: 'toy_family:TOY' is named 'opt' as another family is"):
         known_families()

@@ -13,10 +13,11 @@ from attridex.service.answering.call import Call
 from attridex.service.answering.compute_signature import compute_signature, signature_of
 from attridex.service.answering.find_instances_by_neurons import find_instances_by_neurons
 from attridex.service.answering.find_neurons_by_instances import find_neurons_by_instances
-from attridex.service.answering.influential import Wanted, find_influential
+from attridex.service.answering.influential import Wanted, checked_scores, find_influential
 from attridex.service.answering.predict import intervention_name, predict
 from attridex.service.caller import Caller
 from attridex.service.errors import CancelledError, InvalidArgumentError, NotIndexedError, ServiceError
+from attridex.service.methods.random import METHOD as RANDOM
 from attridex.service.reading.asked import Asked
 from attridex.service.search.postings import SharingHit, Weighted
 from attridex.v1 import requests
@@ -53,6 +54,16 @@ def test_ten_instances_are_found_unless_others_are_asked_for(call: Call) -> None
     assert [len(hits.rows) for hits in found.hits] == [4, 4]
     assert all(row % 2 == 0 for hits in found.hits for row in hits.rows)
     assert found.info(call).scale.endswith("; seed = 0")
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [(np.ones(29), r"shape \(29,\)"), (np.ones((30, 1)), r"shape \(30, 1\)"), (np.full(30, np.nan), "not finite")],
+)
+def test_a_method_whose_scores_are_not_one_number_a_row_is_named(scores: Any, said: str) -> None:
+    assert checked_scores(RANDOM, np.ones(30), 30).sum() == 30
+    with pytest.raises(ServiceError, match=f"method 'random' gave .*{said}.*; one finite number for each of 30 rows is needed"):
+        checked_scores(RANDOM, scores, 30)
 
 
 def test_a_method_s_settings_are_said_with_the_answer(call: Call) -> None:
