@@ -1,7 +1,7 @@
 """What a caller writes, as the requests take it: plain keywords to a `Scoring`, a text to a filter."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from attridex.client.errors import UsageError
 from attridex.client.filters import parse_filter
@@ -72,5 +72,10 @@ def as_filter(where: str | Filter | None) -> Filter | None:
 
     Raises:
         FilterError: the text cannot be read.
+        UsageError: it is no filter.
     """
-    return parse_filter(where) if isinstance(where, str) else where
+    if isinstance(where, str):
+        return parse_filter(where)
+    if where is None or isinstance(where, get_args(Filter)):
+        return where
+    raise UsageError(f"where: a text or a filter of attridex.v1.filters is needed, this is {type(where).__name__}", "where")

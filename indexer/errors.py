@@ -32,7 +32,7 @@ class MissingExtraError(AttridexError):
     """A part of attridex is used that needs an extra which is not installed."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error of a library says, in one line."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 

@@ -81,12 +81,17 @@ def read_settings(texts: Sequence[str]) -> dict[str, str]:
     """Settings as "NAME=VALUE".
 
     Raises:
-        UsageError: one is not.
+        UsageError: one is not, or a name stands twice.
     """
-    pairs = {name: value for name, equals, value in (text.partition("=") for text in texts) if name and equals}
-    if wrong := [text for text in texts if text.partition("=")[0] not in pairs]:
-        raise UsageError(f"--set {wrong[0]}: write NAME=VALUE; `attridex info INDEX` shows a method's settings")
-    return pairs
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set {text}: write NAME=VALUE; `attridex info INDEX` shows a method's settings")
+        if name in found:
+            raise UsageError(f"--set {text}: '{name}' is set to '{found[name]}' already; give it once")
+        found[name] = value
+    return found
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -48,7 +48,7 @@ def load_study(entry: EntryPoint) -> Study[Any]:
     """
     try:
         study = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code of others: whatever it raises
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UsageError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}; mend or uninstall it") from error
     if not isinstance(study, Study) or study.name != entry.name:

@@ -6,7 +6,7 @@ A family of others is registered by an entry point of the group `attridex.famili
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, first_line
 
 GROUP = "attridex.families"
 
@@ -97,8 +97,8 @@ def load_family(point: EntryPoint) -> Family:
     where = f"the model family '{point.name}' ({point.value})"
     try:
         found = point.load()
-    except Exception as error:  # code of others: whatever it raises
-        raise InputError(f"{where} cannot be loaded: {error}; mend or uninstall it") from error
+    except (Exception, SystemExit) as error:  # code of others: whatever it raises
+        raise InputError(f"{where} cannot be loaded: {first_line(error)}; mend or uninstall it") from error
     if not isinstance(found, Family):
         raise InputError(f"{where} is no Family but {type(found).__name__}")
     return found

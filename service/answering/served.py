@@ -74,9 +74,10 @@ class ServedIndex:
     def describe(self) -> IndexInfo:
         """What the index holds and can answer; made once a version."""
         with self._call() as call:
-            if self._info is None or self._info.version != call.version.manifest.version:
-                self._info = describe_index(call)
-            return self._info
+            info = self._info  # another thread may set it, for another version
+            if info is None or info.version != call.version.manifest.version:
+                info = self._info = describe_index(call)
+            return info
 
     def matching_rows(self, where: Filter) -> list[int]:
         """Rows that a condition holds for."""

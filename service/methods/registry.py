@@ -48,7 +48,7 @@ def load_method(entry: EntryPoint) -> Method:
     """
     try:
         method: Method = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code of others: whatever it raises
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"{GROUP}: '{entry.name}' ({entry.value}) cannot be loaded: {cause}; mend or uninstall it") from error
     if not isinstance(method, VectorMethod | RowMethod) or not all(hasattr(method, part) for part in NEEDED):

@@ -78,7 +78,7 @@ def read_setting(setting: Setting, value: Value) -> Value:
             raise InvalidArgumentError(f"{setting.name}: unknown '{value}'; {nearest(str(value), setting.choices)}", setting.name)
         return str(value)
     number = as_number(setting, value)
-    if not math.isfinite(number) or not in_bounds(setting, number):
+    if (isinstance(number, float) and not math.isfinite(number)) or not in_bounds(setting, number):
         raise InvalidArgumentError(f"{setting.name} = {number}: must be {bounds(setting)}", setting.name)
     return number
 

@@ -42,3 +42,9 @@ def test_a_filter_may_be_a_text_or_made_before() -> None:
     made = Comparison("loss", ">", 2)
     assert as_filter("loss > 2") == as_filter(made) == made
     assert as_filter(None) is None
+
+
+@pytest.mark.parametrize("where", [3, {"column": "loss"}, object()])
+def test_what_is_no_filter_is_refused_in_words(where: Any) -> None:
+    with pytest.raises(UsageError, match="where: a text or a filter"):
+        as_filter(where)

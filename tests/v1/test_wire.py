@@ -221,3 +221,13 @@ def test_a_count_is_refused_before_it_is_sent(request_: Any, said: str) -> None:
     with pytest.raises(UsageError) as raised:
         RPCS[type(request_)].request.encode(request_)
     assert (str(raised.value), raised.value.field) == (said, said.partition(" ")[0])
+
+
+def test_an_intervention_s_curvature_is_read_from_the_map_too_and_never_twice() -> None:
+    top = pb.TopNeurons(method="ia:influence", r=3, settings={"curvature": "fisher"})
+    message = pb.Intervention(mode=pb.INTERVENTION_MODE_KEEP, top=top)
+    found = wire_interventions.intervention_from_wire(message).scoring
+    assert found == requests.Scoring("influence", "fisher")
+    message.top.method = "ia:influence/hessian"
+    with pytest.raises(UsageError, match="curvature is 'hessian' and 'fisher'"):
+        wire_interventions.intervention_from_wire(message)

@@ -151,6 +151,15 @@ class Scoring:
     exact: bool | None = None
     approximate: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a setting that would stand twice.
+
+        Raises:
+            UsageError: `settings` holds one that has a field of its own.
+        """
+        if twice := [name for name in NAMED_SETTINGS if name in self.settings]:
+            raise UsageError(f"settings: '{twice[0]}' is an argument of its own; give it as that", "settings")
+
     @property
     def given(self) -> dict[str, str | int | float]:
         """The method's settings that are given, by name."""
@@ -262,6 +271,8 @@ class Intervention:
             raise UsageError(f"intervention mode '{mode}': use 'suppress' or 'keep'")
         named = None if neurons is None else as_neurons(neurons)
         scoring = parse_scoring(method) if isinstance(method, str) else method
+        if scoring is not None and (scoring.exact is not None or scoring.approximate):
+            raise UsageError("interventions: instances are found exactly here; leave exact and approximate away", "interventions")
         vars(self).update(mode=mode, neurons=named, scoring=scoring, r=r, name=name)  # it is frozen once it is made
 
     @classmethod

@@ -48,14 +48,16 @@ def with_settings(scoring: Scoring, settings: Mapping[str, str]) -> Scoring:
     """A scoring with settings as text; those that have fields of their own go there.
 
     Raises:
-        UsageError: a number is none.
+        UsageError: a number is none, or the curvature stands twice.
     """
-    kinds = {"damping": float, "lissa_scale": float, "lissa_depth": int, "seed": int}
-    named: dict[str, Any] = {}
+    kinds = {"curvature": str, "damping": float, "lissa_scale": float, "lissa_depth": int, "seed": int}
+    named: dict[str, Any] = {"curvature": scoring.curvature} if scoring.curvature else {}
+    if named.keys() & settings.keys():
+        raise UsageError(f"interventions: curvature is '{scoring.curvature}' and '{settings['curvature']}'", "interventions")
     for name in kinds.keys() & settings.keys():
         try:
             named[name] = kinds[name](settings[name])
         except ValueError:
             raise UsageError(f"{name} = {settings[name]!r}: a number is needed", name) from None
     others = {name: value for name, value in settings.items() if name not in NAMED_SETTINGS}
-    return Scoring(scoring.method, scoring.curvature, settings=others, **named)
+    return Scoring(scoring.method, settings=others, **named)

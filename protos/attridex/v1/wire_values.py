@@ -94,7 +94,7 @@ def record_to_wire(record: Mapping[str, Any]) -> struct_pb2.Struct:
     fields = struct_pb2.Struct()
     try:
         fields.update(dict(record))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"a record holds what JSON cannot: {error}", "queries") from None
     return fields
 

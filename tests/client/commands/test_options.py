@@ -70,3 +70,13 @@ def test_help_names_the_methods_and_where_others_stand(command: str, attridex: A
     shown = " ".join(attridex("query", command, "--help").out.replace("│", " ").split())
     assert ", ".join(METHODS) in shown
     assert "attridex info INDEX" in shown
+
+
+def test_a_setting_is_given_once_and_each_by_itself() -> None:
+    assert read_settings(["a=1", "b=x=y"]) == {"a": "1", "b": "x=y"}
+    with pytest.raises(UsageError, match="--set a=2: 'a' is set to '1' already"):
+        read_settings(["a=1", "a=2"])
+    with pytest.raises(UsageError, match="--set a: write NAME=VALUE"):
+        read_settings(["a", "a=3"])
+    with pytest.raises(UsageError, match="settings: 'curvature' is an argument of its own"):
+        ScoringOptions(method="influence", curvature="hessian", settings=["curvature=fisher"]).scoring()
