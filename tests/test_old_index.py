@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from attridex.client import Client, Query
-from attridex.client.errors import ClientError
+from attridex.client import Client
+from tests.fixtures.recorded_calls import ask
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAME = "index_5f8e7b1"
@@ -44,34 +44,6 @@ def bits(client: Client) -> bool:
     blas = {str(info["architecture"]) for info in threadpool_info() if info["internal_api"] == "openblas"}
     then = RECORDED["arithmetic"]
     return blas >= {*then["openblas"]} and (platform.machine(), np.__version__) == (then["machine"], then["numpy"])
-
-
-def query(source: Mapping[str, Any]) -> Any:
-    """A recorded query as the client takes it."""
-    if "instance" in source:
-        return Query.instance(source["instance"])
-    if "vector" in source:
-        return Query.vector(np.frombuffer(bytes.fromhex(source["vector"]), "<f4"))
-    if "neurons" in source:
-        return Query.neurons([(layer, unit) for layer, unit in source["neurons"]])
-    return source["record"]
-
-
-def ask(client: Client, call: str, arguments: Mapping[str, Any]) -> Any:
-    """The answer of one call; of an error its kind, message, reason and fields."""
-    given = dict(arguments)
-    if "queries" in given:
-        given["queries"] = [query(source) for source in given["queries"]]
-    try:
-        answer = getattr(client, call)(**given)
-        return list(answer) if call == "list_instances" else answer
-    except ClientError as error:
-        return {
-            "error": type(error).__name__,
-            "message": str(error),
-            "reason": getattr(error, "reason", ""),
-            "fields": getattr(error, "fields", {}),
-        }
 
 
 def differences(expected: Any, found: Any, bits: bool, where: str) -> list[str]:
