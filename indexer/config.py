@@ -1,6 +1,7 @@
 """The configuration of a build: TOML, validated once, unknown keys refused with the nearest known one."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,6 +12,10 @@ from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
+FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
+"""Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
+RENDERING = 2
+"""Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
 Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 """Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
@@ -76,8 +81,18 @@ class CorpusConfig(Section):
     """Column of the label: a name, or an output's number."""
     labels: list[str] | None = None
     """Names of the model's outputs, in their order; the model's own unless given."""
-    segments: list[str] = Field(min_length=1)
-    """Format strings over the columns, tokenised one by one and put together: the text of an instance."""
+    segments: list[str] = []
+    """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
+    text: str | None = None
+    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`."""
+    pair: list[str] = []
+    """Input form: two columns, given to the tokenizer as `tokenizer(first, second)`, with their token types."""
+    messages: str | None = None
+    """Input form: a column of chat messages, read by the tokenizer's chat template."""
+    documents: str | None = None
+    """Input form of causal-lm: a column of long texts, read in windows of `model.max_length` tokens."""
+    encoded: bool = False
+    """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
     choices: str = "choices"
     """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`."""
     target: str | None = None
@@ -86,8 +101,38 @@ class CorpusConfig(Section):
     """For causal-lm: index every target token by itself, as `ID#0`, `ID#1`."""
     truncate: str | None = None
     """Column whose segment is shortened, from its end, where an instance is too long; refused unless given."""
+    truncation: Literal["longest_first", "only_first", "only_second"] | bool = False
+    """For text, pair and messages: how an input that is too long is shortened, as the tokenizer does it; refused unless given."""
+    truncation_side: Literal["left", "right"] | None = None
+    """Side from which the tokenizer shortens; its own unless given."""
+    chat_template: str | None = None
+    """For messages: a file with a chat template in place of the tokenizer's own."""
+    tools: str | None = None
+    """For messages: a column with the tools that the chat template is given."""
+    loss_on: Literal["assistant", "last", "all"] = "assistant"
+    """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
+    stride: int = Field(0, ge=0)
+    """For documents: tokens that a window shares with the one before; they are context and have no loss."""
     metadata: list[str] = []
     """Columns that are kept for filters and SQL."""
+    rendering: int = Field(RENDERING, ge=1, le=RENDERING)
+    """Number of the rules by which records are read; an index keeps the number that it was begun with."""
+
+    @property
+    def form(self) -> str:
+        """Name of the input form."""
+        return next(name for name in FORMS if getattr(self, name))
+
+    @model_validator(mode="after")
+    def one_form(self) -> Self:
+        """Refuse a corpus that does not say how a record becomes an input, or says it twice."""
+        given = [name for name in FORMS if getattr(self, name)]
+        if len(given) != 1:
+            found = f"this has {' and '.join(given)}" if given else "this has none"
+            raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
+        if self.form == "pair" and len(self.pair) != 2:
+            raise ValueError(f'pair = ["first", "second"] names two columns; this names {len(self.pair)}')
+        return self
 
     @model_validator(mode="after")
     def one_source(self) -> Self:
@@ -276,6 +321,12 @@ def parse_config(data: JsonObject, where: str, base: Path) -> Config:
     except ValidationError as error:
         raise InputError(f"{where}: {describe(error.errors()[0])}") from None
     return anchored(config, base)
+
+
+def stored(data: Mapping[str, Any]) -> JsonObject:
+    """Configuration data as an index stores it: one that does not say by which rules it reads records is of number 1."""
+    corpus = data.get("corpus")
+    return {**data, "corpus": {"rendering": 1, **corpus}} if isinstance(corpus, Mapping) else dict(data)
 
 
 def anchored(config: Config, base: Path) -> Config:

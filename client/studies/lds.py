@@ -154,11 +154,12 @@ def head_retraining(context: Context, ids: Sequence[str], queries: Sequence[Aske
 def fixed_states(context: Context, ids: Sequence[str], queries: Sequence[Asked]) -> tuple[States, States]:
     """States of instances, and of queries; kept for a rerun."""
     from attridex.indexer.config import Config as IndexConfig
+    from attridex.indexer.config import stored
     from attridex.indexer.corpus.reading import rendered
     from attridex.indexer.models.renderers import make_renderer
     from attridex.indexer.training.retraining import head_states
 
-    index = IndexConfig.model_validate(context.index.manifest["config"])
+    index = IndexConfig.model_validate(stored(context.index.manifest["config"]))
     renderer = make_renderer(index)
     wanted = set(ids)
     corpus = {each.id: each for _, each in rendered(index.corpus, renderer, labels_needed=True) if each.id in wanted}

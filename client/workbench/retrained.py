@@ -24,10 +24,10 @@ def training_configuration(context: Context) -> "Config":
     from attridex.client.start import check_local
 
     check_local()
-    from attridex.indexer.config import Config, load_config
+    from attridex.indexer.config import Config, load_config, stored
 
     own = context.index.manifest["config"]
-    config = load_config(context.training) if context.training else Config.model_validate(own)
+    config = load_config(context.training) if context.training else Config.model_validate(stored(own))
     if config.training is None:
         raise NotPossibleError(
             "this study retrains the model, and the index's configuration has no [training] section; "

@@ -32,8 +32,8 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
         BusyError: another process is building it.
     """
-    rates = checkpoint_rates(config.model)
-    plan, signer = prepared(config.model_copy(update={"model": config.model.model_copy(update={"checkpoint_rates": rates})}))
+    model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
+    plan, signer = prepared(config.model_copy(update={"model": model}), index)
     with write_lock(index):
         bind(plan, index)
         signed = build_ranges(plan, signer, index, show_progress=show_progress)

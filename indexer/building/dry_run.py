@@ -17,7 +17,7 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     Raises:
         InputError: whatever `build.build` would refuse before it begins.
     """
-    plan, signer = prepared(config)
+    plan, signer = prepared(config, index)
     check_bound(plan, index)
     base = resident("VmRSS")
     began = time.perf_counter()

@@ -39,9 +39,9 @@ class Load:
         """Count an instance: a language model's neurons are scored before each target token, those of choices for one choice."""
         self.instances += 1
         self.tokens += instance.tokens
-        self.probes += instance.target or 1
+        self.probes += len(instance.reads) or 1
         longest = instance.longest
-        self.probe_tokens += sum(range(longest - instance.target, longest)) if instance.target else longest
+        self.probe_tokens += sum(read + 1 for read in instance.reads) if instance.reads else longest
 
 
 @dataclass(frozen=True)

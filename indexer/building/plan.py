@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from attridex.indexer.config import Config
+from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
@@ -23,6 +23,12 @@ from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.identity import ModelIdentity
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.signing.signer import Signer
+
+NEWER = (
+    "text", "pair", "messages", "documents", "encoded", "truncation", "truncation_side", "chat_template", "tools", "loss_on",
+    "stride",
+)  # fmt: skip
+"""Settings of the corpus that plans of older indices do not have."""
 
 
 class InstanceRange(NamedTuple):
@@ -96,13 +102,22 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     return Plan(config, signer.identity(), signer.labels, found)
 
 
-def prepared(config: Config) -> tuple[Plan, Signer]:
+def prepared(config: Config, index: Path) -> tuple[Plan, Signer]:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
+    config = as_begun(config, index)
     found = survey_corpus(config)
     signer = Signer.load(config)
     return make_plan(config, found, signer), signer
+
+
+def as_begun(config: Config, index: Path) -> Config:
+    """The configuration with the rules of reading records by which an index was begun, if it was."""
+    if not (index / PLAN).exists():
+        return config
+    number = read_sealed(index / PLAN).get("rendering", 1)
+    return config.model_copy(update={"corpus": config.corpus.model_copy(update={"rendering": number})})
 
 
 def content_settings(config: Config) -> JsonObject:
@@ -118,7 +133,16 @@ def content_settings(config: Config) -> JsonObject:
         "index": ("precision", "shard_rows"),  # structures for approximate search belong to a version, not to the shards
         "engine": ("batch_tokens",),
     }
-    return {f"{section}.{key}": data[section][key] for section, keys in kept.items() for key in keys}
+    settings = {f"{section}.{key}": data[section][key] for section, keys in kept.items() for key in keys}
+    return settings | newer_settings(config, data)
+
+
+def newer_settings(config: Config, data: JsonObject) -> JsonObject:
+    """Settings that older plans do not have: they count where they are not at their default, so that an old build goes on."""
+    found = {
+        f"corpus.{key}": data["corpus"][key] for key in NEWER if data["corpus"][key] != CorpusConfig.model_fields[key].default
+    }
+    return found | ({"rendering": config.corpus.rendering} if config.corpus.rendering > 1 else {})
 
 
 def bind(plan: Plan, index: Path) -> None:

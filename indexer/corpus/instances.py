@@ -1,4 +1,4 @@
-"""Rendered instances: a record as token ids, what is decided of it, and its identity."""
+"""Rendered instances: a record as the model reads it, what is decided of it, and its identity."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from attridex.indexer.forms.encoding import Encoding, Tokens
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,22 @@ class RenderedInstance:
         key: content hash of tokens and label.
         truncated: whether tokens were cut to fit the model.
         fields: the record's text fields and metadata.
-        target: for causal-lm, how many tokens at the end of the sequence are the target.
         outputs: names of what the model decides between: labels, choice numbers, or the target's text alone.
+        reads: where tokens have a loss, the positions whose states decide them, in ascending order.
+        wanted: what is wanted at each of them: of a language model the next token.
+        types: token types of each sequence; empty where the tokenizer gives none.
     """
 
     id: str
-    sequences: tuple[tuple[int, ...], ...]
+    sequences: tuple[Tokens, ...]
     label: int | None
     key: str
     truncated: bool
     fields: Mapping[str, Any]
-    target: int = 0
     outputs: tuple[str, ...] = ()
+    reads: Tokens = ()
+    wanted: Tokens = ()
+    types: tuple[Tokens, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -45,14 +51,29 @@ class RenderedInstance:
     @property
     def label_name(self) -> str | None:
         """The label as tables show it: its name, a choice's number, or the target's text."""
-        if self.target:
+        if self.reads:
             return self.outputs[0]
         return None if self.label is None else self.outputs[self.label]
 
 
-def content_hash(sequences: Sequence[Sequence[int]], label: int | None) -> str:
-    """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens and label."""
-    digest = hashlib.sha256(f"{'' if label is None else label}|{len(sequences)}".encode())
-    for sequence in sequences:
-        digest.update(np.asarray([len(sequence), *sequence], dtype="<i8").tobytes())
+def content_hash(encoding: Encoding, label: int | None) -> str:
+    """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens, of its label, and of what has a loss.
+
+    Token types, and tokens with a loss that are not simply the last ones, count where there are any.
+    """
+    decided = len(encoding.wanted) if encoding.reads else label
+    digest = hashlib.sha256(f"{'' if decided is None else decided}|{len(encoding.sequences)}".encode())
+    parts = list(encoding.sequences)
+    if any(any(types) for types in encoding.types):
+        parts += encoding.types
+    if encoding.reads and not ends_with(encoding.sequences[0], encoding.reads, encoding.wanted):
+        parts += [encoding.reads, encoding.wanted]
+    for part in parts:
+        digest.update(np.asarray([len(part), *part], dtype="<i8").tobytes())
     return digest.hexdigest()[:32]
+
+
+def ends_with(ids: Sequence[int], reads: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether what has a loss is the end of a sequence, each token read at the one before it."""
+    count = len(wanted)
+    return tuple(ids[-count:]) == tuple(wanted) and tuple(reads) == tuple(range(len(ids) - count - 1, len(ids) - 1))

@@ -40,7 +40,7 @@ def read_dataset(corpus: CorpusConfig) -> Iterator[PlacedRecord]:
 
 
 def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Iterator[tuple[PlacedRecord, RenderedInstance]]:
-    """Records with their instances; an empty `corpus.id` numbers them, `corpus.per_token` makes one of each target token."""
+    """Records with their instances, of which one may give several; an empty `corpus.id` numbers them."""
     for number, record in enumerate(read_records(corpus)):
         values = record.values
         if not corpus.id:
@@ -50,11 +50,10 @@ def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
                 f"{record.where}: missing column '{corpus.id}' (corpus.id); {nearest(corpus.id, values)}; "
                 'id = "" numbers the instances'
             )
-        instance = renderer.render(values, record.where)
-        if labels_needed and instance.label_name is None:
-            raise InputError(
-                f"{record.where}: missing column '{corpus.label}' (corpus.label); {nearest(corpus.label, values)}; "
-                'gradients.label = "predicted" needs none'
-            )
-        for part in renderer.per_token(instance) if corpus.per_token else [instance]:
-            yield record, part
+        for instance in renderer.instances(values, record.where):
+            if labels_needed and instance.label_name is None:
+                raise InputError(
+                    f"{record.where}: missing column '{corpus.label}' (corpus.label); {nearest(corpus.label, values)}; "
+                    'gradients.label = "predicted" needs none'
+                )
+            yield record, instance

@@ -13,7 +13,7 @@ from attridex.indexer.curvature.tensors import Tensors, values_name, vectors_nam
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.records import Block
 
-Matrix = Float64[Doubles, "k k"]
+Matrix = Float64[Doubles, "_ _"]
 LIMIT = 16_384
 """Largest block that is decomposed: d^2 float64 are 2 GiB there."""
 CHUNK = 1024

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
 
-from attridex.indexer.config import Config
+from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.index.layout import FORMAT, Column
@@ -125,10 +125,19 @@ class Manifest(Record):
     libraries: dict[str, str]
     revision: str | None
 
+    @field_validator("config", mode="before")
+    @classmethod
+    def rules_of_its_time(cls, config: Any) -> Any:
+        """An index that does not say by which rules it reads records is of number 1."""
+        return stored(config) if isinstance(config, Mapping) else config
+
     @field_serializer("config")
     def config_as_stored(self, config: Config) -> JsonObject:
         """The settings that stood in the file and no newer ones, keys sorted as there."""
-        return dict(json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True))))
+        data: JsonObject = json.loads(json_bytes(config.model_dump(mode="json", exclude_unset=True)))
+        if data["corpus"].get("rendering") == 1:
+            del data["corpus"]["rendering"]
+        return data
 
 
 def explicit(config: Config) -> Config:

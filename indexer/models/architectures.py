@@ -69,7 +69,7 @@ class Architecture:
     def final_states(self, batch: TokenBatch) -> Tensor:
         """The body's final states [S, T, h]; a causal body fills no cache."""
         options = {"use_cache": False} if self.causal else {}
-        states: Tensor = self.body(batch.ids, attention_mask=batch.mask, **options).last_hidden_state
+        states: Tensor = self.body(batch.ids, **batch.named, **options).last_hidden_state
         return states
 
     def hidden_states(self, states: Tensor, read: Tensor) -> Tensor:

@@ -22,11 +22,18 @@ class TokenBatch:
         ids: token ids, padded on the right.
         mask: 1 for a real token, 0 for padding.
         lengths: real tokens of each sequence.
+        types: token types; None where the model is given none.
     """
 
     ids: Int[Tensor, "S T"]
     mask: Int[Tensor, "S T"]
     lengths: Int[Tensor, " S"]
+    types: Int[Tensor, "S T"] | None = None
+
+    @property
+    def named(self) -> dict[str, Tensor]:
+        """What a model is called with beside the ids."""
+        return {"attention_mask": self.mask} | ({} if self.types is None else {"token_type_ids": self.types})
 
     def read(self, causal: bool) -> Int[Tensor, " S"]:
         """Position that the head reads: the last real token, or CLS for encoders."""
@@ -55,10 +62,24 @@ def plan_batches(lengths: Sequence[int], budget: int, overhead: int = 0) -> Iter
         yield group
 
 
-def pad(sequences: Sequence[Sequence[int]], token: int, device: torch.device) -> TokenBatch:
-    """Put sequences into one batch."""
+def pad(
+    sequences: Sequence[Sequence[int]], token: int, device: torch.device, types: Sequence[Sequence[int]] | None = None
+) -> TokenBatch:
+    """Put sequences into one batch.
+
+    Args:
+        sequences: token ids.
+        token: fills them up.
+        device: where the batch goes.
+        types: token types of each sequence, where the model is given any.
+    """
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     width = int(lengths.max())
-    ids = torch.tensor([[*sequence, *[token] * (width - len(sequence))] for sequence in sequences])
+    ids = filled(sequences, width, token).to(device)
     mask = (torch.arange(width)[None] < lengths[:, None]).long()
-    return TokenBatch(ids.to(device), mask.to(device), lengths.to(device))
+    return TokenBatch(ids, mask.to(device), lengths.to(device), filled(types, width, 0).to(device) if types else None)
+
+
+def filled(rows: Sequence[Sequence[int]], width: int, value: int) -> Int[Tensor, "S T"]:
+    """Rows as one tensor, filled up on the right."""
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])

@@ -5,7 +5,7 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -26,6 +26,37 @@ NO_TOKEN = -1
 
 
 @dataclass(frozen=True)
+class TokenTargets:
+    """The tokens of a batch that have a loss, instance after instance.
+
+    Attributes:
+        owner: instance of each.
+        at: position that decides it.
+        wanted: what is wanted there.
+        counts: how many each instance has.
+    """
+
+    owner: Int[Tensor, " N"]
+    at: Int[Tensor, " N"]
+    wanted: Int[Tensor, " N"]
+    counts: Int[Tensor, " B"]
+
+    def mean(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, "B ..."]:
+        """Values of the tokens, averaged over those of each instance."""
+        total = torch.zeros(len(self.counts), *values.shape[1:], device=values.device, dtype=values.dtype)
+        return total.index_add(0, self.owner, values) / self.counts.reshape(-1, *[1] * (values.dim() - 1))
+
+
+def token_targets(instances: Sequence[RenderedInstance], device: torch.device) -> TokenTargets:
+    """The tokens with a loss of instances with one sequence each."""
+    counts = torch.tensor([len(instance.reads) for instance in instances])
+    at = torch.tensor([read for instance in instances for read in instance.reads], dtype=torch.long)
+    wanted = torch.tensor([token for instance in instances for token in instance.wanted], dtype=torch.long)
+    owner = torch.arange(len(instances)).repeat_interleave(counts)
+    return TokenTargets(owner.to(device), at.to(device), wanted.to(device), counts.to(device))
+
+
+@dataclass(frozen=True)
 class InstanceBatch:
     """Instances with the same number of sequences.
 
@@ -33,13 +64,13 @@ class InstanceBatch:
         tokens: all sequences; those of an instance follow each other.
         size: number of instances B.
         labels: output index, or NO_LABEL for the predicted one.
-        targets: target tokens at the end of each sequence, 0 for classifiers.
+        targets: of a language model.
     """
 
     tokens: TokenBatch
     size: int
     labels: Int[Tensor, " B"]
-    targets: Int[Tensor, " S"]
+    targets: TokenTargets
 
 
 def collate(
@@ -53,10 +84,12 @@ def collate(
         device: where the batch goes.
         predicted: asks for the loss of the predicted label.
     """
-    tokens = pad([sequence for instance in instances for sequence in instance.sequences], pad_token, device)
+    sequences = [sequence for instance in instances for sequence in instance.sequences]
+    types = [own for instance in instances for own in instance.types]
+    tokens = pad(sequences, pad_token, device, types)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
-    targets = [instance.target for instance in instances for _ in instance.sequences]
-    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), torch.tensor(targets, device=device))
+    targets = token_targets(instances, device)
+    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets)
 
 
 @dataclass(frozen=True)
@@ -94,11 +127,23 @@ class Probe:
         sequence: token ids; the last one (CLS for encoders) is the read position.
         token: vocabulary token whose probability is watched, or NO_TOKEN.
         margin: log-odds of the predicted choice, the other choices held; 0 elsewhere.
+        types: token types; empty where the tokenizer gives none.
     """
 
     sequence: tuple[int, ...]
     token: int = NO_TOKEN
     margin: float = 0.0
+    types: tuple[int, ...] = ()
+
+
+def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
+    """Put the sequences of probes into one batch."""
+    return pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+
+
+def first_types(instance: RenderedInstance) -> tuple[int, ...]:
+    """Token types of an instance's first sequence, if it has any."""
+    return instance.types[0] if instance.types else ()
 
 
 @runtime_checkable
@@ -171,7 +216,7 @@ class SequenceClassification(Objective):
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence itself."""
-        return [Probe(instance.sequences[0])]
+        return [Probe(instance.sequences[0], types=first_types(instance))]
 
 
 class MultipleChoice(Objective):
@@ -186,7 +231,7 @@ class MultipleChoice(Objective):
 
     def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
         """The predicted choice's own sequence."""
-        return [Probe(instance.sequences[predicted], margin=margin)]
+        return [replace(self.edited(instance)[predicted], margin=margin)]
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the predicted choice, the other choices' logits held: sigmoid(margin + z - z of the unedited row)."""
@@ -200,7 +245,8 @@ class MultipleChoice(Objective):
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Every choice's sequence, each at its own last position."""
-        return [Probe(sequence) for sequence in instance.sequences]
+        types = instance.types or [()] * len(instance.sequences)
+        return [Probe(sequence, types=own) for sequence, own in zip(instance.sequences, types, strict=True)]
 
 
 class CausalLM(Objective):
@@ -208,25 +254,17 @@ class CausalLM(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        lengths, counts = batch.tokens.lengths, batch.targets
-        owner = torch.arange(batch.size, device=states.device).repeat_interleave(counts)
-        first = counts.cumsum(0) - counts
-        offset = torch.arange(len(owner), device=states.device) - first[owner]
-        at = (lengths - counts - 1)[owner] + offset
-        hidden = states[owner, at]
-        cost, best = token_losses(arch.head, hidden, batch.tokens.ids[owner, at + 1])
-
-        def mean(values: Tensor) -> Tensor:
-            total = torch.zeros(batch.size, *values.shape[1:], device=values.device, dtype=values.dtype)
-            return total.index_add(0, owner, values) / counts.reshape(-1, *[1] * (values.dim() - 1))
-
-        loss = mean(cost)
+        targets = batch.targets
+        hidden = states[targets.owner, targets.at]
+        cost, best = token_losses(arch.head, hidden, targets.wanted)
+        loss = targets.mean(cost)
         fixed = loss.detach()
         margins = -fixed - torch.log(-torch.expm1(-fixed))
-        none = torch.full_like(counts, NO_LABEL)
-        greedy = [part.tolist() for part in best.split(counts.tolist())]
-        probability = mean((-cost.detach()).exp())
-        return Reading(margins[:, None], loss, none, none, probability[:, None], mean(hidden.detach().float()), greedy=greedy)
+        none = torch.full_like(targets.counts, NO_LABEL)
+        greedy = [part.tolist() for part in best.split(targets.counts.tolist())]
+        probability = targets.mean((-cost.detach()).exp())
+        state = targets.mean(hidden.detach().float())
+        return Reading(margins[:, None], loss, none, none, probability[:, None], state, greedy=greedy)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""
@@ -239,9 +277,9 @@ class CausalLM(Objective):
         return self.watch(logits, probes).mean(0)[:, None]
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
-        """The sequence up to each target token."""
-        ids = instance.sequences[0]
-        return [Probe(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]
+        """The sequence up to each position that decides a token."""
+        ids, tokens = instance.sequences[0], zip(instance.reads, instance.wanted, strict=True)
+        return [Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1]) for read, wanted in tokens]
 
 
 OBJECTIVES: dict[Task, Objective] = {

@@ -1,10 +1,14 @@
-"""The renderer of a model: its tokenizer, its special tokens and its longest sequence."""
+"""The renderer of a model: its tokenizer, its special tokens, its longest sequence and the input form."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.rendering import Renderer, SpecialTokens
+from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.errors import InputError
+from attridex.indexer.forms.encoding import Form
+from attridex.indexer.forms.segments import Segments, SpecialTokens
+from attridex.indexer.forms.texts import Texts
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.sources import load_tokenizer, resolve_labels, task_config
@@ -34,7 +38,7 @@ def make_renderer(config: Config) -> Renderer:
 
 
 def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
-    """The rendering with any tokenizer: segments are tokenised alone, without special tokens.
+    """The rendering with any tokenizer.
 
     Args:
         config: of corpus and task.
@@ -43,10 +47,28 @@ def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: 
         causal: whether the model is a causal one.
         max_length: tokens of a sequence at most.
     """
+    return Renderer(config.corpus, form_of(config, tokenizer, causal, max_length), labels, tokenizer.decode)
 
-    def tokenize(text: str) -> list[int]:
-        ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
 
-    special = special_tokens(tokenizer, causal)
-    return Renderer(config.corpus, labels, tokenize, special, max_length, config.model.task, tokenizer.decode)
+def form_of(config: Config, tokenizer: Any, causal: bool, limit: int) -> Form:
+    """The input form of a corpus; see `renderer_for` for the rest.
+
+    Args:
+        config: of corpus and task.
+        tokenizer: of the model.
+        causal: whether the model is a causal one.
+        limit: tokens of a sequence at most.
+    """
+    corpus, choices, special = config.corpus, config.model.task == "multiple-choice", special_tokens(tokenizer, causal)
+    match corpus.form:
+        case "segments":
+            return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+        case "text" | "pair":
+            return Texts(corpus, tokenizer, limit, choices=choices, language=config.model.task == "causal-lm")
+    raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a text without special tokens."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids

@@ -16,10 +16,10 @@ from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
-from attridex.indexer.models.batches import pad, plan_batches
+from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, model_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
-from attridex.indexer.models.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate
+from attridex.indexer.models.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate, pad_probes
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
@@ -224,7 +224,7 @@ class Signer:
             yield from zip(part, (NeuronReading(*row) for row in zip(*columns, strict=True)), strict=True)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
-        batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
+        batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         site = self.config.neurons.site
         return score_neurons(self.arch, batch, site, rule, lambda logits: self.objective.watch(logits, probes))
 
@@ -253,7 +253,7 @@ class Signer:
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
-        batch = pad([probe.sequence for probe in probes], self.loaded.pad, self.loaded.device)
+        batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, greedy = [], []
@@ -261,8 +261,8 @@ class Signer:
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
             probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
-            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.target else []
-        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.target else None)
+            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.reads else []
+        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.reads else None)
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""

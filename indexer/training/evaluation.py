@@ -83,4 +83,4 @@ def evaluate(
 
 def expected(instance: RenderedInstance) -> int | list[int] | None:
     """The right answer: the label, or the target's tokens."""
-    return list(instance.sequences[0][-instance.target :]) if instance.target else instance.label
+    return list(instance.wanted) if instance.reads else instance.label

@@ -135,7 +135,7 @@ def test_loads_count_what_the_neuron_passes_see() -> None:
     from attridex.indexer.corpus.instances import RenderedInstance
 
     load = Load()
-    load.add(RenderedInstance("a", ((1, 2, 3, 4, 5),), None, "", False, {}, target=2))
+    load.add(RenderedInstance("a", ((1, 2, 3, 4, 5),), None, "", False, {}, reads=(2, 3), wanted=(4, 5)))
     assert (load.tokens, load.probes, load.probe_tokens) == (5, 2, 3 + 4)
     load.add(RenderedInstance("b", ((1, 2, 3), (1, 2, 3, 4)), 0, "", False, {}))
     assert (load.instances, load.tokens, load.probes, load.probe_tokens) == (2, 12, 3, 11)

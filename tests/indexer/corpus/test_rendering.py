@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from attridex.indexer.config import CorpusConfig, load_config
-from attridex.indexer.corpus.rendering import PART, Renderer, SpecialTokens
+from attridex.indexer.corpus.rendering import PART, Renderer
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.segments import Segments, SpecialTokens
 from attridex.indexer.models.renderers import make_renderer
 
 
@@ -37,15 +38,8 @@ def test_labels_are_names_or_output_numbers(project: Callable[..., Path]) -> Non
 
 def test_a_target_gives_one_instance_for_each_of_its_tokens() -> None:
     corpus = CorpusConfig(files=["x"], segments=["{q}"], target="{a}")
-    letters = Renderer(
-        corpus,
-        [],
-        lambda text: list(map(ord, text)),
-        SpecialTokens((1,), ()),
-        20,
-        "causal-lm",
-        lambda ids: "".join(map(chr, ids)),
-    )
+    form = Segments(corpus, lambda text: list(map(ord, text)), SpecialTokens((1,), ()), 20, choices=False)
+    letters = Renderer(corpus, form, [], lambda ids: "".join(map(chr, ids)))
     whole = letters.render({"id": "x", "q": "hi", "a": "abc"}, "x")
     assert whole.sequences == ((1, *map(ord, "hiabc")),)
     parts = letters.per_token(whole)

@@ -98,10 +98,10 @@ def plain_logits(model: Any, instance: RenderedInstance) -> Tensor:
 
 def plain_loss(model: Any, instance: RenderedInstance) -> Tensor:
     logits = plain_logits(model, instance)
-    if not instance.target:
+    if not instance.reads:
         return -logits.log_softmax(0)[instance.label]
-    ids = torch.tensor(instance.sequences[0])[-instance.target :]
-    return torch.nn.functional.cross_entropy(logits[-instance.target - 1 : -1], ids)
+    ids = torch.tensor(instance.sequences[0])[-len(instance.reads) :]
+    return torch.nn.functional.cross_entropy(logits[-len(instance.reads) - 1 : -1], ids)
 
 
 def close(found: Any, wanted: Tensor) -> None:

@@ -13,8 +13,8 @@ from transformers.activations import NewGELUActivation
 from transformers.models.bloom.modeling_bloom import BloomGelu
 
 from attridex.indexer.config import Config, ModelConfig, load_config
-from attridex.indexer.corpus.rendering import SpecialTokens
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.segments import SpecialTokens
 from attridex.indexer.models.checkpoints import at_checkpoint, checkpoint_rates
 from attridex.indexer.models.families import FAMILIES
 from attridex.indexer.models.identity import model_identity

@@ -60,9 +60,9 @@ def own_gradient(made: Signer, instance: RenderedInstance) -> Tensor:
     layers = made.arch.linear_layers()
     weights = [module.weight.requires_grad_(True) for module in layers.values()]
     logits = [made.arch.model(torch.tensor([ids])).logits[0].float() for ids in instance.sequences]
-    if instance.target:
-        targets = torch.tensor(instance.sequences[0][-instance.target :])
-        loss = torch.nn.functional.cross_entropy(logits[0][-instance.target - 1 : -1], targets)
+    if instance.reads:
+        targets = torch.tensor(instance.sequences[0][-len(instance.reads) :])
+        loss = torch.nn.functional.cross_entropy(logits[0][-len(instance.reads) - 1 : -1], targets)
     else:
         loss = -torch.cat(logits).log_softmax(0)[instance.label]
     found = torch.autograd.grad(loss, weights)
@@ -151,11 +151,12 @@ def sure(made: Signer, instance: RenderedInstance) -> RenderedInstance:
     """The instance with what the model predicts as its target, after making it sure of that: the head is 32 times as large."""
     head = made.arch.head.get_parameter("weight")
     made.arch.head.register_parameter("weight", torch.nn.Parameter(head * 32, requires_grad=False))
-    if not instance.target:
+    if not instance.reads:
         return replace(instance, label=made.sign([instance], neurons=False)[0].predicted)
     start = instance.sequences[0][:-1]
     logits = made.arch.head(made.arch.body(torch.tensor([start])).last_hidden_state)
-    return replace(instance, sequences=((*start, int(logits[0, -1].argmax())),), target=1)
+    token = int(logits[0, -1].argmax())
+    return replace(instance, sequences=((*start, token),), reads=(len(start) - 1,), wanted=(token,))
 
 
 @pytest.mark.parametrize("dtype", ROUNDING)

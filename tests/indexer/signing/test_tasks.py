@@ -71,11 +71,11 @@ def logits(arch: Architecture, ids: tuple[int, ...]) -> Tensor:
 def prompts(instance: RenderedInstance) -> list[tuple[tuple[int, ...], int]]:
     """A language model's prompts, one a target token, and the token."""
     ids = instance.sequences[0]
-    return [(ids[:at], ids[at]) for at in range(len(ids) - instance.target, len(ids))]
+    return [(ids[:at], ids[at]) for at in range(len(ids) - len(instance.reads), len(ids))]
 
 
 def plain_loss(arch: Architecture, instance: RenderedInstance) -> Tensor:
-    if instance.target:
+    if instance.reads:
         return torch.stack([-logits(arch, ids).log_softmax(0)[token] for ids, token in prompts(instance)]).mean()
     z = torch.cat([logits(arch, ids) for ids in instance.sequences])
     return -z.log_softmax(0)[instance.label]
@@ -100,7 +100,7 @@ def test_gradients_equal_autograd_of_each_instance_alone(made: Signer) -> None:
 
 def plain_probability(arch: Architecture, instance: RenderedInstance, layer: int, change: Callable[[Tensor], Tensor]) -> Tensor:
     """P(target) with one layer edited at the read position; of choices, only the predicted one is edited."""
-    if instance.target:
+    if instance.reads:
         parts = []
         for ids, token in prompts(instance):
             with edited(arch, layer, position(arch, ids), change):
@@ -120,10 +120,10 @@ def test_scores_equal_the_plain_loop(made: Signer) -> None:
     found = made.sign([instance])[0].scores
     assert found is not None
     for layer in range(made.layers):
-        parts = prompts(instance) if instance.target else [(instance.sequences[0], -1)]
+        parts = prompts(instance) if instance.reads else [(instance.sequences[0], -1)]
         wanted = torch.zeros(made.units)
         for number, (_, token) in enumerate(parts):
-            one = single(instance, number) if instance.target else instance
+            one = single(instance, number) if instance.reads else instance
             seen: list[Tensor] = []
             plain_probability(arch, one, layer, lambda a, seen=seen: seen.append(a) or a)  # type: ignore[misc]
             total = torch.zeros(made.units)
@@ -140,7 +140,8 @@ def single(instance: RenderedInstance, number: int) -> RenderedInstance:
     """The instance of one target token."""
     ids, _ = prompts(instance)[number]
     whole = instance.sequences[0][: len(ids) + 1]
-    return RenderedInstance(instance.id, (whole,), None, instance.key, False, {}, 1, instance.outputs)
+    reads, wanted = (len(ids) - 1,), whole[-1:]
+    return RenderedInstance(instance.id, (whole,), None, instance.key, False, {}, instance.outputs, reads, wanted)
 
 
 def test_suppressed_and_kept_neurons_edit_every_sequence_at_its_own_position(made: Signer) -> None:
@@ -158,7 +159,7 @@ def test_suppressed_and_kept_neurons_edit_every_sequence_at_its_own_position(mad
                     stack.enter_context(edited(arch, layer, position(arch, ids), change))
                 return logits(arch, ids)
 
-        if instance.target:
+        if instance.reads:
             expected = torch.stack([run(ids).softmax(0)[token] for ids, token in prompts(instance)]).mean()[None]
         else:
             expected = torch.cat([run(ids) for ids in instance.sequences]).softmax(0)

@@ -34,8 +34,8 @@ def test_an_evaluation_is_each_instance_s_loss_and_whether_its_answer_is_right(
     found = evaluate(start.reader, instances)
     for instance, loss, right in zip(instances, found.losses, found.right, strict=True):
         logits = [start.reader.arch.model(torch.tensor([ids])).logits[0] for ids in instance.sequences]
-        if instance.target:
-            z, wanted = logits[0][-instance.target - 1 : -1], torch.tensor(instance.sequences[0][-instance.target :])
+        if instance.reads:
+            z, wanted = logits[0][-len(instance.reads) - 1 : -1], torch.tensor(instance.sequences[0][-len(instance.reads) :])
             assert right == (z.argmax(1).tolist() == expected(instance))
         else:
             z, wanted = torch.cat(logits)[None], torch.tensor([instance.label])

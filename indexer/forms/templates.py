@@ -1,4 +1,4 @@
-"""Segments: format strings such as "Premise : {premise}", split once."""
+"""Templates: format strings such as "Premise : {premise}", split once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from attridex.indexer.errors import InputError
 
 
 @dataclass(frozen=True)
-class Segment:
+class Template:
     """A format string, split once: literal texts and the field after each (None at the end)."""
 
     template: str
@@ -16,16 +16,16 @@ class Segment:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields that the segment shows."""
+        """Names of the fields that the template shows."""
         return tuple(name for _, name in self.parts if name is not None)
 
     def text(self, values: Mapping[str, str]) -> str:
-        """The segment with its fields filled in."""
+        """The template with its fields filled in."""
         return "".join(literal + (values[name] if name is not None else "") for literal, name in self.parts)
 
 
-def parse_segment(template: str) -> Segment:
-    """Split a format string such as "Premise : {premise}".
+def parse_template(template: str, setting: str) -> Template:
+    """Split a format string such as "Premise : {premise}" of a `setting`.
 
     Raises:
         InputError: it is not a format string of plain field names.
@@ -37,5 +37,5 @@ def parse_segment(template: str) -> Segment:
                 raise ValueError(f"'{{{name}}}' is not a plain field name")
             parts.append((literal, name))
     except ValueError as error:
-        raise InputError(f"corpus.segments: {template!r}: {error}; write fields as {{name}}") from None
-    return Segment(template, tuple(parts))
+        raise InputError(f"{setting}: {template!r}: {error}; write fields as {{name}}") from None
+    return Template(template, tuple(parts))

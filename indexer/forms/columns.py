@@ -1,0 +1,103 @@
+"""Columns of a record that an input form reads: texts, and the choices of a multiple-choice record."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attridex.indexer.errors import InputError, nearest
+
+CHOICE = "choice"
+"""Name that stands for each choice in turn."""
+
+
+def text_of(record: Mapping[str, Any], name: str, where: str, setting: str) -> str:
+    """A column as text; a number as Python writes it.
+
+    Args:
+        record: its values by column.
+        name: of the column.
+        where: names the record in errors.
+        setting: of the configuration, which shows the column.
+
+    Raises:
+        InputError: the column is missing, empty, or neither text nor number.
+    """
+    if name not in record:
+        raise InputError(f"{where}: missing column '{name}' ({setting} shows it); {nearest(name, record)}")
+    value = record[name]
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise InputError(f"{where}: column '{name}' holds {value!r}; a text is needed")
+    text = str(value)
+    if not text.strip():
+        raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
+    return text
+
+
+def choices_of(record: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    """The choices of a record: a list of texts, or the JSON of one (CSV, the index's own table).
+
+    Raises:
+        InputError: there are none.
+    """
+    if name not in record:
+        raise InputError(f"{where}: missing column '{name}' (corpus.choices); {nearest(name, record)}")
+    value = record[name]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if isinstance(value, Mapping):  # as Hugging Face datasets of this kind have it
+        value = value.get("text")
+    if not isinstance(value, list | tuple) or len(value) < 2 or not all(isinstance(c, str) and c.strip() for c in value):
+        raise InputError(f"{where}: column '{name}' holds {record[name]!r}; a list of two or more texts is needed")
+    return tuple(value)
+
+
+class Columns:
+    """The columns that the templates of a form show, read from a record.
+
+    Attributes:
+        names: of the columns that are stored, that of the choices among them.
+    """
+
+    def __init__(self, shown: Mapping[str, str], choices: str | None) -> None:
+        """Name them.
+
+        Args:
+            shown: fields of the templates, in order, with the setting that shows each.
+            choices: column of the choices, where the task is multiple-choice.
+        """
+        self._choices = choices
+        self._texts = {name: setting for name, setting in shown.items() if choices is None or name not in (CHOICE, choices)}
+        self.names = tuple(dict.fromkeys(choices if choices and name == CHOICE else name for name in shown))
+
+    def read(self, record: Mapping[str, Any], where: str) -> "Values":
+        """The values of a record; see `text_of` and `choices_of` for what it raises."""
+        choices = choices_of(record, self._choices, where) if self._choices else ()
+        texts = {name: text_of(record, name, where, setting) for name, setting in self._texts.items()}
+        return Values(texts, choices, {name: texts.get(name, list(choices)) for name in self.names})
+
+
+class Values:
+    """Values of a record's columns.
+
+    Attributes:
+        texts: by column.
+        choices: of a multiple-choice record.
+        fields: as they are stored.
+    """
+
+    def __init__(self, texts: Mapping[str, str], choices: tuple[str, ...], fields: Mapping[str, Any]) -> None:
+        """See the attributes."""
+        self.texts, self.choices, self.fields = texts, choices, fields
+
+    @property
+    def filled(self) -> list[dict[str, str]]:
+        """The texts, once a sequence: for each choice with the choice."""
+        return [{**self.texts, CHOICE: choice} for choice in self.choices] or [dict(self.texts)]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the choices: their numbers."""
+        return tuple(map(str, range(len(self.choices))))
