@@ -34,7 +34,7 @@ class LabelReader:
         """
         outputs = outputs or self.names
         value = record.get(self._column)
-        if value is None:
+        if value is None or value != value:  # NaN is how tables write that there is none
             return None
         if isinstance(value, str):
             number = self._index.get(value)
