@@ -71,7 +71,14 @@ def left_out(manifest: "Manifest") -> Iterator[str]:
 
 
 def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = False) -> None:
-    """Say what a build would take."""
+    """Say what a build would take.
+
+    Args:
+        config: its file.
+        out: the index directory.
+        as_json: whether a program reads it.
+        skip_bad: whether records that cannot be used are left out.
+    """
     from attridex.indexer.config import load_config
 
     loaded = load_config(config).skipping(skip_bad)

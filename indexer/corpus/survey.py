@@ -142,7 +142,13 @@ def named_records(found: Sequence[Unusable]) -> str:
     places: dict[str, list[str]] = {}
     for each in found[:NAMED]:
         places.setdefault(each.reason, []).append(each.where)
-    return "; ".join(f"{', '.join(wheres)}: {reason}" for reason, wheres in places.items())
+    return "; ".join(f"{', '.join(shortened(wheres))}: {reason}" for reason, wheres in places.items())
+
+
+def shortened(places: Sequence[str]) -> list[str]:
+    """Places ("file:line"), the file named once where several stand in it one after another."""
+    parts = [place.rpartition(":") for place in places]
+    return [last if at and parts[at - 1][0] == file else f"{file}:{last}" for at, (file, _, last) in enumerate(parts)]
 
 
 def check_names(columns: Sequence[str]) -> None:
