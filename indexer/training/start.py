@@ -14,7 +14,7 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.renderers import positions, renderer_for
-from attridex.indexer.models.sources import check_task, load_hf_config
+from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.training.evaluation import TaskReader
 
 
@@ -57,8 +57,12 @@ def training_labels(config: Config) -> list[str]:
     """The model's outputs, in their order: `corpus.labels`, or else the data's classes; none where records bring their own."""
     if config.model.task != "sequence-classification":
         return []
-    if labels := config.corpus.labels or label_names(config.corpus):
-        return labels
+    if config.corpus.labels is not None:
+        if len(set(config.corpus.labels)) != len(config.corpus.labels):
+            raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
+        return config.corpus.labels
+    if classes := label_names(config.corpus):
+        return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 
@@ -79,6 +83,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
     if task != "causal-lm":
+        check_order(labels, [str(name) for _, name in sorted(hf.id2label.items())])
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)
