@@ -14,6 +14,17 @@ from attridex.indexer.files import JsonObject
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
+ENCODED_FORMS = ("documents", "encoded")
+"""Those whose instances cannot be made again from an index's columns: it stores their encodings."""
+LONG_FORMS = ("messages", "documents")
+"""Those of language models where many tokens of an instance have a loss."""
+FORM_SETTINGS = {
+    "chat_template": ("messages",),
+    "tools": ("messages",),
+    "loss_on": ("messages",),
+    "stride": ("documents",),
+}
+"""Settings of the corpus that only some input forms have."""
 RENDERING = 2
 """Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
@@ -123,6 +134,11 @@ class CorpusConfig(Section):
         """Name of the input form."""
         return next(name for name in FORMS if getattr(self, name))
 
+    @property
+    def keeps_encodings(self) -> bool:
+        """Whether an index stores what the model reads of each instance."""
+        return self.form in ENCODED_FORMS
+
     @model_validator(mode="after")
     def one_form(self) -> Self:
         """Refuse a corpus that does not say how a record becomes an input, or says it twice."""
@@ -132,6 +148,14 @@ class CorpusConfig(Section):
             raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
         if self.form == "pair" and len(self.pair) != 2:
             raise ValueError(f'pair = ["first", "second"] names two columns; this names {len(self.pair)}')
+        return self
+
+    @model_validator(mode="after")
+    def settings_of_the_form(self) -> Self:
+        """Refuse a setting of another input form, which would say nothing."""
+        for name, forms in FORM_SETTINGS.items():
+            if self.form not in forms and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for {' and '.join(forms)} only; the input form of this is {self.form}")
         return self
 
     @model_validator(mode="after")
@@ -272,24 +296,38 @@ class Config(Section):
         gradients = data.get("gradients", {})
         return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
 
+    @model_validator(mode="before")
+    @classmethod
+    def rule_of_the_form(cls, data: Any) -> Any:
+        """Where many tokens have a loss, neurons are scored by one backward pass unless said otherwise."""
+        if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict) or not any(map(data["corpus"].get, LONG_FORMS)):
+            return data
+        neurons = data.get("neurons", {})
+        return {**data, "neurons": {"rule": "gradient", **neurons}} if isinstance(neurons, dict) else data
+
     @model_validator(mode="after")
     def fits_the_task(self) -> Self:
         """Refuse settings that mean nothing for the task."""
         task, corpus = self.model.task, self.corpus
         if self.gradients.parameters == "adapter" and self.model.adapter is None:
             raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
+        if corpus.form in LONG_FORMS and task != "causal-lm":
+            raise ValueError(f'corpus.{corpus.form} is for task = "causal-lm" only, this is "{task}"')
         if task == "causal-lm":
             self._check_language_model()
         elif corpus.target is not None or corpus.per_token:
             raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
-        if task == "multiple-choice" and "{choice}" not in "".join(corpus.segments):
+        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in "".join(corpus.segments):
             raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         return self
 
     def _check_language_model(self) -> None:
-        if self.corpus.target is None:
+        corpus = self.corpus
+        if corpus.form in (*LONG_FORMS, "encoded") and corpus.target is not None:
+            raise ValueError(f"corpus.target is for segments and text; {corpus.form} says itself what has a loss")
+        if corpus.target is None and corpus.form in ("segments", "pair"):
             raise ValueError('corpus.target: task "causal-lm" needs the text to predict, as target = "{answer}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')

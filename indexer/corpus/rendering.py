@@ -20,6 +20,7 @@ class Renderer:
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
+        added_fields: columns that it adds.
     """
 
     def __init__(self, corpus: CorpusConfig, form: Form, labels: Sequence[str], show: Callable[[Sequence[int]], str]) -> None:
@@ -31,7 +32,7 @@ class Renderer:
             labels: names of the model's outputs.
             show: gives the text of ids.
         """
-        self.text_fields = form.fields
+        self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show = corpus, form, show
         self._labels = LabelReader(corpus, labels)
 
@@ -64,7 +65,7 @@ class Renderer:
         self, encoding: Encoding, record: Mapping[str, Any], where: str, *, label_used: bool = True
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
-        label = None if encoding.reads else self.label(record, where, outputs, used=label_used)
+        label = None if encoding.reads else self._output(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
@@ -78,6 +79,17 @@ class Renderer:
             wanted=encoding.wanted,
             types=encoding.types,
         )
+
+    def _output(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
+        """Output index of a record's label, as the form or the label's column says it."""
+        outputs, number = encoding.outputs or tuple(self.labels), encoding.label
+        if number is None:
+            return self.label(record, where, outputs, used=used)
+        if number in range(len(outputs)):
+            return number
+        if used:
+            raise InputError(f"{where}: label {number} is none of the model's {len(outputs)} outputs (0 to {len(outputs) - 1})")
+        return None
 
     def per_token(self, instance: RenderedInstance) -> list[RenderedInstance]:
         """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""
