@@ -65,7 +65,7 @@ class Renderer:
         self, encoding: Encoding, record: Mapping[str, Any], where: str, *, label_used: bool = True
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
-        label = None if encoding.reads else self._output(encoding, record, where, used=label_used)
+        label = self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
@@ -79,17 +79,6 @@ class Renderer:
             wanted=encoding.wanted,
             types=encoding.types,
         )
-
-    def _output(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
-        """Output index of a record's label, as the form or the label's column says it."""
-        outputs, number = encoding.outputs or tuple(self.labels), encoding.label
-        if number is None:
-            return self.label(record, where, outputs, used=used)
-        if number in range(len(outputs)):
-            return number
-        if used:
-            raise InputError(f"{where}: label {number} is none of the model's {len(outputs)} outputs (0 to {len(outputs) - 1})")
-        return None
 
     def per_token(self, instance: RenderedInstance) -> list[RenderedInstance]:
         """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""
@@ -109,6 +98,16 @@ class Renderer:
             )
             parts.append(part)
         return parts
+
+    def _label(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
+        """Output index of a record's label; None where it has none, or is of a language model."""
+        if encoding.reads:
+            return None
+        if encoding.label is not None:
+            return self._labels.read_number(encoding.label, where, len(encoding.outputs or self.labels), used=used)
+        if encoding.outputs:
+            return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
+        return self._labels.read(record, where, used=used)
 
     def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
         """Output index of a record's label; None where it has none. See `LabelReader.read` for what it raises.
