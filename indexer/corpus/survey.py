@@ -98,7 +98,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
         InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
             label or an empty text, the first of which are named, where `corpus.skip_bad` does not leave them out.
     """
-    columns = [*corpus.metadata, *renderer.text_fields]
+    columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
     count, example = Count(columns, RULES[corpus.rendering]), dict[str, Any]()
     for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
