@@ -80,7 +80,17 @@ def joined(word: str, filters: Sequence[Filter], manifest: Manifest) -> Clause:
 
 
 def compared(name: str, operator: Operator, value: Value, kind: str) -> Clause:
-    """A column beside a literal; of a list any element may be equal to it, or none where it must not be."""
+    """A column beside a literal; of a list any element may be equal to it, or none where it must not be.
+
+    Args:
+        name: of the column.
+        operator: of the comparison.
+        value: the literal.
+        kind: DuckDB type of the column.
+
+    Raises:
+        InvalidArgumentError: the literal is of another kind, or lists have no such comparison.
+    """
     if not kind.endswith(LIST):
         return Clause(f"{quoted(name)} {OPERATORS[operator]} ?", [parameter(name, value, kind)])
     if operator not in ("=", "!="):
