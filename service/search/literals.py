@@ -58,7 +58,7 @@ def number(value: Any) -> int | float:
     return value  # type: ignore[no-any-return]
 
 
-def exact(value: float | Decimal) -> int | float | Decimal:
+def exact(value: int | float | Decimal) -> int | float | Decimal:
     """A number to compare with whole numbers or decimals: a double would round them to its own precision."""
     if isinstance(value, int):
         return value
