@@ -85,6 +85,7 @@ class Texts:
             truncated=any(each.lost for each in taken),
             fields=values.fields,
             outputs=("",) if self._language else values.numbers,
+            answers=values.choices.labels,
         )
 
     def _with_target(self, target: Template, values: Values, where: str) -> Encoding:

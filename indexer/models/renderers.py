@@ -41,7 +41,7 @@ def make_renderer(config: Config) -> Renderer:
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
     vocabulary = vocabulary_of(tokenizer, hf, adapter)
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
-    labels = resolve_labels(config.corpus.labels, hf, config.model.task)
+    labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
     typed = takes_types(model_class(config.model.task, hf))
     return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), typed))
 
