@@ -1,6 +1,7 @@
 """Checks of what any input form gives, before a model sees it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from attridex.indexer.errors import InputError
@@ -13,7 +14,7 @@ class Checked:
 
     def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int) -> None:
         """See `Form`; records whose `rendering` is 1 may have no tokens of their own."""
-        self.fields = form.fields
+        self.fields, self.adds = form.fields, form.adds
         self._form, self._vocabulary, self._own_needed = form, vocabulary, rendering > 1
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
@@ -22,10 +23,14 @@ class Checked:
         Raises:
             InputError: a token or a token type that the model does not have, or special tokens alone.
         """
-        found = self._form.encode(record, where)
+        found = [self._taken(encoding) for encoding in self._form.encode(record, where)]
         for encoding in found:
             self._check(encoding, where)
         return found
+
+    def _taken(self, encoding: Encoding) -> Encoding:
+        """What the model takes: a Trainer leaves out token types that it is not called with."""
+        return replace(encoding, types=()) if self._vocabulary.types == 0 else encoding
 
     def _check(self, encoding: Encoding, where: str) -> None:
         for ids in encoding.sequences:

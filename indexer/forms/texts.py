@@ -20,7 +20,7 @@ class Tokenized:
 
     Attributes:
         ids: of the tokens.
-        types: of the tokens; empty where the tokenizer gives none, or the model takes none.
+        types: of the tokens; empty where the tokenizer gives none.
         lost: how many tokens were cut.
     """
 
@@ -32,7 +32,7 @@ class Tokenized:
 class Texts:
     """One text or two, and for a language model a target behind the text."""
 
-    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int, *, choices: bool, language: bool, typed: bool) -> None:
+    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int, *, choices: bool, language: bool) -> None:
         """Split the templates.
 
         Args:
@@ -41,12 +41,11 @@ class Texts:
             limit: tokens of a sequence at most.
             choices: whether the task is multiple-choice.
             language: whether every token (of a target, if there is one) has a loss.
-            typed: whether the model takes token types.
 
         Raises:
             InputError: a template is not a format string.
         """
-        self._tokenizer, self._limit, self._language, self._typed = tokenizer, limit, language, typed
+        self._tokenizer, self._limit, self._language = tokenizer, limit, language
         self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
         self._side = corpus.truncation_side or tokenizer.truncation_side
         self._around = surroundings(tokenizer)
@@ -55,7 +54,7 @@ class Texts:
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
-        self.fields = self._columns.names
+        self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._vanishing = Vanishing(self._plain, corpus.rendering)
         self._lock = Lock()  # a tokenizer that truncates changes its own state
 
@@ -143,7 +142,7 @@ class Texts:
                 given = self._tokenizer(*texts, verbose=False, **options)
             finally:
                 self._tokenizer.truncation_side = own
-        return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())) if self._typed else ())
+        return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
 
     def _plain(self, text: str) -> list[int]:
         """Ids of a text without special tokens."""

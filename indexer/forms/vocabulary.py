@@ -13,7 +13,7 @@ class Vocabulary:
         special: ids of special tokens, but for the unknown one, which stands for words.
         unknown: id of the unknown token, if there is one.
         embeddings: tokens that the model has embeddings for; None where it does not say.
-        types: token types that the model has embeddings for; None where it does not say.
+        types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
     """
 
     name: Callable[[int], str]

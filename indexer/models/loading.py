@@ -12,9 +12,10 @@ from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank, SavedAdapter, merged, read_adapter
+from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
+from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
 
@@ -59,9 +60,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
         model, factors = merged(model, adapter, factors=config.gradients.parameters == "adapter")
     fuse_activations(model)
     model.eval().requires_grad_(False).to(device)
-    for pair in factors.values():
-        nn.ModuleList([pair.a, pair.b]).requires_grad_(False).to(device)
-    arch = Architecture(model, family, factors)
+    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()})
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))

@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from attridex.indexer.config import Config, Task
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.checks import Checked
+from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.surroundings import SpecialTokens
@@ -39,11 +41,10 @@ def make_renderer(config: Config) -> Renderer:
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
     hf, family = task_config(config.model, adapter)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
-    vocabulary = vocabulary_of(tokenizer, hf, adapter)
+    vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model.task, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    typed = takes_types(model_class(config.model.task, hf))
-    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), typed))
+    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family)))
 
 
 def model_class(task: Task, hf: Any) -> Any:
@@ -66,14 +67,12 @@ class Reads:
         vocabulary: what is known of its tokens.
         causal: whether the model is a causal one.
         positions: tokens of a sequence at most.
-        typed: whether it takes token types.
     """
 
     tokenizer: Any
     vocabulary: Vocabulary
     causal: bool
     positions: int
-    typed: bool
 
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
@@ -90,12 +89,15 @@ def unchecked_form(config: Config, model: Reads) -> Form:
     """The input form of a corpus."""
     corpus, tokenizer, task = config.corpus, model.tokenizer, config.model.task
     choices, limit = task == "multiple-choice", min(config.model.max_length, model.positions)
+    language = task == "causal-lm"
     match corpus.form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
         case "text" | "pair":
-            return Texts(corpus, tokenizer, limit, choices=choices, language=task == "causal-lm", typed=model.typed)
+            return Texts(corpus, tokenizer, limit, choices=choices, language=language)
+        case "encoded":
+            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, choices=choices, language=language)
     raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
 
 

@@ -79,8 +79,15 @@ def lacks_vocabulary(tokenizer: Any, path: str) -> bool:
     return not any(any(Path(path).glob(pattern)) for pattern in (*names, *VOCABULARIES))
 
 
-def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None) -> Vocabulary:
-    """What is known of the tokens of a tokenizer and a model, whose `adapter` may bring embeddings of its own."""
+def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, *, typed: bool = True) -> Vocabulary:
+    """What is known of the tokens of a tokenizer and a model.
+
+    Args:
+        tokenizer: of the model.
+        hf: the model's own configuration.
+        adapter: may bring embeddings of its own.
+        typed: whether the model takes token types.
+    """
     ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
     unknown = None if tokenizer.unk_token_id in ends else tokenizer.unk_token_id  # GPT-2 has one token for all of them
     return Vocabulary(
@@ -88,7 +95,7 @@ def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None) 
         special=frozenset(tokenizer.all_special_ids) - {unknown},
         unknown=unknown,
         embeddings=brought(adapter) or getattr(hf.get_text_config(), "vocab_size", None),
-        types=getattr(hf, "type_vocab_size", None),
+        types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
     )
 
 

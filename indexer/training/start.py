@@ -38,8 +38,8 @@ def begin(config: Config) -> Start:
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
     hf = arch.model.config
-    typed = takes_types(arch.model)
-    reads = Reads(tokenizer, vocabulary_of(tokenizer, hf), arch.causal, positions(hf, arch.family), typed)
+    vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family))
     renderer = renderer_for(config, labels, reads)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
