@@ -38,7 +38,7 @@ class Checked:
                 raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
             if not self._vocabulary.embedded(max(ids)):
                 raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")
-        kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=0)
+        kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=-1)
         if kinds is not None and highest >= kinds:
             raise InputError(
                 f"{where}: token type {highest}, the model has {kinds} (0 to {kinds - 1}); give one text, not a pair"
