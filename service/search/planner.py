@@ -58,7 +58,7 @@ def compile_filter(condition: Filter, manifest: Manifest) -> Clause:
             sql, parameters = compile_filter(inner, manifest)
             return Clause(f"NOT ({sql})", parameters)
         case Comparison(name, operator, value):
-            return compared(name, operator, value, check_column(manifest, name, "where"))
+            return compared(name, OPERATORS[operator], value, check_column(manifest, name, "where"))
         case Membership(name, values):
             if not values:
                 raise InvalidArgumentError(f"where: the list after '{name} IN' is empty", "where")
@@ -79,12 +79,12 @@ def joined(word: str, filters: Sequence[Filter], manifest: Manifest) -> Clause:
     return Clause(sql, [value for part in parts for value in part.parameters])
 
 
-def compared(name: str, operator: Operator, value: Value, kind: str) -> Clause:
+def compared(name: str, operator: str, value: Value, kind: str) -> Clause:
     """A column beside a literal; of a list any element may be equal to it, or none where it must not be.
 
     Args:
         name: of the column.
-        operator: of the comparison.
+        operator: of the comparison, in SQL.
         value: the literal.
         kind: DuckDB type of the column.
 
@@ -92,7 +92,7 @@ def compared(name: str, operator: Operator, value: Value, kind: str) -> Clause:
         InvalidArgumentError: the literal is of another kind, or lists have no such comparison.
     """
     if not kind.endswith(LIST):
-        return Clause(f"{quoted(name)} {OPERATORS[operator]} ?", [parameter(name, value, kind)])
+        return Clause(f"{quoted(name)} {operator} ?", [parameter(name, value, kind)])
     if operator not in ("=", "!="):
         raise InvalidArgumentError(
             f"where: column '{name}' holds lists; use = (one of them is), !=, IN, LIKE or IS NULL", "where"
