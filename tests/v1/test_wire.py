@@ -51,7 +51,8 @@ def as_json(message: Any, name: str) -> None:
             message.record.update({"a": 3})
     elif name in ("InstanceHit", "Instance"):
         message.fields.update({"big": 2**53 + 1})
-        message.fields_json = json.dumps({**dict(message.fields), "a": int(message.fields["a"]), "big": 2**53 + 1})
+        columns = {**dict(message.fields), "a": int(message.fields["a"]), "big": 2**53 + 1}
+        message.fields_json = json.dumps(columns, sort_keys=True)
     elif name == "Literal" and message.HasField("decimal_value"):
         message.decimal_value = str(10**20)
 
