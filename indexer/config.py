@@ -11,7 +11,13 @@ from pydantic_core import ErrorDetails
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 
-Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
+Task = Literal[
+    "sequence-classification", "multiple-choice", "causal-lm", "regression", "multi-label", "token-classification", "seq2seq-lm"
+]
+LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
+"""Those of language models, whose answer is a target's tokens."""
+CLASSIFIER_TASKS = ("sequence-classification", "regression", "multi-label")
+"""Those of a head that reads one state of a sequence."""
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
 RENDERING = 2
@@ -266,8 +272,9 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def scope_of_the_task(cls, data: Any) -> Any:
-        """A causal language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
-        if not isinstance(data, dict) or not isinstance(data.get("model"), dict) or data["model"].get("task") != "causal-lm":
+        """A language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
+        model = data.get("model") if isinstance(data, dict) else None
+        if not isinstance(model, dict) or model.get("task") not in LANGUAGE_TASKS:
             return data
         gradients = data.get("gradients", {})
         return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
@@ -278,23 +285,37 @@ class Config(Section):
         task, corpus = self.model.task, self.corpus
         if self.gradients.parameters == "adapter" and self.model.adapter is None:
             raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
-        if task == "causal-lm":
+        if task in LANGUAGE_TASKS:
             self._check_language_model()
-        elif corpus.target is not None or corpus.per_token:
+        elif corpus.target is not None or (corpus.per_token and task != "token-classification"):
             raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
         if task == "multiple-choice" and "{choice}" not in "".join(corpus.segments):
             raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
+        if task == "regression":
+            self._check_regression()
         return self
+
+    def _check_regression(self) -> None:
+        if self.gradients.label == "predicted":
+            raise ValueError(
+                'gradients.label = "predicted": the squared error of a regression\'s own prediction is 0; use "gold"'
+            )
+        if "trak" in self.gradients.curvature:
+            raise ValueError(
+                "gradients.curvature: 'trak' is of a label's log-odds, which a regression has not; use \"fisher\" here"
+            )
 
     def _check_language_model(self) -> None:
         if self.corpus.target is None:
-            raise ValueError('corpus.target: task "causal-lm" needs the text to predict, as target = "{answer}"')
+            raise ValueError(f'corpus.target: task "{self.model.task}" needs the text to predict, as target = "{{answer}}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')
         if self.gradients.label == "predicted":
-            raise ValueError('gradients.label = "predicted": causal-lm has no predicted label, its loss is the target\'s')
+            raise ValueError(
+                f'gradients.label = "predicted": {self.model.task} has no predicted label, its loss is the target\'s'
+            )
 
 
 def load_config(path: Path) -> Config:

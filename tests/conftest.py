@@ -45,13 +45,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def tiny_model(family: str, task: str = "sequence-classification") -> Any:
+def tiny_model(family: str, task: str = "sequence-classification", outputs: int = 1) -> Any:
     """A random model of a family; weights are large enough to make neurons matter."""
     torch.manual_seed(0)
     config = CONFIGS[family]()
     config.initializer_range = config.init_std = 0.3
     if task == "multiple-choice":
-        config.num_labels = 1
+        config.num_labels = outputs
     made = hf.AutoModelForCausalLM if task == "causal-lm" else hf.AutoModelForSequenceClassification
     return made.from_config(config).eval()
 

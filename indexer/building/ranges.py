@@ -22,7 +22,6 @@ from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
 from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, ScoredNeuron
 from attridex.indexer.signing.signer import Signer
-from attridex.indexer.tasks.instance_batches import NO_LABEL
 
 Float32 = NDArray[np.float32]
 
@@ -169,12 +168,12 @@ class RangeResults:
         write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 
     def _describe(self, instance: RenderedInstance, row: int) -> Row:
-        columns, predicted = self._plan.survey.columns, self.decided[row].predicted
+        columns = self._plan.survey.columns
         return {
             "id": instance.id,
             "content_hash": instance.key,
             "label": instance.label_name,
-            "predicted": None if predicted == NO_LABEL else instance.outputs[predicted],
+            "predicted": self.decided[row].said,
             "loss": float(self.loss[row]),
             "tokens": instance.tokens,
             "truncated": instance.truncated,

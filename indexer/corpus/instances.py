@@ -25,6 +25,8 @@ class RenderedInstance:
         reads: where tokens have a loss, the positions whose states decide them, in ascending order.
         wanted: what is wanted at each of them: of a language model the next token.
         types: token types of each sequence; empty where the tokenizer gives none.
+        goals: what is wanted of every output, where not one of them is right: numbers, or 1 for labels that hold.
+        answer: the label as tables show it, where it is not one of the outputs.
     """
 
     id: str
@@ -37,6 +39,8 @@ class RenderedInstance:
     reads: Tokens = ()
     wanted: Tokens = ()
     types: tuple[Tokens, ...] = ()
+    goals: tuple[float, ...] = ()
+    answer: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -50,13 +54,15 @@ class RenderedInstance:
 
     @property
     def label_name(self) -> str | None:
-        """The label as tables show it: its name, a choice's number, or the target's text."""
+        """The label as tables show it: its name, a choice's number, the target's text, numbers, or a list of names."""
+        if self.answer is not None:
+            return self.answer
         if self.reads:
             return self.outputs[0]
         return None if self.label is None else self.outputs[self.label]
 
 
-def content_hash(encoding: Encoding, label: int | None) -> str:
+def content_hash(encoding: Encoding, label: int | None, goals: Sequence[float] = ()) -> str:
     """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens, of its label, and of what has a loss.
 
     Token types, and tokens with a loss that are not simply the last ones, count where there are any.
@@ -70,6 +76,8 @@ def content_hash(encoding: Encoding, label: int | None) -> str:
         parts += [encoding.reads, encoding.wanted]
     for part in parts:
         digest.update(np.asarray([len(part), *part], dtype="<i8").tobytes())
+    if goals:
+        digest.update(np.asarray(goals, dtype="<f8").tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig
+from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.corpus.goals import GOALS, Goals, read_goals
 from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import Encoding, Form
+from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
 
 PART = "#"
 """Stands in an id between the record's own and the part that the instance is of it."""
@@ -22,7 +23,14 @@ class Renderer:
         text_fields: columns that the input form shows.
     """
 
-    def __init__(self, corpus: CorpusConfig, form: Form, labels: Sequence[str], show: Callable[[Sequence[int]], str]) -> None:
+    def __init__(
+        self,
+        corpus: CorpusConfig,
+        form: Form,
+        labels: Sequence[str],
+        show: Callable[[Sequence[int]], str],
+        task: Task = "sequence-classification",
+    ) -> None:
         """See the attributes.
 
         Args:
@@ -30,9 +38,10 @@ class Renderer:
             form: encodes records.
             labels: names of the model's outputs.
             show: gives the text of ids.
+            task: what the model decides.
         """
         self.text_fields = form.fields
-        self._corpus, self._form, self._show = corpus, form, show
+        self._corpus, self._form, self._show, self._task = corpus, form, show, task
         self._labels = LabelReader(corpus, labels)
 
     @property
@@ -60,24 +69,65 @@ class Renderer:
         found = [self._instance(encoding, record, where) for encoding in self._form.encode(record, where)]
         return [part for instance in found for part in self.per_token(instance)] if self._corpus.per_token else found
 
+    def prompt(self, record: Mapping[str, Any], where: str) -> RenderedInstance | None:
+        """What stands before a record's target; None where it has one.
+
+        Raises:
+            InputError: see `render`; or the input form has no targets.
+        """
+        if not isinstance(self._form, Continuing):
+            raise InputError(f"{where}: corpus.{self._corpus.form} has no target to leave out; leave max_new_tokens out")
+        encoding = self._form.prompt(record, where)
+        return None if encoding is None else self._instance(encoding, record, where, label_used=False)
+
+    def room(self, prompt: RenderedInstance) -> int:
+        """Tokens that a prompt can be continued by."""
+        return self._form.limit - len(prompt.sequences[0]) if isinstance(self._form, Continuing) else 0
+
+    def continued(self, prompt: RenderedInstance, tokens: Sequence[int]) -> RenderedInstance:
+        """A prompt with the tokens that come behind it as its target."""
+        before = prompt.sequences[0]
+        ids = (*before, *tokens)
+        reads, wanted = losses_of(ids, len(before))
+        types = tuple((*own, *[own[-1]] * len(tokens)) for own in prompt.types)
+        encoding = Encoding((ids,), types, reads, wanted)
+        return replace(
+            prompt, sequences=(ids,), types=types, reads=reads, wanted=wanted, key=content_hash(encoding, None),
+            outputs=(self._show(tokens).strip(),),
+        )  # fmt: skip
+
     def _instance(
         self, encoding: Encoding, record: Mapping[str, Any], where: str, *, label_used: bool = True
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
-        label = None if encoding.reads else self.label(record, where, outputs, used=label_used)
+        goals = self._goals(record, where, used=label_used)
+        label = None if encoding.reads or self._task in GOALS else self.label(record, where, outputs, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
             sequences=encoding.sequences,
             label=label,
-            key=content_hash(encoding, label),
+            key=content_hash(encoding, label, goals),
             truncated=encoding.truncated,
             fields={**{column: record.get(column) for column in self._corpus.metadata}, **encoding.fields},
             outputs=outputs,
             reads=encoding.reads,
             wanted=encoding.wanted,
             types=encoding.types,
+            goals=goals,
+            answer=GOALS[self._task][1](goals, outputs) if goals else None,
         )
+
+    def _goals(self, record: Mapping[str, Any], where: str, *, used: bool) -> Goals:
+        """What a record wants of every output, for tasks where not one of them is right."""
+        if self._task not in GOALS:
+            return ()
+        try:
+            return read_goals(self._task, record.get(self._corpus.label), self.labels, where)
+        except InputError:
+            if used:
+                raise
+            return ()
 
     def per_token(self, instance: RenderedInstance) -> list[RenderedInstance]:
         """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""

@@ -1,7 +1,7 @@
 """Columns of a record that an input form reads: texts, and the choices of a multiple-choice record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
@@ -72,11 +72,16 @@ class Columns:
         self._texts = {name: setting for name, setting in shown.items() if choices is None or name not in (CHOICE, choices)}
         self.names = tuple(dict.fromkeys(choices if choices and name == CHOICE else name for name in shown))
 
-    def read(self, record: Mapping[str, Any], where: str) -> "Values":
-        """The values of a record; see `text_of` and `choices_of` for what it raises."""
+    def lacks(self, record: Mapping[str, Any], names: Sequence[str]) -> bool:
+        """Whether a record has none of some columns."""
+        return all(record.get(name) is None for name in names)
+
+    def read(self, record: Mapping[str, Any], where: str, without: Sequence[str] = ()) -> "Values":
+        """The values of a record, `without` some columns; see `text_of` and `choices_of` for what it raises."""
         choices = choices_of(record, self._choices, where) if self._choices else ()
-        texts = {name: text_of(record, name, where, setting) for name, setting in self._texts.items()}
-        return Values(texts, choices, {name: texts.get(name, list(choices)) for name in self.names})
+        shown = {name: setting for name, setting in self._texts.items() if name not in without}
+        texts = {name: text_of(record, name, where, setting) for name, setting in shown.items()}
+        return Values(texts, choices, {name: texts.get(name, list(choices)) for name in self.names if name not in without})
 
 
 class Values:

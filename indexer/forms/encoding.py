@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Tokens = tuple[int, ...]
 
@@ -50,6 +50,28 @@ class Form(Protocol):
 
         Raises:
             InputError: a column is missing or of another kind, a text is empty, or the input is too long.
+        """
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A form whose records may come without a target, so that the model goes on from what stands before it.
+
+    Attributes:
+        limit: tokens of a sequence at most.
+    """
+
+    limit: int
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """What stands before the target; None where the record has one.
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+
+        Raises:
+            InputError: see `Form.encode`.
         """
 
 

@@ -26,7 +26,7 @@ class Texts:
         Raises:
             InputError: a template is not a format string.
         """
-        self._tokenizer, self._limit, self._language = tokenizer, limit, language
+        self._tokenizer, self.limit, self._language = tokenizer, limit, language
         self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
         self._side = corpus.truncation_side
         setting = "corpus.text" if corpus.text else "corpus.pair"
@@ -50,13 +50,25 @@ class Texts:
         cut = any(cut for _, _, cut in taken)
         return [Encoding(sequences, types if any(types) else (), reads, wanted, cut, values.fields, outputs)]
 
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
+        if not self._language or len(self._templates) > 1:
+            raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
+        fields = self._target.fields if self._target else ()
+        if self._target and not self._columns.lacks(record, fields):
+            return None
+        values = self._columns.read(record, where, without=fields)
+        ids, types, cut = self._tokenized([self._templates[0].text(values.texts)], where)
+        count = len(ids) - 1 if len(ids) > 1 and ids[-1] == self._tokenizer.eos_token_id else len(ids)
+        return Encoding((ids[:count],), (types[:count],) if types else (), truncated=cut, fields=values.fields)
+
     def _with_target(self, text: str, target: Template, values: Values, where: str) -> Encoding:
         """A prompt and its target: what `tokenizer(prompt + target)` adds to `tokenizer(prompt)` has a loss."""
         said = target.text(values.texts)
         prompt, _, _ = self._tokenized([text], where)
         whole, types, cut = self._tokenized([text + said], where)
         if cut:
-            raise InputError(f"{where}: the target would be cut; a text with a target must fit {self._limit} tokens")
+            raise InputError(f"{where}: the target would be cut; a text with a target must fit {self.limit} tokens")
         if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
             raise InputError(
                 f"{where}: the tokenizer does not put the tokens of the target behind those of the text (corpus.text); "
@@ -68,7 +80,7 @@ class Texts:
     def _tokenized(self, texts: list[str], where: str) -> tuple[Tokens, Tokens, bool]:
         """Ids and token types of a text or pair, and whether it was cut."""
         whole = self._tokenizer(*texts, verbose=False)
-        excess = len(whole["input_ids"]) - self._limit
+        excess = len(whole["input_ids"]) - self.limit
         if excess > 0:
             whole = self._shortened(texts, excess, where)
         return tuple(whole["input_ids"]), tuple(whole.get("token_type_ids", ())), excess > 0
@@ -77,11 +89,11 @@ class Texts:
         """A text or pair, cut by the tokenizer."""
         if not self._truncation:
             raise InputError(
-                f"{where}: {excess} tokens over the limit of {self._limit}; set corpus.truncation as your own call does (true)"
+                f"{where}: {excess} tokens over the limit of {self.limit}; set corpus.truncation as your own call does (true)"
             )
         before = self._tokenizer.truncation_side
         self._tokenizer.truncation_side = self._side or before
         try:
-            return self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self._limit)
+            return self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self.limit)
         finally:
             self._tokenizer.truncation_side = before

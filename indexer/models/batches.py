@@ -23,12 +23,14 @@ class TokenBatch:
         mask: 1 for a real token, 0 for padding.
         lengths: real tokens of each sequence.
         types: token types; None where the model is given none.
+        own_reads: positions that are read, where they are not those of the head.
     """
 
     ids: Int[Tensor, "S T"]
     mask: Int[Tensor, "S T"]
     lengths: Int[Tensor, " S"]
     types: Int[Tensor, "S T"] | None = None
+    own_reads: Int[Tensor, " S"] | None = None
 
     @property
     def named(self) -> dict[str, Tensor]:
@@ -36,7 +38,9 @@ class TokenBatch:
         return {"attention_mask": self.mask} | ({} if self.types is None else {"token_type_ids": self.types})
 
     def read(self, causal: bool) -> Int[Tensor, " S"]:
-        """Position that the head reads: the last real token, or CLS for encoders."""
+        """Position that is read: the last real token, or CLS for encoders, unless the batch has its own."""
+        if self.own_reads is not None:
+            return self.own_reads
         return self.lengths - 1 if causal else torch.zeros_like(self.lengths)
 
 

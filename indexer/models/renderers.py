@@ -47,7 +47,8 @@ def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: 
         causal: whether the model is a causal one.
         max_length: tokens of a sequence at most.
     """
-    return Renderer(config.corpus, form_of(config, tokenizer, causal, max_length), labels, tokenizer.decode)
+    form = form_of(config, tokenizer, causal, max_length)
+    return Renderer(config.corpus, form, labels, tokenizer.decode, config.model.task)
 
 
 def form_of(config: Config, tokenizer: Any, causal: bool, limit: int) -> Form:

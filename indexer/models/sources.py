@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 
-from attridex.indexer.config import ModelConfig, Task
+from attridex.indexer.config import CLASSIFIER_TASKS, LANGUAGE_TASKS, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
@@ -36,12 +36,39 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
         where: names the model in errors.
 
     Raises:
-        InputError: an encoder as a language model, or a multiple-choice model with several outputs.
+        InputError: an encoder as a language model, a multiple-choice model with several outputs, or a head that was trained for
+            another task.
     """
+    check_problem(task, hf, where)
     if task == "causal-lm" and not family.causal:
         raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
     if task == "multiple-choice" and hf.num_labels != 1:
         raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
+
+
+PROBLEMS = {
+    "regression": "regression",
+    "multi_label_classification": "multi-label",
+    "single_label_classification": "sequence-classification",
+}
+"""Tasks that a sequence classifier's own configuration names, by what transformers calls them."""
+
+
+def check_problem(task: Task, hf: Any, where: str) -> None:
+    """Refuse a sequence classifier that its own configuration says was trained for another task.
+
+    A classifier with one output that was trained as multi-label decides between two labels too.
+
+    Raises:
+        InputError: it says so.
+    """
+    trained = PROBLEMS.get(str(getattr(hf, "problem_type", None)))
+    if task not in CLASSIFIER_TASKS or trained in (None, task) or (hf.num_labels == 1 and "regression" not in (trained, task)):
+        return
+    raise InputError(
+        f'{where}: its config.json says problem_type = "{hf.problem_type}", so it was trained for task = "{trained}"; '
+        f'this is "{task}" (model.task)'
+    )
 
 
 def check_source(path: str, revision: str | None) -> None:
@@ -108,8 +135,10 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
         InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names
             stand twice.
     """
-    if task != "sequence-classification":
+    if task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
+    if task == "sequence-classification" and hf.num_labels == 1:
+        return two_labels(wanted)
     own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
     if wanted is None and len(set(own)) == len(own):
         return own
@@ -120,3 +149,17 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
     if len(set(wanted)) != len(wanted):
         raise InputError(f"corpus.labels has a name twice: {', '.join(wanted)}")
     return list(wanted)
+
+
+def two_labels(wanted: list[str] | None) -> list[str]:
+    """Names of the two labels between which one logit decides: below 0, and above.
+
+    Raises:
+        InputError: `corpus.labels` names not two of them.
+    """
+    if wanted is not None and (len(wanted) != 2 or wanted[0] == wanted[1]):
+        raise InputError(
+            f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model's one output decides between two: name "
+            'the one below 0 and the one above, as ["no", "yes"] (a model of numbers: model.task = "regression")'
+        )
+    return wanted or ["0", "1"]

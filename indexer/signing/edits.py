@@ -31,7 +31,9 @@ class EditedOutputs:
     Attributes:
         probabilities: of the outputs [1 + number of edits, C]; row 0 is unedited.
         greedy: for causal-lm, what the model would have said, for each row.
+        said: what is predicted for each row, as tables show it; none for causal-lm.
     """
 
     probabilities: NDArray[np.float32]
     greedy: tuple[str, ...] | None
+    said: tuple[str, ...] = ()

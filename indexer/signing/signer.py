@@ -13,7 +13,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import PART
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
@@ -23,6 +23,7 @@ from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
+from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
@@ -36,8 +37,8 @@ from attridex.indexer.signing.signature import (
     as_neurons,
 )
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
-from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
-from attridex.indexer.tasks.registry import OBJECTIVES
+from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
+from attridex.indexer.tasks.registry import objective_of
 
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
@@ -71,7 +72,7 @@ class Signer:
         self.config, self.loaded = config, loaded
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
-        self.objective = OBJECTIVES[config.model.task]
+        self.objective = objective_of(config.model.task, loaded.arch.outputs)
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
@@ -103,6 +104,21 @@ class Signer:
             return instance
         return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
 
+    @torch.no_grad()
+    def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:
+        """A prompt with what a language model says next as its target: its greedy continuation, up to its end of text.
+
+        Raises:
+            InputError: there is no room for it, or it is nothing.
+        """
+        count = min(most, self.renderer.room(prompt))
+        if count < 1:
+            raise InputError("the prompt is as long as model.max_length lets it be; there is no room to go on")
+        tokens = continuation(self.arch.model, prompt, count, self.loaded)
+        if not tokens:
+            raise InputError("the model ends its text at once; it says nothing that could be explained")
+        return self.renderer.continued(prompt, tokens)
+
     def sign(
         self,
         instances: Sequence[RenderedInstance],
@@ -112,6 +128,7 @@ class Signer:
         label: LabelSource = "gold",
         tracin: bool = False,
         fast: bool = False,
+        output: str = "",
     ) -> list[Signature]:
         """Signatures of instances, in their order.
 
@@ -122,12 +139,17 @@ class Signer:
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
             tracin: whether to take gradients at the checkpoints too.
             fast: score neurons by activation times gradient, whatever rule the index has.
+            output: whose probability (a regression's number) neuron scores explain; as the task has it unless named.
+
+        Raises:
+            InputError: an instance has no such output.
         """
         found: dict[int, GradientReading] = {}
         for batch in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
             found |= zip(batch.positions, batch.readings, strict=True)
         readings = [found[position] for position in range(len(instances))]
-        scored = dict(self.neuron_scores(instances, [each.decision for each in readings], fast=fast)) if neurons else {}
+        decisions = [each.about(output_number(each.outputs, output)) if output else each.decision for each in readings]
+        scored = dict(self.neuron_scores(instances, decisions, fast=fast, named=bool(output))) if neurons else {}
         keep = self.config.neurons.keep
         return [Signature.joined(reading, scored.get(position), keep) for position, reading in enumerate(readings)]
 
@@ -154,10 +176,11 @@ class Signer:
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
             taken = self.gradients.take(batch, factors) if gradient else None
             reading = taken.reading if taken else self._read(batch)
-            same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
+            same = self.objective.settled(batch, reading)
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
             gradients = taken.gradients if taken else None
-            yield GradientBatch(positions, self._split(reading, chosen, gradients, torch.cat(earlier, 1) if earlier else None))
+            tracks = torch.cat(earlier, 1) if earlier else None
+            yield GradientBatch(positions, self._split(reading, chosen, gradients, tracks, predicted=label == "predicted"))
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
@@ -165,23 +188,39 @@ class Signer:
         return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
     def _split(
-        self, reading: Reading, instances: Sequence[RenderedInstance], gradients: Tensor | None, tracin: Tensor | None
+        self,
+        reading: Reading,
+        instances: Sequence[RenderedInstance],
+        gradients: Tensor | None,
+        tracin: Tensor | None,
+        *,
+        predicted: bool,
     ) -> list[GradientReading]:
-        """A batch's reading and gradients, for each of its instances."""
-        predicted, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
+        """A batch's reading and gradients, for each of its instances.
+
+        Args:
+            reading: of the batch.
+            instances: of the batch.
+            gradients: of the batch.
+            tracin: those at the checkpoints.
+            predicted: whether the loss is of the predicted labels.
+        """
+        explained, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
         probabilities, margins, hidden = map(on_host, (reading.probabilities, reading.margins, reading.hidden))
+        said = [self.objective.answer(reading, row, instance.outputs) for row, instance in enumerate(instances)]
         own = None if gradients is None else on_host(gradients)
         earlier = None if tracin is None else on_host(tracin)
         return [
             GradientReading(
-                predicted=predicted[row],
-                label=labels[row],
+                predicted=explained[row],
+                label=label_name(instance, labels[row], said[row], predicted=predicted),
                 loss=losses[row],
+                said=said[row],
                 outputs=instance.outputs,
                 probabilities=probabilities[row],
                 margins=margins[row],
                 hidden=hidden[row],
-                greedy=None if reading.greedy is None else self._text(reading.greedy[row]),
+                greedy=self._text(reading.greedy[row]) if reading.greedy and said[row] is None else None,
                 gradient=None if own is None else own[row],
                 tracin=None if earlier is None else earlier[row],
             )
@@ -199,7 +238,7 @@ class Signer:
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
-        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False
+        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False, named: bool = False
     ) -> Iterator[ScoredInstance]:
         """Neuron scores of instances, each as soon as it is known.
 
@@ -207,6 +246,7 @@ class Signer:
             instances: rendered texts.
             decisions: theirs.
             fast: take activation times gradient instead of the configured rule.
+            named: whether the decisions say which output is explained, not the task.
         """
         self.arch.check_site(self.config.neurons.site)
         rule = GRADIENT if fast else self.rule
@@ -214,7 +254,7 @@ class Signer:
         for position, (instance, decision) in enumerate(zip(instances, decisions, strict=True)):
             own = self.objective.probes(instance, decision.predicted, decision.margin)
             owners += [position] * len(own)
-            probes += own
+            probes += [replace(probe, output=decision.predicted) for probe in own] if named else own
         scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
         yield from probe_means(scored, Counter(owners))
 
@@ -258,13 +298,14 @@ class Signer:
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
-        probabilities, greedy = [], []
+        probabilities, greedy, said = [], list[str](), list[str]()
         for number, part in enumerate(factors.split(chunk)):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
             probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
-            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.reads else []
-        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.reads else None)
+            said += self.objective.answers(logits[:, fresh], probes, instance.outputs)
+            greedy += [] if said else [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()]
+        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) or None, tuple(said))
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""
@@ -277,6 +318,17 @@ class Signer:
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
         return edit.factors(self.layers, self.units)
+
+
+def output_number(outputs: Sequence[str], name: str) -> int:
+    """The place of an output among those of an instance.
+
+    Raises:
+        InputError: it has none of that name.
+    """
+    if name not in outputs:
+        raise InputError(f"output '{name}': the model decides between no such ones; {nearest(name, outputs)}")
+    return outputs.index(name)
 
 
 def on_host(values: Tensor) -> Float32:

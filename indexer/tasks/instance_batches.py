@@ -3,6 +3,7 @@
 Letters: B instances, S sequences, N tokens with a loss.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,12 +58,14 @@ class InstanceBatch:
         size: number of instances B.
         labels: output index, or NO_LABEL for the predicted one.
         targets: of a language model.
+        goals: what is wanted of every output (O is 0 where the task has none); NaN for the predicted.
     """
 
     tokens: TokenBatch
     size: int
     labels: Int[Tensor, " B"]
     targets: TokenTargets
+    goals: Float[Tensor, "B O"]
 
 
 def collate(
@@ -81,4 +84,11 @@ def collate(
     tokens = pad(sequences, pad_token, device, types)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
     targets = token_targets(instances, device)
-    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets)
+    goals = goals_of([() if predicted else instance.goals for instance in instances]).to(device)
+    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets, goals)
+
+
+def goals_of(goals: Sequence[Sequence[float]]) -> Float[Tensor, "B O"]:
+    """Goals of instances; NaN where one has none."""
+    width = max(map(len, goals), default=0)
+    return torch.tensor([tuple(own) or (math.nan,) * width for own in goals]).reshape(len(goals), width).float()

@@ -48,3 +48,11 @@ class CausalLM(Objective):
         """The sequence up to each position that decides a token."""
         ids, tokens = instance.sequences[0], zip(instance.reads, instance.wanted, strict=True)
         return [Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1]) for read, wanted in tokens]
+
+    def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
+        """None: what the model would have said stands in the reading's tokens."""
+        return None
+
+    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+        """Nothing: what the model would have said are the most probable tokens."""
+        return []

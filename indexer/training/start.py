@@ -6,15 +6,18 @@ from typing import Any
 
 import torch
 
-from attridex.indexer.config import Config, Task, TrainingConfig
+from attridex.indexer.config import LANGUAGE_TASKS, Config, Task, TrainingConfig
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.renderers import positions, renderer_for
-from attridex.indexer.models.sources import check_task, load_hf_config
+from attridex.indexer.models.sources import PROBLEMS, check_task, load_hf_config
 from attridex.indexer.training.evaluation import TaskReader
+
+PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
+"""What transformers calls a task in a model's configuration, so that a trained model says what it was trained for."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ def training_of(config: Config) -> TrainingConfig:
 
 
 def training_labels(config: Config) -> list[str]:
-    """The model's outputs, in their order: `corpus.labels`; none where records bring their own."""
-    if config.model.task != "sequence-classification":
+    """The model's outputs, in their order: `corpus.labels`; none where records bring their own, one for a regression without."""
+    if config.model.task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
     if config.corpus.labels is not None:
         return config.corpus.labels
+    if config.model.task == "regression":
+        return ["LABEL_0"]
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 
@@ -77,7 +82,8 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
-    if task != "causal-lm":
+    if task not in LANGUAGE_TASKS:
+        hf.problem_type = PROBLEM_TYPES.get(task)
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from attridex.service.answering.call import Call
 from attridex.service.answering.influential import Wanted, find_influential
 from attridex.service.encoding.need import Need
@@ -84,11 +82,11 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
     """
     from attridex.indexer.signing.edits import NeuronEdit
 
-    if one.signature is None:
+    if one.signature is None or one.instance is None:
         raise ServiceError(f"query '{one.name}': no prediction")
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
     edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
-    edited = call.reader.model().edit(call.reader.rendered(one, need), edits, call.caller)
+    edited = call.reader.model().edit(one.instance, edits, call.caller)
     results = tuple(
         intervention_result(one.signature.outputs, intervention, neurons, edited, row)
         for row, (intervention, neurons) in enumerate(zip(interventions, chosen, strict=True), 1)
@@ -141,7 +139,7 @@ def intervention_result(
     p = edited.probabilities[row]
     return InterventionResult(
         intervention.name or intervention_name(intervention), intervention.mode,
-        outputs[int(np.argmax(p))] if edited.greedy is None else "", dict(zip(outputs, map(float, p), strict=True)),
+        edited.said[row] if edited.said else "", dict(zip(outputs, map(float, p), strict=True)),
         neurons, edited.greedy[row] if edited.greedy else "",
     )  # fmt: skip
 

@@ -67,6 +67,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         Wording.by_sign(
             "higher = the neuron raises the probability of that instance's predicted label more",
             "higher = the neuron raises P(target) of that instance more",
+            "higher = the neuron raises the number that is predicted for that instance more",
             "the neuron's own score in the first instance that gave it; instances in rank order, each gives its best neuron",
         ),
         top_neurons,
@@ -75,6 +76,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         Wording.by_sign(
             "higher = the neuron raises the predictions of the influential instances more",
             "higher = the neuron raises P(target) of the influential instances more",
+            "higher = the neuron raises the numbers that are predicted for the influential instances more",
             "sum of scores over instances, top 5 neurons of each",
         ),
         summed_neurons,

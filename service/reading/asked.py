@@ -14,6 +14,7 @@ from attridex.v1.answers import NeuronScore
 from attridex.v1.requests import NeuronsSource, Query, VectorSource
 
 if TYPE_CHECKING:
+    from attridex.indexer.corpus.instances import RenderedInstance
     from attridex.indexer.signing.signature import Signature
 
 Float64 = NDArray[np.float64]
@@ -25,12 +26,14 @@ class Asked:
 
     Attributes:
         name: what it is called in errors.
+        instance: the text as the model reads it, where it was signed.
     """
 
     query: Query
     name: str
     row: int | None = None
     signature: "Signature | None" = None
+    instance: "RenderedInstance | None" = None
 
     @property
     def stored_row(self) -> int:

@@ -6,11 +6,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.errors import nearest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion
-from attridex.v1.requests import LabelSource, Neuron
+from attridex.v1.requests import LabelSource, Neuron, Query
 
 HITS = 10
 """Hits of a query where nothing else is asked for."""
@@ -55,8 +56,39 @@ def check_fields(version: IndexVersion, fields: Sequence[str]) -> None:
 
 def check_label(version: IndexVersion, label: LabelSource) -> None:
     """Refuse the predicted label where there is none."""
-    if label == "predicted" and version.manifest.task == "causal-lm":
-        raise InvalidArgumentError("label = 'predicted': causal-lm has no predicted label, its loss is the target's", "label")
+    task = version.manifest.task
+    if label == "predicted" and task in LANGUAGE_TASKS:
+        raise InvalidArgumentError(f"label = 'predicted': {task} has no predicted label, its loss is the target's", "label")
+    if label == "predicted" and task == "regression":
+        raise InvalidArgumentError("label = 'predicted': the squared error of a regression's own prediction is 0", "label")
+
+
+def check_choices(version: IndexVersion, query: Query, name: str, *, neurons: bool) -> None:
+    """Refuse what a query chooses that means nothing for it.
+
+    Args:
+        version: the index.
+        query: the query.
+        name: what it is called in errors.
+        neurons: whether neurons are asked for.
+    """
+    task, labels = version.manifest.task, version.manifest.model.labels
+    if query.output and (not neurons or query.kind not in ("record", "instance_id")):
+        raise InvalidArgumentError(f"query '{name}': output: only the neurons of a text are scored for an output", "queries")
+    if query.output and (task in LANGUAGE_TASKS or (labels and query.output not in labels)):
+        known = nearest(query.output, labels) if labels else f"{task} explains its target"
+        raise InvalidArgumentError(f"query '{name}': output '{query.output}': {known}", "queries")
+    if query.max_new_tokens and (task not in LANGUAGE_TASKS or query.kind != "record"):
+        raise InvalidArgumentError(f"query '{name}': max_new_tokens: only a language model goes on from a record", "queries")
+
+
+def check_gold(version: IndexVersion, label: str | None, name: str) -> None:
+    """Refuse a text without a label where a missing one cannot be the predicted one."""
+    if label is None and version.manifest.task == "regression":
+        column = version.manifest.config.corpus.label
+        raise InvalidArgumentError(
+            f"query '{name}': missing column '{column}' (corpus.label); a regression's gradient needs a number", "queries"
+        )
 
 
 def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) -> None:

@@ -77,18 +77,22 @@ class NeuronSet(_message.Message):
     def __init__(self, neurons: _Optional[_Iterable[_Union[Neuron, _Mapping]]] = ...) -> None: ...
 
 class Query(_message.Message):
-    __slots__ = ("id", "record", "instance_id", "vector", "neurons")
+    __slots__ = ("id", "record", "instance_id", "vector", "neurons", "output", "max_new_tokens")
     ID_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     id: str
     record: _struct_pb2.Struct
     instance_id: str
     vector: Vector
     neurons: NeuronSet
-    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ...) -> None: ...
+    output: str
+    max_new_tokens: int
+    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ..., output: _Optional[str] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
 
 class Filter(_message.Message):
     __slots__ = ("comparison", "is_null", "like")

@@ -4,7 +4,7 @@ Nothing here knows of protobuf; `codec` maps the two. Client and service share t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import index
 from typing import Any, Literal, NamedTuple, Self
 
@@ -70,10 +70,15 @@ class Query:
     Attributes:
         id: chosen by the caller, returned with the answer.
         source: None only where the wire brought none, which is refused.
+        output: whose probability (a regression's number) neurons are scored for; as the task has it where empty.
+        max_new_tokens: of a language model: the target of a record without one is what the model says next, so many tokens at
+            most.
     """
 
     id: str = ""
     source: Source | None = None
+    output: str = ""
+    max_new_tokens: int = 0
 
     @property
     def kind(self) -> str:
@@ -367,7 +372,7 @@ def as_queries(queries: Iterable["Query | Mapping[str, Any]"]) -> tuple[Query, .
     if isinstance(queries, Query | Mapping | str):
         raise UsageError("queries: a list is needed, this is a single one", "queries")
     made = [query if isinstance(query, Query) else Query.record(query) for query in queries]
-    return tuple(query if query.id else Query(f"query-{at}", query.source) for at, query in enumerate(made))
+    return tuple(query if query.id else replace(query, id=f"query-{at}") for at, query in enumerate(made))
 
 
 def as_label(label: str | None) -> LabelSource | None:

@@ -153,6 +153,14 @@ def neurons_from_wire(messages: Sequence[pb.Neuron]) -> tuple[Neuron, ...]:
 
 def query_to_wire(query: Query) -> pb.Query:
     """A query."""
+    message = query_source_to_wire(query)
+    message.output = query.output
+    message.max_new_tokens = count_to_wire("max_new_tokens", query.max_new_tokens) or 0
+    return message
+
+
+def query_source_to_wire(query: Query) -> pb.Query:
+    """A query's name and what it is about."""
     match query.source:
         case RecordSource(values):
             return pb.Query(id=query.id, record=record_to_wire(values))
@@ -184,7 +192,7 @@ def queries_from_wire(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
 def query_from_wire(message: pb.Query, number: int) -> Query:
     """A query; `number` is its position, for errors."""
     try:
-        return Query(message.id, source_from_wire(message))
+        return Query(message.id, source_from_wire(message), message.output, message.max_new_tokens)
     except UsageError as error:
         raise UsageError(f"query '{message.id or f'#{number}'}': {error}", error.field) from None
 
