@@ -63,7 +63,7 @@ def shares(found: Any, count: int) -> Goals | None:
     """A list with a number from 0 to 1 for every output; None for anything else."""
     if not isinstance(found, list | tuple) or len(found) != count:
         return None
-    numbers = [as_number(item) if not isinstance(item, str) else None for item in found]
+    numbers = [None if isinstance(item, str) else float(item) if isinstance(item, bool) else as_number(item) for item in found]
     known = tuple(number for number in numbers if number is not None and 0 <= number <= 1)
     return known if len(known) == count else None
 

@@ -21,6 +21,7 @@ class Renderer:
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
+        added_fields: columns that it adds.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Renderer:
             show: gives the text of ids.
             task: what the model decides.
         """
-        self.text_fields = form.fields
+        self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show, self._task = corpus, form, show, task
         self._labels = LabelReader(corpus, labels)
 
@@ -101,7 +102,7 @@ class Renderer:
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
         goals = self._goals(record, where, used=label_used)
-        label = None if encoding.reads or self._task in GOALS else self.label(record, where, outputs, used=label_used)
+        label = None if self._task in GOALS else self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
@@ -123,7 +124,8 @@ class Renderer:
         if self._task not in GOALS:
             return ()
         try:
-            return read_goals(self._task, record.get(self._corpus.label), self.labels, where)
+            column = "labels" if self._corpus.encoded and record.get(self._corpus.label) is None else self._corpus.label
+            return read_goals(self._task, record.get(column), self.labels, where)
         except InputError:
             if used:
                 raise
@@ -147,6 +149,16 @@ class Renderer:
             )
             parts.append(part)
         return parts
+
+    def _label(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
+        """Output index of a record's label; None where it has none, or is of a language model."""
+        if encoding.reads:
+            return None
+        if encoding.label is not None:
+            return self._labels.read_number(encoding.label, where, len(encoding.outputs or self.labels), used=used)
+        if encoding.outputs:
+            return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
+        return self._labels.read(record, where, used=used)
 
     def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
         """Output index of a record's label; None where it has none. See `LabelReader.read` for what it raises.

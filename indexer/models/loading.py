@@ -12,9 +12,10 @@ from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank, SavedAdapter, merged, read_adapter
+from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
+from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.sources import check_task, load_tokenizer, resolve_labels, task_config
 
 
@@ -40,7 +41,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     adapter = read_adapter(wanted.adapter) if wanted.adapter else None
     hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
-    labels = resolve_labels(config.corpus.labels, hf, wanted.task)
+    labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():
@@ -58,9 +59,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
         model, factors = merged(model, adapter, factors=config.gradients.parameters == "adapter")
     fuse_activations(model)
     model.eval().requires_grad_(False).to(device)
-    for pair in factors.values():
-        nn.ModuleList([pair.a, pair.b]).requires_grad_(False).to(device)
-    arch = Architecture(model, family, factors)
+    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()})
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)

@@ -1,24 +1,27 @@
 """What is known of a model before its weights are loaded: its source, its own configuration, its family, tokenizer and labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 
-from attridex.indexer.config import CLASSIFIER_TASKS, LANGUAGE_TASKS, ModelConfig, Task
+from attridex.indexer.config import CLASSIFIER_TASKS, LANGUAGE_TASKS, RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
+from attridex.indexer.outputs import moved_name
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
 
     Raises:
-        InputError: there is none, or its family is not known here.
+        InputError: there is none, its family is not known here, or it was trained for another task.
     """
     hf = load_hf_config(model.path, model.revision)
+    check_problem(model.task, hf, model.path)
     family = family_of(hf.model_type, model.path)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
@@ -36,10 +39,8 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
         where: names the model in errors.
 
     Raises:
-        InputError: an encoder as a language model, a multiple-choice model with several outputs, or a head that was trained for
-            another task.
+        InputError: an encoder as a language model, or a multiple-choice model with several outputs.
     """
-    check_problem(task, hf, where)
     if task == "causal-lm" and not family.causal:
         raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
     if task == "multiple-choice" and hf.num_labels != 1:
@@ -128,12 +129,18 @@ def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
     return tokenizer
 
 
-def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
+def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:
     """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
+    Args:
+        wanted: `corpus.labels`.
+        hf: the model's own configuration.
+        task: what the model decides.
+        rendering: number of the rules by which records are read.
+
     Raises:
-        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names
-            stand twice.
+        InputError: `corpus.labels` has another length than the model has outputs, a name twice, or the model's own names in
+            another order; or the model's own names stand twice.
     """
     if task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
@@ -148,6 +155,8 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
         raise InputError(f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model has {len(own)} outputs")
     if len(set(wanted)) != len(wanted):
         raise InputError(f"corpus.labels has a name twice: {', '.join(wanted)}")
+    if rendering > 1:
+        check_order(wanted, own)
     return list(wanted)
 
 
@@ -163,3 +172,16 @@ def two_labels(wanted: list[str] | None) -> list[str]:
             'the one below 0 and the one above, as ["no", "yes"] (a model of numbers: model.task = "regression")'
         )
     return wanted or ["0", "1"]
+
+
+def check_order(wanted: Sequence[str], own: Sequence[str]) -> None:
+    """Refuse names of a model's outputs in another order than its own.
+
+    Raises:
+        InputError: one of the names is another output's.
+    """
+    if (name := moved_name(wanted, own)) is not None:
+        raise InputError(
+            f"corpus.labels has '{name}' at another place than the model: its outputs are, in their order, {', '.join(own)}; "
+            "name them in that order (or leave corpus.labels out, for a trained model): names in the records decide"
+        )

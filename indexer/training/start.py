@@ -13,7 +13,7 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.renderers import positions, renderer_for
-from attridex.indexer.models.sources import PROBLEMS, check_task, load_hf_config
+from attridex.indexer.models.sources import PROBLEMS, check_order, check_task, load_hf_config
 from attridex.indexer.training.evaluation import TaskReader
 
 PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
@@ -60,6 +60,8 @@ def training_labels(config: Config) -> list[str]:
     if config.model.task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
     if config.corpus.labels is not None:
+        if len(set(config.corpus.labels)) != len(config.corpus.labels):
+            raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
         return config.corpus.labels
     if config.model.task == "regression":
         return ["LABEL_0"]
@@ -83,6 +85,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
     if task not in LANGUAGE_TASKS:
+        check_order(labels, [str(name) for _, name in sorted(hf.id2label.items())])
         hf.problem_type = PROBLEM_TYPES.get(task)
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
