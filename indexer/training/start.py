@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from attridex.indexer.config import LANGUAGE_TASKS, Config, Task, TrainingConfig
+from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
@@ -59,7 +60,7 @@ def training_of(config: Config) -> TrainingConfig:
 
 
 def training_labels(config: Config) -> list[str]:
-    """The model's outputs, in their order: `corpus.labels`; none where records bring their own, one for a regression without."""
+    """The model's outputs, in their order: `corpus.labels`, or else the data's classes; none where records bring their own."""
     if config.model.task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
     if config.corpus.labels is not None:
@@ -68,6 +69,8 @@ def training_labels(config: Config) -> list[str]:
         return config.corpus.labels
     if config.model.task == "regression":
         return ["LABEL_0"]
+    if classes := label_names(config.corpus):
+        return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 

@@ -10,7 +10,7 @@ from attridex.service.caller import Caller
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError
-from attridex.service.reading.asked import Asked
+from attridex.service.reading.asked import Asked, record_of
 from attridex.service.reading.checks import check_choices, check_gold, check_neuron_ids, check_neurons, check_vector
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import SOURCES, InstanceSource, NeuronsSource, Query, RecordSource, VectorSource
@@ -110,10 +110,11 @@ class Reader:
     def rendered(self, one: Asked, need: Need) -> "RenderedInstance":
         """The query's text, rendered; of a training instance as it was encoded, or from its stored fields."""
         if isinstance(one.query.source, RecordSource):
-            values, where = one.query.source.values, f"query '{one.name}'"
+            where = f"query '{one.name}'"
+            record = record_of(self.version, one.query.source.values, one.name)
             if one.query.max_new_tokens:
-                return self.model().continued(values, where, one.query.max_new_tokens, self.caller)
-            made = self.model().render(values, where, label_used=need.gold)
+                return self.model().continued(record, where, one.query.max_new_tokens, self.caller)
+            made = self.model().render(record, where, label_used=need.gold)
             if need.gold:
                 check_gold(self.version, made.label_name, one.name)
             return made
