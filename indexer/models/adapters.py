@@ -32,9 +32,9 @@ UNMERGEABLE = {
     "arrow_config": "Arrow routing",
 }
 """Settings of a LoRA that is no constant addition to the base model's weights, and their names."""
-OnInput = Callable[[str, Tensor], Tensor]
+OnInput = Callable[[str, Tensor], Any]
 """on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
-OnGradient = Callable[[str, Tensor, Tensor], None]
+OnGradient = Callable[[str, Any, Tensor], None]
 """on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
 
 

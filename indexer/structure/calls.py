@@ -89,19 +89,24 @@ def named_ids(config: Any) -> set[int]:
     return {one for one in flat if isinstance(one, int)}
 
 
-def tiny_ids(config: Any) -> Tensor:
+def vocabulary(model: Any) -> int:
+    """Number of ids that a model takes."""
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
+def tiny_ids(model: Any) -> Tensor:
     """Ids [S, T] of the tiny input, none of which the model's configuration names."""
-    text, named = config.get_text_config(), named_ids(config)
-    free = [number for number in range(min(text.vocab_size, 4 * len(named) + 256)) if number not in named] or [0]
+    named = named_ids(model.config)
+    free = [number for number in range(min(vocabulary(model), len(named) + 256)) if number not in named] or [0]
     wanted = SEQUENCES * TOKENS
     return torch.tensor([free[(7 * number + 3) % len(free)] for number in range(wanted)]).reshape(SEQUENCES, TOKENS)
 
 
-def other_id(ids: Tensor, config: Any) -> int:
+def other_id(ids: Tensor, model: Any) -> int:
     """An id that stands nowhere in the tiny input, and is not named in the model's configuration if there is such a one."""
-    inside, named = set(ids.flatten().tolist()), named_ids(config)
-    known = range(config.get_text_config().vocab_size)
-    return next((n for n in known if n not in inside and n not in named), next((n for n in known if n not in inside), 0))
+    free = [number for number in range(min(vocabulary(model), ids.numel() + 257)) if number not in set(ids.flatten().tolist())]
+    named = named_ids(model.config)
+    return next((number for number in free if number not in named), next(iter(free), 0))
 
 
 def takes(module: nn.Module, name: str) -> bool:

@@ -19,6 +19,8 @@ from attridex.indexer.structure.reading import Reads, head_call, linear_modules,
 from attridex.indexer.structure.staging import head_inputs, padding_id, passed_by
 from attridex.indexer.structure.uses import LinearUse, linear_uses, wanting_gradients
 
+LAYER_COUNTS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
+"""Settings of a model's configuration that say how many blocks it has."""
 LENGTHS = (TOKENS, 3)
 """Real tokens of the tiny padded batch."""
 
@@ -60,10 +62,13 @@ class Trace(NamedTuple):
     logits: Tensor
     calls: list[Call]
 
+    def made(self, block: nn.Module) -> Tensor:
+        """What a block gave when it was called last."""
+        return [call.made for call in self.calls if call.module is block][-1]
+
     def states(self, block: nn.Module, tokens_first: bool) -> Tensor:
         """What a block gave when it was called last, [S, T, h]."""
-        made = [call.made for call in self.calls if call.module is block][-1]
-        return made.transpose(0, 1) if tokens_first else made
+        return self.made(block).transpose(0, 1) if tokens_first else self.made(block)
 
 
 class Finder:
@@ -80,7 +85,7 @@ class Finder:
         self.model, self.where, self.family = model, where, family or Family()
         self.config = model.config
         self.device = next(model.parameters()).device
-        self.ids = tiny_ids(model.config).to(self.device)
+        self.ids = tiny_ids(model).to(self.device)
         self.mask = torch.ones_like(self.ids)
         self.linear = linear_modules(model)
         half = next(model.parameters()).dtype in (torch.float16, torch.bfloat16)
@@ -111,7 +116,7 @@ class Finder:
         body = self._body(blocks[-1].module)
         first = blocks[-1].made.shape[0] == TOKENS
         head, uses, rule, logits, states = self._whole(body, blocks[-1].module, first)
-        reads, skips = self._reads(blocks[-1].module, first)
+        reads, skips = self._reads(blocks[-1].module)
         causal = self._causal(blocks[-1].module, first, states)
         firings, outputs = [call.module for call in blocks], [without_tensors(call.output) for call in blocks]
         found = Structure(body, firings, outputs, parts, first, head, reads, skips, rule, causal, uses)
@@ -136,7 +141,14 @@ class Finder:
         if self.family.ffn_out is not None:
             return blocks, [named_parts(block.module, self.family, self.config) for block in blocks]
         linear = [call for call in calls if watched[call.module]]
-        return blocks, [block_parts(block, linear) for block in blocks]
+        parts = [block_parts(block, linear) for block in blocks]
+        return blocks, parts if self._complete(len(blocks)) else [BlockParts(None, None)] * len(blocks)
+
+    def _complete(self, blocks: int) -> bool:
+        """Whether these may be all blocks, by the number of layers in the model's configuration."""
+        text = self.config.get_text_config()
+        told = [number for name in LAYER_COUNTS if isinstance(number := getattr(text, name, None), int) and number]
+        return not told or any(blocks % number == 0 for number in told)
 
     def _named_blocks(self) -> list[nn.Module]:
         """The blocks that the family names."""
@@ -151,7 +163,8 @@ class Finder:
         """The part of the model that holds its blocks."""
         if self.family.body is not None:
             return family_part(self.model, "body", self.family.body)
-        for child in self.model.children():
+        children: list[nn.Module] = list(self.model.children())
+        for child in children:
             if block in set(child.modules()) and not isinstance(child, nn.ModuleList):
                 return child
         raise InputError(f"{self.where}: {self.name} has no body apart from its head")
@@ -180,25 +193,25 @@ class Finder:
             raise InputError(f"{self.where}: the logits of {self.name} are no known function of its head's output")
         return rule
 
-    def _reads(self, last: nn.Module, first: bool) -> tuple[Reads, bool]:
+    def _reads(self, last: nn.Module) -> tuple[Reads, bool]:
         """Whose states the head reads in a padded batch, and whether it knows padding by its id."""
-        pad = other_id(self.ids, self.config)
+        pad = other_id(self.ids, self.model)
         ids, mask = self.ids.clone(), self.mask.clone()
         for row, length in enumerate(LENGTHS):
             ids[row, length:], mask[row, length:] = pad, 0
         with padding_id(self.config, pad):
             masked, by_id = (self._trace({last: True}, ids, each) for each in (mask, self.mask))
-        reads = reads_of(masked.logits, masked.states(last, first), LENGTHS)
+        reads = reads_of(masked.logits, masked.made(last), LENGTHS)
         if reads != "last":
             return reads, False
-        read = rows_read(by_id.logits, by_id.states(last, first))
+        read = rows_read(by_id.logits, by_id.made(last))
         return reads, bool(read[torch.arange(len(LENGTHS)), torch.tensor(LENGTHS) - 1].all())
 
     @torch.no_grad()
     def _causal(self, last: nn.Module, first: bool, states: Tensor) -> bool:
         """Whether earlier states stay as they are where the last token is another."""
         ids = self.ids.clone()
-        ids[:, -1] = other_id(self.ids, self.config)
+        ids[:, -1] = other_id(self.ids, self.model)
         other = self._trace({last: False}, ids).states(last, first)
         before, after = states[:, :-1].float(), other.detach()[:, :-1].float()
         return torch.allclose(before, after, rtol=1e-3, atol=self.tolerance * float(before.abs().max()))

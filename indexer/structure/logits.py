@@ -30,6 +30,10 @@ class LogitRule:
         return self.scale if self.cap is None else self.scale * (1 - (logits / self.cap).square())
 
 
+PLAIN = LogitRule()
+"""The head's output itself."""
+
+
 def logit_rule(made: Tensor, logits: Tensor, cap: float | None, tolerance: float) -> LogitRule | None:
     """The rule that turns a head's output into logits, or None where there is no such rule.
 

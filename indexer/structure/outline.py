@@ -13,16 +13,22 @@ SEES_ALL = {"xlnet"}
 """Model types whose positions see each other though neither a module nor a masked-language-model class says so."""
 
 
-def bare_model(auto_class: Any, hf: Any) -> nn.Module:
+def bare_model(auto_class: Any, hf: Any, *, remote_code: bool) -> nn.Module:
     """The model of a configuration without weights."""
     with torch.device("meta"), no_init_weights():
-        model: nn.Module = auto_class.from_config(hf)
+        model: nn.Module = auto_class.from_config(hf, trust_remote_code=remote_code)
     return model
 
 
-def outline(auto_class: Any, hf: Any) -> Family:
-    """The family of a model that no plugin describes: what its modules say of it before its weights are there."""
-    model = bare_model(auto_class, hf)
+def outline(auto_class: Any, hf: Any, *, remote_code: bool = False) -> Family:
+    """The family of a model that no plugin describes: what its modules say of it before its weights are there.
+
+    Args:
+        auto_class: of transformers, for the task.
+        hf: the model's own configuration.
+        remote_code: whether code that lies beside the model may run.
+    """
+    model = bare_model(auto_class, hf, remote_code=remote_code)
     return Family(
         head=head_name(model, hf), causal=is_causal(model, hf), positions_after_padding=has_positions_after_padding(model)
     )

@@ -28,13 +28,14 @@ def head_call(model: nn.Module, calls: Sequence[Call], body: nn.Module, logits: 
 
 
 def rows_read(logits: Tensor, states: Tensor) -> Tensor:
-    """Which positions' states the logits follow from: [S, T]."""
+    """Which positions' states the logits follow from, [S, T], from the leaf of states [S, T, h] or [T, S, h]."""
     (found,) = torch.autograd.grad(logits.float().sum(), [states], retain_graph=True, allow_unused=True)
-    return torch.zeros(states.shape[:2], dtype=torch.bool) if found is None else found.ne(0).any(-1).cpu()
+    read = torch.zeros(states.shape[:2], dtype=torch.bool) if found is None else found.ne(0).any(-1).cpu()
+    return read if len(read) == SEQUENCES else read.T
 
 
 def reads_of(logits: Tensor, states: Tensor, lengths: Sequence[int]) -> Reads:
-    """Which states decide, from logits of a padded batch and the leaf of states [S, T, h] that they follow from."""
+    """Which states decide, from logits of a padded batch and the leaf of states that they follow from."""
     if logits.dim() == 3 and logits.shape[1] == TOKENS:
         only = rows_read(logits[:, 1], states)
         return "each" if only[:, 1].all() and int(only.sum()) == SEQUENCES else "whole"

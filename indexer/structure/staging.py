@@ -52,7 +52,7 @@ def passed_by(firings: Sequence[nn.Module], outputs: Sequence[Any], states: Tens
 def padding_id(config: Any, token: int) -> Iterator[None]:
     """Let the model take an id for padding, and no other."""
     text = config.get_text_config()
-    before = text.pad_token_id
+    before = getattr(text, "pad_token_id", None)
     text.pad_token_id = token
     try:
         yield
