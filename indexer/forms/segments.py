@@ -44,7 +44,7 @@ class Segments:
         shown = {name: "corpus.segments" for segment in self._segments for name in segment.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
-        self.fields = self._columns.names
+        self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._cut = self._cut_segment(corpus.truncate)
         self._first_lost = corpus.rendering == 1
 
@@ -66,7 +66,8 @@ class Segments:
         sequences = tuple(ids for ids, _ in fitted)
         reads, wanted = self._losses(sequences[0], len(target), where) if target else ((), ())
         cut = any(cut for _, cut in fitted)
-        return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values))]
+        own = values.choices.labels
+        return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
     def _losses(self, ids: Tokens, target: int, where: str) -> tuple[Tokens, Tokens]:
         if target == len(ids) and (self._first_lost or target == 1):

@@ -10,9 +10,9 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
-from attridex.indexer.models.adapters import captured_factors, factor_layers
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import captured_linear
+from attridex.indexer.models.low_rank import captured_factors, factor_layers
 from attridex.indexer.tasks.objective import Objective
 
 GradientScope = Callable[[Architecture, Objective, GradientsConfig], Gradients]
@@ -53,8 +53,10 @@ def adapter_scope(arch: Architecture, objective: Objective, config: GradientsCon
             )
     sketch = make_sketch(factor_layers(arch.adapter), config)
     arch.check_layers(list(arch.adapter))
-    uses = {f"{name}.{side}": arch.structure.uses[name] for name in arch.adapter for side in ("lora_A", "lora_B")}
-    return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch, uses)
+    uses = {f"{name}.{weight}": arch.structure.uses[name] for name, pair in arch.adapter.items() for weight in pair.weights}
+    swapped = frozenset(name for name in arch.adapter if arch.structure.uses[name].tokens_first)
+    capture = partial(captured_factors, arch.model, arch.adapter, tokens_first=swapped)
+    return LayerGradients(arch, objective, capture, sketch, uses)
 
 
 SCOPES: dict[str, GradientScope] = {

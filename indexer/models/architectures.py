@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank
 from attridex.indexer.models.batches import TokenBatch
+from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.structure.calls import first_tensor, takes
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage

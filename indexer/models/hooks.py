@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture, Site
+from attridex.indexer.models.low_rank import OnGradient, OnInput
 
 
 class Turns:

@@ -11,10 +11,11 @@ from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.config import Config, ModelConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank, SavedAdapter, merged, read_adapter
+from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
 from attridex.indexer.models.families import Family
+from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.sources import auto_model, check_task, load_tokenizer, resolve_labels, task_config
 
 
@@ -40,7 +41,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     adapter = read_adapter(wanted.adapter) if wanted.adapter else None
     hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
-    labels = resolve_labels(config.corpus.labels, hf, wanted.task)
+    labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():
@@ -60,9 +61,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     fuse_activations(model)
     plain_arithmetic(model)
     model.eval().requires_grad_(False).to(device)
-    for pair in factors.values():
-        nn.ModuleList([pair.a, pair.b]).requires_grad_(False).to(device)
-    arch = Architecture(model, family, factors, wanted.path)
+    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()}, wanted.path)
     check_causal(arch, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
