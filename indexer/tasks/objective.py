@@ -63,6 +63,7 @@ class Probe:
         types: token types; empty where the tokenizer gives none.
         output: the output that is watched, or NO_OUTPUT.
         read: the position that is read and edited; that of the head (the last token, CLS for encoders) where None.
+        extent: tokens of the whole text that the sequence begins; None where it is the whole text.
     """
 
     sequence: tuple[int, ...]
@@ -71,13 +72,16 @@ class Probe:
     types: tuple[int, ...] = ()
     output: int = NO_OUTPUT
     read: int | None = None
+    extent: int | None = None
 
 
 def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
     """Put the sequences of probes into one batch."""
     batch = pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
     own = [probe.read for probe in probes if probe.read is not None]
-    return replace(batch, own_reads=torch.tensor(own, device=device)) if own else batch
+    reads = torch.tensor(own, device=device) if own else None
+    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads)
 
 
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:
