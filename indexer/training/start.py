@@ -13,8 +13,9 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.heads import PROBLEMS, auto_model
 from attridex.indexer.models.loading import quiet_transformers
-from attridex.indexer.models.renderers import positions, renderer_for
+from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
+from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
 from attridex.indexer.training.evaluation import TaskReader
 
 PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
@@ -40,8 +41,10 @@ def begin(config: Config) -> Start:
     labels = training_labels(config)
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
-    limit = min(config.model.max_length, positions(arch.model.config, arch.family))
-    renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
+    hf = arch.model.config
+    vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family))
+    renderer = renderer_for(config, labels, reads)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
 
@@ -71,8 +74,6 @@ def training_labels(config: Config) -> list[str]:
 
 def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
-    from transformers import AutoTokenizer
-
     hf = load_hf_config(training.base, None)
     family = family_of(auto_model(task, hf), hf, training.base)
     if training.layers is not None:
@@ -81,7 +82,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         hf.num_hidden_layers = training.layers
         if getattr(hf, "layer_types", None):
             hf.layer_types = hf.layer_types[: training.layers]
-    tokenizer = AutoTokenizer.from_pretrained(training.base)
+    tokenizer = any_tokenizer(training.base, None)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
