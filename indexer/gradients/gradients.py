@@ -65,7 +65,7 @@ class HeadGradients:
             raise TypeError("this task has no head of its own")
         kept, rows = self._sketch.keep("head", reading.inputs), self._sketch.project("head", reading.errors)
         if factors:
-            factors.add("head", kept, rows, torch.ones(kept.shape[:2]))
+            factors.add("head", kept, rows, torch.ones(kept.shape[:2]) if reading.real is None else reading.real)
         out = torch.zeros(batch.size, self.dim, device=kept.device)
         self._sketch.add("head", kept, rows, out)
         return GradientPass(reading, out)

@@ -16,6 +16,7 @@ from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.forms.words import Words
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.heads import auto_model
@@ -96,6 +97,8 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+        case "text" if task == "token-classification":
+            return Words(corpus, tokenizer, limit)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)
         case "encoded":

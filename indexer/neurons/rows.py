@@ -85,8 +85,8 @@ def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, g
 
 
 def until_read(arch: Architecture, batch: TokenBatch) -> TokenBatch:
-    """Sequences of a causal model up to the position that the head reads; what comes behind it changes nothing."""
-    if not arch.causal or arch.structure.reads != "last":
+    """Sequences of a causal model up to the position that is read; what comes behind it changes nothing."""
+    if not arch.causal or (arch.structure.reads != "last" and batch.own_reads is None):
         return batch
     lengths = arch.read(batch) + 1
     places = torch.arange(batch.ids.shape[1], device=batch.ids.device)

@@ -38,6 +38,7 @@ class Reading:
         inputs: states that the head reads; None for causal-lm.
         greedy: the most probable token (or label) at each position that is read, one list an instance.
         goals: what was wanted of every output, for tasks that have goals.
+        real: 1 for states that the head reads, 0 for what fills up a row of them; None where all are real.
     """
 
     margins: Float[Tensor, "B C"]
@@ -50,6 +51,7 @@ class Reading:
     inputs: Float[Tensor, "B J h"] | None = None
     greedy: list[list[int]] | None = None
     goals: Float[Tensor, "B O"] | None = None
+    real: Float[Tensor, "B J"] | None = None
 
 
 @dataclass(frozen=True)
