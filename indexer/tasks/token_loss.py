@@ -109,8 +109,13 @@ def stretch_losses(
         differentiable: whether gradients are wanted; none are given else (M is 0, not N).
     """
     logits = rule(F.linear(hidden, weight, bias).float())
-    greedy, total, at = logits.argmax(1), logits.logsumexp(1), tokens[:, None]
-    cost = total - logits.gather(1, at)[:, 0]
+    greedy, at = logits.argmax(1), tokens[:, None]
+    own = logits.gather(1, at)
+    # log(1 + e^-margin), not log-sum-exp minus the logit, which has none of its digits left where p is near 1.
+    margin = own[:, 0] - logits.scatter_(1, at, -torch.inf).logsumexp(1)
+    logits.scatter_(1, at, own)
+    cost = F.softplus(-margin)
+    total = own[:, 0] + cost
     if not differentiable:
         return StretchLosses(cost, greedy, hidden.new_zeros(0, hidden.shape[1]), cost)
     size = (-torch.expm1(-cost)).clamp(min=SURE) if weight.dtype == torch.float16 else torch.ones_like(cost)
