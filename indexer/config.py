@@ -63,6 +63,8 @@ class ModelConfig(Section):
     """Of the weights; losses, sums and stored vectors are float32 whatever it is."""
     device: str = "auto"
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
+    trust_remote_code: bool = False
+    """Whether Python code that lies beside the model may run, for models that transformers does not have."""
     max_length: int = Field(512, ge=2)
     """Tokens of an instance at most."""
     checkpoints: list[str] = []
@@ -135,6 +137,8 @@ class CorpusConfig(Section):
     """For messages: a column with the tools that the chat template is given."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
+    word_pieces: Literal["first", "all"] = "first"
+    """For token-classification: whether a word's label is that of its first token, or of all."""
     stride: int = Field(0, ge=0)
     """For documents: tokens that a window shares with the one before; they are context and have no loss."""
     metadata: list[str] = []
@@ -234,6 +238,8 @@ class Config(Section):
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
             self._check_regression()
+        if task == "token-classification" and corpus.form not in ("text", "encoded"):
+            raise ValueError(f'task "token-classification" reads words, as corpus.text = "{{tokens}}"; this has {corpus.form}')
         return self
 
     def _check_regression(self) -> None:

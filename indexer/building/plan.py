@@ -26,7 +26,7 @@ from attridex.indexer.signing.signer import Signer
 
 NEWER = (
     "text", "pair", "messages", "documents", "encoded", "truncation", "truncation_side", "chat_template", "tools", "loss_on",
-    "stride",
+    "stride", "word_pieces",
 )  # fmt: skip
 """Settings of the corpus that plans of older indices do not have."""
 

@@ -8,9 +8,11 @@ from attridex.indexer.config import CorpusConfig, Task
 from attridex.indexer.corpus.goals import GOALS, Goals, read_goals
 from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
+from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
 
+TOKENS: Task = "token-classification"
 PART = "#"
 """Stands in an id between the record's own and the part that the instance is of it."""
 
@@ -102,6 +104,10 @@ class Renderer:
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
         goals = self._goals(record, where, used=label_used)
+        answer = GOALS[self._task][1](goals, outputs) if goals else None
+        if self._task == TOKENS:
+            found = labelled_tokens(encoding, record.get(self._corpus.label), self.labels, where, used=label_used)
+            encoding, answer = found.encoding, found.answer
         label = None if self._task in GOALS else self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
@@ -116,7 +122,7 @@ class Renderer:
             wanted=encoding.wanted,
             types=encoding.types,
             goals=goals,
-            answer=GOALS[self._task][1](goals, outputs) if goals else None,
+            answer=answer,
         )
 
     def _goals(self, record: Mapping[str, Any], where: str, *, used: bool) -> Goals:
@@ -132,7 +138,12 @@ class Renderer:
             return ()
 
     def per_token(self, instance: RenderedInstance) -> list[RenderedInstance]:
-        """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number."""
+        """One instance for each target token: what stands before it is its prompt. Ids get "#" and the token's number.
+
+        Of token classification one for each token with a label: the whole text, and that token's place behind the "#".
+        """
+        if self._task == TOKENS:
+            return [self.token_part(instance, place) for place in instance.reads]
         ids, parts = instance.sequences[0], []
         for number, (read, token) in enumerate(zip(instance.reads, instance.wanted, strict=True)):
             own, said = ids[: read + 2], self._show([token]).strip()
@@ -149,6 +160,30 @@ class Renderer:
             )
             parts.append(part)
         return parts
+
+    def stored_part(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
+        """The instance of one target token, from what an index stores of it; see `render` for what it raises."""
+        number = int(str(record[self._corpus.id]).rpartition(PART)[2])
+        if self._task != TOKENS:
+            return self.per_token(self.render(record, where))[number]
+        column = self._corpus.label
+        return self.token_part(self.render({**record, column: None}, where), number, record.get(column))
+
+    def token_part(self, instance: RenderedInstance, place: int, label: str | None = None) -> RenderedInstance:
+        """The instance of one labelled token.
+
+        Args:
+            instance: of the whole text.
+            place: of the token.
+            label: its name, where the text does not tell it.
+        """
+        known = dict(zip(instance.reads, instance.wanted, strict=True))[place]
+        number = known if label is None else self.labels.index(label)
+        encoding = Encoding(instance.sequences, instance.types, (place,), (number,))
+        return replace(
+            instance, id=f"{instance.id}{PART}{place}", reads=(place,), wanted=(number,), key=content_hash(encoding, None),
+            answer=None if instance.answer is None and label is None else self.labels[number],
+        )  # fmt: skip
 
     def _label(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
         """Output index of a record's label; None where it has none, or is of a language model."""

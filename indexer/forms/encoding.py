@@ -21,6 +21,8 @@ class Encoding:
         truncated: whether tokens were cut to fit the model.
         fields: the columns that are shown, as they are stored.
         outputs: names of what the model decides between, where the record brings its own; of a language model its target.
+        words: of token-classification the word that each position that is read is of, where a record's labels are of words.
+        word_count: how many words the record has.
         answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
         label: output index, where the form reads it; else the label's column says it.
@@ -34,6 +36,8 @@ class Encoding:
     fields: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     part: str = ""
+    words: Tokens = ()
+    word_count: int = 0
     answers: tuple[str, ...] = ()
     label: int | None = None
 

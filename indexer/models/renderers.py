@@ -17,16 +17,19 @@ from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.forms.words import Words
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.loading import auto_model
+from attridex.indexer.models.heads import auto_model
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 
 
 def positions(hf: Any, family: Family) -> int:
     """Longest sequence that a model takes."""
-    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    text = hf.get_text_config()
+    told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
+    limit = int(next(filter(None, told), 1 << 20))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 
@@ -71,7 +74,7 @@ def make_renderer(config: Config) -> Renderer:
 
 def model_class(task: Task, hf: Any) -> Any:
     """The class that transformers makes a task's model of; None where it knows none."""
-    found = auto_model(task)._model_mapping.get(type(hf), None)
+    found = auto_model(task, hf)._model_mapping.get(type(hf), None)
     return found[0] if isinstance(found, tuple | list) else found
 
 
@@ -116,6 +119,8 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+        case "text" if task == "token-classification":
+            return Words(corpus, tokenizer, limit)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)
         case "encoded":

@@ -6,11 +6,12 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from attridex.indexer.config import CLASSIFIER_TASKS, LANGUAGE_TASKS, RENDERING, ModelConfig, Task
+from attridex.indexer.config import LANGUAGE_TASKS, RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
+from attridex.indexer.models.heads import auto_model, check_head, check_problem, scores_choices
 from attridex.indexer.outputs import moved_name
 
 
@@ -18,11 +19,12 @@ def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, 
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
 
     Raises:
-        InputError: there is none, its family is not known here, or it was trained for another task.
+        InputError: there is none, transformers has no such model for the task, or it was trained for another task.
     """
-    hf = load_hf_config(model.path, model.revision)
+    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code)
+    check_head(model.task, hf, model.path, adapted=adapter is not None)
     check_problem(model.task, hf, model.path)
-    family = family_of(hf.model_type, model.path)
+    family = family_of(auto_model(model.task, hf), hf, model.path, remote_code=model.trust_remote_code)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
         hf.num_labels = outputs
@@ -43,33 +45,8 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
     """
     if task == "causal-lm" and not family.causal:
         raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
-    if task == "multiple-choice" and hf.num_labels != 1:
+    if task == "multiple-choice" and hf.num_labels != 1 and not scores_choices(hf):
         raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
-
-
-PROBLEMS = {
-    "regression": "regression",
-    "multi_label_classification": "multi-label",
-    "single_label_classification": "sequence-classification",
-}
-"""Tasks that a sequence classifier's own configuration names, by what transformers calls them."""
-
-
-def check_problem(task: Task, hf: Any, where: str) -> None:
-    """Refuse a sequence classifier that its own configuration says was trained for another task.
-
-    A classifier with one output that was trained as multi-label decides between two labels too.
-
-    Raises:
-        InputError: it says so.
-    """
-    trained = PROBLEMS.get(str(getattr(hf, "problem_type", None)))
-    if task not in CLASSIFIER_TASKS or trained in (None, task) or (hf.num_labels == 1 and "regression" not in (trained, task)):
-        return
-    raise InputError(
-        f'{where}: its config.json says problem_type = "{hf.problem_type}", so it was trained for task = "{trained}"; '
-        f'this is "{task}" (model.task)'
-    )
 
 
 def check_source(path: str, revision: str | None) -> None:
@@ -97,16 +74,21 @@ def check_source(path: str, revision: str | None) -> None:
         raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {first_line(error)}") from None
 
 
-def load_hf_config(path: str, revision: str | None) -> Any:
+def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
     """The model's own configuration.
 
+    Args:
+        path: of the model.
+        revision: of a model on the Hub.
+        remote_code: whether code that lies beside the model may run.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it comes with code of its own that may not run.
     """
     check_source(path, revision)
     known_families()
     try:
-        return AutoConfig.from_pretrained(path, revision=revision)
+        return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
 

@@ -53,7 +53,7 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
         return unit_pass(arch, site, at_activations(arch, batch, site, watch))
     layers = len(arch.layers)
     packed = packs(arch, batch)
-    if packed and site == "post" and arch.adds:
+    if packed and site == "post" and len(arch.adds) == layers:
         return unit_pass(arch, site, behind_layers(arch, batch, rule, watch))
     groups = [range(layers)] if packed else [range(layer, layer + 1) for layer in range(layers)]
     parts = [in_layers(arch, batch, site, rule, group, watch) for group in groups]
@@ -129,9 +129,9 @@ def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadratur
 
 
 def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> NeuronPass:
-    """Scores where a layer's output h adds its FFN's: the copy at alpha is h + (alpha - 1) W a.
+    """Scores where a layer's output h adds its FFN's: the copy at alpha is h + c (alpha - 1) W a; c is 1 for most models.
 
-    So the copies enter behind the layer, and with g_k = dP / dh_k the score is a * W^T sum_k w_k g_k. The copy at alpha = 1
+    So the copies enter behind the layer, and with g_k = dP / dh_k the score is c a * W^T sum_k w_k g_k. The copy at alpha = 1
     is the unedited row, whose gradients behind all layers come from one pass.
 
     Args:
@@ -154,7 +154,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     def grow(layer: int, states: Tensor) -> Tensor:
         first = states[:, :1] if unedited else states[:, :1].detach().requires_grad_(True)
         unedited.append(first)
-        step = through(arch.ffn_out[layer], activations[layer])[:, None]
+        step = arch.adds[layer] * through(arch.ffn_out[layer], activations[layer])[:, None]
         copies.append((first.detach() + (alphas[edited] - 1).to(step.dtype) * step).requires_grad_(True))
         return torch.cat([first, states[:, 1:], copies[-1]], 1)
 
@@ -164,7 +164,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     scores = []
     for layer, a in enumerate(activations):
         total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
-        scores.append(a.float() * back_through(arch.ffn_out[layer], total))
+        scores.append(a.float() * arch.adds[layer] * back_through(arch.ffn_out[layer], total))
     return NeuronPass(torch.stack(scores, 1), torch.stack(activations, 1))
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.rendering import PART
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import LabelSource
@@ -99,10 +98,9 @@ class Signer:
             stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
             label_used: False lets a label pass that the model does not have.
         """
-        instance = self.renderer.render(record, where, label_used=label_used)
-        if not stored or not self.config.corpus.per_token:
-            return instance
-        return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
+        if stored and self.config.corpus.per_token:
+            return self.renderer.stored_part(record, where)
+        return self.renderer.render(record, where, label_used=label_used)
 
     @torch.no_grad()
     def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:
@@ -293,6 +291,7 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
+        self.arch.check_site(self.config.neurons.site)
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)

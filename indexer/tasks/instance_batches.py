@@ -34,17 +34,26 @@ class TokenTargets:
     wanted: Int[Tensor, " N"]
     counts: Int[Tensor, " B"]
 
+    def rows(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, "B J ..."]:
+        """Values of the tokens, a row an instance, filled up with zeros."""
+        place = torch.arange(len(self.owner), device=self.owner.device) - (self.counts.cumsum(0) - self.counts)[self.owner]
+        table = values.new_zeros(len(self.counts), int(self.counts.max()), *values.shape[1:])
+        table[self.owner, place] = values
+        return table
+
     def mean(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, "B ..."]:
         """Values of the tokens, averaged over those of each instance."""
         total = torch.zeros(len(self.counts), *values.shape[1:], device=values.device, dtype=values.dtype)
         return total.index_add(0, self.owner, values) / self.counts.reshape(-1, *[1] * (values.dim() - 1))
 
 
-def token_targets(instances: Sequence[RenderedInstance], device: torch.device) -> TokenTargets:
-    """The tokens with a loss of instances with one sequence each."""
+def token_targets(instances: Sequence[RenderedInstance], device: torch.device, *, predicted: bool) -> TokenTargets:
+    """The tokens with a loss of instances with one sequence each; `predicted` asks for the loss of predicted labels."""
     counts = torch.tensor([len(instance.reads) for instance in instances])
     at = torch.tensor([read for instance in instances for read in instance.reads], dtype=torch.long)
     wanted = torch.tensor([token for instance in instances for token in instance.wanted], dtype=torch.long)
+    if predicted and any(instance.answer is not None for instance in instances):  # labels, not a language model's target
+        wanted = torch.full_like(wanted, NO_LABEL)
     owner = torch.arange(len(instances)).repeat_interleave(counts)
     return TokenTargets(owner.to(device), at.to(device), wanted.to(device), counts.to(device))
 
@@ -68,6 +77,17 @@ class InstanceBatch:
     goals: Float[Tensor, "B O"]
 
 
+def single_instances(batch: InstanceBatch) -> list[InstanceBatch]:
+    """Each instance of a batch as a batch of its own."""
+    copies, found = len(batch.tokens.ids) // batch.size, []
+    for number in range(batch.size):
+        own, targets = batch.targets.owner == number, batch.targets
+        mine = TokenTargets(targets.owner[own] * 0, targets.at[own], targets.wanted[own], targets.counts[number : number + 1])
+        tokens = batch.tokens.rows(slice(number * copies, (number + 1) * copies))
+        found.append(InstanceBatch(tokens, 1, batch.labels[number : number + 1], mine, batch.goals[number : number + 1]))
+    return found
+
+
 def collate(
     instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
 ) -> InstanceBatch:
@@ -83,7 +103,7 @@ def collate(
     types = [own for instance in instances for own in instance.types]
     tokens = pad(sequences, pad_token, device, types)
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
-    targets = token_targets(instances, device)
+    targets = token_targets(instances, device, predicted=predicted)
     goals = goals_of([() if predicted else instance.goals for instance in instances]).to(device)
     return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets, goals)
 

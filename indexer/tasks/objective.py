@@ -38,6 +38,7 @@ class Reading:
         inputs: states that the head reads; None for causal-lm.
         greedy: the most probable token (or label) at each position that is read, one list an instance.
         goals: what was wanted of every output, for tasks that have goals.
+        real: 1 for states that the head reads, 0 for what fills up a row of them; None where all are real.
     """
 
     margins: Float[Tensor, "B C"]
@@ -50,6 +51,7 @@ class Reading:
     inputs: Float[Tensor, "B J h"] | None = None
     greedy: list[list[int]] | None = None
     goals: Float[Tensor, "B O"] | None = None
+    real: Float[Tensor, "B J"] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Probe:
         types: token types; empty where the tokenizer gives none.
         output: the output that is watched, or NO_OUTPUT.
         read: the position that is read and edited; that of the head (the last token, CLS for encoders) where None.
+        extent: tokens of the whole text that the sequence begins; None where it is the whole text.
     """
 
     sequence: tuple[int, ...]
@@ -71,13 +74,16 @@ class Probe:
     types: tuple[int, ...] = ()
     output: int = NO_OUTPUT
     read: int | None = None
+    extent: int | None = None
 
 
 def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
     """Put the sequences of probes into one batch."""
     batch = pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
     own = [probe.read for probe in probes if probe.read is not None]
-    return replace(batch, own_reads=torch.tensor(own, device=device)) if own else batch
+    reads = torch.tensor(own, device=device) if own else None
+    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads)
 
 
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:

@@ -33,8 +33,8 @@ class Regression(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
-        z = arch.head(hidden).float()
+        hidden = arch.hidden_states(states, batch.tokens)
+        z = arch.logits(hidden).float()
         goals = goals_or(batch, z.detach())
         return reading_of(z, (z - goals).square().mean(1), 2 * (z - goals) / z.shape[1], hidden, goals)
 
@@ -64,8 +64,8 @@ class MultiLabel(Regression):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
-        z = arch.head(hidden).float()
+        hidden = arch.hidden_states(states, batch.tokens)
+        z = arch.logits(hidden).float()
         goals = goals_or(batch, (z.detach() > 0).float())
         loss = F.binary_cross_entropy_with_logits(z, goals, reduction="none").mean(1)
         # p - y as (1 - y) p - y (1 - p), which keeps its digits where p is near y.

@@ -5,6 +5,7 @@ from attridex.indexer.tasks.classification import MultipleChoice, OneLogit, Sequ
 from attridex.indexer.tasks.language import CausalLM
 from attridex.indexer.tasks.objective import Objective
 from attridex.indexer.tasks.outputs import MultiLabel, Regression
+from attridex.indexer.tasks.tokens import TokenClassification
 
 OBJECTIVES: dict[Task, Objective] = {
     "sequence-classification": SequenceClassification(),
@@ -12,6 +13,7 @@ OBJECTIVES: dict[Task, Objective] = {
     "causal-lm": CausalLM(),
     "regression": Regression(),
     "multi-label": MultiLabel(),
+    "token-classification": TokenClassification(),
 }
 ONE_LOGIT = OneLogit()
 
