@@ -52,7 +52,7 @@ def version() -> Any:
         neurons=True, gradient_dim=2, task="multiple-choice", label="gold",
         model=SimpleNamespace(layers=3, units=UNITS, labels=[]),
         corpus=SimpleNamespace(text_fields=["premise"]),
-        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False)),
+        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False, rendering=2)),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
     made = object.__new__(IndexVersion)
