@@ -238,9 +238,18 @@ class Config(Section):
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
             self._check_regression()
+        if task == "seq2seq-lm":
+            self._check_encoder_decoder()
         if task == "token-classification" and corpus.form not in ("text", "encoded"):
             raise ValueError(f'task "token-classification" reads words, as corpus.text = "{{tokens}}"; this has {corpus.form}')
         return self
+
+    def _check_encoder_decoder(self) -> None:
+        if self.corpus.form != "text" or self.corpus.per_token:
+            found = "per_token" if self.corpus.form == "text" else self.corpus.form
+            raise ValueError(f'task "seq2seq-lm" reads corpus.text = "{{question}}" with a target, whole; this has {found}')
+        if factored := {"kfac", "ekfac"} & set(self.gradients.curvature):
+            raise ValueError(f"gradients.curvature: '{min(factored)}' is not built for seq2seq-lm; use \"fisher\" here")
 
     def _check_regression(self) -> None:
         if self.gradients.label == "predicted":

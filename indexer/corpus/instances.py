@@ -26,6 +26,7 @@ class RenderedInstance:
         wanted: what is wanted at each of them: of a language model the next token.
         types: token types of each sequence; empty where the tokenizer gives none.
         goals: what is wanted of every output, where not one of them is right: numbers, or 1 for labels that hold.
+        source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         answer: the label as tables show it, where it is not one of the outputs.
     """
 
@@ -41,16 +42,17 @@ class RenderedInstance:
     types: tuple[Tokens, ...] = ()
     goals: tuple[float, ...] = ()
     answer: str | None = None
+    source: Tokens = ()
 
     @property
     def tokens(self) -> int:
-        """Number of tokens over all sequences."""
-        return sum(len(sequence) for sequence in self.sequences)
+        """Number of tokens over all sequences, and of the source."""
+        return sum(len(sequence) for sequence in self.sequences) + len(self.source)
 
     @property
     def longest(self) -> int:
         """Tokens of the longest sequence."""
-        return max(map(len, self.sequences))
+        return max(map(len, (*self.sequences, self.source)))
 
     @property
     def label_name(self) -> str | None:
@@ -98,6 +100,8 @@ def content_hash(encoding: Encoding, label: int | None, goals: Sequence[float] =
         parts += encoding.types
     if encoding.reads and not ends_with(encoding.sequences[0], encoding.reads, encoding.wanted):
         parts += [encoding.reads, encoding.wanted]
+    if encoding.source:
+        parts.append(encoding.source)
     for part in parts:
         digest.update(np.asarray([len(part), *part], dtype="<i8").tobytes())
     if goals:

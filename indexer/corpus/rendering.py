@@ -92,8 +92,9 @@ class Renderer:
         before = prompt.sequences[0]
         ids = (*before, *tokens)
         reads, wanted = losses_of(ids, len(before))
+        ids = ids[:-1] if prompt.source else ids  # a decoder is not given its last token, which nothing is wanted behind
         types = tuple((*own, *[own[-1]] * len(tokens)) for own in prompt.types)
-        encoding = Encoding((ids,), types, reads, wanted)
+        encoding = Encoding((ids,), types, reads, wanted, source=prompt.source)
         return replace(
             prompt, sequences=(ids,), types=types, reads=reads, wanted=wanted, key=content_hash(encoding, None),
             outputs=(self._show(tokens).strip(),),
@@ -123,6 +124,7 @@ class Renderer:
             types=encoding.types,
             goals=goals,
             answer=answer,
+            source=encoding.source,
         )
 
     def _goals(self, record: Mapping[str, Any], where: str, *, used: bool) -> Goals:

@@ -52,8 +52,9 @@ class Checked:
         return replace(encoding, types=()) if self._vocabulary.types == 0 else encoding
 
     def _check(self, encoding: Encoding, where: str) -> None:
-        for ids in encoding.sequences:
-            if not ids or (self._own_needed and self._vocabulary.special.issuperset(ids)):
+        texts = encoding.sequences if not encoding.source else (encoding.source,)
+        for ids in (*texts, *encoding.sequences):
+            if not ids or (ids in texts and self._own_needed and self._vocabulary.special.issuperset(ids)):
                 raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
             if not self._vocabulary.embedded(max(ids)):
                 raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")

@@ -25,6 +25,7 @@ class Encoding:
         word_count: how many words the record has.
         answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
+        source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         label: output index, where the form reads it; else the label's column says it.
     """
 
@@ -40,6 +41,7 @@ class Encoding:
     word_count: int = 0
     answers: tuple[str, ...] = ()
     label: int | None = None
+    source: Tokens = ()
 
 
 class Form(Protocol):

@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.low_rank import LowRank
-from attridex.indexer.structure.calls import first_tensor, takes
+from attridex.indexer.structure.calls import encodes, first_tensor, takes
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
 from attridex.indexer.structure.parts import Ffn
@@ -119,9 +119,20 @@ class Architecture:
 
     def final_states(self, batch: TokenBatch) -> Tensor:
         """What the last block gives [S, T, h]; no cache is filled."""
+        if encodes(self.model):
+            return self.last_states(lambda: self.decoded(batch))
         options: dict[str, Any] = {"use_cache": False} if takes(self.body, "use_cache") else {}
         with self.positioned(batch):
             return self.last_states(lambda: self.body(batch.ids, **batch.named, **options))
+
+    def decoded(self, batch: TokenBatch) -> Any:
+        """A pass of an encoder-decoder model without its head."""
+        source = batch.source or batch  # where a model is tried, anything will do
+        states = self.model.get_encoder()(input_ids=source.ids, attention_mask=source.mask).last_hidden_state
+        return self.model.get_decoder()(
+            input_ids=batch.ids, attention_mask=batch.mask, encoder_hidden_states=states, encoder_attention_mask=source.mask,
+            use_cache=False,
+        )  # fmt: skip
 
     def last_states(self, run: Any) -> Tensor:
         """What the last block gives in a pass [S, T, h]."""

@@ -25,6 +25,7 @@ class TokenBatch:
         types: token types; None where the model is given none.
         own_reads: positions that are read, where they are not those of the head.
         extents: tokens of the whole text that each sequence begins; None where the sequences are the whole texts.
+        source: what the encoder of an encoder-decoder model reads, whose decoder reads the sequences.
     """
 
     ids: Int[Tensor, "S T"]
@@ -33,6 +34,7 @@ class TokenBatch:
     types: Int[Tensor, "S T"] | None = None
     own_reads: Int[Tensor, " S"] | None = None
     extents: Int[Tensor, " S"] | None = None
+    source: "TokenBatch | None" = None
 
     @property
     def named(self) -> dict[str, Tensor]:
@@ -45,7 +47,15 @@ class TokenBatch:
         cut = (slice(chosen.start, chosen.stop), slice(width))
         types = None if self.types is None else self.types[cut]
         own = None if self.own_reads is None else self.own_reads[chosen]
-        return TokenBatch(self.ids[cut], self.mask[cut], self.lengths[chosen], types, own, self.whole[chosen])
+        return TokenBatch(
+            self.ids[cut],
+            self.mask[cut],
+            self.lengths[chosen],
+            types,
+            own,
+            self.whole[chosen],
+            self.source and self.source.rows(chosen),
+        )
 
     def repeated(self, times: int) -> "TokenBatch":
         """All sequences, so many times one behind the other."""
@@ -58,6 +68,7 @@ class TokenBatch:
             types,
             own,
             self.whole.repeat(times),
+            self.source and self.source.repeated(times),
         )
 
     @property

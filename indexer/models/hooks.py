@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.low_rank import OnGradient, OnInput
+from attridex.indexer.structure.calls import encodes
 
 
 class Turns:
@@ -106,10 +107,13 @@ def captured_linear(
 @contextmanager
 def differentiable_inputs(arch: Architecture) -> Iterator[None]:
     """Let gradients flow from the input embeddings on, while every parameter stays frozen."""
-    embeddings = arch.model.get_input_embeddings()
+    parts = [arch.model.get_encoder(), arch.model.get_decoder()] if encodes(arch.model) else []
+    embeddings = {part.get_input_embeddings() for part in (arch.model, *parts)}
 
     def start(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         return output.detach().requires_grad_(True)
 
-    with embeddings.register_forward_hook(start), torch.enable_grad():
+    with ExitStack() as hooks, torch.enable_grad():
+        for module in embeddings:
+            hooks.enter_context(module.register_forward_hook(start))
         yield

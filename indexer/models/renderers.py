@@ -14,6 +14,7 @@ from attridex.indexer.forms.checks import Checked
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.segments import Segments
+from attridex.indexer.forms.source_target import SourceTarget
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
@@ -31,6 +32,23 @@ def positions(hf: Any, family: Family) -> int:
     told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
     limit = int(next(filter(None, told), 1 << 20))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
+
+
+def start_token(hf: Any) -> int | None:
+    """The token that the decoder of an encoder-decoder model begins with."""
+    found = getattr(hf, "decoder_start_token_id", None)
+    return None if found is None else int(found)
+
+
+def known_start(start: int | None) -> int:
+    """The token that a decoder begins with.
+
+    Raises:
+        InputError: the model's configuration does not say it.
+    """
+    if start is None:
+        raise InputError("model.path: the model's config.json has no decoder_start_token_id, with which its decoder begins")
+    return start
 
 
 def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
@@ -69,7 +87,7 @@ def make_renderer(config: Config) -> Renderer:
     vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model.task, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family)))
+    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf)))
 
 
 def model_class(task: Task, hf: Any) -> Any:
@@ -92,12 +110,14 @@ class Reads:
         vocabulary: what is known of its tokens.
         causal: whether the model is a causal one.
         positions: tokens of a sequence at most.
+        start: the token that a decoder begins with.
     """
 
     tokenizer: Any
     vocabulary: Vocabulary
     causal: bool
     positions: int
+    start: int | None = None
 
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
@@ -119,6 +139,8 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+        case "text" if task == "seq2seq-lm":
+            return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
         case "text" if task == "token-classification":
             return Words(corpus, tokenizer, limit)
         case "text" | "pair":

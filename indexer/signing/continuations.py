@@ -18,14 +18,16 @@ def continuation(model: Any, prompt: RenderedInstance, count: int, loaded: Loade
         count: tokens at most.
         loaded: padding, device and tokenizer.
     """
-    ids = torch.tensor(prompt.sequences, device=loaded.device)
-    ends = ending_tokens(model, loaded.tokenizer)
+    read = (prompt.source,) if prompt.source else prompt.sequences
+    ids, ends = torch.tensor(read, device=loaded.device), ending_tokens(model, loaded.tokenizer)
+    begun = 1 if prompt.source else ids.shape[1]  # a decoder begins with a token of its own
     greedy = GenerationConfig(
-        do_sample=False, num_beams=1, max_new_tokens=count, pad_token_id=loaded.pad, eos_token_id=ends or None
-    )
+        do_sample=False, num_beams=1, max_new_tokens=count, pad_token_id=loaded.pad, eos_token_id=ends or None,
+        decoder_start_token_id=prompt.sequences[0][0] if prompt.source else None,
+    )  # fmt: skip
     types = {"token_type_ids": torch.tensor(prompt.types, device=loaded.device)} if prompt.types else {}
     with quiet_transformers():
-        said = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=greedy, **types)[0, ids.shape[1] :]
+        said = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=greedy, **types)[0, begun:]
     tokens: list[int] = said.tolist()
     return tokens[: next((at for at, token in enumerate(tokens) if token in ends), len(tokens))]
 

@@ -34,7 +34,8 @@ def inner_calls(blocks: Sequence[Call], lists: Sequence[Sequence[Call]]) -> list
     modules = {call.module for call in blocks}
     inside = {inner for module in modules for inner in within(module)}
     found = sorted((call for calls in lists for call in calls if call.module in inside), key=lambda call: call.began)
-    return found if found and covers(found, blocks) else []
+    alike = len({type(call.module) for call in found}) == 1  # T5's blocks are lists of attention and FFN, which are no blocks
+    return found if alike and covers(found, blocks) else []
 
 
 def within(module: nn.Module) -> set[nn.Module]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutput
 
 SEQUENCES, TOKENS = 2, 5
 """Size of the tiny input."""
@@ -116,8 +117,35 @@ def takes(module: nn.Module, name: str) -> bool:
 
 def run_model(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
     """The model's own logits; those of a multiple-choice model [S, 1] as of a classifier with one output."""
+    if encodes(model):
+        return run_decoder(model, ids, mask)
     lifted = type(model).__name__.endswith("ForMultipleChoice")
     named: dict[str, Any] = {"use_cache": False} if takes(model, "use_cache") else {}
     shape: Callable[[Tensor], Tensor] = (lambda x: x[:, None]) if lifted else (lambda x: x)
     logits: Tensor = model(input_ids=shape(ids), attention_mask=shape(mask), **named).logits
+    return logits
+
+
+def encodes(model: Any) -> bool:
+    """Whether a model is an encoder with a decoder, whose parts are those of the decoder."""
+    return bool(getattr(model.config, "is_encoder_decoder", False)) and model.get_decoder() is not None
+
+
+def run_decoder(model: Any, ids: Tensor, mask: Tensor, *, alone: bool = False) -> Tensor:
+    """The logits of an encoder-decoder model.
+
+    Args:
+        model: of transformers.
+        ids: that its decoder is given; its encoder reads the same for every sequence.
+        mask: of the ids.
+        alone: whether the encoder does not run, where nothing follows from it.
+    """
+    source = tiny_ids(model)[:1].to(ids.device).expand(len(ids), -1)
+    named: dict[str, Any] = {"decoder_input_ids": ids, "decoder_attention_mask": mask, "use_cache": False}
+    if alone:
+        weight = model.get_input_embeddings().weight
+        named["encoder_outputs"] = BaseModelOutput(weight.new_zeros(*source.shape, weight.shape[1]))
+    else:
+        named["input_ids"] = source
+    logits: Tensor = model(attention_mask=torch.ones_like(source), **named).logits
     return logits

@@ -4,12 +4,12 @@ The blocks are passed by: the last one gives the states. So final norms, poolers
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from torch import Tensor, nn
 
-from attridex.indexer.structure.calls import first_tensor, run_model, with_first
+from attridex.indexer.structure.calls import encodes, first_tensor, run_decoder, run_model, with_first
 
 
 @contextmanager
@@ -60,17 +60,19 @@ def padding_id(config: Any, token: int) -> Iterator[None]:
         text.pad_token_id = before
 
 
-class HeadReached:
-    """The input of a head, seen in a pass that computes no logits."""
+class HeadReachedError(Exception):
+    """Ends a pass where the head is reached: what comes behind it is not wanted, and does not take what the head is given."""
 
-    def __init__(self) -> None:
-        """Not reached yet."""
-        self.inputs: Tensor | None = None
+
+class HeadReached:
+    """Stands in for a head, keeps what it is given, and ends the pass."""
+
+    inputs: Tensor | None = None
 
     def __call__(self, x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         """In place of the head."""
         self.inputs = x
-        return x
+        raise HeadReachedError
 
 
 def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
@@ -83,8 +85,8 @@ def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) ->
         mask: of whole sequences.
     """
     reached = HeadReached()
-    with replaced_forward(head, reached):
-        run_model(model, ids, mask)
+    with replaced_forward(head, reached), suppress(HeadReachedError):
+        run_decoder(model, ids, mask, alone=True) if encodes(model) else run_model(model, ids, mask)
     if reached.inputs is None:
         raise RuntimeError("the head was not reached")
     return reached.inputs

@@ -5,7 +5,7 @@ Letters: B instances, S sequences, N tokens with a loss.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -102,6 +102,8 @@ def collate(
     sequences = [sequence for instance in instances for sequence in instance.sequences]
     types = [own for instance in instances for own in instance.types]
     tokens = pad(sequences, pad_token, device, types)
+    if any(instance.source for instance in instances):
+        tokens = replace(tokens, source=pad([instance.source for instance in instances], pad_token, device))
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
     targets = token_targets(instances, device, predicted=predicted)
     goals = goals_of([() if predicted else instance.goals for instance in instances]).to(device)

@@ -48,7 +48,8 @@ class CausalLM(Objective):
         """The sequence up to each position that decides a token."""
         ids, tokens = instance.sequences[0], zip(instance.reads, instance.wanted, strict=True)
         return [
-            Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1], extent=len(ids)) for read, wanted in tokens
+            Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1], extent=len(ids), source=instance.source)
+            for read, wanted in tokens
         ]
 
     def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:

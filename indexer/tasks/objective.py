@@ -65,6 +65,7 @@ class Probe:
         types: token types; empty where the tokenizer gives none.
         output: the output that is watched, or NO_OUTPUT.
         read: the position that is read and edited; that of the head (the last token, CLS for encoders) where None.
+        source: of an encoder-decoder model, what its encoder reads.
         extent: tokens of the whole text that the sequence begins; None where it is the whole text.
     """
 
@@ -75,6 +76,7 @@ class Probe:
     output: int = NO_OUTPUT
     read: int | None = None
     extent: int | None = None
+    source: tuple[int, ...] = ()
 
 
 def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
@@ -83,7 +85,9 @@ def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) ->
     extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
     own = [probe.read for probe in probes if probe.read is not None]
     reads = torch.tensor(own, device=device) if own else None
-    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads)
+    sources = [probe.source for probe in probes if probe.source]
+    source = pad(sources, pad_token, device) if sources else None
+    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads, source=source)
 
 
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:

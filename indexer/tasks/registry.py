@@ -11,6 +11,7 @@ OBJECTIVES: dict[Task, Objective] = {
     "sequence-classification": SequenceClassification(),
     "multiple-choice": MultipleChoice(),
     "causal-lm": CausalLM(),
+    "seq2seq-lm": CausalLM(),
     "regression": Regression(),
     "multi-label": MultiLabel(),
     "token-classification": TokenClassification(),
