@@ -7,8 +7,10 @@ from typing import Any
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.documents import Documents
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
+from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments, SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.models.adapters import read_adapter
@@ -68,6 +70,10 @@ def form_of(config: Config, tokenizer: Any, causal: bool, limit: int) -> Form:
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)
+        case "messages":
+            return Messages(corpus, tokenizer, limit)
+        case "documents":
+            return Documents(corpus, tokenizer, limit)
         case "encoded":
             return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, choices=choices, language=language)
     raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
