@@ -119,10 +119,8 @@ def test_a_template_is_needed_and_today_s_date_is_refused() -> None:
 
 def test_a_template_s_file_is_read_with_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "chat.jinja").write_text(CHAT)
-    data = {
-        "model": {"path": "m", "task": "causal-lm"},
-        "corpus": {"files": ["f"], "messages": "m", "chat_template": "chat.jinja"},
-    }
+    chats: dict[str, Any] = {"files": ["f"], "messages": "m", "chat_template": "chat.jinja"}
+    data = {"model": {"path": "m", "task": "causal-lm"}, "corpus": chats}
     config = parse_config(data, "c.toml", tmp_path)
     assert config.corpus.chat_template == CHAT
     assert config.neurons.rule == "gradient"
