@@ -16,16 +16,16 @@ from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.source_target import SourceTarget
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
-from attridex.indexer.forms.words import Words
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.heads import auto_model
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.task_forms.source_target import SourceTarget
+from attridex.indexer.task_forms.words import Words
 
 
 def positions(hf: Any, family: Family) -> int:
