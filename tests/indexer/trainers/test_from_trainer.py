@@ -109,7 +109,7 @@ def test_an_index_of_packed_chats_has_an_instance_for_each(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*adapter.*:UserWarning")
-def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path) -> None:
+def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path, attridex: Any) -> None:
     tiny_model("llama", "causal-lm").save_pretrained(tmp_path / "base")
     word_tokenizer().save_pretrained(tmp_path / "base")
     base = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
@@ -121,8 +121,10 @@ def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path)
     assert built.manifest.config.model.path == str(tmp_path / "base")
     assert built.manifest.config.model.adapter == str(tmp_path / "index" / "source" / "model")
     assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
-    with Client.local(tmp_path / "index") as client:
+    (tmp_path / "index").rename(tmp_path / "moved")
+    with Client.local(tmp_path / "moved") as client:
         assert client.attribute_instances([Query.instance("2")], method="tracin", k=3).results[0].hits
+    assert (ran := attridex("verify", tmp_path / "moved")).code == 0, ran.err
 
 
 def test_the_index_of_a_script_goes_on_verifies_and_answers_by_row_and_by_tokens(
