@@ -12,6 +12,7 @@ from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
 from attridex.indexer.models.heads import auto_model, check_head, check_problem, scores_choices
+from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.outputs import moved_name
 
 
@@ -25,6 +26,7 @@ def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, 
     check_head(model.task, hf, model.path, adapted=adapter is not None)
     check_problem(model.task, hf, model.path)
     family = family_of(auto_model(model.task, hf), hf, model.path, remote_code=model.trust_remote_code)
+    quantisation(hf, model)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
         hf.num_labels = outputs
