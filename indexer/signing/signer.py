@@ -286,16 +286,27 @@ class Signer:
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
+        longest = max(len(probe.sequence) for probe in probes)
+        most = max(1, self.config.engine.batch_tokens // longest) if instance.reads else len(probes)  # choices decide together
+        parts = [probes[start : start + most] for start in range(0, len(probes), most)]
+        found = [self._edited_probes(part, factors) for part in parts]
+        probabilities = [values for values, _ in found]
+        mean = np.average(probabilities, axis=0, weights=[*map(len, parts)]) if len(parts) > 1 else probabilities[0]
+        said = [[token for _, rows in found for token in rows[row]] for row in range(len(mean))]
+        return EditedOutputs(mean.astype(np.float32), tuple(map(self._text, said)) if instance.reads else None)
+
+    def _edited_probes(self, probes: Sequence[Probe], factors: Tensor) -> tuple[Float32, list[list[int]]]:
+        """What is decided of probes under edits, and the most probable output of each, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
-        probabilities, greedy = [], []
+        probabilities, best = list[Float32](), list[list[int]]()
         for number, part in enumerate(factors.split(chunk)):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
-            probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
-            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.reads else []
-        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.reads else None)
+            probabilities.append(on_host(self.objective.decide(logits, probes)[fresh]))
+            best += logits[:, fresh].argmax(-1).T.tolist()
+        return np.concatenate(probabilities), best
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""
