@@ -26,7 +26,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.hooks import Turns, edited_ffn
-from attridex.indexer.neurons.row_attention import attending_rows, fits
+from attridex.indexer.neurons.row_attention import attending, fits
 from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids, with_first
 
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
@@ -216,7 +216,7 @@ class PackedRows(Rows):
             step["token_type_ids"] = batch.types.gather(1, read)
         if takes(arch.body, "position_ids"):
             step["position_ids"] = read
-        attention = attending_rows(arch) if self._backend else nullcontext()
+        attention = attending(arch) if self._backend else nullcontext()
         edits = edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x))
         with attention, arch.positioned(batch), edits, around_layers(arch, self._before, self._behind if self._grow else None):
             states = arch.last_states(lambda: arch.body(last, use_cache=True, **step))

@@ -84,6 +84,8 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
 
     if one.signature is None or one.instance is None:
         raise ServiceError(f"query '{one.name}': no prediction")
+    if not interventions:
+        return PredictResult(one.query.id, signed_prediction(one.signature), ())
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
     edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
     edited = call.reader.model().edit(one.instance, edits, call.caller)

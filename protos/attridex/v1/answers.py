@@ -93,7 +93,11 @@ class NeuronScore:
 
 @dataclass(frozen=True)
 class InstanceHit:
-    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares."""
+    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares.
+
+    Where instances were grouped, a group: `id` is the column's value, `instances` how many were summed, `best` the id of the one
+    that scores highest, whose row and fields these are.
+    """
 
     rank: int
     id: str
@@ -101,6 +105,8 @@ class InstanceHit:
     score: float
     fields: Mapping[str, Any] = field(default_factory=dict)
     shared: tuple[NeuronScore, ...] = ()
+    instances: int = 0
+    best: str = ""
 
 
 @dataclass(frozen=True)
