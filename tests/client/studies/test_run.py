@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from attridex.client.errors import NotPossibleError
 from attridex.client.studies.registry import study_names
 from attridex.client.studies.run import check_answers, has_work
+from attridex.client.workbench.context import NotPossibleError
 from tests.client.studies.conftest import WIRED, result
 from tests.conftest import Ran
 
