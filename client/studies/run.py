@@ -72,6 +72,22 @@ def check_common(context: Context) -> None:
             )
 
 
+MANY_ANSWERS = ("regression", "multi-label", "token-classification")
+"""Tasks whose answer is not one of the outputs."""
+OF_ONE_ANSWER = ("faithfulness", "artefacts", "evidence", "mislabel", "finetune-subsets")
+"""Studies that ask whether an answer is right, or stays as it is."""
+
+
+def check_answers(study: str, task: str) -> None:
+    """Refuse a study of right and wrong answers for a task whose answer is a number, or several labels.
+
+    Raises:
+        NotPossibleError: it is one.
+    """
+    if study in OF_ONE_ANSWER and task in MANY_ANSWERS:
+        raise NotPossibleError(f"[{study}]: asks whether one answer is right; a {task} model gives numbers or several labels")
+
+
 def run_study(study: Study[Any], context: Context, settings: Any, about: StudiedRun) -> None:
     """Run one study and write its results; one that is done with the same settings is not run again.
 
@@ -81,6 +97,7 @@ def run_study(study: Study[Any], context: Context, settings: Any, about: Studied
         settings: of the study.
         about: what the result says of the run.
     """
+    check_answers(study.name, context.index.task)
     directory, config = context.out / study.name, as_json(asdict(settings))
     if (known := read_result(directory)) is not None:
         if known.config != config:

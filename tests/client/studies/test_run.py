@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from attridex.client.studies.registry import study_names
-from attridex.client.studies.run import has_work
+from attridex.client.studies.run import check_answers, has_work
+from attridex.client.workbench.context import NotPossibleError
 from tests.client.studies.conftest import WIRED, result
 from tests.conftest import Ran
 
@@ -242,3 +243,11 @@ def test_a_label_that_no_answer_can_be_is_refused(trained_project: Path, tmp_pat
     assert ran.code == 2, ran.err
     assert "label 'banana' is none of the model's" in ran.err
     assert 'same = { "banana" = [...] }' in ran.err
+
+
+@pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification"])
+def test_a_study_of_right_answers_is_refused_where_there_is_not_one(task: str) -> None:
+    with pytest.raises(NotPossibleError, match="asks whether one answer is right"):
+        check_answers("faithfulness", task)
+    check_answers("lds", task)
+    check_answers("faithfulness", "sequence-classification")
