@@ -5,6 +5,8 @@ in any order, again.
 """
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from attridex.indexer.building.load import Sampler
 from attridex.indexer.config import Config, CorpusConfig
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
@@ -29,6 +33,15 @@ NEWER = (
     "stride",
 )  # fmt: skip
 """Settings of the corpus that plans of older indices do not have."""
+
+
+class Prepared(NamedTuple):
+    """A build that may begin, with a sample of its corpus, and the seconds that reading it once took."""
+
+    plan: "Plan"
+    signer: Signer
+    sampler: Sampler
+    reading: float
 
 
 class InstanceRange(NamedTuple):
@@ -86,9 +99,9 @@ class Plan:
         return resolve_precision(self.config.index.precision, self.survey.instances, dim)
 
 
-def survey_corpus(config: Config) -> Survey:
-    """Check the whole corpus before any weights are loaded; see `corpus.survey` for what it raises."""
-    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold")
+def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lambda _: None) -> Survey:
+    """Check the whole corpus before any weights are loaded, showing every instance; see `corpus.survey` for what it raises."""
+    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold", see=see)
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
@@ -102,14 +115,16 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     return Plan(config, signer.identity(), signer.labels, found)
 
 
-def prepared(config: Config, index: Path) -> tuple[Plan, Signer]:
+def prepared(config: Config, index: Path) -> Prepared:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = as_begun(config, index)
-    found = survey_corpus(config)
+    sampler, began = Sampler(), time.perf_counter()
+    found = survey_corpus(config, sampler.see)
+    reading = time.perf_counter() - began
     signer = Signer.load(config)
-    return make_plan(config, found, signer), signer
+    return Prepared(make_plan(config, found, signer), signer, sampler, reading)
 
 
 def as_begun(config: Config, index: Path) -> Config:

@@ -43,9 +43,16 @@ SIGN = "higher = the training instance lowers the query's loss more (gradients o
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
 
 
-def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
-    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already."""
-    writer = VersionWriter(index, plan, signer)
+def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
+    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already.
+
+    Args:
+        index: the index directory.
+        plan: whose shards are there.
+        signer: of the build.
+        measured: whether the neurons' rank agreement is measured, which scores neurons anew.
+    """
+    writer = VersionWriter(index, plan, signer, measured=measured)
     before = writer.before
     if before and sorted(before.config.index.approximate) == sorted(plan.config.index.approximate):
         if not (index / CURRENT).exists():
@@ -63,8 +70,9 @@ class VersionWriter:
         before: the last version of these shards, if there is one; what is deleted there stays deleted.
     """
 
-    def __init__(self, index: Path, plan: Plan, signer: Signer) -> None:
-        """Every shard of the plan is there."""
+    def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
+        """Every shard of the plan is there; see `commit`."""
+        self._measured = measured and plan.config.neurons.enabled
         self._index, self._plan, self._signer = index, plan, signer
         self._sidecars = [read_sidecar(index, name) for name in plan.shards]
         self._entries = [
@@ -169,7 +177,7 @@ class VersionWriter:
             shards=self._entries,
             files=file_entries(directory),
             recall=recall,
-            agreement=agreement(signer, self._shards) if config.neurons.enabled else {},
+            agreement=agreement(signer, self._shards) if self._measured else {},
             libraries=library_versions(),
             revision=git_revision(),
         )

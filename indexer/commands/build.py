@@ -81,5 +81,6 @@ def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
         **{name: f"{human_size(size)} in use" for name, size in peaks.items() if size},
         "memory of": parts,
         "time": ", ".join(f"{name} {human_time(value)}" for name, value in times.items()),
+        **({'neurons by rule = "gradient"': human_time(found.fast_neurons)} if found.fast_neurons else {}),
         "pilot": f"{found.pilot:,} instances tried; nothing written to {out}",
     }

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import column_type, merged_type
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
@@ -34,8 +35,16 @@ class Survey:
     columns: dict[str, str]
 
 
-def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Survey:
+def survey(
+    corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, see: Callable[[RenderedInstance], None] = lambda _: None
+) -> Survey:
     """Check every record and count them.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        see: is shown every instance.
 
     Raises:
         InputError: a missing column, an unknown label, a duplicate id, an empty text, a reserved column name, or
@@ -49,6 +58,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
     example: Mapping[str, Any] = {}
     for record, instance in rendered(corpus, renderer, labels_needed=labels_needed):
         example = record.values
+        see(instance)
         check_id(instance.id, record.where, seen)
         counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
         for name in columns:

@@ -7,8 +7,10 @@ from typing import Any
 import faiss
 import pytest
 
+from attridex.indexer.building import load as load_module
 from attridex.indexer.building import pilot as pilot_module
-from attridex.indexer.building.pilot import Load, groups
+from attridex.indexer.building.load import Load
+from attridex.indexer.building.pilot import groups
 from tests.conftest import write_jsonl
 
 FILES = ("gradients", "hidden", "activations", "attributions", "tracin")
@@ -39,7 +41,7 @@ def test_a_forecast_is_what_the_build_does(
     attridex: Any,
     monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(pilot_module, "SAMPLE", 100)
+    monkeypatch.setattr(load_module, "SAMPLE", 100)
     defaults = {"index": {"shard_rows": 150}, "neurons": {"steps": 3}}
     merged = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}
     config, index = project(family, count=400, task=task, **merged), tmp_path / "i"
