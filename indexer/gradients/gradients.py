@@ -15,9 +15,9 @@ from torch import Tensor
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.gradients.sketches import Sketch
 from attridex.indexer.index.records import Block
-from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import differentiable_inputs
+from attridex.indexer.models.low_rank import OnGradient, OnInput
 from attridex.indexer.tasks.instance_batches import InstanceBatch
 from attridex.indexer.tasks.objective import Objective, Reading
 from attridex.indexer.tasks.token_loss import SURE

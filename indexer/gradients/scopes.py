@@ -10,9 +10,9 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
-from attridex.indexer.models.adapters import captured_factors, factor_layers
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import captured_linear
+from attridex.indexer.models.low_rank import captured_factors, factor_layers
 from attridex.indexer.tasks.objective import Objective
 
 GradientScope = Callable[[Architecture, Objective, GradientsConfig], Gradients]

@@ -1,27 +1,27 @@
-"""PEFT adapters: a LoRA is merged into its base model, and its own weights' gradients are read off the merged layers.
-
-A LoRA layer computes y = W x + s B (A x). The merged layer (W + s B A) x has the same input x and the same gradient delta of
-the loss in y, from which both factors' gradients follow: s delta outer (A x) for B, and s (B^T delta) outer x for A. So one
-merged model serves gradients, neurons and edits alike.
-"""
+"""PEFT adapters: read, checked, and merged into their base model, so that one model serves gradients, neurons and edits alike."""
 
 import importlib.util
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError, MissingExtraError, first_line
+from attridex.indexer.models.low_rank import LowRank
 
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "adapter_model.safetensors", "adapter_model.bin")
+TOKENIZER_FILES = (
+    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json", "*.tiktoken", "tekken.json",
+    "chat_template*",
+)  # fmt: skip
+"""Of a tokenizer that was saved beside the adapter."""
 NAME = "default"
 """What PEFT calls the one adapter of a model."""
 PREFIX = "base_model.model."
@@ -32,25 +32,6 @@ UNMERGEABLE = {
     "arrow_config": "Arrow routing",
 }
 """Settings of a LoRA that is no constant addition to the base model's weights, and their names."""
-OnInput = Callable[[str, Tensor], Tensor]
-"""on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
-OnGradient = Callable[[str, Tensor, Tensor], None]
-"""on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
-
-
-@dataclass(frozen=True)
-class LowRank:
-    """A layer's LoRA: it adds scale * B A to the weight.
-
-    Attributes:
-        a: weight [r, inputs].
-        b: weight [outputs, r].
-        scale: alpha / r, or alpha / sqrt(r) where the adapter is rank-stabilised.
-    """
-
-    a: nn.Linear
-    b: nn.Linear
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -71,6 +52,17 @@ class SavedAdapter:
         """Outputs of the trained head (the module's name in the base model) that the adapter brings; None without one."""
         weight = self.weights.get(f"{head}.weight")
         return None if weight is None else len(weight)
+
+    def rows(self, name: str) -> int | None:
+        """Rows of an embedding (its name in the base model) that the adapter brings; None without one."""
+        own = {key: value for key, value in self.weights.items() if key.startswith(f"{name}.") and "lora_" not in key}
+        saved = (value for key, value in own.items() if key.endswith(".weight"))
+        return next((len(value) for value in saved if value.dim() == 2), None)
+
+    def repeats(self, key: str) -> bool:
+        """Whether a weight stands there under another name too: PEFT saves embeddings twice."""
+        own = self.weights.get(key.removeprefix(PREFIX).replace(f".{NAME}", ""))
+        return own is not None and sum(torch.equal(value, own) for value in self.weights.values()) > 1
 
 
 def adapter_directory(name: str) -> Path:
@@ -97,7 +89,7 @@ def downloaded(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        found = Path(snapshot_download(name, allow_patterns=list(FILES), etag_timeout=10))
+        found = Path(snapshot_download(name, allow_patterns=[*FILES, *TOKENIZER_FILES], etag_timeout=10))
     except Exception as error:  # no network, no such adapter, no name at all: one answer
         reason = first_line(error)
         raise InputError(f"{name}: no such adapter directory, and not to be had from the Hub (model.adapter): {reason}") from None
@@ -158,19 +150,22 @@ def merged(model: nn.Module, adapter: SavedAdapter, *, factors: bool) -> tuple[n
     """
     from peft import PeftModel
 
+    fit_embeddings(model, adapter)
     try:
         with warnings.catch_warnings(action="ignore"):
             wrapped = PeftModel.from_pretrained(model, str(adapter.directory), adapter_name=NAME, torch_device="cpu")
             loaded = wrapped.load_adapter(str(adapter.directory), adapter_name=NAME, torch_device="cpu")
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{adapter.where}: the adapter does not fit the base model (model.path): {one_line(error)}") from None
-    if strange := sorted([*loaded.missing_keys, *loaded.unexpected_keys]):
+    unknown = [key for key in loaded.unexpected_keys if not adapter.repeats(key)]
+    if strange := sorted([*loaded.missing_keys, *unknown]):
         state = "has no" if strange[0] in loaded.missing_keys else "has an unknown"
         weight = strange[0].removeprefix(PREFIX)
         raise InputError(f"{adapter.where}: the adapter {state} weight {weight}; is model.path its base model?")
     layers = lora_layers(wrapped)
     found = {name: low_rank(adapter.where, name, layer) for name, layer in layers.items()} if factors else {}
     untie(wrapped, layers.values())
+    give_bias(layers.values())
     try:
         with warnings.catch_warnings(action="ignore"):
             whole = wrapped.merge_and_unload(safe_merge=True)
@@ -197,58 +192,61 @@ def untie(wrapped: nn.Module, layers: Any) -> None:
             layer.get_base_layer().weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
 
 
+def give_bias(layers: Any) -> None:
+    """Give layers without a bias one of zeros where their LoRA has one, which is merged into it."""
+    for layer in layers:
+        base = layer.get_base_layer()
+        if layer.lora_bias.get(NAME) and base.bias is None:
+            base.bias = nn.Parameter(layer.lora_B[NAME].bias.detach().to(base.weight.dtype) * 0, requires_grad=False)
+
+
+def fit_embeddings(model: Any, adapter: SavedAdapter) -> None:
+    """Give the base model as many embeddings as the adapter was trained and saved with (its tokenizer has tokens of its own).
+
+    Raises:
+        InputError: the adapter does not bring all of them, so that some would be made up.
+    """
+    ends = (model.get_input_embeddings(), getattr(model, "get_output_embeddings", lambda: None)())
+    names = {name: module for name, module in model.named_modules() if any(module is end for end in ends)}
+    rows = {name: adapter.rows(name) for name in names}
+    count = max((count for count in rows.values() if count is not None), default=len(ends[0].weight))
+    if count == len(ends[0].weight):
+        return
+    known = [names[name].weight for name in names if rows[name] == count]
+    for name, module in names.items():
+        if not any(module.weight is weight for weight in known):
+            raise InputError(
+                f"{adapter.where}: the adapter was trained with {count} embeddings, the base model has {len(module.weight)}, and "
+                f"the adapter does not bring those of {name}; save the base model as it was trained and give that as model.path"
+            )
+    model.resize_token_embeddings(count, mean_resizing=False)
+
+
 def low_rank(where: str, name: str, layer: Any) -> LowRank:
     """A layer's LoRA.
 
     Raises:
-        InputError: its weights are no two linear layers: an embedding, or a variant such as DoRA.
+        InputError: its weights are no two linear layers: an embedding, or a variant other than DoRA.
     """
-    variant = layer.use_dora.get(NAME) or NAME in getattr(layer, "lora_variant", {})
     plain = isinstance(layer.get_base_layer(), nn.Linear | Conv1D) and not hasattr(layer, "parameter_name")
-    if variant or not plain:
-        kind = "is a variant of LoRA (such as DoRA)" if variant else "adapts no linear layer"
+    dora = bool(layer.use_dora.get(NAME))
+    if (NAME in layer.lora_variant) != dora or not plain:
+        kind = "is a variant of LoRA other than DoRA" if plain else "adapts no linear layer"
         raise InputError(
             f'gradients.parameters = "adapter": {where} at {name} {kind}; use "linear" or "mlp", gradients of the merged model'
         )
-    return LowRank(layer.lora_A[NAME], layer.lora_B[NAME], float(layer.scaling[NAME]))
+    pair = LowRank(layer.lora_A[NAME], layer.lora_B[NAME], float(layer.scaling[NAME]))
+    return with_magnitudes(pair, layer) if dora else pair
 
 
-def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
-    """The LoRA weights as linear layers, by name."""
-    return {f"{name}.{side}": layer for name, pair in factors.items() for side, layer in (("lora_A", pair.a), ("lora_B", pair.b))}
-
-
-@contextmanager
-def captured_factors(
-    model: nn.Module, factors: Mapping[str, LowRank], on_input: OnInput, on_gradient: OnGradient
-) -> Iterator[None]:
-    """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers.
-
-    Args:
-        model: with the adapter merged into it.
-        factors: the LoRA of each layer by the layer's name.
-        on_input: gives what is kept of an input.
-        on_gradient: takes that in the backward pass.
-    """
-
-    def hook(name: str, pair: LowRank) -> Callable[..., None]:
-        def seen(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            x = args[0].detach().to(pair.a.weight.dtype)
-            kept = on_input(f"{name}.lora_A", x), on_input(f"{name}.lora_B", x @ pair.a.weight.T)
-
-            def back(delta: Tensor) -> None:
-                scaled = delta.to(pair.b.weight.dtype) * pair.scale
-                on_gradient(f"{name}.lora_A", kept[0], scaled @ pair.b.weight)
-                on_gradient(f"{name}.lora_B", kept[1], scaled)
-
-            output.register_hook(back)
-
-        return seen
-
-    with ExitStack() as hooks:
-        for name, pair in factors.items():
-            hooks.enter_context(model.get_submodule(name).register_forward_hook(hook(name, pair)))
-        yield
+@torch.no_grad()
+def with_magnitudes(pair: LowRank, layer: Any) -> LowRank:
+    """A LoRA with what DoRA trains beside it."""
+    base = layer.get_base_layer()
+    weight = base.weight.T if isinstance(base, Conv1D) else base.weight
+    magnitude = layer.lora_magnitude_vector[NAME].weight
+    norm = torch.linalg.norm(weight + pair.scale * (pair.b.weight @ pair.a.weight), dim=1)
+    return replace(pair, magnitude=magnitude, factor=magnitude / norm)
 
 
 def one_line(error: Exception) -> str:

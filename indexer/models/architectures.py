@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.families import Family
+from attridex.indexer.models.low_rank import LowRank
 
 Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""

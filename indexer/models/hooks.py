@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture, Site
+from attridex.indexer.models.low_rank import OnGradient, OnInput
 
 
 @contextmanager

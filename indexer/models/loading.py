@@ -12,10 +12,12 @@ from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.config import Config, ModelConfig, Task
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import LowRank, SavedAdapter, merged, read_adapter
+from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
-from attridex.indexer.models.sources import check_task, load_tokenizer, resolve_labels, task_config
+from attridex.indexer.models.low_rank import LowRank
+from attridex.indexer.models.sources import check_task, resolve_labels, task_config
+from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
-    tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
+    tokenizer = model_tokenizer(config.model, config.corpus.rendering)
     device = resolve_device(wanted.device)
     with quiet_transformers():
         model, loading = auto_model(wanted.task).from_pretrained(
@@ -58,12 +60,11 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
         model, factors = merged(model, adapter, factors=config.gradients.parameters == "adapter")
     fuse_activations(model)
     model.eval().requires_grad_(False).to(device)
-    for pair in factors.values():
-        nn.ModuleList([pair.a, pair.b]).requires_grad_(False).to(device)
-    arch = Architecture(model, family, factors)
+    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()})
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
-    return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)
+    pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))
+    return LoadedModel(arch, pad, labels, hf.model_type, device, tokenizer)
 
 
 def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None) -> None:
@@ -97,12 +98,6 @@ def fuse_activations(model: nn.Module) -> None:
 def auto_model(task: Task) -> Any:
     """The class that loads a task's model."""
     return AutoModelForCausalLM if task == "causal-lm" else AutoModelForSequenceClassification
-
-
-def padding_token(tokenizer: Any) -> int:
-    """The token that fills batches; any will do for a language model, since it is masked."""
-    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return int(next(token for token in known if token is not None))
 
 
 class quiet_transformers:  # noqa: N801 - reads as a statement

@@ -12,8 +12,9 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
-from attridex.indexer.models.renderers import positions, renderer_for
+from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
+from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
 from attridex.indexer.training.evaluation import TaskReader
 
 
@@ -36,8 +37,10 @@ def begin(config: Config) -> Start:
     labels = training_labels(config)
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
-    limit = min(config.model.max_length, positions(arch.model.config, arch.family))
-    renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
+    hf = arch.model.config
+    vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family))
+    renderer = renderer_for(config, labels, reads)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
 
@@ -65,8 +68,6 @@ def training_labels(config: Config) -> list[str]:
 
 def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
-    from transformers import AutoTokenizer
-
     hf = load_hf_config(training.base, None)
     family = family_of(hf.model_type, training.base)
     if training.layers is not None:
@@ -75,7 +76,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         hf.num_hidden_layers = training.layers
         if getattr(hf, "layer_types", None):
             hf.layer_types = hf.layer_types[: training.layers]
-    tokenizer = AutoTokenizer.from_pretrained(training.base)
+    tokenizer = any_tokenizer(training.base, None)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,4 +47,4 @@ def test_a_build_says_beforehand_what_neurons_cost(project: Callable[..., Path],
     assert "neurons" not in attridex("build", config, "--out", tmp_path / "i").err, "nothing is left to do"
     assert "neurons" not in attridex("build", project(neurons={"enabled": False}), "--out", tmp_path / "j").err
     fast = attridex("build", project(neurons={"rule": "gradient"}), "--out", tmp_path / "k").err
-    assert fast.startswith("neurons: about 1 s or less by rule = \"gradient\"\n")
+    assert fast.splitlines()[0].endswith('by rule = "gradient"')

@@ -17,10 +17,11 @@ from torch import Tensor
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.adapters import factor_layers, read_adapter
+from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.identity import model_hash
+from attridex.indexer.models.low_rank import factor_layers
 from attridex.indexer.signing.signer import Signer
-from tests.conftest import SHOWN, records, tiny_model, word_tokenizer
+from tests.conftest import SHOWN, SMALL, records, tiny_model, word_tokenizer
 
 TARGETS = {
     "opt": ["q_proj", "v_proj", "fc1", "fc2"],
@@ -28,6 +29,7 @@ TARGETS = {
     "gpt2": ["c_attn", "c_proj"],
     "bert": ["query", "value", "dense"],
 }
+VOCABULARY = SMALL["vocab_size"]
 CLASSIFY, LM, CHOICE = "sequence-classification", "causal-lm", "multiple-choice"
 KIND = {CLASSIFY: "SEQ_CLS", LM: "CAUSAL_LM", CHOICE: "SEQ_CLS"}
 CASES = [
@@ -40,6 +42,17 @@ CASES = [
     ("gpt2", LM),
     ("llama", CHOICE),
 ]
+RANKED, DORA, BIAS = {"use_rslora": True}, {"use_dora": True}, {"lora_bias": True}
+VARIANTS = [
+    ("opt", CLASSIFY, RANKED),
+    ("gpt2", LM, DORA),
+    ("bert", CLASSIFY, DORA),
+    ("llama", CHOICE, DORA),
+    ("gpt2", CLASSIFY, BIAS),
+    ("llama", LM, BIAS),  # whose layers have no bias of their own
+]
+BIASES = ("ignore:`lora_bias=True` was passed:UserWarning", "ignore:Adapter 'default'.*invalid shape.*bias:UserWarning")
+"""PEFT of layers without a bias, and of a bias that it takes for a matrix."""
 Made = Callable[..., tuple[Path, Path]]
 
 
@@ -61,7 +74,9 @@ def saved(tmp_path: Path) -> Made:
         torch.manual_seed(1)
         with torch.no_grad():
             for name, weight in model.named_parameters():
-                if "lora_" in name or "modules_to_save" in name:
+                if "magnitude" in name:
+                    weight.mul_(1 + torch.rand_like(weight))
+                elif "lora_" in name or "modules_to_save" in name or "trainable_tokens_delta" in name:
                     weight.copy_(torch.randn_like(weight) * 0.3)
         model.save_pretrained(adapter, save_embedding_layers=False)
         return base, adapter
@@ -108,16 +123,16 @@ def close(found: Any, wanted: Tensor) -> None:
     torch.testing.assert_close(torch.tensor(found), wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()))
 
 
-@pytest.mark.parametrize(("family", "task"), CASES, ids=lambda case: case)
-@pytest.mark.parametrize("stabilised", [False, True], ids=["alpha/r", "alpha/sqrt(r)"])
+@pytest.mark.parametrize(("family", "task", "kind"), [*((*case, {}) for case in CASES), *VARIANTS], ids=str)
+@pytest.mark.filterwarnings(*BIASES)
 def test_gradients_of_every_lora_weight_equal_autograd_of_each_instance_alone(
-    family: str, task: str, stabilised: bool, saved: Made
+    family: str, task: str, kind: dict[str, bool], saved: Made
 ) -> None:
-    base, adapter = saved(family, task, use_rslora=stabilised)
+    base, adapter = saved(family, task, **kind)
     made = signer(base, adapter, task, gradients={"parameters": "adapter", "projection": "none"})
     model = unmerged(base, adapter, task)
     weights = {
-        name.removeprefix("base_model.model.").replace(".default.weight", ""): weight.requires_grad_(True)
+        name.removeprefix("base_model.model.").replace(".default", "").removesuffix(".weight"): weight.requires_grad_(True)
         for name, weight in model.named_parameters()
         if "lora_" in name
     }
@@ -152,6 +167,46 @@ def test_linear_gradients_neurons_and_predictions_equal_those_of_the_merged_mode
             assert (found.predicted, found.greedy) == (other.predicted, other.greedy)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"modules_to_save": ["embed_tokens", "lm_head"]},
+        {"trainable_token_indices": [VOCABULARY, VOCABULARY + 1]},
+        {"target_modules": ["embed_tokens", "q_proj"]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
+@pytest.mark.filterwarnings("ignore:.*(save_embedding_layers|tie_word_embeddings|ensure_weight_tying).*:UserWarning")
+def test_an_adapter_trained_with_more_embeddings_than_its_base_is_read_with_them(
+    more: dict[str, Any], tied: bool, tmp_path: Path
+) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    torch.manual_seed(0)
+    small = hf.LlamaConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24, vocab_size=VOCABULARY,
+        tie_word_embeddings=tied,
+    )  # fmt: skip
+    hf.LlamaForCausalLM(small).save_pretrained(base)
+    word_tokenizer().save_pretrained(base)
+    grown = hf.AutoModelForCausalLM.from_pretrained(base)
+    grown.resize_token_embeddings(VOCABULARY + 2)
+    model = peft.get_peft_model(grown, peft.LoraConfig(r=2, task_type="CAUSAL_LM", **{"target_modules": ["q_proj"], **more}))
+    with torch.no_grad():
+        for weight in (each for each in model.parameters() if each.requires_grad):
+            weight.add_(torch.randn_like(weight) * 0.3)
+    model.save_pretrained(adapter)
+    if "target_modules" in more and not tied:  # PEFT does not save the new rows of the output layer then
+        with pytest.raises(InputError, match="does not bring those of lm_head"):
+            signer(base, adapter, LM)
+        return
+    made = signer(base, adapter, LM)
+    ids = [3, 5, VOCABULARY + 1, VOCABULARY, 7]
+    found = made.arch.model(torch.tensor([ids])).logits
+    torch.testing.assert_close(found, model.eval()(torch.tensor([ids])).logits, rtol=1e-4, atol=1e-5)
+
+
 def test_predictions_equal_those_of_the_unmerged_model(saved: Made) -> None:
     base, adapter = saved("opt")
     made, model = signer(base, adapter), unmerged(base, adapter, CLASSIFY)
@@ -159,13 +214,16 @@ def test_predictions_equal_those_of_the_unmerged_model(saved: Made) -> None:
         close(signature.probabilities, plain_logits(model, instance).softmax(0).detach())
 
 
-def test_dora_is_merged_as_peft_computes_them(saved: Made) -> None:
-    base, adapter = saved("opt", use_dora=True)
+@pytest.mark.parametrize(("family", "kind"), [("opt", DORA), ("llama", BIAS), ("gpt2", {"init_lora_weights": "mica"})], ids=str)
+@pytest.mark.filterwarnings(*BIASES)
+def test_variants_of_lora_are_merged_as_peft_computes_them(family: str, kind: dict[str, Any], saved: Made) -> None:
+    base, adapter = saved(family, **kind)
     made, model = signer(base, adapter), unmerged(base, adapter, CLASSIFY)
     for instance, signature in zip(rendered(made), made.sign(rendered(made)), strict=True):
         close(signature.probabilities, plain_logits(model, instance).softmax(0).detach())
-    with pytest.raises(InputError, match="variant of LoRA"):
-        signer(base, adapter, gradients={"parameters": "adapter"})
+    if "init_lora_weights" in kind:
+        with pytest.raises(InputError, match="variant of LoRA"):
+            signer(base, adapter, gradients={"parameters": "adapter"})
 
 
 @pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning")
