@@ -112,7 +112,14 @@ def hasty(results: RangeResults, tried: Sequence[RenderedInstance]) -> list[Timi
 
 
 def share_unseen(plan: Plan, signer: Signer, pace: Pace, sample: Sequence[RenderedInstance]) -> float:
-    """How many times larger than what was tried the passes of a build are, at most."""
+    """How many times larger than what was tried the passes of a build are, at most.
+
+    Args:
+        plan: of the build.
+        signer: of the build.
+        pace: tells what was tried.
+        sample: instances, longest first.
+    """
     batch = min(plan.config.engine.batch_tokens, plan.survey.tokens)
     found = [1.0, batch / pace.tokens]
     if plan.config.neurons.enabled and pace.sequences > 1:
