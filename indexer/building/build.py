@@ -1,5 +1,6 @@
 """From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,6 @@ from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import bind, prepared
-from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
@@ -34,8 +34,16 @@ class Built:
     signed: int
 
 
-def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
+def build(
+    config: Config, index: Path, *, show_progress: bool = True, check: Callable[[Signer], None] = lambda _signer: None
+) -> Built:
     """Build an index, or finish one that was begun with the same settings.
+
+    Args:
+        config: what it is built from.
+        index: the index directory.
+        show_progress: whether a bar or lines go to stderr.
+        check: is given what signs the instances before any work, and may refuse it.
 
     Raises:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
@@ -43,12 +51,19 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
     """
     model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
     plan, signer, sampler, _ = prepared(config.model_copy(update={"model": model}), index)
+    check(signer)
     with write_lock(index):
         bind(plan, index)
-        if show_progress and config.neurons.enabled and len(whole_ranges(index, plan)) < len(plan.shards):
-            say(neuron_forecast(signer, sampler))
-        signed = build_ranges(plan, signer, index, show_progress=show_progress)
+        told = show_progress and config.neurons.enabled
+        signed = build_ranges(
+            plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None
+        )
         return Built(commit(index, plan, signer), signed)
+
+
+def tell_neurons(signer: Signer, sampler: Sampler) -> None:
+    """Say before the work what neurons will cost."""
+    say(neuron_forecast(signer, sampler))
 
 
 def neuron_forecast(signer: Signer, sampler: Sampler) -> str:

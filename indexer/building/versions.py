@@ -71,7 +71,14 @@ class VersionWriter:
     """
 
     def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
-        """Every shard of the plan is there; see `commit`."""
+        """Every shard of the plan is there.
+
+        Args:
+            index: the index directory.
+            plan: of the build.
+            signer: of the build.
+            measured: see `commit`.
+        """
         self._measured = measured and plan.config.neurons.enabled
         self._index, self._plan, self._signer = index, plan, signer
         self._sidecars = [read_sidecar(index, name) for name in plan.shards]
