@@ -34,4 +34,5 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         seconds=forecast_time(pilot, sampler.load, reading),
         there=sum(whole_ranges(index, plan).values()),
         fast_neurons=pilot.pace.fast * sampler.load.probe_tokens,
+        left_out=len(plan.survey.unusable),
     )

@@ -45,6 +45,7 @@ class Forecast:
         seconds: on this machine, of `reading` the corpus, of `gradients`, of `neurons`, and in `total`.
         there: instances that an earlier build has indexed already.
         fast_neurons: seconds of `neurons` by rule = "gradient".
+        left_out: records that cannot be used.
     """
 
     instances: int
@@ -59,6 +60,7 @@ class Forecast:
     seconds: dict[str, float]
     there: int
     fast_neurons: float = 0.0
+    left_out: int = 0
 
 
 def element(plan: Plan, dim: int) -> int:

@@ -25,7 +25,7 @@ from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.identity import ModelIdentity
-from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.models.renderers import make_renderer, with_class_names
 from attridex.indexer.signing.signer import Signer
 
 NEWER = (
@@ -119,7 +119,7 @@ def prepared(config: Config, index: Path) -> Prepared:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    config = as_begun(config, index)
+    config = with_class_names(as_begun(config, index))
     sampler, began = Sampler(), time.perf_counter()
     found = survey_corpus(config, sampler.see)
     reading = time.perf_counter() - began
