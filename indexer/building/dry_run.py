@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.memory import resident
 from attridex.indexer.building.pilot import run_pilot
@@ -34,5 +35,6 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         seconds=forecast_time(pilot, sampler.load, reading),
         there=sum(whole_ranges(index, plan).values()),
         fast_neurons=pilot.pace.fast * sampler.load.probe_tokens,
+        fit=sample_fit(signer, sampler.kept, plan.tally, pilot.pace),
         left_out=len(plan.survey.unusable),
     )

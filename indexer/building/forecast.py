@@ -14,6 +14,7 @@ from attridex.indexer.building.load import Load
 from attridex.indexer.building.pilot import Pilot
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import vector_dims
+from attridex.indexer.fit import Fit
 from attridex.indexer.index.layout import BM25, CATALOG, CSC_INDPTR, CURVATURE, FACTORS, INSTANCES, MANIFEST, SIDECAR, TOMBSTONES
 from attridex.indexer.models.loading import LoadedModel
 from attridex.indexer.signing.signer import Signer
@@ -46,6 +47,7 @@ class Forecast:
         there: instances that an earlier build has indexed already.
         fast_neurons: seconds of `neurons` by rule = "gradient".
         left_out: records that cannot be used.
+        fit: the check of fit on a sample.
     """
 
     instances: int
@@ -61,6 +63,7 @@ class Forecast:
     there: int
     fast_neurons: float = 0.0
     left_out: int = 0
+    fit: Fit | None = None
 
 
 def element(plan: Plan, dim: int) -> int:

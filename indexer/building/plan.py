@@ -7,13 +7,14 @@ in any order, again.
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from attridex.indexer.building.fit import Tally
 from attridex.indexer.building.load import Sampler
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
@@ -60,12 +61,14 @@ class Plan:
         model: what the model is.
         labels: names of its outputs, if they have names.
         survey: what the corpus holds.
+        tally: what the corpus says, for the check of fit.
     """
 
     config: Config
     model: ModelIdentity
     labels: list[str]
     survey: Survey
+    tally: Tally = field(default_factory=Tally, compare=False)
 
     @cached_property
     def settings(self) -> JsonObject:
@@ -120,11 +123,16 @@ def prepared(config: Config, index: Path) -> Prepared:
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = with_class_names(as_begun(config, index))
-    sampler, began = Sampler(), time.perf_counter()
-    found = survey_corpus(config, sampler.see)
+    sampler, tally, began = Sampler(), Tally(), time.perf_counter()
+
+    def see(instance: RenderedInstance) -> None:
+        sampler.see(instance)
+        tally.see(instance)
+
+    found = survey_corpus(config, see)
     reading = time.perf_counter() - began
     signer = Signer.load(config)
-    return Prepared(make_plan(config, found, signer), signer, sampler, reading)
+    return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
 
 
 def as_begun(config: Config, index: Path) -> Config:

@@ -1,7 +1,7 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
+from attridex.indexer.building.fit import Answer, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.curvature.over_shards import Statistics
@@ -193,10 +194,22 @@ class VersionWriter:
             shards=self._entries,
             files=file_entries(directory),
             recall=recall,
+            fit=fit_of(self._answers(), self._plan.tally),
             agreement=agreement(signer, self._shards) if self._measured else {},
             libraries=library_versions(),
             revision=git_revision(),
         )
+
+    def _answers(self) -> Iterator[Answer]:
+        """What the model says of the instances, as the shards store it."""
+        tally = self._plan.tally
+        for shard, sidecar in zip(self._shards, self._sidecars, strict=True):
+            table = shard.instances(["label", "predicted", "loss"]).to_pydict()
+            gone = {left.position for left in sidecar.bad}
+            places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
+            for place, label, predicted, loss in zip(places, *table.values(), strict=True):
+                told = bool(tally.labels) and None not in (label, predicted)
+                yield Answer(label == predicted if told else None, loss, tally.targets[place] if tally.targets else 0)
 
     def _unusable(self) -> list[LeftOut]:
         """Records that were left out before any model work."""
