@@ -14,12 +14,15 @@ from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import RangeResults, write_range
 from attridex.indexer.building.versions import commit
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.index.layout import shard_dir, version_dir
+from attridex.indexer.curvature.matrices import largest, stored_bytes
+from attridex.indexer.index.layout import CURVATURE, shard_dir, version_dir
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.signing.signer import Signer
 
 SECONDS = 8.0
 """No group of instances is begun that would end later, once a pace is found in half of it."""
+DECOMPOSED = 1024
+"""Rows of the largest matrix that a pilot decomposes; the size of larger ones is reckoned."""
 GROUPS = 8
 """Least number of groups of like length that a sample is cut into."""
 
@@ -180,10 +183,14 @@ def written(
     index, empty = directory / "index", directory / "empty"
     empty.mkdir()
     results.write(empty, instances, [])
+    kinds, blocks = plan.config.gradients.curvature, signer.gradients.blocks
+    slow = largest(kinds, blocks) > DECOMPOSED
+    gradients = plan.config.gradients.model_copy(update={"curvature": [] if slow else kinds})
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
     survey = replace(plan.survey, instances=len(instances))
-    small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard}))
+    small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard, "gradients": gradients}))
     sidecar = write_range(results, small, index, 0, instances)
     manifest = commit(index, small, signer, measured=False)
     places = (empty, shard_dir(index, small.shards[0]), version_dir(index, manifest.version))
-    return sidecar.rows, [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]
+    sizes = [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]
+    return sidecar.rows, [*sizes[:2], sizes[2] | ({CURVATURE: stored_bytes(kinds, blocks)} if slow else {})]
