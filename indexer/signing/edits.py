@@ -37,3 +37,18 @@ class EditedOutputs:
     probabilities: NDArray[np.float32]
     greedy: tuple[str, ...] | None
     said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EditedProbes:
+    """What is decided of probes under edits, row by row.
+
+    Attributes:
+        probabilities: of the outputs.
+        best: the most probable output of each probe.
+        said: what is predicted, as tables show it; none of a language model.
+    """
+
+    probabilities: NDArray[np.float32]
+    best: list[list[int]]
+    said: list[str]

@@ -27,7 +27,7 @@ from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neu
 from attridex.indexer.neurons.token_scores import score_tokens, scores_together
 from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
-from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
+from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.signature import (
     Decision,
@@ -54,21 +54,6 @@ class GradientBatch:
 
     positions: list[int]
     readings: list[GradientReading]
-
-
-@dataclass(frozen=True)
-class EditedProbes:
-    """What is decided of probes under edits, row by row.
-
-    Attributes:
-        probabilities: of the outputs.
-        best: the most probable output of each probe.
-        said: what is predicted, as tables show it; none of a language model.
-    """
-
-    probabilities: Float32
-    best: list[list[int]]
-    said: list[str]
 
 
 class Signer:
@@ -357,7 +342,7 @@ class Signer:
         said = [[token for each in found for token in each.best[row]] for row in range(len(mean))]
         return EditedOutputs(mean.astype(np.float32), tuple(map(self._text, said)) if apart else None, tuple(found[0].said))
 
-    def _edited_probes(self, probes: Sequence[Probe], factors: Tensor, outputs: Sequence[str]) -> "EditedProbes":
+    def _edited_probes(self, probes: Sequence[Probe], factors: Tensor, outputs: Sequence[str]) -> EditedProbes:
         """What is decided of probes under edits, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
