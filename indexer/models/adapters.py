@@ -32,9 +32,9 @@ UNMERGEABLE = {
     "arrow_config": "Arrow routing",
 }
 """Settings of a LoRA that is no constant addition to the base model's weights, and their names."""
-OnInput = Callable[[str, Tensor], Tensor]
-"""on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
-OnGradient = Callable[[str, Tensor, Tensor], None]
+OnInput = Callable[[str, Tensor, Tensor | None], Any]
+"""on_input(name of a layer, its input, the expert of each row where it is many) -> what is kept of it until the backward pass."""
+OnGradient = Callable[[str, Any, Tensor], None]
 """on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
 
 
@@ -234,7 +234,7 @@ def captured_factors(
     def hook(name: str, pair: LowRank) -> Callable[..., None]:
         def seen(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             x = args[0].detach().to(pair.a.weight.dtype)
-            kept = on_input(f"{name}.lora_A", x), on_input(f"{name}.lora_B", x @ pair.a.weight.T)
+            kept = on_input(f"{name}.lora_A", x, None), on_input(f"{name}.lora_B", x @ pair.a.weight.T, None)
 
             def back(delta: Tensor) -> None:
                 scaled = delta.to(pair.b.weight.dtype) * pair.scale

@@ -55,7 +55,9 @@ class Signer:
     Attributes:
         labels: names of the model's outputs, in their order.
         layers: number of layers L.
-        units: FFN neurons a layer F.
+        units: FFN neurons a layer F, those of all its experts counted.
+        experts: of a layer; 0 where there are none.
+        expert_units: FFN neurons of one expert.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
     """
@@ -74,6 +76,7 @@ class Signer:
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
+        self.experts, self.expert_units = self.arch.experts, self.arch.expert_units
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
         self.dense = DenseSignatures(self.layers * self.units, config.neurons)

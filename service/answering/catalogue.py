@@ -62,6 +62,7 @@ def describe_index(call: Call) -> IndexInfo:
         own_columns=tuple(name for name, _ in manifest.columns if is_reserved(name)),
         methods=tuple(method.name for method in methods if not method.missing), method_details=methods,
         curvatures=tuple(curvatures_of(manifest)), gradient_dim=manifest.gradient_dim,
-        layers=manifest.model.layers, units=manifest.model.units, site=manifest.config.neurons.site,
+        layers=manifest.model.layers, units=manifest.model.units,
+        experts=manifest.model.experts, expert_units=manifest.model.expert_units, site=manifest.config.neurons.site,
         has_model=call.tools.encoder is not None, manifest=manifest.model_dump(mode="json"),
     )  # fmt: skip
