@@ -78,9 +78,10 @@ class CorpusConfig(Section):
     id: str = "id"
     """Column of the ids; "" numbers the instances."""
     label: str = "label"
-    """Column of the label: a name, or an output's number."""
+    """Column of the label: an output's name, or its number where no output is named by a number; of choices the right one's own
+    label, or its number from 0."""
     labels: list[str] | None = None
-    """Names of the model's outputs, in their order; the model's own unless given."""
+    """Names of the model's outputs, in their order; the model's own unless given, and never in another order than those."""
     segments: list[str] = []
     """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
     text: str | None = None
@@ -94,7 +95,8 @@ class CorpusConfig(Section):
     encoded: bool = False
     """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
     choices: str = "choices"
-    """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`."""
+    """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`; with labels of their own as
+    `{"text": [...], "label": [...]}`."""
     target: str | None = None
     """For causal-lm: format string of the text to predict."""
     per_token: bool = False

@@ -10,8 +10,8 @@ from attridex.indexer.building.build import build
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import Plan, make_plan, survey_corpus
 from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.models.objectives import InstanceBatch, collate
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 
 INSTANCES, SHORTEST, LONGEST = 128, 32, 96
 FEW, MANY = 1_000, 16_000

@@ -11,10 +11,10 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.experts import Routing
 from attridex.indexer.models.hooks import edited_ffn
-from attridex.indexer.models.objectives import OBJECTIVES
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import edited_logits, score_neurons
 from attridex.indexer.signing.edits import NeuronEdit
+from attridex.indexer.tasks.registry import OBJECTIVES
 
 TOKENS, BATCH, STEPS = 64, 8, 20
 SIZES = (0, 1, 2, 5, 10, 20, 50, 100)

@@ -17,8 +17,8 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import quiet_transformers
-from attridex.indexer.models.objectives import InstanceBatch
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.instance_batches import InstanceBatch
 
 VOCABULARY = 2000
 SMALL = {"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8}

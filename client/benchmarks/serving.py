@@ -14,8 +14,8 @@ from attridex.client.benchmarks.measure import Figure, figure, milliseconds, sec
 from attridex.client.benchmarks.scene import OPT_125M, configuration, forward, forward_and_backward, scene, texts
 from attridex.client.serving import server_beside
 from attridex.indexer.building.build import build
-from attridex.indexer.models.objectives import collate
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.instance_batches import collate
 
 INSTANCES, WORDS = 64, 63
 ECHO = """

@@ -30,6 +30,8 @@ from attridex.v1.requests import Query
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config as IndexConfig
+    from attridex.indexer.config import CorpusConfig
+    from attridex.indexer.corpus.instances import RenderedInstance
 
 BOOTSTRAP = 500
 CHUNK = 32
@@ -176,7 +178,8 @@ def flipped_index(context: Context, config: MislabelSettings) -> Path:
     model = trainer.model(ids, flips)
     directory = context.work(f"mislabel/{fingerprint([ids, flips])[:16]}")
     directory.mkdir(parents=True, exist_ok=True)
-    build(noisy_config(trained, directory, model, ids, flips), directory / "index", show_progress=not context.quiet)
+    new = {one: relabelling(trainer.instances[one], trained.corpus, flips[one]) for one in flips}
+    build(noisy_config(trained, directory, model, ids, new), directory / "index", show_progress=not context.quiet)
     return directory / "index"
 
 
@@ -194,8 +197,15 @@ def flipped_labels(labels: Mapping[str, int], outputs: Mapping[str, int], share:
     return {one: (labels[one] + chance.randrange(1, outputs[one])) % outputs[one] for one in sorted(chosen)}
 
 
+def relabelling(instance: "RenderedInstance", corpus: "CorpusConfig", label: int) -> Row:
+    """Columns of a record that give it another label; choices lose labels of their own, by which a number might mean another."""
+    if corpus.choices in instance.fields:
+        return {corpus.choices: instance.fields[corpus.choices], corpus.label: label}
+    return {corpus.label: instance.outputs[label]}
+
+
 def noisy_config(
-    trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, int]
+    trained: "IndexConfig", directory: Path, model: Path, ids: Sequence[str], flips: Mapping[str, Row]
 ) -> "IndexConfig":
     """Write the corpus with its wrong labels, and say how to index it: as the index itself is, with gradients of the head.
 
@@ -204,7 +214,7 @@ def noisy_config(
         directory: where the corpus is written.
         model: trained on the wrong labels.
         ids: instances that take part.
-        flips: new labels, by id.
+        flips: columns that give a record its new label, by id.
     """
     from attridex.indexer.config import GradientsConfig
 
@@ -222,7 +232,7 @@ def noisy_config(
     )
 
 
-def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int]) -> Iterator[Mapping[str, Any]]:
+def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, Row]) -> Iterator[Mapping[str, Any]]:
     """The chosen records of the corpus, flipped ones with their new label."""
     from attridex.indexer.corpus.reading import read_records
 
@@ -231,7 +241,7 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, int
         one = str(record.values[identity]) if identity else str(number)
         if one in ids:
             values = {**record.values, identity or "id": one, MARK: one in flips}
-            yield {**values, trained.corpus.label: flips[one]} if one in flips else values
+            yield {**values, **flips.get(one, {})}
 
 
 def mislabel_section(result: StudyResult, palette: Palette) -> Contents:

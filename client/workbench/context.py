@@ -15,6 +15,7 @@ from attridex.client.evaluate import evaluate
 from attridex.client.records import Line, Record, read_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
+from attridex.indexer.outputs import output_of
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
 
@@ -149,21 +150,25 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[A
     Raises:
         UsageError: see `records.read_records`.
     """
-    column, labels = index.manifest["config"]["corpus"]["label"], set(index.labels)
+    column, labels = index.manifest["config"]["corpus"]["label"], list(index.labels)
     found = []
     for record in sampled(list(read_records(path)), count, seed):
         gold = record.get(column)
-        known = gold is None or not labels or not isinstance(gold, str) or gold in labels
+        known = gold is None or not labels or gold_output(gold, index) is not None
         sent = record if known else {key: value for key, value in record.items() if key != column}
         found.append(Asked(sent, None if gold is None else gold_name(gold, index)))
     return tuple(found)
 
 
 def gold_name(gold: Any, index: IndexInfo) -> str:
-    """A gold label as answers name it: an integer is an output's number."""
-    if isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(index.labels):
-        return index.labels[gold]
-    return str(gold)
+    """A gold label as answers name it: the output that it means, or itself where the model has none."""
+    number = gold_output(gold, index)
+    return str(gold) if number is None else index.labels[number]
+
+
+def gold_output(gold: Any, index: IndexInfo) -> int | None:
+    """The output that a gold label means, by the rules that the index reads records by."""
+    return output_of(gold, index.labels, index.manifest["config"]["corpus"].get("rendering", 1))
 
 
 def sampled(rows: list[Any], count: int, seed: int) -> list[Any]:

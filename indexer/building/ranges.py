@@ -18,11 +18,11 @@ from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write
 from attridex.indexer.index.shards import ShardContents, write_shard
 from attridex.indexer.index.tables import Row
 from attridex.indexer.index.verify import check_shard
-from attridex.indexer.models.objectives import NO_LABEL
 from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
 from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, ScoredNeuron
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.instance_batches import NO_LABEL
 
 Float32 = NDArray[np.float32]
 

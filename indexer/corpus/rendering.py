@@ -64,7 +64,7 @@ class Renderer:
         self, encoding: Encoding, record: Mapping[str, Any], where: str, *, label_used: bool = True
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
-        label = None if encoding.reads else self.label(record, where, outputs, used=label_used)
+        label = self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
@@ -97,6 +97,14 @@ class Renderer:
             )
             parts.append(part)
         return parts
+
+    def _label(self, encoding: Encoding, record: Mapping[str, Any], where: str, *, used: bool) -> int | None:
+        """Output index of a record's label; None where it has none, or is of a language model."""
+        if encoding.reads:
+            return None
+        if encoding.outputs:
+            return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
+        return self._labels.read(record, where, used=used)
 
     def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
         """Output index of a record's label; None where it has none. See `LabelReader.read` for what it raises.

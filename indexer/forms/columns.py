@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.outputs import whole_number
 
 CHOICE = "choice"
 """Name that stands for each choice in turn."""
@@ -33,11 +35,27 @@ def text_of(record: Mapping[str, Any], name: str, where: str, setting: str) -> s
     return text
 
 
-def choices_of(record: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
-    """The choices of a record: a list of texts, or the JSON of one (CSV, the index's own table).
+@dataclass(frozen=True)
+class Choices:
+    """What a multiple-choice record offers.
+
+    Attributes:
+        texts: of the choices.
+        labels: the record's own names of them, as `A` to `D`; empty where it gives none.
+    """
+
+    texts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+def choices_of(record: Mapping[str, Any], name: str, where: str) -> Choices:
+    """The choices of a record: a list of texts, such lists with labels, or the JSON of either (CSV, the index's own table).
+
+    Labels stand beside the texts as Hugging Face datasets of this kind have them: {"text": [...], "label": [...]}, or one
+    {"text", "label"} a choice.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or their labels do not tell them apart.
     """
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.choices); {nearest(name, record)}")
@@ -47,11 +65,35 @@ def choices_of(record: Mapping[str, Any], name: str, where: str) -> tuple[str, .
             value = json.loads(value)
         except ValueError:
             value = None
-    if isinstance(value, Mapping):  # as Hugging Face datasets of this kind have it
-        value = value.get("text")
-    if not isinstance(value, list | tuple) or len(value) < 2 or not all(isinstance(c, str) and c.strip() for c in value):
+    texts, labels = split_choices(value)
+    if not isinstance(texts, list | tuple) or len(texts) < 2 or not all(isinstance(c, str) and c.strip() for c in texts):
         raise InputError(f"{where}: column '{name}' holds {record[name]!r}; a list of two or more texts is needed")
-    return tuple(value)
+    return Choices(tuple(texts), own_labels(labels, len(texts), f"{where}: column '{name}'"))
+
+
+def split_choices(value: Any) -> tuple[Any, Any]:
+    """Texts and labels of choices, wherever the labels stand; neither is checked."""
+    if isinstance(value, Mapping):
+        return value.get("text"), value.get("label")
+    if isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+        labels = [each.get("label") for each in value]
+        return [each.get("text") for each in value], None if set(labels) == {None} else labels
+    return value, None
+
+
+def own_labels(labels: Any, count: int, where: str) -> tuple[str, ...]:
+    """The labels of a record's choices as texts; none where it gives none.
+
+    Raises:
+        InputError: they are not one different name for each choice.
+    """
+    if labels is None:
+        return ()
+    sound = isinstance(labels, list | tuple) and all(isinstance(each, str | int | float) for each in labels)
+    names = tuple(str(number if (number := whole_number(each)) is not None else each) for each in labels) if sound else ()
+    if len(names) != count or len(set(names)) != count:
+        raise InputError(f"{where}: has the labels {labels!r} for {count} choices; one different name for each is needed")
+    return names
 
 
 class Columns:
@@ -74,9 +116,9 @@ class Columns:
 
     def read(self, record: Mapping[str, Any], where: str) -> "Values":
         """The values of a record; see `text_of` and `choices_of` for what it raises."""
-        choices = choices_of(record, self._choices, where) if self._choices else ()
+        choices = choices_of(record, self._choices, where) if self._choices else Choices()
         texts = {name: text_of(record, name, where, setting) for name, setting in self._texts.items()}
-        return Values(texts, choices, {name: texts.get(name, list(choices)) for name in self.names})
+        return Values(texts, choices, {name: texts.get(name, list(choices.texts)) for name in self.names})
 
 
 class Values:
@@ -88,16 +130,16 @@ class Values:
         fields: as they are stored.
     """
 
-    def __init__(self, texts: Mapping[str, str], choices: tuple[str, ...], fields: Mapping[str, Any]) -> None:
+    def __init__(self, texts: Mapping[str, str], choices: Choices, fields: Mapping[str, Any]) -> None:
         """See the attributes."""
         self.texts, self.choices, self.fields = texts, choices, fields
 
     @property
     def filled(self) -> list[dict[str, str]]:
         """The texts, once a sequence: for each choice with the choice."""
-        return [{**self.texts, CHOICE: choice} for choice in self.choices] or [dict(self.texts)]
+        return [{**self.texts, CHOICE: choice} for choice in self.choices.texts] or [dict(self.texts)]
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """Names of the choices: their numbers."""
-        return tuple(map(str, range(len(self.choices))))
+        return tuple(map(str, range(len(self.choices.texts))))

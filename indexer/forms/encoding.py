@@ -19,6 +19,7 @@ class Encoding:
         truncated: whether tokens were cut to fit the model.
         fields: the columns that are shown, as they are stored.
         outputs: names of what the model decides between, where the record brings its own; of a language model its target.
+        answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
     """
 
@@ -30,6 +31,7 @@ class Encoding:
     fields: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     part: str = ""
+    answers: tuple[str, ...] = ()
 
 
 class Form(Protocol):

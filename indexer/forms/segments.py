@@ -66,7 +66,8 @@ class Segments:
         sequences = tuple(ids for ids, _ in fitted)
         reads, wanted = self._losses(sequences[0], len(target), where) if target else ((), ())
         cut = any(cut for _, cut in fitted)
-        return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values))]
+        own = values.choices.labels
+        return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
     def _losses(self, ids: Tokens, target: int, where: str) -> tuple[Tokens, Tokens]:
         if target == len(ids) and (self._first_lost or target == 1):

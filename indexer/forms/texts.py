@@ -48,7 +48,11 @@ class Texts:
         reads, wanted = losses_of(sequences[0], 1) if self._language else ((), ())
         outputs = ("",) if self._language else values.numbers
         cut = any(cut for _, _, cut in taken)
-        return [Encoding(sequences, types if any(types) else (), reads, wanted, cut, values.fields, outputs)]
+        return [
+            Encoding(
+                sequences, types if any(types) else (), reads, wanted, cut, values.fields, outputs, answers=values.choices.labels
+            )
+        ]
 
     def _with_target(self, text: str, target: Template, values: Values, where: str) -> Encoding:
         """A prompt and its target: what `tokenizer(prompt + target)` adds to `tokenizer(prompt)` has a loss."""

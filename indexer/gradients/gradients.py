@@ -18,8 +18,9 @@ from attridex.indexer.index.records import Block
 from attridex.indexer.models.adapters import OnGradient, OnInput
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import differentiable_inputs
-from attridex.indexer.models.objectives import InstanceBatch, Objective, Reading
-from attridex.indexer.models.token_loss import SURE
+from attridex.indexer.tasks.instance_batches import InstanceBatch
+from attridex.indexer.tasks.objective import Objective, Reading
+from attridex.indexer.tasks.token_loss import SURE
 
 LabelSource = Literal["gold", "predicted"]
 Capture = Callable[[OnInput, OnGradient], AbstractContextManager[None]]

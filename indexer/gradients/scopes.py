@@ -11,7 +11,7 @@ from attridex.indexer.gradients.sketches import make_sketch
 from attridex.indexer.models.adapters import captured_factors, factor_layers
 from attridex.indexer.models.architectures import Architecture, LinearLayer
 from attridex.indexer.models.hooks import captured_linear
-from attridex.indexer.models.objectives import Objective
+from attridex.indexer.tasks.objective import Objective
 
 GradientScope = Callable[[Architecture, Objective, GradientsConfig], Gradients]
 """A value of `gradients.parameters`: the way to take these gradients of a model.

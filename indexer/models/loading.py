@@ -40,7 +40,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     adapter = read_adapter(wanted.adapter) if wanted.adapter else None
     hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
-    labels = resolve_labels(config.corpus.labels, hf, wanted.task)
+    labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
     device = resolve_device(wanted.device)
     with quiet_transformers():

@@ -33,7 +33,7 @@ def make_renderer(config: Config) -> Renderer:
     hf, family = task_config(config.model, adapter)
     tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
     limit = min(config.model.max_length, positions(hf, family))
-    labels = resolve_labels(config.corpus.labels, hf, config.model.task)
+    labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
     return renderer_for(config, labels, tokenizer, family.causal, limit)
 
 

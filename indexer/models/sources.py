@@ -1,15 +1,17 @@
 """What is known of a model before its weights are loaded: its source, its own configuration, its family, tokenizer and labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 
-from attridex.indexer.config import ModelConfig, Task
+from attridex.indexer.config import RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
+from attridex.indexer.outputs import moved_name
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
@@ -101,12 +103,18 @@ def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
     return tokenizer
 
 
-def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
+def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:
     """Names of the model's outputs, in their order; none where each record brings its own (choices, targets).
 
+    Args:
+        wanted: `corpus.labels`.
+        hf: the model's own configuration.
+        task: what the model decides.
+        rendering: number of the rules by which records are read.
+
     Raises:
-        InputError: `corpus.labels` has another length than the model has outputs, or a name twice; or the model's own names
-            stand twice.
+        InputError: `corpus.labels` has another length than the model has outputs, a name twice, or the model's own names in
+            another order; or the model's own names stand twice.
     """
     if task != "sequence-classification":
         return []
@@ -119,4 +127,19 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task) -> list[str]:
         raise InputError(f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model has {len(own)} outputs")
     if len(set(wanted)) != len(wanted):
         raise InputError(f"corpus.labels has a name twice: {', '.join(wanted)}")
+    if rendering > 1:
+        check_order(wanted, own)
     return list(wanted)
+
+
+def check_order(wanted: Sequence[str], own: Sequence[str]) -> None:
+    """Refuse names of a model's outputs in another order than its own.
+
+    Raises:
+        InputError: one of the names is another output's.
+    """
+    if (name := moved_name(wanted, own)) is not None:
+        raise InputError(
+            f"corpus.labels has '{name}' at another place than the model: its outputs are, in their order, {', '.join(own)}; "
+            "name them in that order (or leave corpus.labels out, for a trained model): names in the records decide"
+        )

@@ -19,7 +19,6 @@ from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, model_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
-from attridex.indexer.models.objectives import OBJECTIVES, InstanceBatch, Probe, Reading, collate, pad_probes
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
@@ -36,6 +35,9 @@ from attridex.indexer.signing.signature import (
     Signature,
     as_neurons,
 )
+from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
+from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
+from attridex.indexer.tasks.registry import OBJECTIVES
 
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""

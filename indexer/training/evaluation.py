@@ -12,8 +12,10 @@ from attridex.indexer.config import Task
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import plan_batches
-from attridex.indexer.models.objectives import OBJECTIVES, Reading, collate
 from attridex.indexer.progress import Advance
+from attridex.indexer.tasks.instance_batches import collate
+from attridex.indexer.tasks.objective import Reading
+from attridex.indexer.tasks.registry import OBJECTIVES
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import auto_model, quiet_transformers
 from attridex.indexer.models.renderers import positions, renderer_for
-from attridex.indexer.models.sources import check_task, load_hf_config
+from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.training.evaluation import TaskReader
 
 
@@ -57,6 +57,8 @@ def training_labels(config: Config) -> list[str]:
     if config.model.task != "sequence-classification":
         return []
     if config.corpus.labels is not None:
+        if len(set(config.corpus.labels)) != len(config.corpus.labels):
+            raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
         return config.corpus.labels
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
@@ -78,6 +80,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
     if task != "causal-lm":
+        check_order(labels, [str(name) for _, name in sorted(hf.id2label.items())])
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)

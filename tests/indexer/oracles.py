@@ -13,10 +13,11 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.objectives import OBJECTIVES, Probe
 from attridex.indexer.neurons.quadrature import Quadrature, quadrature
 from attridex.indexer.neurons.scores import NeuronPass, score_neurons
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.conftest import SEGMENTS
 
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "bloom", "llama", "qwen2", "qwen2-window", "gemma", "bert", "roberta"]

@@ -1,6 +1,8 @@
 import numpy as np
 
 from attridex.client.studies import mislabel
+from attridex.indexer.config import CorpusConfig
+from attridex.indexer.corpus.instances import RenderedInstance
 
 
 def test_a_known_share_of_labels_gets_another_one() -> None:
@@ -15,3 +17,11 @@ def test_a_signal_that_tells_wrong_labels_has_an_auc_of_one() -> None:
     wrong = np.array([True, False, True, False, False])
     rows = mislabel.signal_rows("loss", np.array([5.0, 1.0, 4.0, 2.0, 3.0]), wrong, 0)
     assert [(row["measure"], row["mean"]) for row in rows] == [("auc", 1.0), ("precision", 1.0)]
+
+
+def test_another_label_is_written_so_that_it_is_read_as_that_output() -> None:
+    corpus = CorpusConfig(files=["x"], segments=["{text}"])
+    stars = RenderedInstance("x", ((1,),), 0, "", False, {"text": "a"}, ("1", "2", "3"))
+    assert mislabel.relabelling(stars, corpus, 1) == {"label": "2"}
+    offered = RenderedInstance("x", ((1,), (2,)), 0, "", False, {"choices": ["a", "b"]}, ("0", "1"))
+    assert mislabel.relabelling(offered, corpus, 1) == {"choices": ["a", "b"], "label": 1}

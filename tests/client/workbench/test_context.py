@@ -37,6 +37,14 @@ def test_labels_that_the_model_does_not_know_are_kept_and_not_sent(tmp_path: Pat
     assert gold_name(True, made_index()) == "True"
 
 
+def test_a_gold_number_is_a_name_where_outputs_are_named_by_numbers() -> None:
+    corpus = {"corpus": {"label": "label", "rendering": 2}}
+    stars = made_index(labels=("1", "2"), manifest={"config": corpus})
+    assert [gold_name(gold, stars) for gold in (1, 1.0, "1", 2, 0)] == ["1", "1", "1", "2", "0"]
+    old = made_index(labels=("1", "2"))
+    assert [gold_name(gold, old) for gold in (1, 0, "1")] == ["2", "1", "1"]
+
+
 def test_so_many_are_drawn_by_the_seed_in_their_order() -> None:
     assert sampled([1, 2, 3], 0, 0) == sampled([1, 2, 3], 9, 0) == [1, 2, 3]
     drawn = sampled(list(range(50)), 5, 1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from attridex.indexer.gradients.gradients import backward_size
-from attridex.indexer.models.objectives import collate
+from attridex.indexer.tasks.instance_batches import collate
 from tests.indexer.oracles import FAMILIES, batch, instances, sequences, signer
 
 

@@ -8,7 +8,7 @@ import pytest
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.scopes import SCOPES, make_gradients
-from attridex.indexer.models.objectives import OBJECTIVES
+from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.oracles import load
 
 

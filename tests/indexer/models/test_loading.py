@@ -57,6 +57,15 @@ def test_labels_have_the_order_of_the_outputs_and_no_name_twice() -> None:
         resolve_labels(["no", "no"], own, "sequence-classification")
 
 
+def test_the_models_own_names_in_another_order_are_refused() -> None:
+    own = hf.OPTConfig(id2label={0: "contradiction", 1: "neutral", 2: "entailment"})
+    same, turned = ["contradiction", "neutral", "entailment"], ["entailment", "neutral", "contradiction"]
+    assert resolve_labels(same, own, "sequence-classification") == same
+    with pytest.raises(InputError, match="its outputs are, in their order, contradiction, neutral, entailment"):
+        resolve_labels(turned, own, "sequence-classification")
+    assert resolve_labels(turned, own, "sequence-classification", rendering=1) == turned, "an old index keeps its meaning"
+
+
 def test_the_identity_follows_model_and_tokenizer_and_not_the_place(model_dir: Callable[..., Path], tmp_path: Path) -> None:
     shutil.copytree(model_dir("opt"), tmp_path / "m")
     model = ModelConfig(path=str(tmp_path / "m"), checkpoints=[str(model_dir("opt"))])

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.models.objectives import OBJECTIVES, Probe
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import dcns_weights, edited_logits, in_layers, kept_neurons, unit_pass
 from attridex.indexer.signing.edits import NeuronEdit
+from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.oracles import FAMILIES, GATED, RIEMANN, SITES, STEPS, batch, last_position, load, scored, sequences
 
 

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.models.objectives import NO_LABEL, OBJECTIVES, Probe, collate, decided, margins_of
+from attridex.indexer.tasks.classification import decided, margins_of
+from attridex.indexer.tasks.instance_batches import NO_LABEL, collate
+from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.registry import OBJECTIVES
 
 
 def test_margins_are_log_odds_also_where_p_rounds_to_1() -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from attridex.indexer.models import token_loss
-from attridex.indexer.models.token_loss import stretch_losses, token_losses
+from attridex.indexer.tasks import token_loss
+from attridex.indexer.tasks.token_loss import stretch_losses, token_losses
 
 
 @pytest.mark.parametrize("bias", [False, True])

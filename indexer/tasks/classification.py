@@ -1,0 +1,100 @@
+"""Classifiers and multiple choice: one of several outputs is right, softmax over them.
+
+Letters: B instances, S sequences, T tokens, C outputs an instance decides between, J states the head reads for an instance,
+R rows of a sequence (edited copies of its read position), O outputs of the head, V vocabulary, h hidden size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
+from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types
+
+
+def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
+    """Log-odds log p / (1 - p) of each output: exact where p rounds to 1."""
+    size = logits.shape[-1]
+    own = torch.eye(size, dtype=torch.bool, device=logits.device)
+    others = logits[..., None, :].expand(*logits.shape, size).masked_fill(own, -torch.inf)
+    return logits - others.logsumexp(-1)
+
+
+def decided(
+    logits: Float[Tensor, "B C"], labels: Int[Tensor, " B"], hidden: Float[Tensor, "B h"], inputs: Float[Tensor, "B J h"]
+) -> Reading:
+    """The reading of logits that the head gives.
+
+    Args:
+        logits: of what the instances decide between.
+        labels: whose loss is taken; NO_LABEL for the predicted ones.
+        hidden: states behind the decisions.
+        inputs: states that the head read, J being 1 or C.
+    """
+    margins = margins_of(logits.float())
+    predicted = logits.argmax(1)
+    labels = torch.where(labels == NO_LABEL, predicted, labels)
+    loss = F.softplus(-margins.gather(1, labels[:, None])[:, 0])
+    # p - y, whose entry at the label is -(1 - p): taken from the margin, it keeps its digits where p is near 1.
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    errors = torch.where(own, -(-margins).sigmoid(), margins.sigmoid()).detach().reshape(*inputs.shape[:2], -1)
+    return Reading(margins.detach(), loss, labels, predicted, margins.sigmoid().detach(), hidden.float(), errors, inputs.float())
+
+
+class SequenceClassification(Objective):
+    """One sequence, C labels."""
+
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
+        """See `Objective.read`."""
+        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
+        return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
+
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+        """Probability of the label that the unedited row predicts."""
+        p = logits.float().softmax(-1)
+        target = p[:, 0].argmax(-1)
+        return p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1))[..., 0]
+
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+        """Softmax over the labels."""
+        return logits[0].float().softmax(-1)
+
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
+        """The sequence itself."""
+        return [Probe(instance.sequences[0], types=first_types(instance))]
+
+
+class MultipleChoice(Objective):
+    """One sequence a choice, one logit each, softmax over the choices."""
+
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
+        """See `Objective.read`."""
+        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal)).reshape(batch.size, -1, states.shape[-1])
+        logits = arch.head(hidden)[..., 0]
+        chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
+        return decided(logits, batch.labels, chosen, hidden.detach())
+
+    def probes(self, instance: RenderedInstance, predicted: int, margin: float) -> list[Probe]:
+        """The predicted choice's own sequence."""
+        return [replace(self.edited(instance)[predicted], margin=margin)]
+
+    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+        """Probability of the predicted choice, the other choices' logits held: sigmoid(margin + z - z of the unedited row)."""
+        z = logits[..., 0].float()
+        margins = torch.tensor([probe.margin for probe in probes], device=z.device)
+        return (margins[:, None] + z - z[:, :1].detach()).sigmoid()
+
+    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+        """Softmax over the choices, every one of them edited."""
+        return logits[..., 0].float().softmax(0).T
+
+    def edited(self, instance: RenderedInstance) -> list[Probe]:
+        """Every choice's sequence, each at its own last position."""
+        types = instance.types or [()] * len(instance.sequences)
+        return [Probe(sequence, types=own) for sequence, own in zip(instance.sequences, types, strict=True)]

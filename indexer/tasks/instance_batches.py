@@ -1,0 +1,84 @@
+"""Instances as one batch: their sequences, their labels, and the tokens that have a loss.
+
+Letters: B instances, S sequences, N tokens with a loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.models.batches import TokenBatch, pad
+
+NO_LABEL = -1
+"""Stands for "the predicted one" in a tensor of labels."""
+
+
+@dataclass(frozen=True)
+class TokenTargets:
+    """The tokens of a batch that have a loss, instance after instance.
+
+    Attributes:
+        owner: instance of each.
+        at: position that decides it.
+        wanted: what is wanted there.
+        counts: how many each instance has.
+    """
+
+    owner: Int[Tensor, " N"]
+    at: Int[Tensor, " N"]
+    wanted: Int[Tensor, " N"]
+    counts: Int[Tensor, " B"]
+
+    def mean(self, values: Float[Tensor, "N ..."]) -> Float[Tensor, "B ..."]:
+        """Values of the tokens, averaged over those of each instance."""
+        total = torch.zeros(len(self.counts), *values.shape[1:], device=values.device, dtype=values.dtype)
+        return total.index_add(0, self.owner, values) / self.counts.reshape(-1, *[1] * (values.dim() - 1))
+
+
+def token_targets(instances: Sequence[RenderedInstance], device: torch.device) -> TokenTargets:
+    """The tokens with a loss of instances with one sequence each."""
+    counts = torch.tensor([len(instance.reads) for instance in instances])
+    at = torch.tensor([read for instance in instances for read in instance.reads], dtype=torch.long)
+    wanted = torch.tensor([token for instance in instances for token in instance.wanted], dtype=torch.long)
+    owner = torch.arange(len(instances)).repeat_interleave(counts)
+    return TokenTargets(owner.to(device), at.to(device), wanted.to(device), counts.to(device))
+
+
+@dataclass(frozen=True)
+class InstanceBatch:
+    """Instances with the same number of sequences.
+
+    Attributes:
+        tokens: all sequences; those of an instance follow each other.
+        size: number of instances B.
+        labels: output index, or NO_LABEL for the predicted one.
+        targets: of a language model.
+    """
+
+    tokens: TokenBatch
+    size: int
+    labels: Int[Tensor, " B"]
+    targets: TokenTargets
+
+
+def collate(
+    instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
+) -> InstanceBatch:
+    """Put instances into one batch.
+
+    Args:
+        instances: alike in their number of sequences.
+        pad_token: fills the sequences up.
+        device: where the batch goes.
+        predicted: asks for the loss of the predicted label.
+    """
+    sequences = [sequence for instance in instances for sequence in instance.sequences]
+    types = [own for instance in instances for own in instance.types]
+    tokens = pad(sequences, pad_token, device, types)
+    labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
+    targets = token_targets(instances, device)
+    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets)
