@@ -16,7 +16,8 @@ from attridex.indexer.gradients.projection import global_projection, kronecker_s
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.experts import ExpertWeight
-from attridex.indexer.models.objectives import OBJECTIVES, collate
+from attridex.indexer.tasks.instance_batches import collate
+from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.mixtures import MIXTURES, loaded
 from tests.indexer.oracles import instances
 
