@@ -24,6 +24,8 @@ WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not s
 SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
+ROUTED = {**GATED, "intermediate_size": 12, "num_experts_per_tok": 2}
+QWEN3_MOE = {"moe_intermediate_size": 8, "num_experts": 4, "head_dim": 6}
 CONFIGS: dict[str, Callable[[], Any]] = {
     "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=24, **SMALL),
     "opt-post-norm": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=12, do_layer_norm_before=False, **SMALL),
@@ -34,6 +36,10 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: hf.Qwen2Config(**GATED, **SMALL),
     "qwen2-window": lambda: hf.Qwen2Config(**GATED, use_sliding_window=True, sliding_window=5, max_window_layers=1, **SMALL),
     "gemma": lambda: hf.GemmaConfig(**GATED, head_dim=6, **SMALL),
+    "mixtral": lambda: hf.MixtralConfig(**ROUTED, num_local_experts=4, **SMALL),
+    "qwen3_moe": lambda: hf.Qwen3MoeConfig(**ROUTED, **QWEN3_MOE, mlp_only_layers=[1], **SMALL),
+    "olmoe": lambda: hf.OlmoeConfig(**ROUTED, num_experts=4, **SMALL),
+    "gpt_oss": lambda: hf.GptOssConfig(**ROUTED, head_dim=6, num_local_experts=4, sliding_window=5, **SMALL),
     "bert": lambda: hf.BertConfig(**BASE, intermediate_size=40, **SMALL),
     "roberta": lambda: hf.RobertaConfig(**BASE, intermediate_size=40, **SMALL),
 }

@@ -9,6 +9,7 @@ from attridex.client.benchmarks.measure import Figure, against, faster
 from attridex.client.benchmarks.scene import OPT_125M, architecture, forward, token_batch
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
+from attridex.indexer.models.experts import Routing
 from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import edited_logits, score_neurons
@@ -59,7 +60,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
     """
     edited: list[torch.Tensor] = []
 
-    def edit(number: int, x: torch.Tensor) -> torch.Tensor:
+    def edit(number: int, x: torch.Tensor, _routing: Routing | None) -> torch.Tensor:
         if number != layer:
             return x
         flat = x.reshape(-1, x.shape[-1])

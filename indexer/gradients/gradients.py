@@ -6,10 +6,10 @@ Letters: B instances, J states that the head reads for each, O outputs and h inp
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from attridex.indexer.curvature.kfac import FactorSums
@@ -87,22 +87,34 @@ class LayerGradients:
         """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one."""
         out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
 
-        def on_input(name: str, a: Tensor) -> Tensor:
-            return self._sketch.keep(name, a.reshape(batch.size, -1, a.shape[-1]))
+        def on_input(name: str, a: Tensor, experts: Tensor | None = None) -> KeptInput:
+            own = None if experts is None else experts.reshape(batch.size, -1)
+            return KeptInput(self._sketch.keep(name, a.reshape(batch.size, -1, a.shape[-1])), own)
 
-        def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
-            rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
-            self._sketch.add(name, kept, rows, out)
+        def on_gradient(name: str, kept: KeptInput, delta: Tensor) -> None:
+            rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]), kept.experts)
+            self._sketch.add(name, kept.a, rows, out)
             if factors:
-                whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
-                mask = batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
-                factors.add(name, kept, rows, mask)
+                factors.add(name, kept.a, rows, real_rows(batch.tokens.mask, rows))
 
         with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, self._arch.final_states(batch.tokens), batch)
             size = backward_size(reading.loss.detach(), next(self._arch.model.parameters()).dtype)
             (reading.loss / size).sum().backward()
         return GradientPass(reading, out * size[:, None])
+
+
+class KeptInput(NamedTuple):
+    """What is kept of a layer's input until the backward pass, and the expert of each row where the layer is many."""
+
+    a: Float[Tensor, "B T i"]
+    experts: Int[Tensor, "B T"] | None
+
+
+def real_rows(mask: Int[Tensor, "S L"], rows: Float[Tensor, "B T k"]) -> Shaped[Tensor, " rows"]:
+    """1 for each row of a real token: of fused experts a token has several, of an encoder's pooler an instance has one."""
+    times, odd = divmod(rows.shape[:2].numel(), mask.numel())
+    return torch.ones(rows.shape[:2].numel()) if odd else mask.reshape(-1).repeat_interleave(times)
 
 
 def backward_size(loss: Float[Tensor, " B"], dtype: torch.dtype) -> Float[Tensor, " B"]:

@@ -4,13 +4,11 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
-
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
-from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.architectures import Architecture, LinearLayer
 from attridex.indexer.models.hooks import captured_linear
 from attridex.indexer.models.low_rank import captured_factors, factor_layers
 from attridex.indexer.tasks.objective import Objective
@@ -27,7 +25,7 @@ def head_scope(arch: Architecture, objective: Objective, config: GradientsConfig
     return HeadGradients(arch, objective, make_sketch({"head": arch.head}, config, whole="head"))
 
 
-def linear_scope(choose: Callable[[Architecture], dict[str, nn.Module]]) -> GradientScope:
+def linear_scope(choose: Callable[[Architecture], dict[str, LinearLayer]]) -> GradientScope:
     """Linear layers of the model, by name, as `choose` gives them."""
 
     def scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
@@ -65,7 +63,7 @@ def make_gradients(arch: Architecture, objective: Objective, config: GradientsCo
     return scope(arch, objective, config)
 
 
-def layers_named(arch: Architecture, expression: str) -> dict[str, nn.Module]:
+def layers_named(arch: Architecture, expression: str) -> dict[str, LinearLayer]:
     """Linear layers whose name a regular expression fits.
 
     Raises:

@@ -67,6 +67,10 @@ FAMILIES = {
     "llama": LLAMA,
     "qwen2": LLAMA,
     "gemma": LLAMA,
+    "mixtral": LLAMA,
+    "qwen3_moe": LLAMA,
+    "olmoe": LLAMA,
+    "gpt_oss": LLAMA,
     "bert": BERT,
     "roberta": ROBERTA,
 }

@@ -26,6 +26,7 @@ def row_attention(
     value: Float[Tensor, "B G K D"],
     attention_mask: Bool[Tensor, "B P"],
     scaling: float | None = None,
+    s_aux: Float[Tensor, " H"] | None = None,
     **_options: Any,
 ) -> tuple[Float[Tensor, "B R H D"], None]:
     """Attention output of edited copies.
@@ -37,6 +38,7 @@ def row_attention(
         value: likewise.
         attention_mask: True where a prefix position may be seen.
         scaling: of the scores; D ** -0.5 unless given.
+        s_aux: a score beside them for each head, of a key without a value (gpt-oss's sinks).
         _options: what other implementations need.
     """
     size, heads, rows, width = query.shape
@@ -46,9 +48,12 @@ def row_attention(
     seen = q.flatten(2, 3) @ past[:, :, 0].transpose(-1, -2)
     seen = seen.reshape(size, groups, heads // groups, rows, prefix)
     seen = seen.masked_fill(~attention_mask[:, None, None, None], -torch.inf)
-    weights = torch.cat([seen, (q * own).sum(-1, keepdim=True)], -1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    scores = [seen, (q * own).sum(-1, keepdim=True)]
+    if s_aux is not None:
+        scores.append(s_aux.to(q).reshape(groups, -1, 1, 1).expand(*q.shape[:-1], 1))
+    weights = torch.cat(scores, -1).softmax(-1, dtype=torch.float32).to(query.dtype)
     mixed = (weights[..., :prefix].flatten(2, 3) @ value[:, :, :prefix]).reshape(q.shape)
-    mixed = mixed + weights[..., prefix:] * value[:, :, None, prefix:]
+    mixed = mixed + weights[..., prefix : prefix + 1] * value[:, :, None, prefix:]
     return mixed.reshape(size, heads, rows, width).transpose(1, 2), None
 
 

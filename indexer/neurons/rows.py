@@ -23,11 +23,12 @@ from transformers.cache_utils import DynamicCache
 
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.hooks import edited_ffn
+from attridex.indexer.models.experts import Routing
+from attridex.indexer.models.hooks import edited_ffn, routing_held
 from attridex.indexer.neurons.row_attention import attending_rows, fits
 
-RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
-"""edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
+RowEdit = Callable[[int, Float[Tensor, "B r F"], Routing | None], Float[Tensor, "B r F"]]
+"""edit(layer, activations of the rows so far, where they are routed) -> the edited ones; the last rows entered at this layer."""
 RowGrowth = Callable[[int, Float[Tensor, "B r h"]], Float[Tensor, "B R h"]]
 """grow(layer, states behind it of the rows so far) -> the states with the rows that enter there."""
 
@@ -42,7 +43,9 @@ class RowOutputs(NamedTuple):
     hidden: Float[Tensor, "B R h"]
 
 
-def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit) -> RowOutputs:
+def run_rows(
+    arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit, *, held: bool = True
+) -> RowOutputs:
     """Run each instance with copies of its read position.
 
     Args:
@@ -51,13 +54,14 @@ def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[
         site: where `edit` acts.
         enter: for each layer, how many copies of row 0 enter before it.
         edit: replaces FFN activations at the read position.
+        held: whether a mixture's experts and their weights stay those of the unedited row, as constants.
 
     Returns:
         Outputs of R = 1 + sum(enter) rows; gradients flow if enabled by the caller.
     """
     if packs(arch, batch):
-        return PackedRows(arch, batch, enter).run(site, edit)
-    return CopiedRows(arch, batch, enter).run(site, edit)
+        return PackedRows(arch, batch, enter, held=held).run(site, edit)
+    return CopiedRows(arch, batch, enter, held=held).run(site, edit)
 
 
 def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, grow: RowGrowth) -> Float[Tensor, "B R C"]:
@@ -100,7 +104,9 @@ def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) 
 class PackedRows:
     """Copies as query rows of one decode step over a shared prefix."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
+    def __init__(
+        self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None, *, held: bool = True
+    ) -> None:
         """Nothing runs yet.
 
         Args:
@@ -108,8 +114,9 @@ class PackedRows:
             batch: B sequences.
             enter: for each layer, how many copies of row 0 enter before it.
             grow: adds rows behind each layer.
+            held: whether all rows are routed as the unedited one.
         """
-        self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
+        self._arch, self._batch, self._enter, self._grow, self._held = arch, batch, enter, grow, held
         self._rows = 1
         self._backend = fits(arch)
         self._prefix = batch.ids.shape[1] - 1
@@ -131,7 +138,8 @@ class PackedRows:
         if "position_ids" in inspect.signature(arch.body.forward).parameters:
             step["position_ids"] = (batch.lengths - 1)[:, None]
         attention = attending_rows(arch) if self._backend else nullcontext()
-        with ExitStack() as hooks, attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        held = routing_held(arch, self._as_unedited) if self._held else nullcontext()
+        with ExitStack() as hooks, attention, held, edited_ffn(arch, site, partial(self._edited, edit)):
             for number, layer in enumerate(arch.layers):
                 hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
                 if self._grow:
@@ -141,8 +149,14 @@ class PackedRows:
         hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
         return RowOutputs(arch.head(hidden), hidden)
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
-        return edit(layer, x.reshape(len(self._batch.ids), self._rows, -1)).reshape(x.shape)
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
+        size = len(self._batch.ids)
+        return edit(layer, x.reshape(size, self._rows, -1), routing and routing.reshape(size, self._rows)).reshape(x.shape)
+
+    def _as_unedited(self, routing: Routing) -> Routing:
+        """Every row routed as row 0 of its instance."""
+        own = constant(routing).reshape(len(self._batch.ids), self._rows).at((slice(None), slice(1)))
+        return Routing(*(part.expand(-1, self._rows, -1).flatten(0, 1) for part in own))
 
     def _before(
         self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
@@ -177,12 +191,17 @@ class PackedRows:
         return torch.cat([alibi[..., : self._prefix], alibi[..., -1:].expand(-1, -1, self._rows)], 2)
 
 
+def constant(routing: Routing) -> Routing:
+    """A routing through which no gradient flows."""
+    return Routing(routing.experts, routing.weights.detach())
+
+
 class CopiedRows:
     """Copies of whole sequences, which enter the batch behind the unedited ones: row r of instance b is r * B + b."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int]) -> None:
-        """Nothing runs yet."""
-        self._arch, self._batch, self._enter = arch, batch, enter
+    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], *, held: bool = True) -> None:
+        """Nothing runs yet; see `PackedRows`."""
+        self._arch, self._batch, self._enter, self._held = arch, batch, enter, held
         self._size = len(batch.ids)
         self._read = batch.read(arch.causal)
         self._rows = 1
@@ -190,7 +209,8 @@ class CopiedRows:
     def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
         arch, batch = self._arch, self._batch
-        with ExitStack() as hooks, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        held = routing_held(arch, self._as_unedited) if self._held else nullcontext()
+        with ExitStack() as hooks, held, edited_ffn(arch, site, partial(self._edited, edit)):
             for number, layer in enumerate(arch.layers):
                 hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
             states = arch.final_states(batch)
@@ -198,12 +218,19 @@ class CopiedRows:
         hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
         return RowOutputs(arch.head(hidden), hidden)
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
-        rows = x.reshape(self._rows, self._size, -1, x.shape[-1])
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
+        def read(values: Tensor) -> Tensor:
+            return values.reshape(self._rows, self._size, -1, values.shape[-1])[at].transpose(0, 1)
+
         at = (slice(None), torch.arange(self._size), self._read)
-        edited = rows.clone()
-        edited[at] = edit(layer, rows[at].transpose(0, 1)).transpose(0, 1)
+        edited = x.reshape(self._rows, self._size, -1, x.shape[-1]).clone()
+        edited[at] = edit(layer, read(x), routing and Routing(*map(read, routing))).transpose(0, 1)
         return edited.reshape(x.shape)
+
+    def _as_unedited(self, routing: Routing) -> Routing:
+        """Every copy routed as the unedited sequence."""
+        own = constant(routing).reshape(self._rows, len(routing.experts) // self._rows).at(slice(1))
+        return Routing(*(part.expand(self._rows, -1, -1).flatten(0, 1) for part in own))
 
     def _before(
         self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments

@@ -57,7 +57,7 @@ class Signer:
     Attributes:
         labels: names of the model's outputs, in their order.
         layers: number of layers L.
-        units: FFN neurons a layer F.
+        units: FFN neurons a layer F, those of all its experts counted.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
     """

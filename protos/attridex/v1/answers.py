@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.v1.errors import MissingPackageError
-from attridex.v1.requests import LabelSource, Mode, Neuron
+from attridex.v1.neurons import Neuron, NeuronLayout
+from attridex.v1.requests import LabelSource, Mode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,11 +84,17 @@ class NeuronScore:
     unit: int
     score: float
     instance_ids: tuple[str, ...] = ()
+    expert: int | None = None
 
     @property
     def neuron(self) -> Neuron:
-        """(layer, unit)."""
-        return Neuron(self.layer, self.unit)
+        """(layer, unit, expert)."""
+        return Neuron(self.layer, self.unit, self.expert)
+
+    @property
+    def place(self) -> Mapping[str, int]:
+        """The parts of its name: layer, expert where it has one, and unit."""
+        return {"layer": self.layer, **({} if self.expert is None else {"expert": self.expert}), "unit": self.unit}
 
 
 @dataclass(frozen=True)
@@ -215,12 +222,16 @@ class NeuronsAnswer(Tabular):
     results: tuple[NeuronsResult, ...]
 
     def rows(self) -> Iterator[Row]:
-        """One row a neuron."""
+        """One row a neuron; every row has a column for the expert where any neuron has one."""
+        experts = any(one.expert is not None for each in self.results for one in each.neurons)
         return (
-            {"query_id": each.query_id, "rank": rank, "layer": one.layer, "unit": one.unit, "score": one.score}
+            {
+                "query_id": each.query_id, "rank": rank, "layer": one.layer, **({"expert": one.expert} if experts else {}),
+                "unit": one.unit, "score": one.score,
+            }
             for each in self.results
             for rank, one in enumerate(each.neurons, 1)
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -345,10 +356,15 @@ class IndexInfo:
         instances: those that answers can hold, all but deleted ones.
         columns: DuckDB type of each column.
         methods: names of the IA methods that it can answer.
+        units: FFN units of a layer, those of all its experts counted.
         has_model: False where only look-ups by instance id, vector and neurons are answered.
         manifest: of the served version.
         method_details: every method that the server knows; empty where it is older than they are.
         own_columns: columns that are attridex's own, not the corpus's.
+        experts: of a layer; 0 where there are none.
+        expert_units: units of one expert.
+        shared_units: see `NeuronLayout`.
+        dense_layers: see `NeuronLayout`.
     """
 
     name: str
@@ -367,3 +383,12 @@ class IndexInfo:
     manifest: Mapping[str, Any]
     method_details: tuple[Method, ...] = ()
     own_columns: tuple[str, ...] = ()
+    experts: int = 0
+    expert_units: int = 0
+    shared_units: tuple[int, ...] = ()
+    dense_layers: tuple[int, ...] = ()
+
+    @property
+    def layout(self) -> NeuronLayout:
+        """The neurons of its model."""
+        return NeuronLayout(self.layers, self.units, self.experts, self.expert_units, self.shared_units, self.dense_layers)
