@@ -192,9 +192,7 @@ class VersionWriter:
             experts=signer.arch.experts,
             expert_units=signer.arch.expert_units,
             shared_units=signer.arch.shared_units if signer.arch.experts else [],
-            dense_layers=[layer for layer, each in enumerate(signer.arch.mixtures) if each is None]
-            if signer.arch.experts
-            else [],
+            dense_layers=signer.arch.dense_layers if signer.arch.experts else [],
         )
 
     def _corpus_facts(self) -> CorpusFacts:

@@ -74,6 +74,11 @@ class Architecture:
         """Places of a layer's neurons that are experts' own; those of a layer without experts stand behind them."""
         return self.experts * self.expert_units
 
+    @property
+    def dense_layers(self) -> list[int]:
+        """The layers that have no experts."""
+        return [layer for layer, experts in enumerate(self.mixtures) if experts is None]
+
     def placed(self, layer: int, values: Float[Tensor, "B n"], routing: Routing | None) -> Float[Tensor, "B F"]:
         """Values of the FFN units that a layer computed, among all that a layer may have; 0 elsewhere.
 
