@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import Palette
@@ -105,7 +105,7 @@ def shown_instances(context: Context, config: EvidenceSettings, asked: Sequence[
     )  # fmt: skip
 
 
-def layout_facts(layout: NeuronLayout) -> dict[str, int]:
+def layout_facts(layout: NeuronLayout) -> dict[str, Any]:
     """How many neurons there are; experts only where there are any."""
     return {name: size for name, size in asdict(layout).items() if size}
 
@@ -217,13 +217,18 @@ def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[Sh
     )
 
 
-def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, int]) -> "Markup":
+def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, Any]) -> "Markup":
     """The map of a query's neurons."""
     from attridex.client.figures.neuron_map import neuron_map
 
     label = f"The {len(neurons)} top neurons of query {query} by layer and unit; their scores are listed below"
-    sizes = {each.name: size[each.name] for each in fields(NeuronLayout) if each.name in size}
-    return neuron_map(neurons, NeuronLayout(**sizes), label)
+    return neuron_map(neurons, layout_of(size), label)
+
+
+def layout_of(facts: Mapping[str, Any]) -> NeuronLayout:
+    """The inverse of `layout_facts`."""
+    sizes = {each.name: facts[each.name] for each in fields(NeuronLayout) if each.name in facts}
+    return NeuronLayout(**{name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()})
 
 
 def shown_edit(found: Row, page: Row) -> ShownEdit:

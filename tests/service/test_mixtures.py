@@ -40,7 +40,7 @@ def test_neurons_of_experts_are_found_asked_for_and_edited(mixture: Path, attrid
         record = {"premise": "the doctor saw", "hypothesis": "the cat"}
         own = client.attribute_neurons([record], r=3).results[0].neurons
         named = [Intervention("suppress", [each.neuron for each in own]), Intervention("suppress", r=3)]
-        said = client.predict([record], named).results[0].interventions
+        said = client.predict([record], interventions=named).results[0].interventions
         assert said[0].neurons == said[1].neurons == tuple(each.neuron for each in own)
         assert said[0].probabilities == pytest.approx(said[1].probabilities)
         assert said[0].name == "suppress " + ",".join(each.neuron.name for each in own)
