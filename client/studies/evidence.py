@@ -227,8 +227,9 @@ def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, Any
 
 def layout_of(facts: Mapping[str, Any]) -> NeuronLayout:
     """The inverse of `layout_facts`."""
-    sizes = {each.name: facts[each.name] for each in fields(NeuronLayout) if each.name in facts}
-    return NeuronLayout(**{name: tuple(size) if isinstance(size, list) else size for name, size in sizes.items()})
+    sizes: dict[str, Any] = {each.name: facts[each.name] for each in fields(NeuronLayout) if each.name in facts}
+    lists = {name: tuple(size) for name, size in sizes.items() if isinstance(size, list)}
+    return NeuronLayout(**(sizes | lists))
 
 
 def shown_edit(found: Row, page: Row) -> ShownEdit:

@@ -47,9 +47,11 @@ def test_neurons_of_experts_are_found_asked_for_and_edited(mixture: Path, attrid
         for wrong in (Neuron(1, 0, expert=0), Neuron(0, 8, expert=0), Neuron(0, 0, expert=4), Neuron(0, 12)):
             with pytest.raises(ClientError, match=f"neuron {wrong.name}: there are 3 layers of 4 experts of 8 units"):
                 client.find_instances_by_neurons([Query.neurons([wrong])])
-    shown = attridex("query", "na", mixture, "--instance", "t1", "--json").lines[0]["neurons"]
+    shown = attridex("query", "na", "--index", mixture, "--instance", "t1", "--json").lines[0]["neurons"]
     assert [Neuron(each["layer"], each["unit"], each.get("expert")) for each in shown] == names[: len(shown)]
-    predicted = attridex("predict", mixture, "--queries", tmp_path / "queries.jsonl", "--suppress", best.name, "--json")
+    predicted = attridex(
+        "predict", "--index", mixture, "--queries", tmp_path / "queries.jsonl", "--suppress", best.name, "--json"
+    )
     assert predicted.lines[0]["interventions"][0]["neurons"] == [best.numbers]
 
 
