@@ -5,29 +5,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
+from attridex.indexer.sections import Curvature as Curvature
+from attridex.indexer.sections import EngineConfig as EngineConfig
+from attridex.indexer.sections import GradientsConfig as GradientsConfig
+from attridex.indexer.sections import IndexConfig as IndexConfig
+from attridex.indexer.sections import NeuronsConfig as NeuronsConfig
+from attridex.indexer.sections import Projection as Projection
+from attridex.indexer.sections import Section as Section
+from attridex.indexer.sections import Structure as Structure
+from attridex.indexer.sections import TrainingConfig as TrainingConfig
 
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
+ENCODED_FORMS = ("documents", "encoded")
+"""Those whose instances cannot be made again from an index's columns: it stores their encodings."""
+LONG_FORMS = ("messages", "documents")
+"""Those of language models where many tokens of an instance have a loss."""
+FORM_SETTINGS = {
+    "chat_template": ("messages",),
+    "tools": ("messages",),
+    "loss_on": ("messages",),
+    "stride": ("documents",),
+}
+"""Settings of the corpus that only some input forms have."""
 RENDERING = 2
 """Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
-Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
-Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
-"""Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
-
-Structure = Literal["sq8", "rabitq", "ivf"]
-"""Structures for approximate search."""
-
-
-class Section(BaseModel):
-    """A table of the configuration file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelConfig(Section):
@@ -125,6 +133,11 @@ class CorpusConfig(Section):
         """Name of the input form."""
         return next(name for name in FORMS if getattr(self, name))
 
+    @property
+    def keeps_encodings(self) -> bool:
+        """Whether an index stores what the model reads of each instance."""
+        return self.form in ENCODED_FORMS
+
     @model_validator(mode="after")
     def one_form(self) -> Self:
         """Refuse a corpus that does not say how a record becomes an input, or says it twice."""
@@ -137,114 +150,19 @@ class CorpusConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def settings_of_the_form(self) -> Self:
+        """Refuse a setting of another input form, which would say nothing."""
+        for name, forms in FORM_SETTINGS.items():
+            if self.form not in forms and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for {' and '.join(forms)} only; the input form of this is {self.form}")
+        return self
+
+    @model_validator(mode="after")
     def one_source(self) -> Self:
         """Refuse a corpus with no source, or with two."""
         if bool(self.files) == bool(self.dataset):
             raise ValueError('give either files = [...] or dataset = "..."')
         return self
-
-
-class GradientsConfig(Section):
-    """What is kept of an instance's training gradient."""
-
-    parameters: str = "head"
-    """Whose gradients: "head" (of a classifier), "mlp", "linear", "adapter", or a regular expression over names of layers."""
-    projection: Projection | None = None
-    """How a gradient is made smaller; none for the head unless given, else kronecker."""
-    dim: int = Field(4096, ge=1)
-    """Numbers that an instance is given in all, where gradients are projected."""
-    seed: int = Field(0, ge=0)
-    """Of the projection."""
-    label: Literal["gold", "predicted"] = "gold"
-    """Whose loss: the given label's, or the predicted one's."""
-    curvature: list[Curvature] = []
-    """Second-order statistics for `influence`, `lissa` and `trak`, at any damping chosen later. "hessian" is exact, for the
-    head of a sequence classifier; "trak" is TRAK's kernel."""
-
-    @model_validator(mode="after")
-    def curvature_fits_the_store(self) -> Self:
-        """The exact Hessian is defined for the head's own, unprojected gradient, K-FAC for layers that keep their two sides."""
-        factored = {"kfac", "ekfac"} & set(self.curvature)
-        if factored and self.resolved_projection not in ("none", "kronecker"):
-            raise ValueError(
-                f'curvature \'{min(factored)}\' needs projection = "none" or "kronecker", this is "{self.resolved_projection}"'
-            )
-        if "hessian" in self.curvature and (self.parameters != "head" or self.resolved_projection != "none"):
-            raise ValueError(
-                'curvature \'hessian\' is exact for parameters = "head" with projection = "none" only; use "fisher" here'
-            )
-        return self
-
-    @property
-    def resolved_projection(self) -> Projection:
-        """The projection, or its default: none for the head, kronecker for other scopes."""
-        if self.projection is not None:
-            return self.projection
-        return "none" if self.parameters == "head" else "kronecker"
-
-
-class NeuronsConfig(Section):
-    """How neuron scores are taken, and which are kept."""
-
-    enabled: bool = True
-    """Whether neurons are scored and kept."""
-    site: Literal["post", "pre", "head"] = "post"
-    """Where a neuron is read: behind the activation function (post), before it (pre), or an attention head (head)."""
-    steps: int = Field(20, ge=2)
-    """Points of the integral."""
-    rule: Literal["riemann", "gauss-legendre", "gradient"] = "riemann"
-    """Rule of the integral: the paper's (riemann), gauss-legendre, or one backward pass (gradient)."""
-    keep: float = Field(0.1, ge=0, lt=1)
-    """An instance keeps the neurons with a score above this share of its largest."""
-    signature_dim: int = Field(2048, ge=1)
-    """Numbers of a dense signature of activations or scores; projected where there are more neurons."""
-
-
-class IndexConfig(Section):
-    """How vectors are stored."""
-
-    precision: Literal["auto", "float32", "float16"] = "auto"
-    """Of stored vectors; auto keeps float32 up to 1 GiB, then float16."""
-    shard_rows: int = Field(4096, ge=1)
-    """Instances of a range, which is built and written as one."""
-    approximate: list[Structure] = []
-    """Structures for approximate search, opt-in for each request."""
-
-
-class EngineConfig(Section):
-    """Who does the work."""
-
-    kind: Literal["local"] = "local"
-    """Who builds: this process."""
-    batch_tokens: int = Field(4096, ge=1)
-    """Tokens of a batch at most."""
-    threads: int | None = Field(None, ge=1)
-    """Threads of PyTorch; all cores unless given."""
-
-
-class TrainingConfig(Section):
-    """`attridex finetune`: the pretrained model and the schedule."""
-
-    base: str
-    """The pretrained model: a directory, or a name on the Hub."""
-    layers: int | None = Field(None, ge=1)
-    """Only the model's first so many layers; all unless given."""
-    epochs: float = Field(1.0, gt=0)
-    """Passes over the training data."""
-    batch_size: int = Field(16, ge=1)
-    """Instances of a step."""
-    learning_rate: float = Field(2e-5, gt=0)
-    """Its peak."""
-    warmup: float = Field(0.06, ge=0, lt=1)
-    """Share of the steps in which the learning rate rises."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Of AdamW."""
-    seed: int = Field(0, ge=0)
-    """Of the head, the order and dropout."""
-    keep_checkpoints: int = Field(0, ge=0)
-    """How many checkpoints on the way are kept, for TracIn."""
-    test_files: list[str] = []
-    """Files of test instances, on which accuracy is measured."""
 
 
 class Config(Section):
@@ -274,24 +192,38 @@ class Config(Section):
         gradients = data.get("gradients", {})
         return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
 
+    @model_validator(mode="before")
+    @classmethod
+    def rule_of_the_form(cls, data: Any) -> Any:
+        """Where many tokens have a loss, neurons are scored by one backward pass unless said otherwise."""
+        if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict) or not any(map(data["corpus"].get, LONG_FORMS)):
+            return data
+        neurons = data.get("neurons", {})
+        return {**data, "neurons": {"rule": "gradient", **neurons}} if isinstance(neurons, dict) else data
+
     @model_validator(mode="after")
     def fits_the_task(self) -> Self:
         """Refuse settings that mean nothing for the task."""
         task, corpus = self.model.task, self.corpus
         if self.gradients.parameters == "adapter" and self.model.adapter is None:
             raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
+        if corpus.form in LONG_FORMS and task != "causal-lm":
+            raise ValueError(f'corpus.{corpus.form} is for task = "causal-lm" only, this is "{task}"')
         if task == "causal-lm":
             self._check_language_model()
         elif corpus.target is not None or corpus.per_token:
             raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
-        if task == "multiple-choice" and "{choice}" not in "".join(corpus.segments):
+        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in "".join(corpus.segments):
             raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         return self
 
     def _check_language_model(self) -> None:
-        if self.corpus.target is None:
+        corpus = self.corpus
+        if corpus.form in (*LONG_FORMS, "encoded") and corpus.target is not None:
+            raise ValueError(f"corpus.target is for segments and text; {corpus.form} says itself what has a loss")
+        if corpus.target is None and corpus.form in ("segments", "pair"):
             raise ValueError('corpus.target: task "causal-lm" needs the text to predict, as target = "{answer}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.corpus.columns import as_column
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import RenderedInstance, stored_encoding
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
@@ -165,6 +165,7 @@ class RangeResults:
             instances=[self._describe(instances[row], row) for row in rows],
             neurons=neurons,
             factors=self.factors.tensors() if self.factors else None,
+            encodings=[stored_encoding(instances[row]) for row in rows] if self._plan.config.corpus.keeps_encodings else None,
         )
         write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 

@@ -56,6 +56,28 @@ class RenderedInstance:
         return None if self.label is None else self.outputs[self.label]
 
 
+def stored_encoding(instance: RenderedInstance) -> dict[str, Any]:
+    """What an index stores of an instance so that it needs no rendering again; see `index.tables`."""
+    values = {name: getattr(instance, name) for name in ("id", "sequences", "types", "label", "reads", "wanted", "outputs")}
+    return {**values, "content_hash": instance.key, "truncated": instance.truncated}
+
+
+def from_encoding(stored: Mapping[str, Any]) -> RenderedInstance:
+    """The instance that an encoding was stored of, without its fields."""
+    return RenderedInstance(
+        id=stored["id"],
+        sequences=tuple(map(tuple, stored["sequences"])),
+        label=stored["label"],
+        key=stored["content_hash"],
+        truncated=stored["truncated"],
+        fields={},
+        outputs=tuple(stored["outputs"]),
+        reads=tuple(stored["reads"]),
+        wanted=tuple(stored["wanted"]),
+        types=tuple(map(tuple, stored["types"])),
+    )
+
+
 def content_hash(encoding: Encoding, label: int | None) -> str:
     """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens, of its label, and of what has a loss.
 

@@ -75,3 +75,22 @@ class LabelReader:
             hint = "" if own else '; give their own labels as choices = {"text": [...], "label": [...]}'
             raise InputError(f"{where}: label {value!r} is none of the choices: {', '.join(names)}{told}{hint}")
         return number
+
+    @staticmethod
+    def read_number(number: int, where: str, outputs: int, *, used: bool = True) -> int | None:
+        """An output by its number alone, as a Trainer's own dataset has it.
+
+        Args:
+            number: of the output.
+            where: names it in errors.
+            outputs: how many there are.
+            used: False lets an unknown label pass as None.
+
+        Raises:
+            InputError: there is no such output.
+        """
+        if number in range(outputs):
+            return number
+        if used:
+            raise InputError(f"{where}: label {number} is none of the {outputs} outputs, numbered 0 to {outputs - 1}")
+        return None

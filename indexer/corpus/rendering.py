@@ -20,6 +20,7 @@ class Renderer:
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
+        added_fields: columns that it adds.
     """
 
     def __init__(self, corpus: CorpusConfig, form: Form, labels: Sequence[str], show: Callable[[Sequence[int]], str]) -> None:
@@ -31,7 +32,7 @@ class Renderer:
             labels: names of the model's outputs.
             show: gives the text of ids.
         """
-        self.text_fields = form.fields
+        self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show = corpus, form, show
         self._labels = LabelReader(corpus, labels)
 
@@ -102,6 +103,8 @@ class Renderer:
         """Output index of a record's label; None where it has none, or is of a language model."""
         if encoding.reads:
             return None
+        if encoding.label is not None:
+            return self._labels.read_number(encoding.label, where, len(encoding.outputs or self.labels), used=used)
         if encoding.outputs:
             return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
         return self._labels.read(record, where, used=used)

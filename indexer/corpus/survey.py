@@ -41,7 +41,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
         InputError: a missing column, an unknown label, a duplicate id, an empty text, a reserved column name, or
             no instance at all; with the place and the value.
     """
-    columns = [*corpus.metadata, *renderer.text_fields]
+    columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
     counted, digest = Counter[str](), hashlib.sha256()
     seen: set[bytes] = set()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Tokens = tuple[int, ...]
+DOCUMENT = "document"
+"""Column with the id of the record that an instance is a part of."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Encoding:
         outputs: names of what the model decides between, where the record brings its own; of a language model its target.
         answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
+        label: output index, where the form reads it; else the label's column says it.
     """
 
     sequences: tuple[Tokens, ...]
@@ -32,6 +35,7 @@ class Encoding:
     outputs: tuple[str, ...] = ()
     part: str = ""
     answers: tuple[str, ...] = ()
+    label: int | None = None
 
 
 class Form(Protocol):
@@ -39,9 +43,11 @@ class Form(Protocol):
 
     Attributes:
         fields: columns that it shows, which the index stores as texts.
+        adds: columns that it adds beside them, for filters and groups.
     """
 
     fields: tuple[str, ...]
+    adds: tuple[str, ...]
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """Encode a record, which gives one encoding or (documents, packed rows) several.

@@ -44,7 +44,7 @@ class Segments:
         shown = {name: "corpus.segments" for segment in self._segments for name in segment.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
-        self.fields = self._columns.names
+        self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._cut = self._cut_segment(corpus.truncate)
         self._first_lost = corpus.rendering == 1
 

@@ -36,7 +36,7 @@ class Texts:
         shown = {name: setting for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
-        self.fields = self._columns.names
+        self.fields, self.adds = self._columns.names, tuple[str, ...]()
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""

@@ -28,7 +28,7 @@ TRACIN, TRACIN_NORMS = "tracin.faiss", "tracin_norms.npy"
 ACTIVATIONS, ATTRIBUTIONS = "activations.faiss", "attributions.faiss"
 NORMS_OF = {GRADIENTS: NORMS, HIDDEN: HIDDEN_NORMS, TRACIN: TRACIN_NORMS}
 """Files of norms by the vectors' own; of other vectors no norms are kept."""
-NEURONS, INSTANCES = "neurons.parquet", "instances.parquet"
+NEURONS, INSTANCES, ENCODINGS = "neurons.parquet", "instances.parquet", "encodings.parquet"
 PREDICTIONS, FACTORS = "predictions.npy", "factors.safetensors"
 
 # Files of a version.
@@ -61,6 +61,7 @@ class FileKind(NamedTuple):
 UNIT = "flat FAISS index, float32 or float16"
 NEURONS_ON = "neurons.enabled"
 STRUCTURES_ON = "index.approximate"
+ENCODINGS_ON = "corpus.documents or corpus.encoded"
 SHARD_FILES = (
     FileKind(SIDECAR, "the range, its rows, instances left out, size and SHA-256 of each other file", "sealed JSON, Sidecar"),
     FileKind(GRADIENTS, "training gradients of length 1 [n, d]", UNIT),
@@ -73,6 +74,7 @@ SHARD_FILES = (
     FileKind(ATTRIBUTIONS, "dense attribution signatures of length 1 [n, s]", UNIT, NEURONS_ON),
     FileKind(NEURONS, "row, neuron, score, rank, weight of every kept neuron, by row in descending score", "Parquet", NEURONS_ON),
     FileKind(INSTANCES, "OWN_COLUMNS and the corpus's columns, a row an instance", "Parquet"),
+    FileKind(ENCODINGS, "tokens, their types, and what has a loss, a row an instance", "Parquet", ENCODINGS_ON),
     FileKind(PREDICTIONS, "output probabilities [n, C], NaN where an instance has fewer outputs", "float32"),
     FileKind(FACTORS, "sums of K-FAC's factors: <layer>.a, <layer>.s, <layer>.tokens", "float64 tensors", "kfac or ekfac"),
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.layout import (
+    ENCODINGS,
     FACTORS,
     GRADIENTS,
     HIDDEN,
@@ -23,7 +24,16 @@ from attridex.indexer.index.layout import (
     shard_dir,
 )
 from attridex.indexer.index.records import ShardEntry
-from attridex.indexer.index.tables import Row, count_neurons, neuron_batches, read_table, write_instances, write_neurons
+from attridex.indexer.index.tables import (
+    Row,
+    count_neurons,
+    neuron_batches,
+    read_encoding,
+    read_table,
+    write_encodings,
+    write_instances,
+    write_neurons,
+)
 from attridex.indexer.index.vectors import Float32, Part, VectorFile, unit_rows, write_vectors
 
 
@@ -38,6 +48,7 @@ class ShardContents:
         instances: values of each column but the gradient's norm, n records.
         neurons: columns of the neurons table by name, rows counted among the n, if neurons are kept.
         factors: sums of K-FAC's factors by name, if a curvature needs them.
+        encodings: what the model reads of each instance, n records, where the columns do not say it.
     """
 
     rows: Sequence[int]
@@ -46,6 +57,7 @@ class ShardContents:
     instances: Sequence[Row]
     neurons: Mapping[str, NDArray[Any]] | None = None
     factors: Mapping[str, Float64] | None = None
+    encodings: Sequence[Row] | None = None
 
 
 def write_shard(directory: Path, contents: ShardContents, columns: Mapping[str, str], precision: Callable[[int], str]) -> None:
@@ -70,6 +82,8 @@ def write_shard(directory: Path, contents: ShardContents, columns: Mapping[str, 
         write_neurons(directory / NEURONS, contents.neurons)
     if contents.factors is not None:
         write_tensors(directory / FACTORS, contents.factors)
+    if contents.encodings is not None:
+        write_encodings(directory / ENCODINGS, contents.encodings)
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,10 @@ class Shard:
     def instances(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The instances table, or some columns of it."""
         return read_table(self.directory / INSTANCES, columns)
+
+    def encoding(self, row: int) -> dict[str, Any]:
+        """What the model reads of an instance; rows are counted from 0."""
+        return read_encoding(self.directory / ENCODINGS, row)
 
     def neurons(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The kept neurons, or some columns of them; rows are counted from 0."""

@@ -1,4 +1,4 @@
-"""The Parquet tables of a shard: its instances, and the neurons that they keep."""
+"""The Parquet tables of a shard: its instances, the neurons that they keep, and what the model reads of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,16 @@ Row = Mapping[str, object]
 NEURON_SCHEMA = pa.schema(
     [("row", pa.int32()), ("neuron", pa.int32()), ("score", pa.float32()), ("rank", pa.int32()), ("weight", pa.float64())]
 )
+IDS = pa.list_(pa.int32())
+ENCODING_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()), ("content_hash", pa.string()), ("sequences", pa.list_(IDS)), ("types", pa.list_(IDS)),
+        ("label", pa.int32()), ("reads", IDS), ("wanted", IDS), ("outputs", pa.list_(pa.string())), ("truncated", pa.bool_()),
+    ]
+)  # fmt: skip
+"""See `corpus.instances.RenderedInstance`."""
+ENCODINGS_GROUP = 64
+"""Encodings that are read together where one is wanted."""
 BATCH = 1 << 18
 """Rows of a neurons table that are held at a time."""
 
@@ -47,3 +57,17 @@ def neuron_batches(path: Path) -> Iterator[pa.RecordBatch]:
 def count_neurons(path: Path) -> int:
     """How many neurons a shard's instances keep, summed over them."""
     return int(pq.read_metadata(path).num_rows)
+
+
+def write_encodings(path: Path, rows: Sequence[Row]) -> None:
+    """Write a shard's encodings, in the order of its instances."""
+    table = pa.Table.from_pylist(list(rows), schema=ENCODING_SCHEMA)
+    pq.write_table(table, path, compression="zstd", row_group_size=ENCODINGS_GROUP)
+
+
+def read_encoding(path: Path, row: int) -> dict[str, Any]:
+    """The encoding of one instance; `row` is counted from the shard's first."""
+    with pq.ParquetFile(path) as stored:
+        group, inside = divmod(row, ENCODINGS_GROUP)
+        found: dict[str, Any] = stored.read_row_group(group).slice(inside, 1).to_pylist()[0]
+        return found

@@ -1,11 +1,13 @@
 """The renderer of a model: its tokenizer, its special tokens, its longest sequence and the input form."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.segments import Segments, SpecialTokens
 from attridex.indexer.forms.texts import Texts
@@ -59,12 +61,15 @@ def form_of(config: Config, tokenizer: Any, causal: bool, limit: int) -> Form:
         causal: whether the model is a causal one.
         limit: tokens of a sequence at most.
     """
-    corpus, choices, special = config.corpus, config.model.task == "multiple-choice", special_tokens(tokenizer, causal)
+    corpus, special = config.corpus, special_tokens(tokenizer, causal)
+    choices, language = config.model.task == "multiple-choice", config.model.task == "causal-lm"
     match corpus.form:
         case "segments":
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
         case "text" | "pair":
-            return Texts(corpus, tokenizer, limit, choices=choices, language=config.model.task == "causal-lm")
+            return Texts(corpus, tokenizer, limit, choices=choices, language=language)
+        case "encoded":
+            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, choices=choices, language=language)
     raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
 
 

@@ -100,10 +100,14 @@ class Reader:
         return [replace(one, signature=signature) for one, signature in zip(texts, signatures, strict=True)]
 
     def rendered(self, one: Asked, need: Need) -> "RenderedInstance":
-        """The query's text, rendered; of a training instance from its stored fields."""
+        """The query's text, rendered; of a training instance as it was encoded, or from its stored fields."""
         if isinstance(one.query.source, RecordSource):
             return self.model().render(one.query.source.values, f"query '{one.name}'", label_used=need.gold)
         manifest = self.version.manifest
+        if manifest.config.corpus.keeps_encodings:
+            from attridex.indexer.corpus.instances import from_encoding
+
+            return from_encoding(self.version.encoding(one.stored_row))
         columns = manifest.config.corpus
         values = self.version.fields([one.stored_row], [*manifest.corpus.text_fields, "id", "label"])[0]
         record = {**values, columns.id: values["id"], columns.label: stored_label(self.version, values["label"])}

@@ -169,6 +169,11 @@ class IndexVersion:
         state: NDArray[np.float32] = (self.vector(self.hidden, row) * float(self.hidden_norms[row])).astype(np.float32)
         return state
 
+    def encoding(self, row: int) -> dict[str, Any]:
+        """What the model reads of one instance, where the index stores it."""
+        shard = next(shard for shard in reversed(self._shards) if shard.start <= row)
+        return shard.encoding(row - shard.start)
+
     def row_of(self, identity: str) -> int:
         """Row of an instance.
 

@@ -50,7 +50,8 @@ class Encoder:
 def version() -> Any:
     manifest = SimpleNamespace(
         neurons=True, gradient_dim=2, model=SimpleNamespace(layers=3, units=UNITS), task="multiple-choice", label="gold",
-        corpus=SimpleNamespace(text_fields=["premise"]), config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold")),
+        corpus=SimpleNamespace(text_fields=["premise"]),
+        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False)),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
     made = object.__new__(IndexVersion)

@@ -1,0 +1,117 @@
+"""Rows that are encoded already, as a Trainer's own dataset has them: ids, masks, types, positions and labels.
+
+A row may hold several texts: positions that start again (or `seq_lengths`) part it, as the model's attention did.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attridex.indexer.config import CorpusConfig
+from attridex.indexer.errors import InputError
+from attridex.indexer.forms.encoding import DOCUMENT, Encoding
+from attridex.indexer.forms.token_rows import (
+    IDS,
+    LABELS,
+    MASK,
+    NO_LOSS,
+    TYPES,
+    TokenRow,
+    check_packed,
+    lengths_of,
+    losses_by_labels,
+    parts_of,
+    read_row,
+    values,
+    whole_numbers,
+)
+
+TEXT = "text"
+"""Column of the tokens' text."""
+
+Decode = Callable[[Sequence[int]], str]
+"""Gives the text of ids."""
+
+
+class Encoded:
+    """Encoded rows."""
+
+    def __init__(self, corpus: CorpusConfig, decode: Decode, limit: int, *, choices: bool, language: bool) -> None:
+        """Keep how rows are read.
+
+        Args:
+            corpus: columns.
+            decode: gives the text of ids.
+            limit: tokens of a sequence at most.
+            choices: whether the task is multiple-choice: each column is a list of lists.
+            language: whether each token has a label of its own.
+        """
+        self.fields: tuple[str, ...] = (TEXT,)
+        self.adds: tuple[str, ...] = (DOCUMENT,)
+        self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
+        self._decode, self._limit, self._choices, self._language = decode, limit, choices, language
+
+    def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
+        """See `Form.encode`."""
+        if self._choices:
+            return [self._of_choices(record, where)]
+        whole = read_row(record, where, labelled=self._language)
+        parts = parts_of(whole, lengths_of(record, where), where)
+        if len(parts) < 2:
+            found = [self._encoding([whole], record, where)]
+        else:
+            check_packed(parts, record, where, decided_once=not self._language)
+            found = [self._encoding([part], record, f"{where}, part {number}", str(number)) for number, part in enumerate(parts)]
+        if not self._language:
+            return found
+        learned = [encoding for encoding in found if encoding.reads]  # a packed text without a loss teaches nothing
+        if not learned:
+            raise InputError(f"{where}: no token behind the first has a loss (its label is {NO_LOSS}); leave the row out")
+        return learned
+
+    def _of_choices(self, record: Mapping[str, Any], where: str) -> Encoding:
+        """One sequence a choice."""
+        columns = {name: values(record, name, where) for name in (IDS, MASK, TYPES) if record.get(name) is not None}
+        if IDS not in columns or len(columns[IDS]) < 2 or len({len(rows) for rows in columns.values()}) != 1:
+            raise InputError(f"{where}: '{IDS}' must hold a list of ids for each of two or more choices")
+        rows = [{name: column[number] for name, column in columns.items()} for number in range(len(columns[IDS]))]
+        read = [read_row(row, f"{where}, choice {number}", labelled=False) for number, row in enumerate(rows)]
+        return self._encoding(read, record, where)
+
+    def _encoding(self, rows: Sequence[TokenRow], record: Mapping[str, Any], where: str, part: str = "") -> Encoding:
+        """An encoding of its sequences.
+
+        Args:
+            rows: one a sequence.
+            record: that they are of.
+            where: names it in errors.
+            part: which one of the record it is.
+        """
+        for row in rows:
+            self._check_length(row, where)
+        reads, wanted = losses_by_labels(rows[0], where) if self._language else ((), ())
+        texts = [self._decode(row.ids) for row in rows]
+        said = self._decode(wanted) if len(wanted) < len(rows[0].ids) - 1 else ""  # where all is learned, the text says it
+        return Encoding(
+            sequences=tuple(row.ids for row in rows),
+            types=tuple(row.types for row in rows) if any(row.types for row in rows) else (),
+            reads=reads,
+            wanted=wanted,
+            fields={TEXT: record.get(TEXT) if self._own_text else "\n".join(texts), DOCUMENT: str(record.get(self._id, ""))},
+            outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
+            part=part,
+            label=None if self._language else self._output(record, where),
+        )
+
+    def _check_length(self, row: TokenRow, where: str) -> None:
+        if not row.ids or min(row.ids) < 0:
+            raise InputError(f"{where}: '{IDS}' holds no token that the model sees, or a negative one; leave the row out")
+        if len(row.ids) > self._limit:
+            excess = len(row.ids) - self._limit
+            raise InputError(f"{where}: {excess} tokens over the limit of {self._limit}; raise model.max_length, or cut the row")
+
+    def _output(self, record: Mapping[str, Any], where: str) -> int | None:
+        """The output that a row's label is; None where it has none, or one that is a name."""
+        value = next((record[name] for name in (self._label, "label", LABELS) if record.get(name) is not None), None)
+        if value is None or isinstance(value, str):
+            return None
+        return whole_numbers([value], self._label, where)[0]

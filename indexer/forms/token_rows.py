@@ -1,0 +1,158 @@
+"""Token rows: the columns of a row that is encoded already, checked, without padding, and parted where it packs several texts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.forms.encoding import Tokens
+
+IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
+    "input_ids", "attention_mask", "token_type_ids", "position_ids", "labels", "seq_lengths",
+)  # fmt: skip
+"""Columns of a row, as transformers and TRL call them."""
+NO_LOSS = -100
+"""The label of a token without a loss."""
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """A row, or a part of one, without padding.
+
+    Attributes:
+        ids: of the tokens.
+        types: of the tokens; empty where the row has none.
+        positions: of the tokens; empty where the row has none.
+        labels: of the tokens; empty where tokens have none.
+    """
+
+    ids: Tokens
+    types: Tokens = ()
+    positions: Tokens = ()
+    labels: Tokens = ()
+
+    def part(self, start: int, stop: int) -> "TokenRow":
+        """Tokens [start, stop)."""
+        return TokenRow(*(values[start:stop] for values in (self.ids, self.types, self.positions, self.labels)))
+
+
+def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenRow:
+    """A row without its padding.
+
+    Args:
+        record: its values by column.
+        where: names it in errors.
+        labelled: whether each token needs a label.
+
+    Raises:
+        InputError: a column is missing, of another length, or holds anything but whole numbers; or a mask is not one stretch.
+    """
+    if record.get(IDS) is None:
+        raise InputError(f"{where}: missing column '{IDS}' (corpus.encoded); {nearest(IDS, record)}")
+    if labelled and record.get(LABELS) is None:
+        raise InputError(
+            f"{where}: missing column '{LABELS}' (corpus.encoded); give a label a token, {NO_LOSS} where it has no loss, as the "
+            "collator of the training made them"
+        )
+    names = (IDS, MASK, TYPES, POSITIONS, *([LABELS] if labelled else []))
+    found = {name: whole_numbers(values(record, name, where), name, where) for name in names if record.get(name) is not None}
+    for name, column in found.items():
+        if len(column) != len(found[IDS]):
+            raise InputError(f"{where}: '{name}' has {len(column)} values, '{IDS}' {len(found[IDS])}; as many are needed")
+    start, stop = seen(found.get(MASK, (1,) * len(found[IDS])), where)
+    columns = (found.get(name, ()) for name in (IDS, TYPES, POSITIONS, LABELS))
+    return TokenRow(*(column[start:stop] for column in columns))
+
+
+def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    """A column's list, or the JSON of one."""
+    value = record[name]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list is needed")
+    return list(value)
+
+
+def whole_numbers(column: Sequence[Any], name: str, where: str) -> Tokens:
+    """Whole numbers; those that came over the wire may be floats."""
+    for value in column:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+            raise InputError(f"{where}: column '{name}' holds {repr(value)[:60]}; whole numbers are needed")
+    return tuple(map(int, column))
+
+
+def seen(mask: Tokens, where: str) -> tuple[int, int]:
+    """The stretch of tokens that the model sees, [start, stop)."""
+    at = [place for place, value in enumerate(mask) if value]
+    if any(value not in (0, 1) for value in mask) or (at and at[-1] - at[0] + 1 != len(at)):
+        raise InputError(f"{where}: '{MASK}' must be 1 for one stretch of tokens and 0 before and behind it")
+    return (at[0], at[-1] + 1) if at else (0, 0)
+
+
+def lengths_of(record: Mapping[str, Any], where: str) -> Tokens:
+    """TRL's lengths of a packed row's texts; none where positions tell them."""
+    if record.get(LENGTHS) is None or record.get(POSITIONS) is not None:
+        return ()
+    return whole_numbers(values(record, LENGTHS, where), LENGTHS, where)
+
+
+def parts_of(row: TokenRow, lengths: Tokens, where: str) -> list[TokenRow]:
+    """A row's texts: each begins where positions start again.
+
+    Raises:
+        InputError: the positions of a text are not 0, 1, 2 and so on.
+    """
+    if lengths and sum(lengths) != len(row.ids):
+        raise InputError(f"{where}: '{LENGTHS}' sum up to {sum(lengths)}, '{IDS}' has {len(row.ids)} tokens")
+    positions = row.positions or tuple(place for length in lengths for place in range(length)) or tuple(range(len(row.ids)))
+    starts = [at for at, (before, now) in enumerate(pairwise((None, *positions))) if before is None or now != before + 1]
+    wrong = next((positions[at] for at in starts if positions[at] != 0), None)
+    if wrong is not None:
+        raise InputError(f"{where}: '{POSITIONS}' jump to {wrong}; each text's positions must count from 0 without a gap")
+    return [row.part(start, stop) for start, stop in pairwise([*starts, len(row.ids)])]
+
+
+def check_packed(parts: Sequence[TokenRow], record: Mapping[str, Any], where: str, *, decided_once: bool) -> None:
+    """Refuse a packed row whose texts cannot be told apart.
+
+    Args:
+        parts: its texts.
+        record: the row.
+        where: names it in errors.
+        decided_once: whether a row has one label.
+
+    Raises:
+        InputError: a row with one label, a mask that lets the texts see each other, or a text's first token that is predicted
+            from the text before.
+    """
+    if decided_once:
+        raise InputError(f"{where}: the row packs {len(parts)} texts, and has one label; give each text as a row")
+    if record.get(MASK) is not None and record.get(POSITIONS) is not None:
+        raise InputError(
+            f"{where}: '{POSITIONS}' start again, but with an '{MASK}' the model sees all texts of the row at once; leave the "
+            "mask out, or give each text as a row"
+        )
+    if any(part.labels and part.labels[0] != NO_LOSS for part in parts[1:]):
+        raise InputError(
+            f"{where}: the first token of a packed text has a label, so that the text before would predict it; make it "
+            f"{NO_LOSS}, as DataCollatorWithFlattening does"
+        )
+
+
+def losses_by_labels(row: TokenRow, where: str) -> tuple[Tokens, Tokens]:
+    """`reads` and `wanted`: where a label is not -100 and something stands before it.
+
+    Raises:
+        InputError: a label is no token.
+    """
+    at = [place for place, label in enumerate(row.labels) if label != NO_LOSS and place > 0]
+    wrong = next((row.labels[place] for place in at if row.labels[place] < 0), None)
+    if wrong is not None:
+        raise InputError(f"{where}: '{LABELS}' hold {wrong}; a token's id is needed, or {NO_LOSS} where it has no loss")
+    return tuple(place - 1 for place in at), tuple(row.labels[place] for place in at)

@@ -1,0 +1,121 @@
+"""Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
+Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
+"""Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
+
+Structure = Literal["sq8", "rabitq", "ivf"]
+"""Structures for approximate search."""
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class GradientsConfig(Section):
+    """What is kept of an instance's training gradient."""
+
+    parameters: str = "head"
+    """Whose gradients: "head" (of a classifier), "mlp", "linear", "adapter", or a regular expression over names of layers."""
+    projection: Projection | None = None
+    """How a gradient is made smaller; none for the head unless given, else kronecker."""
+    dim: int = Field(4096, ge=1)
+    """Numbers that an instance is given in all, where gradients are projected."""
+    seed: int = Field(0, ge=0)
+    """Of the projection."""
+    label: Literal["gold", "predicted"] = "gold"
+    """Whose loss: the given label's, or the predicted one's."""
+    curvature: list[Curvature] = []
+    """Second-order statistics for `influence`, `lissa` and `trak`, at any damping chosen later. "hessian" is exact, for the
+    head of a sequence classifier; "trak" is TRAK's kernel."""
+
+    @model_validator(mode="after")
+    def curvature_fits_the_store(self) -> Self:
+        """The exact Hessian is defined for the head's own, unprojected gradient, K-FAC for layers that keep their two sides."""
+        factored = {"kfac", "ekfac"} & set(self.curvature)
+        if factored and self.resolved_projection not in ("none", "kronecker"):
+            raise ValueError(
+                f'curvature \'{min(factored)}\' needs projection = "none" or "kronecker", this is "{self.resolved_projection}"'
+            )
+        if "hessian" in self.curvature and (self.parameters != "head" or self.resolved_projection != "none"):
+            raise ValueError(
+                'curvature \'hessian\' is exact for parameters = "head" with projection = "none" only; use "fisher" here'
+            )
+        return self
+
+    @property
+    def resolved_projection(self) -> Projection:
+        """The projection, or its default: none for the head, kronecker for other scopes."""
+        if self.projection is not None:
+            return self.projection
+        return "none" if self.parameters == "head" else "kronecker"
+
+
+class NeuronsConfig(Section):
+    """How neuron scores are taken, and which are kept."""
+
+    enabled: bool = True
+    """Whether neurons are scored and kept."""
+    site: Literal["post", "pre", "head"] = "post"
+    """Where a neuron is read: behind the activation function (post), before it (pre), or an attention head (head)."""
+    steps: int = Field(20, ge=2)
+    """Points of the integral."""
+    rule: Literal["riemann", "gauss-legendre", "gradient"] = "riemann"
+    """Rule of the integral: the paper's (riemann), gauss-legendre, or one backward pass (gradient)."""
+    keep: float = Field(0.1, ge=0, lt=1)
+    """An instance keeps the neurons with a score above this share of its largest."""
+    signature_dim: int = Field(2048, ge=1)
+    """Numbers of a dense signature of activations or scores; projected where there are more neurons."""
+
+
+class IndexConfig(Section):
+    """How vectors are stored."""
+
+    precision: Literal["auto", "float32", "float16"] = "auto"
+    """Of stored vectors; auto keeps float32 up to 1 GiB, then float16."""
+    shard_rows: int = Field(4096, ge=1)
+    """Instances of a range, which is built and written as one."""
+    approximate: list[Structure] = []
+    """Structures for approximate search, opt-in for each request."""
+
+
+class EngineConfig(Section):
+    """Who does the work."""
+
+    kind: Literal["local"] = "local"
+    """Who builds: this process."""
+    batch_tokens: int = Field(4096, ge=1)
+    """Tokens of a batch at most."""
+    threads: int | None = Field(None, ge=1)
+    """Threads of PyTorch; all cores unless given."""
+
+
+class TrainingConfig(Section):
+    """`attridex finetune`: the pretrained model and the schedule."""
+
+    base: str
+    """The pretrained model: a directory, or a name on the Hub."""
+    layers: int | None = Field(None, ge=1)
+    """Only the model's first so many layers; all unless given."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the training data."""
+    batch_size: int = Field(16, ge=1)
+    """Instances of a step."""
+    learning_rate: float = Field(2e-5, gt=0)
+    """Its peak."""
+    warmup: float = Field(0.06, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW."""
+    seed: int = Field(0, ge=0)
+    """Of the head, the order and dropout."""
+    keep_checkpoints: int = Field(0, ge=0)
+    """How many checkpoints on the way are kept, for TracIn."""
+    test_files: list[str] = []
+    """Files of test instances, on which accuracy is measured."""
