@@ -94,7 +94,14 @@ def given(value: int | None) -> list[int]:
 
 
 def check_part(index: Path, manifest: Manifest, layer: int | None, expert: int | None) -> None:
-    """Refuse an index without neurons, and a layer or an expert that the model does not have."""
+    """Refuse an index without neurons, and a layer or an expert that the model does not have.
+
+    Args:
+        index: the index directory.
+        manifest: of the version.
+        layer: what is asked for, if any is.
+        expert: likewise.
+    """
     if not manifest.neurons:
         raise InputError(f"{index}: the index was built without neurons; build with neurons.enabled = true")
     if layer is not None and not 0 <= layer < manifest.model.layers:
