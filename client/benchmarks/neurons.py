@@ -9,11 +9,11 @@ from attridex.client.benchmarks.measure import Figure, against, faster
 from attridex.client.benchmarks.scene import OPT_125M, architecture, forward, token_batch
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.experts import Routing
 from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import edited_logits, score_neurons
 from attridex.indexer.signing.edits import NeuronEdit
+from attridex.indexer.structure.experts import Routing
 from attridex.indexer.tasks.registry import OBJECTIVES
 
 TOKENS, BATCH, STEPS = 64, 8, 20
@@ -69,7 +69,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
 
     with edited_ffn(arch, "post", edit):
         states = arch.body(one.ids, attention_mask=one.mask, use_cache=False).last_hidden_state
-        probability = arch.head(states[:, -1]).softmax(-1)[0].max()
+        probability = arch.logits(arch.head_input(states[:, -1])).softmax(-1)[0].max()
         torch.autograd.grad(probability, edited)
 
 

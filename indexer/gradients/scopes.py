@@ -30,7 +30,12 @@ def linear_scope(choose: Callable[[Architecture], dict[str, LinearLayer]]) -> Gr
 
     def scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
         layers = choose(arch)
-        return LayerGradients(arch, objective, partial(captured_linear, layers), make_sketch(layers, config))
+        uses = {name: arch.uses[name] for name in layers}
+        arch.check_layers(list(layers))
+        swapped = frozenset(name for name, use in uses.items() if use.tokens_first)
+        return LayerGradients(
+            arch, objective, partial(captured_linear, layers, tokens_first=swapped), make_sketch(layers, config), uses
+        )
 
     return scope
 
@@ -45,7 +50,11 @@ def adapter_scope(arch: Architecture, objective: Objective, config: GradientsCon
                 'taken; use "linear" or "mlp", gradients of the merged model'
             )
     sketch = make_sketch(factor_layers(arch.adapter), config)
-    return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
+    arch.check_layers(list(arch.adapter))
+    uses = {f"{name}.{weight}": arch.structure.uses[name] for name, pair in arch.adapter.items() for weight in pair.weights}
+    swapped = frozenset(name for name in arch.adapter if arch.structure.uses[name].tokens_first)
+    capture = partial(captured_factors, arch.model, arch.adapter, tokens_first=swapped)
+    return LayerGradients(arch, objective, capture, sketch, uses)
 
 
 SCOPES: dict[str, GradientScope] = {

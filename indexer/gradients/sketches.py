@@ -98,7 +98,7 @@ class LayerSketch:
             rows: P_out delta.
             out: where they are put.
         """
-        out[:, self._at[name]] = outer_sums(rows, kept)
+        out[:, self._at[name]] += outer_sums(rows, kept)  # a layer that is called more than once has the sum
 
 
 class GlobalSketch:

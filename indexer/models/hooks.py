@@ -1,7 +1,8 @@
 """Hooks that are always removed: every hook of attridex lives inside one of these context managers."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,42 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers.pytorch_utils import Conv1D
 
+from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, LinearLayer, Site
-from attridex.indexer.models.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
 from attridex.indexer.models.low_rank import OnGradient, OnInput
+from attridex.indexer.structure.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
+from attridex.indexer.structure.parts import Ffn
+from attridex.indexer.structure.staging import replaced_forward
 
 Edit = Callable[[int, Tensor, Routing | None], Tensor]
 """edit(layer, activations, where they are routed) -> the edited ones."""
+
+
+class Turns:
+    """Which layer a call of a module is of: a module that layers share is called once for each, in their order."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        """The module of each layer."""
+        self.layers: dict[nn.Module, list[int]] = {}
+        for layer, module in enumerate(modules):
+            self.layers.setdefault(module, []).append(layer)
+        self._calls: Counter[nn.Module] = Counter()
+
+    def layer(self, module: nn.Module) -> int:
+        """The layer that a module is called for now."""
+        own = self.layers[module]
+        self._calls[module] += 1
+        return own[(self._calls[module] - 1) % len(own)]
+
+    def check(self, where: str) -> None:
+        """Refuse modules that were not called once for each of their layers.
+
+        Raises:
+            InputError: one was not, so an answer would silently leave a layer out.
+        """
+        passes = {module: self._calls[module] / len(own) for module, own in self.layers.items()}
+        if len({*passes.values()}) != 1 or not all(count.is_integer() and count for count in passes.values()):
+            raise InputError(f"{where}: a layer's part was not called once a pass, as it was when the model was loaded")
 
 
 @contextmanager
@@ -24,50 +55,77 @@ def edited_ffn(arch: Architecture, site: Site, edit: Edit) -> Iterator[None]:
     """Let `edit(layer, x, routing)` replace the activations of every layer at a site.
 
     `post` is the input of the FFN's output projection, `pre` the output of its first linear layer, `head` the input of the
-    attention's output projection. `x` comes in the shape that the family gives it: 3-D, or flattened to 2-D. In a mixture of
-    experts it holds the units of the experts that each token is routed to; `routing` says which, and is None elsewhere.
+    attention's output projection. `x` comes in the shape that the family gives it, [S, T, F] or flattened to 2-D. In a mixture
+    of experts it holds the units of the experts that each token is routed to; `routing` says which, and is None elsewhere.
+
+    Raises:
+        InputError: a layer's part was not called once a pass.
     """
+    swapped = arch.structure.tokens_first
+    turns = Turns(edited_modules(arch, site))
 
-    def before(layer: int) -> Callable[..., Any]:
-        return lambda _module, args: (edit(layer, args[0], None), *args[1:])
+    def changed(module: nn.Module, x: Tensor, routing: Routing | None = None) -> Tensor:
+        layer = turns.layer(module)
+        return edit(layer, x.transpose(0, 1), None).transpose(0, 1) if swapped and x.dim() == 3 else edit(layer, x, routing)
 
-    def after(layer: int) -> Callable[..., Any]:
-        return lambda _module, _args, output: edit(layer, output, None)
+    def before(module: nn.Module, args: tuple[Any, ...]) -> Any:
+        return (changed(module, args[0]), *args[1:])
+
+    def after(module: nn.Module, _args: Any, output: Tensor) -> Any:
+        return changed(module, output)
 
     with ExitStack() as hooks:
-        for layer in range(len(arch.layers)):
-            experts, first, last = arch.mixtures[layer], arch.ffn_in[layer], arch.ffn_out[layer]
-            if site == "head":
-                hooks.enter_context(arch.attention_out[layer].register_forward_pre_hook(before(layer)))
-            elif experts and site == "post":
-                hooks.enter_context(seen_experts(experts, ExpertSight(units=partial(edit, layer))))
-            elif first and site == "pre":
-                hooks.enter_context(first.register_forward_hook(after(layer)))
-            elif last:
-                hooks.enter_context(last.register_forward_pre_hook(before(layer)))
+        for module in turns.layers:
+            if site == "post" and module in arch.structure.experts:
+                sight = ExpertSight(units=partial(changed, module))
+                hooks.enter_context(seen_experts(arch.structure.experts[module], sight))
+            elif site == "pre":
+                hooks.enter_context(module.register_forward_hook(after))
+            else:
+                hooks.enter_context(module.register_forward_pre_hook(before))
         yield
+    turns.check(arch.where)
+
+
+def edited_modules(arch: Architecture, site: Site) -> list[nn.Module]:
+    """The module of each layer that is edited at a site."""
+    if site == "pre":
+        return [ffn.first for ffn in arch.ffns if isinstance(ffn, Ffn)]
+    return arch.ffn_out if site == "post" else arch.attention_out
 
 
 @contextmanager
 def routing_held(arch: Architecture, route: Callable[[Routing], Routing]) -> Iterator[None]:
     """Let `route` say where every layer's tokens are routed, in a mixture of experts."""
     with ExitStack() as hooks:
-        for experts in filter(None, arch.mixtures):
+        for experts in arch.structure.experts.values():
             hooks.enter_context(routed_by(experts, route))
         yield
 
 
 @contextmanager
-def captured_linear(layers: Mapping[str, LinearLayer], on_input: OnInput, on_gradient: OnGradient) -> Iterator[None]:
+def captured_linear(
+    layers: Mapping[str, LinearLayer], on_input: OnInput, on_gradient: OnGradient, tokens_first: frozenset[str] = frozenset()
+) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 
-    `on_input(name, a, experts)` gives what is kept of the input until `on_gradient(name, kept, delta)` takes it in the backward
-    pass. Of fused experts a row is a token with one of its experts, which `experts` names; it is None elsewhere.
+    Args:
+        layers: by name.
+        on_input: `on_input(name, a, experts)` gives what is kept of the input until the backward pass. Of fused experts a row
+            is a token with one of its experts, which `experts` names; it is None elsewhere.
+        on_gradient: `on_gradient(name, kept, delta)` takes it there.
+        tokens_first: layers that are given [T, S, i] instead of [S, T, i].
     """
 
-    def see(name: str, x: Tensor, output: Tensor, experts: Tensor | None = None) -> None:
-        kept = on_input(name, x.detach(), experts)
-        output.register_hook(lambda delta: on_gradient(name, kept, delta))
+    def see(name: str, x: Tensor, output: Tensor, experts: Tensor | None = None) -> Tensor:
+        def ordered(values: Tensor) -> Tensor:
+            return values.transpose(0, 1) if name in tokens_first and values.dim() == 3 else values
+
+        kept = on_input(name, ordered(x.detach()), experts)
+        if not output.requires_grad:  # made of parameters alone, as a table of distances
+            output = output.detach().requires_grad_(True)
+        output.register_hook(lambda delta: on_gradient(name, kept, ordered(delta)))
+        return output
 
     with ExitStack() as hooks:
         for name, layer in layers.items():
@@ -80,7 +138,7 @@ def captured_linear(layers: Mapping[str, LinearLayer], on_input: OnInput, on_gra
         yield
 
 
-def expert_sights(layers: Mapping[str, LinearLayer], see: Callable[..., None]) -> Iterator[tuple[FusedExperts, ExpertSight]]:
+def expert_sights(layers: Mapping[str, LinearLayer], see: Callable[..., Tensor]) -> Iterator[tuple[FusedExperts, ExpertSight]]:
     """What is seen of each layer's fused experts, of which one weight or both may be asked for."""
     fused = {name: layer for name, layer in layers.items() if isinstance(layer, ExpertWeight)}
     for experts in {layer.experts.name: layer.experts for layer in fused.values()}.values():
@@ -91,21 +149,18 @@ def expert_sights(layers: Mapping[str, LinearLayer], see: Callable[..., None]) -
 class WeightUse(TorchFunctionMode):
     """Sees what is multiplied by a weight while it is open."""
 
-    def __init__(self, weight: Tensor, see: Callable[[Tensor, Tensor], None]) -> None:
-        """`see(input, output)` is called at each product."""
+    def __init__(self, weight: Tensor, see: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """`see(input, output)` is called at each product, and gives what goes on."""
         super().__init__()
         self._weight, self._see = weight, see
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Any function of torch; see `TorchFunctionMode`."""
         found = function(*args, **(kwargs or {}))
-        if function is F.linear and args[1] is self._weight:
-            self._see(args[0], found)
-        return found
+        return self._see(args[0], found) if function is F.linear and args[1] is self._weight else found
 
 
-@contextmanager
-def product_seen(module: nn.Module, see: Callable[[Tensor, Tensor], None]) -> Iterator[None]:
+def product_seen(module: nn.Module, see: Callable[[Tensor, Tensor], Tensor]) -> AbstractContextManager[None]:
     """See what a module multiplies by its weight, and the product: of a router, which is no linear layer and gives more."""
     weight, original = module.get_parameter("weight"), module.forward
 
@@ -113,17 +168,13 @@ def product_seen(module: nn.Module, see: Callable[[Tensor, Tensor], None]) -> It
         with WeightUse(weight, see):
             return original(*args, **kwargs)
 
-    module.forward = forward
-    try:
-        yield
-    finally:
-        del module.forward
+    return replaced_forward(module, forward)
 
 
 @contextmanager
 def differentiable_inputs(arch: Architecture) -> Iterator[None]:
     """Let gradients flow from the input embeddings on, while every parameter stays frozen."""
-    embeddings = arch.model.get_input_embeddings()  # type: ignore[operator]
+    embeddings = arch.model.get_input_embeddings()
 
     def start(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         return output.detach().requires_grad_(True)

@@ -18,7 +18,9 @@ from attridex.indexer.models.sources import load_tokenizer, resolve_labels, task
 
 def positions(hf: Any, family: Family) -> int:
     """Longest sequence that a model takes."""
-    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    text = hf.get_text_config()
+    told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
+    limit = int(next(filter(None, told), 1 << 20))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 

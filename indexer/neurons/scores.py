@@ -15,9 +15,9 @@ from transformers.pytorch_utils import Conv1D
 from attridex.indexer.array_types import Doubles, Integers, Singles
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.experts import Routing
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature
 from attridex.indexer.neurons.rows import grow_rows, packs, run_rows
+from attridex.indexer.structure.experts import Routing
 
 Watch = Callable[[Float[Tensor, "B R C"]], Float[Tensor, "B R"]]
 """P(target) from the logits of edited rows; row 0 is unedited."""
@@ -54,7 +54,7 @@ def score_neurons(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadr
         return unit_pass(arch, site, at_activations(arch, batch, site, watch))
     layers = len(arch.layers)
     packed = packs(arch, batch)
-    if packed and site == "post" and arch.adds:
+    if packed and site == "post" and len(arch.adds) == layers:
         return unit_pass(arch, site, behind_layers(arch, batch, rule, watch))
     groups = [range(layers)] if packed else [range(layer, layer + 1) for layer in range(layers)]
     parts = [in_layers(arch, batch, site, rule, group, watch) for group in groups]
@@ -135,9 +135,9 @@ def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadratur
 
 
 def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> NeuronPass:
-    """Scores where a layer's output h adds its FFN's: the copy at alpha is h + (alpha - 1) W a.
+    """Scores where a layer's output h adds its FFN's: the copy at alpha is h + c (alpha - 1) W a; c is 1 for most models.
 
-    So the copies enter behind the layer, and with g_k = dP / dh_k the score is a * W^T sum_k w_k g_k. The copy at alpha = 1
+    So the copies enter behind the layer, and with g_k = dP / dh_k the score is c a * W^T sum_k w_k g_k. The copy at alpha = 1
     is the unedited row, whose gradients behind all layers come from one pass.
 
     Args:
@@ -162,7 +162,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     def grow(layer: int, states: Tensor) -> Tensor:
         first = states[:, :1] if unedited else states[:, :1].detach().requires_grad_(True)
         unedited.append(first)
-        step = through(arch, layer, activations[layer], places.routing(layer))[:, None]
+        step = arch.adds[layer] * through(arch, layer, activations[layer], places.routing(layer))[:, None]
         copies.append((first.detach() + (alphas[edited] - 1).to(step.dtype) * step).requires_grad_(True))
         return torch.cat([first, states[:, 1:], copies[-1]], 1)
 
@@ -172,7 +172,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     scores = {}
     for layer, a in enumerate(activations):
         total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
-        scores[layer] = a.float() * back_through(arch, layer, total, places.routing(layer))
+        scores[layer] = a.float() * arch.adds[layer] * back_through(arch, layer, total, places.routing(layer))
     return places.whole(scores, dict(enumerate(activations)))
 
 
@@ -221,8 +221,7 @@ def through(arch: Architecture, layer: int, x: Float[Tensor, "B i"], routing: Ro
     """
     if (experts := arch.mixtures[layer]) and routing:
         return experts.through(x, routing)
-    weight = output_weight(arch, layer)
-    return x @ weight.T
+    return x @ output_weight(arch, layer).T
 
 
 def back_through(arch: Architecture, layer: int, x: Float[Tensor, "B o"], routing: Routing | None) -> Float[Tensor, "B i"]:
@@ -235,7 +234,7 @@ def back_through(arch: Architecture, layer: int, x: Float[Tensor, "B o"], routin
         routing: where the rows are routed, in a mixture of experts.
     """
     if (experts := arch.mixtures[layer]) and routing:
-        return experts.back_through(x.to(routing.weights), routing)
+        return experts.back_through(x, routing)
     weight = output_weight(arch, layer)
     return x.to(weight) @ weight
 
@@ -243,8 +242,6 @@ def back_through(arch: Architecture, layer: int, x: Float[Tensor, "B o"], routin
 def output_weight(arch: Architecture, layer: int) -> Float[Tensor, "o i"]:
     """The weight of an FFN's output projection; GPT-2's Conv1D keeps it transposed."""
     module = arch.ffn_out[layer]
-    if module is None:
-        raise TypeError(f"layer {layer} has no FFN that every token passes")
     weight = module.get_parameter("weight")
     return weight.T if isinstance(module, Conv1D) else weight
 

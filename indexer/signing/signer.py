@@ -253,6 +253,7 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
+        self.arch.check_site(self.config.neurons.site)
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)

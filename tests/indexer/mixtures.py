@@ -12,7 +12,6 @@ from transformers import AutoModelForCausalLM
 
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.families import family_of
 from tests.indexer.oracles import load
 
 MIXTURES = ["mixtral", "qwen3_moe", "olmoe", "gpt_oss"]
@@ -25,7 +24,7 @@ def loaded(family: str, model_dir: Callable[..., Path]) -> Architecture:
     if family != "olmoe":
         return load(model_dir(family))
     model = AutoModelForCausalLM.from_pretrained(model_dir(family, "causal-lm")).eval().requires_grad_(False)
-    return Architecture(model, family_of("olmoe", "test"))
+    return Architecture(model)
 
 
 def logits(arch: Architecture, one: TokenBatch) -> Tensor:

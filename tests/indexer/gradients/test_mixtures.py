@@ -15,7 +15,7 @@ from attridex.indexer.gradients.gradients import Gradients
 from attridex.indexer.gradients.projection import global_projection, kronecker_sides
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.models.experts import ExpertWeight
+from attridex.indexer.structure.experts import ExpertWeight
 from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.mixtures import MIXTURES, loaded

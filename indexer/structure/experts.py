@@ -5,14 +5,16 @@ Here the same is computed token by expert, in the open: what stands before and b
 Letters: N tokens, k experts of a token, E experts, F units of an expert, h hidden size, S = N k pairs of a token and an expert.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from attridex.indexer.structure.staging import replaced_forward
 
 DOWN = "down_proj"
 """What transformers calls the experts' output projection."""
@@ -51,7 +53,7 @@ class ExpertWeight:
     def shape(self) -> tuple[int, int]:
         """(outputs of all experts, inputs)."""
         up = self.parameter != DOWN
-        outputs, inputs = (self.experts.first, self.experts.hidden) if up else (self.experts.hidden, self.experts.units)
+        outputs, inputs = (self.experts.wide, self.experts.hidden) if up else (self.experts.hidden, self.experts.units)
         return self.experts.count * outputs, inputs
 
 
@@ -66,6 +68,7 @@ class FusedExperts:
         count: how many, E.
         units: FFN units of one, F.
         hidden: h.
+        adds: what their output counts in their block's output, which adds it; None where that is no such sum.
     """
 
     name: str
@@ -74,9 +77,10 @@ class FusedExperts:
     count: int
     units: int
     hidden: int
+    adds: float | None = None
 
     @property
-    def first(self) -> int:
+    def wide(self) -> int:
         """Outputs of an expert's first projection: 2 F where it is gated."""
         return self.units * (2 if self.module.has_gate else 1)
 
@@ -104,7 +108,7 @@ class FusedExperts:
         weight: Tensor = getattr(self.module, parameter)[expert]
         return weight.T if self.module.is_transposed else weight
 
-    def activated(self, x: Float[Tensor, "S first"]) -> Float[Tensor, "S F"]:
+    def activated(self, x: Float[Tensor, "S wide"]) -> Float[Tensor, "S F"]:
         """What stands behind the nonlinearity."""
         found: Tensor = self.module._apply_gate(x) if self.module.has_gate else self.module.act_fn(x)
         return found
@@ -139,11 +143,31 @@ def weighted(pairs: Float[Tensor, "S h"], routing: Routing) -> Float[Tensor, "N 
     return (pairs.reshape(*routing.weights.shape, -1) * routing.weights[..., None]).sum(-2)
 
 
-def find_experts(model: nn.Module, layer: nn.Module) -> FusedExperts | None:
-    """The fused experts of a layer; None where it has none."""
-    names = {id(module): name for name, module in model.named_modules()}
-    found = [module for module in layer.modules() if is_fused(module)]
-    return fused(names[id(found[0])], found[0]) if len(found) == 1 else None
+def fused_experts(model: nn.Module) -> dict[nn.Module, FusedExperts]:
+    """The fused experts of all layers, those whose way of computing is known here, by their module."""
+    found = {module: fused(name, module) for name, module in model.named_modules() if is_fused(module)}
+    return {module: experts for module, experts in found.items() if computes(experts)}
+
+
+@torch.no_grad()
+def computes(experts: FusedExperts) -> bool:
+    """Whether experts give in the open what their module gives, on a tiny input."""
+    weight = experts.module.down_proj
+    states = torch.linspace(-1, 1, 3 * experts.hidden, device=weight.device, dtype=weight.dtype).reshape(3, -1)
+    routing = Routing(
+        torch.arange(3, device=weight.device)[:, None] % experts.count, torch.tensor([[0.5], [0.25], [1.0]]).to(states)
+    )
+    expected = experts.module(states, *routing)
+    found = run_experts(experts, ExpertSight(), states, routing)
+    rtol = 5e-2 if weight.dtype in (torch.float16, torch.bfloat16) else 1e-4
+    return torch.allclose(found, expected, rtol=rtol, atol=rtol * float(expected.abs().max()))
+
+
+def unknown_experts(model: nn.Module, known: Iterable[nn.Module]) -> list[str]:
+    """Names of modules that hold the weights of many experts in a form that is not known here."""
+    seen = set(known)
+    others = {name: module for name, module in model.named_modules() if "Expert" in type(module).__name__ and module not in seen}
+    return [name for name, module in others.items() if any(weight.dim() == 3 for weight in module.parameters(recurse=False))]
 
 
 def is_fused(module: Any) -> bool:
@@ -160,10 +184,11 @@ def fused(name: str, module: Any) -> FusedExperts:
     return FusedExperts(name, module, next(up for up in UPS if hasattr(module, up)), count, units, hidden)
 
 
-def routers(model: nn.Module, layer: nn.Module, experts: FusedExperts) -> dict[str, nn.Module]:
-    """What routes a layer's tokens and is no linear layer of its own, by name: modules with a weight [E, h]."""
-    inside = {id(module) for module in layer.modules() if not isinstance(module, nn.Linear)}
-    own = {name: dict(module.named_parameters(recurse=False)) for name, module in model.named_modules() if id(module) in inside}
+def routers(model: nn.Module, blocks: Iterable[nn.Module], experts: FusedExperts) -> dict[str, nn.Module]:
+    """What routes tokens to experts and is no linear layer of its own, by name: modules of their block with a weight [E, h]."""
+    block = next((block for block in blocks if experts.module in set(block.modules())), None)
+    inside = set() if block is None else {module for module in block.modules() if not isinstance(module, nn.Linear)}
+    own = {name: dict(module.named_parameters(recurse=False)) for name, module in model.named_modules() if module in inside}
     shape = (experts.count, experts.hidden)
     return {name: model.get_submodule(name) for name, held in own.items() if "weight" in held and held["weight"].shape == shape}
 
@@ -178,9 +203,9 @@ class ExpertSight:
         last: like `first`, of the output projection.
     """
 
-    first: Callable[[Tensor, Tensor, Tensor], None] | None = None
+    first: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     units: Callable[[Tensor, Routing], Tensor] | None = None
-    last: Callable[[Tensor, Tensor, Tensor], None] | None = None
+    last: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 def run_experts(experts: FusedExperts, sight: ExpertSight, states: Tensor, routing: Routing) -> Float[Tensor, "N h"]:
@@ -196,28 +221,23 @@ def run_experts(experts: FusedExperts, sight: ExpertSight, states: Tensor, routi
     x = states.repeat_interleave(times, 0)
     up = experts.rows(x, pairs, experts.up)
     if sight.first:
-        sight.first(x, up, pairs)
+        up = sight.first(x, up, pairs)
     a = experts.activated(up)
     if sight.units:
         a = sight.units(a.reshape(len(states), -1), routing).reshape(a.shape)
     down = experts.rows(a, pairs, DOWN)
     if sight.last:
-        sight.last(a, down, pairs)
+        down = sight.last(a, down, pairs)
     return weighted(down, routing).to(states.dtype)
 
 
-@contextmanager
-def seen_experts(experts: FusedExperts, sight: ExpertSight) -> Iterator[None]:
+def seen_experts(experts: FusedExperts, sight: ExpertSight) -> AbstractContextManager[None]:
     """Let a layer's experts run in the open while this is open."""
 
     def forward(states: Tensor, index: Tensor, weights: Tensor) -> Tensor:
         return run_experts(experts, sight, states, Routing(index, weights))
 
-    experts.module.forward = forward
-    try:
-        yield
-    finally:
-        del experts.module.forward
+    return replaced_forward(experts.module, forward)
 
 
 @contextmanager
