@@ -13,7 +13,6 @@ from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import edited_logits, score_neurons
 from attridex.indexer.signing.edits import NeuronEdit
-from attridex.indexer.structure.experts import Routing
 from attridex.indexer.tasks.registry import OBJECTIVES
 
 TOKENS, BATCH, STEPS = 64, 8, 20
@@ -60,7 +59,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
     """
     edited: list[torch.Tensor] = []
 
-    def edit(number: int, x: torch.Tensor, _routing: Routing | None) -> torch.Tensor:
+    def edit(number: int, x: torch.Tensor, _routing: object) -> torch.Tensor:
         if number != layer:
             return x
         flat = x.reshape(-1, x.shape[-1])

@@ -19,7 +19,14 @@ def linear_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def head_call(model: nn.Module, calls: Sequence[Call], body: nn.Module, logits: Tensor) -> Call | None:
-    """The call of the layer that gives the logits: the output embedding, else the last linear layer outside of the body."""
+    """The call of the layer that gives the logits: the output embedding, else the last linear layer outside of the body.
+
+    Args:
+        model: the whole model.
+        calls: of linear layers, in their order.
+        body: the model without its head.
+        logits: that the model gave.
+    """
     embedding = getattr(model, "get_output_embeddings", lambda: None)()
     inside = set(body.modules())
     outside = [call for call in calls if call.module not in inside and call.made.shape[-1] == logits.shape[-1]]

@@ -74,7 +74,14 @@ class HeadReached:
 
 
 def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    """What a head is given in a pass; the blocks are passed by (see `passed_by`)."""
+    """What a head is given in a pass; the blocks are passed by (see `passed_by`).
+
+    Args:
+        model: the whole model.
+        head: its last linear layer.
+        ids: of sequences.
+        mask: of their real tokens.
+    """
     reached = HeadReached()
     with replaced_forward(head, reached):
         run_model(model, ids, mask)
