@@ -25,6 +25,7 @@ SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
 ROUTED = {**GATED, "intermediate_size": 12, "num_experts_per_tok": 2}
+MAMBA2 = {"hidden_size": 24, "num_hidden_layers": 3, "state_size": 4, "num_heads": 6, "head_dim": 8, "n_groups": 2}
 QWEN3_MOE = {"moe_intermediate_size": 8, "num_experts": 4, "head_dim": 6}
 CONFIGS: dict[str, Callable[[], Any]] = {
     "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=24, **SMALL),
@@ -40,6 +41,9 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen3_moe": lambda: hf.Qwen3MoeConfig(**ROUTED, **QWEN3_MOE, mlp_only_layers=[1], **SMALL),
     "olmoe": lambda: hf.OlmoeConfig(**ROUTED, num_experts=4, **SMALL),
     "gpt_oss": lambda: hf.GptOssConfig(**ROUTED, head_dim=6, num_local_experts=4, sliding_window=5, **SMALL),
+    "mamba": lambda: hf.MambaConfig(hidden_size=24, num_hidden_layers=3, state_size=4, **SMALL),
+    "mamba2": lambda: hf.Mamba2Config(**MAMBA2, **SMALL),
+    "falcon_mamba": lambda: hf.FalconMambaConfig(hidden_size=24, num_hidden_layers=3, state_size=4, **SMALL),
     "bert": lambda: hf.BertConfig(**BASE, intermediate_size=40, **SMALL),
     "roberta": lambda: hf.RobertaConfig(**BASE, intermediate_size=40, **SMALL),
 }

@@ -87,7 +87,7 @@ class LayerGradients:
             uses: how often a pass uses each of them.
         """
         self._arch, self._objective, self._capture, self._sketch = arch, objective, capture, sketch
-        self._fires = {name: use.fires for name, use in uses.items()}
+        self._fires = {name: 1 if use.passed_by else use.fires for name, use in uses.items()}
         self._alone = any(use.shared for use in uses.values())
         self.dim, self.blocks = sketch.dim, sketch.blocks
 

@@ -33,9 +33,9 @@ def linear_scope(choose: Callable[[Architecture], dict[str, LinearLayer]]) -> Gr
         uses = {name: arch.uses[name] for name in layers}
         arch.check_layers(list(layers))
         swapped = frozenset(name for name, use in uses.items() if use.tokens_first)
-        return LayerGradients(
-            arch, objective, partial(captured_linear, layers, tokens_first=swapped), make_sketch(layers, config), uses
-        )
+        skipped = frozenset(name for name, use in uses.items() if use.passed_by)
+        capture = partial(captured_linear, layers, tokens_first=swapped, passed_by=skipped)
+        return LayerGradients(arch, objective, capture, make_sketch(layers, config), uses)
 
     return scope
 

@@ -252,9 +252,10 @@ class Architecture:
 
     @cached_property
     def uses(self) -> Mapping[str, LinearUse]:
-        """How often a pass uses each linear layer, by name; weights of experts and of their routers once."""
-        names = [name for held in self._mixture_layers.values() for name in held]
-        return {**self.structure.uses, **dict.fromkeys(names, LinearUse(1, 1, shared=False, tokens_first=False))}
+        """How often a pass uses each linear layer, by name; in a mixture of experts what is no linear layer of its own, too."""
+        held = {name: layer for found in self._mixture_layers.values() for name, layer in found.items()}
+        seen = {name: LinearUse(1, int(isinstance(layer, ExpertWeight)), False, False) for name, layer in held.items()}
+        return {**self.structure.uses, **seen}
 
     def ffn_layers(self) -> dict[str, LinearLayer]:
         """The linear layers of the FFNs, by name; of experts their fused weights.
@@ -277,7 +278,7 @@ class Architecture:
         """
         for name in names:
             use = self.uses[name]
-            if use.weight != use.fires:
+            if use.weight != use.fires and not use.passed_by:
                 raise InputError(
                     f"{self.where}: a pass uses the weight of {name} {use.weight} times and calls the layer {use.fires} times, "
                     "so its gradient cannot be read; choose other layers by a regular expression (gradients.parameters)"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from attridex.indexer.models.architectures import Architecture, LinearLayer, Sit
 from attridex.indexer.models.low_rank import OnGradient, OnInput
 from attridex.indexer.structure.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
 from attridex.indexer.structure.parts import Ffn
-from attridex.indexer.structure.staging import replaced_forward
 
 Edit = Callable[[int, Tensor, Routing | None], Tensor]
 """edit(layer, activations, where they are routed) -> the edited ones."""
@@ -105,7 +104,11 @@ def routing_held(arch: Architecture, route: Callable[[Routing], Routing]) -> Ite
 
 @contextmanager
 def captured_linear(
-    layers: Mapping[str, LinearLayer], on_input: OnInput, on_gradient: OnGradient, tokens_first: frozenset[str] = frozenset()
+    layers: Mapping[str, LinearLayer],
+    on_input: OnInput,
+    on_gradient: OnGradient,
+    tokens_first: frozenset[str] = frozenset(),
+    passed_by: frozenset[str] = frozenset(),
 ) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 
@@ -115,6 +118,7 @@ def captured_linear(
             is a token with one of its experts, which `experts` names; it is None elsewhere.
         on_gradient: `on_gradient(name, kept, delta)` takes it there.
         tokens_first: layers that are given [T, S, i] instead of [S, T, i].
+        passed_by: layers that are not called: a pass multiplies by their weight.
     """
 
     def see(name: str, x: Tensor, output: Tensor, experts: Tensor | None = None) -> Tensor:
@@ -129,10 +133,11 @@ def captured_linear(
 
     with ExitStack() as hooks:
         for name, layer in layers.items():
-            if isinstance(layer, nn.Linear | Conv1D):
+            if isinstance(layer, nn.Linear | Conv1D) and name not in passed_by:
                 hooks.enter_context(layer.register_forward_hook(lambda _module, args, out, name=name: see(name, args[0], out)))
-            elif isinstance(layer, nn.Module):
-                hooks.enter_context(product_seen(layer, partial(see, name)))
+        products = {name: layer for name, layer in layers.items() if name in passed_by and isinstance(layer, nn.Module)}
+        if products:  # a mode costs a little at every function of torch
+            hooks.enter_context(WeightUse({layer.weight: partial(see, name) for name, layer in products.items()}))
         for experts, sight in expert_sights(layers, see):
             hooks.enter_context(seen_experts(experts, sight))
         yield
@@ -146,29 +151,26 @@ def expert_sights(layers: Mapping[str, LinearLayer], see: Callable[..., Tensor])
         yield experts, ExpertSight(first=first, last=last)
 
 
-class WeightUse(TorchFunctionMode):
-    """Sees what is multiplied by a weight while it is open."""
+PRODUCTS = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
+"""What `weight @ x` may be to torch."""
 
-    def __init__(self, weight: Tensor, see: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """`see(input, output)` is called at each product, and gives what goes on."""
+
+class WeightUse(TorchFunctionMode):
+    """Sees what is multiplied by weights while it is open, whatever code does it."""
+
+    def __init__(self, seen: Mapping[Any, Callable[[Tensor, Tensor], Tensor]]) -> None:
+        """`see(input, output)` of a weight is called at each product, and gives what goes on."""
         super().__init__()
-        self._weight, self._see = weight, see
+        self._seen = {id(weight): see for weight, see in seen.items()}
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Any function of torch; see `TorchFunctionMode`."""
         found = function(*args, **(kwargs or {}))
-        return self._see(args[0], found) if function is F.linear and args[1] is self._weight else found
-
-
-def product_seen(module: nn.Module, see: Callable[[Tensor, Tensor], Tensor]) -> AbstractContextManager[None]:
-    """See what a module multiplies by its weight, and the product: of a router, which is no linear layer and gives more."""
-    weight, original = module.get_parameter("weight"), module.forward
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        with WeightUse(weight, see):
-            return original(*args, **kwargs)
-
-    return replaced_forward(module, forward)
+        if function is F.linear and (see := self._seen.get(id(args[1]))):
+            return see(args[0], found)
+        if function in PRODUCTS and (see := self._seen.get(id(args[0]))):  # of columns
+            return see(args[1].transpose(-1, -2), found.transpose(-1, -2)).transpose(-1, -2)
+        return found
 
 
 @contextmanager
