@@ -25,6 +25,11 @@ SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
 ROUTED = {**GATED, "intermediate_size": 12, "num_experts_per_tok": 2}
+QWEN2_MOE = {"moe_intermediate_size": 8, "shared_expert_intermediate_size": 20, "num_experts": 4}
+GLM4_MOE = {
+    "moe_intermediate_size": 8, "n_routed_experts": 4, "n_shared_experts": 2, "first_k_dense_replace": 1, "n_group": 2,
+    "topk_group": 2, "head_dim": 6,
+}  # fmt: skip
 MAMBA2 = {"hidden_size": 24, "num_hidden_layers": 3, "state_size": 4, "num_heads": 6, "head_dim": 8, "n_groups": 2}
 QWEN3_MOE = {"moe_intermediate_size": 8, "num_experts": 4, "head_dim": 6}
 CONFIGS: dict[str, Callable[[], Any]] = {
@@ -39,6 +44,8 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "gemma": lambda: hf.GemmaConfig(**GATED, head_dim=6, **SMALL),
     "mixtral": lambda: hf.MixtralConfig(**ROUTED, num_local_experts=4, **SMALL),
     "qwen3_moe": lambda: hf.Qwen3MoeConfig(**ROUTED, **QWEN3_MOE, mlp_only_layers=[1], **SMALL),
+    "qwen2_moe": lambda: hf.Qwen2MoeConfig(**ROUTED, **QWEN2_MOE, **SMALL),
+    "glm4_moe": lambda: hf.Glm4MoeConfig(**ROUTED, **GLM4_MOE, **SMALL),
     "olmoe": lambda: hf.OlmoeConfig(**ROUTED, num_experts=4, **SMALL),
     "gpt_oss": lambda: hf.GptOssConfig(**ROUTED, head_dim=6, num_local_experts=4, sliding_window=5, **SMALL),
     "mamba": lambda: hf.MambaConfig(hidden_size=24, num_hidden_layers=3, state_size=4, **SMALL),

@@ -18,7 +18,7 @@ from attridex.indexer.structure.calls import first_tensor, takes
 from attridex.indexer.structure.experts import ExpertWeight, FusedExperts, Routing, routers, unknown_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
-from attridex.indexer.structure.parts import Ffn, LayerFfn
+from attridex.indexer.structure.parts import BlockParts, Ffn, LayerFfn, MixedFfn
 from attridex.indexer.structure.rotary import own_factors, varying_rotaries
 from attridex.indexer.structure.uses import LinearUse
 
@@ -48,7 +48,8 @@ class Architecture:
         mixtures: of each layer its experts; None where every token passes the same FFN.
         experts: of a layer (E); 0 where there are none.
         expert_units: FFN neurons of one expert.
-        shared_units: of each layer the FFN neurons that no expert has.
+        shared: of each layer the FFN that every token passes; None where all are routed to experts.
+        shared_units: of each layer the neurons of that FFN.
         width: FFN neurons a layer (F), those of all its experts counted; 0 where no FFNs are found.
         hidden: size of the state that the head reads (h).
         outputs: number of logits (C).
@@ -71,13 +72,14 @@ class Architecture:
         """
         self.model, self.adapter, self.family = model, adapter or {}, family or Family()
         self.where = where or type(model).__name__
+        without_router_logits(model.config.get_text_config())
         self.structure = Finder(model, self.where, self.family).find()
         self.body, self.head, self.causal = self.structure.body, self.structure.head, self.structure.causal
         self.layers: Sequence[nn.Module] = self.structure.firings
-        self.ffns = one_width([parts.ffn for parts in self.structure.parts])
-        self.mixtures = [ffn if isinstance(ffn, FusedExperts) else None for ffn in self.ffns]
+        self.ffns = [] if unknown_experts(model, self.structure.experts) else one_width(self.structure.parts)
+        self.mixtures, self.shared = [experts_of(ffn) for ffn in self.ffns], [shared_of(ffn) for ffn in self.ffns]
         self.experts, self.expert_units = next(((each.count, each.units) for each in self.mixtures if each), (0, 0))
-        self.shared_units = [linear_shape(ffn.out)[1] if isinstance(ffn, Ffn) else 0 for ffn in self.ffns]
+        self.shared_units = [linear_shape(ffn.out)[1] if ffn else 0 for ffn in self.shared]
         attention = [parts.attention_out for parts in self.structure.parts]
         self.attention_out: list[nn.Module] = [module for module in attention if module is not None]
         self.heads = int(getattr(model.config.get_text_config(), "num_attention_heads", 0) or 0)
@@ -91,12 +93,13 @@ class Architecture:
     @property
     def ffn_out(self) -> list[nn.Module]:
         """Each layer's last FFN linear, whose inputs are the FFN neurons; where tokens are routed, what holds the experts."""
-        return [ffn.out if isinstance(ffn, Ffn) else ffn.module for ffn in self.ffns]
+        both = zip(self.shared, self.mixtures, strict=True)
+        return [part.out if isinstance(part, Ffn) else part.module for pair in both if (part := pair[0] or pair[1])]
 
     @property
     def gated(self) -> bool:
         """Whether a neuron is act(gate) * up."""
-        return any(isinstance(ffn, Ffn) and ffn.gated for ffn in self.ffns)
+        return any(ffn.gated for ffn in self.shared if ffn)
 
     @property
     def dense_layers(self) -> list[int]:
@@ -135,7 +138,7 @@ class Architecture:
             return values
         if (experts := self.mixtures[layer]) and routing:
             return experts.gathered(values[..., : self.routed], routing)
-        return values[..., self.routed :]
+        return values[..., self.routed : self.routed + self.shared_units[layer]]
 
     def units(self, site: Site) -> int:
         """Units a layer at a site: FFN neurons, or attention heads."""
@@ -265,7 +268,7 @@ class Architecture:
         """
         if not self.ffns:
             raise InputError(f'{self.where}: {NO_FFN} of {type(self.model).__name__}; use gradients.parameters = "linear"')
-        inside = {id(layer) for ffn in self.ffns if isinstance(ffn, Ffn) for layer in ffn.layers}
+        inside = {id(layer) for ffn in self.shared if ffn for layer in ffn.layers}
         return {
             name: layer for name, layer in self.linear_layers().items() if isinstance(layer, ExpertWeight) or id(layer) in inside
         }
@@ -285,12 +288,39 @@ class Architecture:
                 )
 
 
-def one_width(found: Sequence[LayerFfn | None]) -> list[LayerFfn]:
-    """The FFNs of all layers where each has one, of the same kind and width; else none. Experts are a kind of their own."""
-    ffns = [ffn for ffn in found if ffn is not None]
-    dense = {(linear_shape(ffn.out)[1], ffn.gated) for ffn in ffns if isinstance(ffn, Ffn)}
-    mixtures = {(ffn.count, ffn.units) for ffn in ffns if isinstance(ffn, FusedExperts)}
-    return ffns if max(len(dense), len(mixtures)) == 1 and len(ffns) == len(found) else []
+def one_width(parts: Sequence[BlockParts]) -> list[LayerFfn]:
+    """What holds the neurons of all layers where each has one, alike in kind and width; else nothing.
+
+    FFNs, mixtures of experts and FFNs beside experts are kinds of their own.
+    """
+    ffns = [part.ffn for part in parts if part.ffn is not None]
+    kinds = {(type(ffn), kind_of(experts_of(ffn)), kind_of(shared_of(ffn))) for ffn in ffns}
+    mixtures = {experts for _, experts, _ in kinds if experts}
+    alike = len(kinds) == len({kind for kind, *_ in kinds}) and len(mixtures) <= 1
+    return ffns if alike and ffns and len(ffns) == len(parts) else []
+
+
+def kind_of(part: Ffn | FusedExperts | None) -> tuple[int, ...]:
+    """What must be alike in all layers."""
+    if part is None:
+        return ()
+    return (part.count, part.units) if isinstance(part, FusedExperts) else (linear_shape(part.out)[1], part.gated)
+
+
+def experts_of(ffn: LayerFfn) -> FusedExperts | None:
+    """The experts of a layer."""
+    return ffn.experts if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, FusedExperts) else None
+
+
+def shared_of(ffn: LayerFfn) -> Ffn | None:
+    """The FFN of a layer that every token passes."""
+    return ffn.shared if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, Ffn) else None
+
+
+def without_router_logits(config: Any) -> None:
+    """Let a mixture of experts give logits alone: the balance of its router is a matter of its training."""
+    if getattr(config, "output_router_logits", False):
+        config.output_router_logits = False
 
 
 def known(value: Tensor | None) -> Tensor:

@@ -1,7 +1,7 @@
 """Hooks that are always removed: every hook of attridex lives inside one of these context managers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -16,7 +16,6 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, LinearLayer, Site
 from attridex.indexer.models.low_rank import OnGradient, OnInput
 from attridex.indexer.structure.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
-from attridex.indexer.structure.parts import Ffn
 
 Edit = Callable[[int, Tensor, Routing | None], Tensor]
 """edit(layer, activations, where they are routed) -> the edited ones."""
@@ -25,10 +24,10 @@ Edit = Callable[[int, Tensor, Routing | None], Tensor]
 class Turns:
     """Which layer a call of a module is of: a module that layers share is called once for each, in their order."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        """The module of each layer."""
+    def __init__(self, modules: Iterable[tuple[int, nn.Module]]) -> None:
+        """The modules of the layers, each with its layer's number."""
         self.layers: dict[nn.Module, list[int]] = {}
-        for layer, module in enumerate(modules):
+        for layer, module in modules:
             self.layers.setdefault(module, []).append(layer)
         self._calls: Counter[nn.Module] = Counter()
 
@@ -86,11 +85,12 @@ def edited_ffn(arch: Architecture, site: Site, edit: Edit) -> Iterator[None]:
     turns.check(arch.where)
 
 
-def edited_modules(arch: Architecture, site: Site) -> list[nn.Module]:
-    """The module of each layer that is edited at a site."""
-    if site == "pre":
-        return [ffn.first for ffn in arch.ffns if isinstance(ffn, Ffn)]
-    return arch.ffn_out if site == "post" else arch.attention_out
+def edited_modules(arch: Architecture, site: Site) -> list[tuple[int, nn.Module]]:
+    """The modules that are edited at a site, each with the number of its layer."""
+    if site == "head":
+        return list(enumerate(arch.attention_out))
+    dense = [(layer, ffn.first if site == "pre" else ffn.out) for layer, ffn in enumerate(arch.shared) if ffn]
+    return dense + [(layer, experts.module) for layer, experts in enumerate(arch.mixtures) if experts]
 
 
 @contextmanager
@@ -155,6 +155,10 @@ PRODUCTS = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
 """What `weight @ x` may be to torch."""
 
 
+CASTS = (torch.Tensor.type, torch.Tensor.to, torch.Tensor.float)
+"""What gives a weight in another element type: routers compute in float32."""
+
+
 class WeightUse(TorchFunctionMode):
     """Sees what is multiplied by weights while it is open, whatever code does it."""
 
@@ -162,10 +166,14 @@ class WeightUse(TorchFunctionMode):
         """`see(input, output)` of a weight is called at each product, and gives what goes on."""
         super().__init__()
         self._seen = {id(weight): see for weight, see in seen.items()}
+        self._casts: list[Tensor] = []  # kept, so that no other tensor gets the id of one
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Any function of torch; see `TorchFunctionMode`."""
         found = function(*args, **(kwargs or {}))
+        if function in CASTS and id(args[0]) in self._seen:
+            self._seen[id(found)] = self._seen[id(args[0])]
+            self._casts.append(found)
         if function is F.linear and (see := self._seen.get(id(args[1]))):
             return see(args[0], found)
         if function in PRODUCTS and (see := self._seen.get(id(args[0]))):  # of columns

@@ -359,7 +359,7 @@ def around_layers(
         before: gives the states and the other arguments of a layer, by its number.
         behind: gives the states behind a layer.
     """
-    entered, left = Turns(arch.layers), Turns(arch.layers)
+    entered, left = Turns(enumerate(arch.layers)), Turns(enumerate(arch.layers))
 
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[tuple[Any, ...], Arguments]:
         states, named = before(entered.layer(module), *layer_arguments(module, args, kwargs))

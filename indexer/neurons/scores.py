@@ -5,6 +5,7 @@ Letters: B sequences, L layers, F units, m points, R rows (edited copies), C out
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -85,20 +86,20 @@ def at_activations(arch: Architecture, batch: TokenBatch, site: Site, watch: Wat
         site: where a neuron is read.
         watch: gives P(target).
     """
-    seen: list[Tensor] = []
+    seen: dict[Part, Tensor] = {}
     places = Places(arch, site)
 
     def see(layer: int, x: Tensor, routing: Routing | None) -> Tensor:
-        places.note(layer, routing)
-        seen.append(x if seen else x.detach().requires_grad_(True))
-        return seen[-1]
+        part = places.note(layer, routing)
+        seen[part] = x if seen and x.requires_grad else x.detach().requires_grad_(True)
+        return seen[part]
 
     with torch.enable_grad():
         logits = run_rows(arch, batch, site, [0] * len(arch.layers), see).logits
-        gradients = torch.autograd.grad(watch(logits).sum(), seen)
-    activations = [x.detach()[:, 0] for x in seen]
-    scores = [a * gradient[:, 0] for a, gradient in zip(activations, gradients, strict=True)]
-    return places.whole(dict(enumerate(scores)), dict(enumerate(activations)))
+        gradients = torch.autograd.grad(watch(logits).sum(), list(seen.values()))
+    activations = {part: x.detach()[:, 0] for part, x in seen.items()}
+    summed = zip(seen, gradients, strict=True)
+    return places.whole({part: activations[part] * gradient[:, 0] for part, gradient in summed}, activations)
 
 
 def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadrature, group: range, watch: Watch) -> NeuronPass:
@@ -114,24 +115,24 @@ def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadratur
     """
     alphas, weights = points_of(rule, batch)
     steps = len(alphas)
-    activations: dict[int, Tensor] = {}
-    points: dict[int, Tensor] = {}
+    activations: dict[Part, Tensor] = {}
+    points: dict[Part, Tensor] = {}
     places = Places(arch, site)
 
     def edit(layer: int, x: Tensor, routing: Routing | None) -> Tensor:
         if layer not in group:
             return x
-        places.note(layer, routing)
-        activations[layer] = x[:, 0].detach()
-        points[layer] = (activations[layer][:, None] * alphas.to(x.dtype)).requires_grad_(True)
-        return torch.cat([x[:, :-steps], points[layer]], 1)
+        part = places.note(layer, routing)
+        activations[part] = x[:, 0].detach()
+        points[part] = (activations[part][:, None] * alphas.to(x.dtype)).requires_grad_(True)
+        return torch.cat([x[:, :-steps], points[part]], 1)
 
     enter = [steps if layer in group else 0 for layer in range(len(arch.layers))]
     with torch.enable_grad():
         logits = run_rows(arch, batch, site, enter, edit).logits
         gradients = torch.autograd.grad(watch(logits).sum(), list(points.values()))
     summed = zip(points, gradients, strict=True)
-    return places.whole({layer: activations[layer] * (gradient * weights).sum(1) for layer, gradient in summed}, activations)
+    return places.whole({part: activations[part] * (gradient * weights).sum(1) for part, gradient in summed}, activations)
 
 
 def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch: Watch) -> NeuronPass:
@@ -149,20 +150,20 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     alphas, weights = points_of(rule, batch)
     edited = alphas[:, 0] != 1
     whole = float(weights[~edited].sum())
-    activations: list[Tensor] = []
+    activations: dict[Part, Tensor] = {}
     copies: list[Tensor] = []
     unedited: list[Tensor] = []
     places = Places(arch, "post")
 
     def see(layer: int, x: Tensor, routing: Routing | None) -> Tensor:
-        places.note(layer, routing)
-        activations.append(x[:, 0].detach())
+        activations[places.note(layer, routing)] = x[:, 0].detach()
         return x
 
     def grow(layer: int, states: Tensor) -> Tensor:
         first = states[:, :1] if unedited else states[:, :1].detach().requires_grad_(True)
         unedited.append(first)
-        step = arch.adds[layer] * through(arch, layer, activations[layer], places.routing(layer))[:, None]
+        ((part, own),) = ((part, own) for part, own in activations.items() if part.layer == layer)
+        step = arch.adds[layer] * through(arch, layer, own, places.routing(part))[:, None]
         copies.append((first.detach() + (alphas[edited] - 1).to(step.dtype) * step).requires_grad_(True))
         return torch.cat([first, states[:, 1:], copies[-1]], 1)
 
@@ -170,10 +171,11 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
         logits = grow_rows(arch, batch, "post", see, grow)
         gradients = torch.autograd.grad(watch(logits).sum(), [*copies, *unedited])
     scores = {}
-    for layer, a in enumerate(activations):
+    for part, a in activations.items():
+        layer = part.layer
         total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
-        scores[layer] = a.float() * arch.adds[layer] * back_through(arch, layer, total, places.routing(layer))
-    return places.whole(scores, dict(enumerate(activations)))
+        scores[part] = a.float() * arch.adds[layer] * back_through(arch, layer, total, places.routing(part))
+    return places.whole(scores, activations)
 
 
 def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Float[Tensor, "m 1"], Float[Tensor, "m 1"]]:
@@ -182,32 +184,45 @@ def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Float[Tensor, "m 1"]
     return torch.tensor(rule.points, device=device)[:, None], torch.tensor(rule.weights, device=device)[:, None]
 
 
+class Part(NamedTuple):
+    """What computes neurons of a layer: its experts, or the FFN that every token passes."""
+
+    layer: int
+    routed: bool
+
+
 class Places:
-    """Where each layer's FFN units stand among all that a layer may have: of a mixture of experts, those of the routed ones."""
+    """Where the units that parts of layers compute stand among all of a layer: of experts, those of the routed ones."""
 
     def __init__(self, arch: Architecture, site: Site) -> None:
         """Nothing routed yet."""
         self._arch, self._site = arch, site
-        self._routing: dict[int, Routing] = {}
+        self._routing: dict[Part, Routing] = {}
 
-    def note(self, layer: int, routing: Routing | None) -> None:
-        """Remember where the unedited rows of a layer are routed."""
+    def note(self, layer: int, routing: Routing | None) -> Part:
+        """Remember where the unedited rows of a layer are routed; whose units they are."""
+        part = Part(layer, routing is not None)
         if routing is not None:
-            self._routing[layer] = Routing(routing.experts[:, 0], routing.weights[:, 0].detach())
+            self._routing[part] = Routing(routing.experts[:, 0], routing.weights[:, 0].detach())
+        return part
 
-    def routing(self, layer: int) -> Routing | None:
-        """Where the unedited rows of a layer are routed."""
-        return self._routing.get(layer)
+    def routing(self, part: Part) -> Routing | None:
+        """Where the unedited rows are routed."""
+        return self._routing.get(part)
 
-    def whole(self, scores: Mapping[int, Tensor], activations: Mapping[int, Tensor]) -> NeuronPass:
-        """Scores and activations [B, .] of layers, in the order of the layers."""
+    def whole(self, scores: Mapping[Part, Tensor], activations: Mapping[Part, Tensor]) -> NeuronPass:
+        """Scores and activations [B, .] of parts, in the order of the layers."""
         return NeuronPass(self._stacked(scores), self._stacked(activations))
 
-    def _stacked(self, values: Mapping[int, Tensor]) -> Float[Tensor, "B L F"]:
+    def _stacked(self, values: Mapping[Part, Tensor]) -> Float[Tensor, "B L F"]:
         """Values of layers, those that no expert computed 0."""
-        if self._site == "head":
-            return torch.stack([values[layer] for layer in sorted(values)], 1)
-        return torch.stack([self._arch.placed(layer, values[layer], self.routing(layer)) for layer in sorted(values)], 1)
+        layers: dict[int, Tensor] = {}
+        for part in sorted(values):
+            own = values[part]
+            if self._site != "head":
+                own = self._arch.placed(part.layer, own, self.routing(part))
+            layers[part.layer] = layers[part.layer] + own if part.layer in layers else own
+        return torch.stack(list(layers.values()), 1)
 
 
 def through(arch: Architecture, layer: int, x: Float[Tensor, "B i"], routing: Routing | None) -> Float[Tensor, "B o"]:

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from attridex.indexer.structure.calls import Call
 from attridex.indexer.structure.experts import FusedExperts
 
+LARGEST = 64.0
+"""What an output may count in a sum at most: a norm of almost nothing is linear, too, and counts it hundreds of times."""
+
 
 @dataclass(frozen=True)
 class Ffn:
@@ -40,7 +43,16 @@ class Ffn:
         return [self.first, *([] if self.up is None else [self.up]), self.out]
 
 
-LayerFfn = Ffn | FusedExperts
+@dataclass(frozen=True)
+class MixedFfn:
+    """A block's experts, and the FFN beside them that every token passes."""
+
+    experts: FusedExperts
+    shared: Ffn
+    adds: None = None
+
+
+LayerFfn = Ffn | FusedExperts | MixedFfn
 """What holds a layer's neurons."""
 
 
@@ -69,7 +81,8 @@ def block_parts(
         others: calls of these.
     """
     inside = [call for call in linear if within(call, block)]
-    ffns: list[LayerFfn] = [replace(routed[call.module], adds=added(call, block)) for call in others if within(call, block)]
+    mixtures = [replace(routed[call.module], adds=added(call, block)) for call in others if within(call, block)]
+    ffns: list[Ffn] = []
     mixing: list[nn.Module] = []
     for call in inside:
         if call.made.shape[-1] != block.made.shape[-1] or not call.given.requires_grad:
@@ -79,7 +92,17 @@ def block_parts(
             mixing.append(call.module)
         elif found := ffn_of(call, sources, block):
             ffns.append(found)
-    return BlockParts(ffns[0] if len(ffns) == 1 else None, mixing[-1] if mixing else None)
+    return BlockParts(only(mixtures, ffns), mixing[-1] if mixing else None)
+
+
+def only(mixtures: Sequence[FusedExperts], ffns: Sequence[Ffn]) -> LayerFfn | None:
+    """What holds a block's neurons: one FFN, one mixture of experts, or one of each."""
+    match list(mixtures), list(ffns):
+        case [experts], [shared]:
+            return MixedFfn(experts, shared)
+        case ([one], []) | ([], [one]):
+            return one
+    return None
 
 
 def within(call: Call, block: Call) -> bool:
@@ -130,4 +153,5 @@ def added(call: Call, block: Call) -> float | None:
         return None
     found, wanted = found.reshape(weights.shape).float(), weights.float()
     factor = float((found * wanted).sum() / wanted.square().sum())
-    return factor if torch.allclose(found, factor * wanted, rtol=1e-2, atol=1e-3) else None
+    sum_of_both = abs(factor) <= LARGEST and torch.allclose(found, factor * wanted, rtol=1e-2, atol=1e-3)
+    return factor if sum_of_both else None

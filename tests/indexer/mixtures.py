@@ -14,14 +14,16 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
 from tests.indexer.oracles import load
 
-MIXTURES = ["mixtral", "qwen3_moe", "olmoe", "gpt_oss"]
+MIXTURES = ["mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "glm4_moe"]
+LANGUAGE = ("olmoe", "glm4_moe")
+"""Families that transformers has no classifier of."""
 Change = Callable[[Tensor], Tensor]
 """change(activations [E, F] of one token, those of experts that it is not routed to 0) -> others."""
 
 
 def loaded(family: str, model_dir: Callable[..., Path]) -> Architecture:
-    """A tiny model; transformers has no classifier of OLMoE."""
-    if family != "olmoe":
+    """A tiny model: a classifier, or a language model."""
+    if family not in LANGUAGE:
         return load(model_dir(family))
     model = AutoModelForCausalLM.from_pretrained(model_dir(family, "causal-lm")).eval().requires_grad_(False)
     return Architecture(model)

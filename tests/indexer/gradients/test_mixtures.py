@@ -18,7 +18,7 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.structure.experts import ExpertWeight
 from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.registry import OBJECTIVES
-from tests.indexer.mixtures import MIXTURES, loaded
+from tests.indexer.mixtures import LANGUAGE, MIXTURES, loaded
 from tests.indexer.oracles import instances
 
 ROWS = [[1, 5, 6, 7, 8], [1, 9, 10]]
@@ -27,7 +27,7 @@ ROWS = [[1, 5, 6, 7, 8], [1, 9, 10]]
 def asked(family: str) -> list[RenderedInstance]:
     """Instances of a classifier, or of a language model whose last two tokens have a loss."""
     plain = instances(ROWS, [0, 2])
-    if family != "olmoe":
+    if family not in LANGUAGE:
         return plain
     return [
         RenderedInstance(each.id, each.sequences, None, "", False, {}, reads=tuple(at), wanted=tuple(ids[a + 1] for a in at))
@@ -37,7 +37,7 @@ def asked(family: str) -> list[RenderedInstance]:
 
 
 def task(family: str) -> Any:
-    return OBJECTIVES["causal-lm" if family == "olmoe" else "sequence-classification"]
+    return OBJECTIVES["causal-lm" if family in LANGUAGE else "sequence-classification"]
 
 
 def gradients(arch: Architecture, family: str, **settings: Any) -> Gradients:
@@ -57,7 +57,7 @@ def plain_gradients(arch: Architecture, family: str, instance: RenderedInstance)
     own = {name: weight.requires_grad_(True) for name, weight in weights(arch).items()}
     ids = torch.tensor([instance.sequences[0]])
     logits = arch.model(ids, attention_mask=torch.ones_like(ids)).logits
-    if family == "olmoe":
+    if family in LANGUAGE:
         loss = torch.nn.functional.cross_entropy(logits[0, list(instance.reads)], torch.tensor(instance.wanted))
     else:
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor([instance.label]))
@@ -84,11 +84,14 @@ def test_gradients_equal_autograd_and_are_zero_for_experts_without_a_token(famil
 @pytest.mark.parametrize("family", MIXTURES)
 def test_the_scope_of_the_ffn_holds_experts_without_their_routers(family: str, model_dir: Callable[..., Path]) -> None:
     arch = loaded(family, model_dir)
-    names = [block.name for block in gradients(arch, family, parameters="mlp").blocks]
-    fused = [f"model.layers.{layer}.mlp.experts.{part}" for layer in range(3) for part in ("gate_up_proj", "down_proj")]
-    if family == "qwen3_moe":
-        fused[2:4] = [f"model.layers.1.mlp.{part}_proj" for part in ("gate", "up", "down")]
-    assert names == fused
+    names = {block.name.removeprefix("model.layers.") for block in gradients(arch, family, parameters="mlp").blocks}
+    dense = {"qwen3_moe": [1], "glm4_moe": [0]}.get(family, [])
+    shared = {"qwen2_moe": "mlp.shared_expert.", "glm4_moe": "mlp.shared_experts."}.get(family)
+    routed = [layer for layer in range(3) if layer not in dense]
+    expected = {f"{layer}.mlp.experts.{part}_proj" for layer in routed for part in ("gate_up", "down")}
+    expected |= {f"{layer}.mlp.{part}_proj" for layer in dense for part in ("gate", "up", "down")}
+    expected |= {f"{layer}.{shared}{part}_proj" for layer in routed for part in ("gate", "up", "down") if shared}
+    assert names == expected
 
 
 @pytest.mark.parametrize("family", ["mixtral", "gpt_oss"])

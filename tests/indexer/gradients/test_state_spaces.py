@@ -54,6 +54,6 @@ def test_gradients_equal_autograd_of_each_instance_alone(family: str, model_dir:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_neurons_are_refused_in_one_line(family: str, model_dir: Callable[..., Path]) -> None:
-    said = r"the model: attridex finds no FFN of one width in every layer of \w+, so it has no neurons; set neurons.enabled = false"
+    said = r"the model: attridex finds no FFN of one width in every layer of \w+, so it has no neurons; set neurons.enabled"
     with pytest.raises(InputError, match=said):
         loaded(family, model_dir).check_site("post")

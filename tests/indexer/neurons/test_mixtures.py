@@ -1,7 +1,7 @@
 """Neurons of mixtures of experts: (layer, expert, unit), against one point and one whole forward at a time."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +29,30 @@ def plain_scores(arch: Architecture, family: str, ids: list[int], rule: Quadratu
     with plain_experts(arch, family, {}, held), torch.no_grad():
         target = int(logits(arch, one).argmax())
     rows = []
-    for layer, experts in enumerate(arch.mixtures):
-        seen: list[Tensor] = []
-        total = torch.zeros(())
+    for layer in range(len(arch.layers)):
+        seen: dict[bool, Tensor] = {}
 
-        def run(change: Any, layer: int = layer, experts: Any = experts) -> Tensor:
-            if experts is None:
-                with plain_experts(arch, family, {}, held), last_position(arch, layer, read, change):
-                    return logits(arch, one).softmax(-1)[target]
-            with plain_experts(arch, family, {(layer, read): change}, held):
+        def run(points: dict[bool, Tensor], layer: int = layer, seen: dict[bool, Tensor] = seen) -> Tensor:
+            def change(units: Tensor, routed: bool) -> Tensor:
+                seen[routed] = units.detach()
+                return points.get(routed, units)
+
+            routed = {(layer, read): lambda units: change(units, True)} if arch.mixtures[layer] else {}
+            shared = last_position(arch, layer, read, lambda units: change(units, False)) if arch.shared[layer] else nullcontext()
+            with plain_experts(arch, family, routed, held), shared:
                 return logits(arch, one).softmax(-1)[target]
 
-        run(lambda a, seen=seen: seen.append(a.detach()) or a)
+        run({})
+        own = dict(seen)
+        total = dict.fromkeys(own, torch.zeros(()))
         for alpha, weight in zip(rule.points, rule.weights, strict=True):
-            point = (seen[0] * alpha).requires_grad_(True)
-            total = total + weight * torch.autograd.grad(run(lambda _a, point=point: point), point)[0]
-        own = (seen[0] * total).flatten()
+            points = {part: (a * alpha).requires_grad_(True) for part, a in own.items()}
+            for part, gradient in zip(points, torch.autograd.grad(run(points), list(points.values())), strict=True):
+                total[part] = total[part] + weight * gradient
         row = torch.zeros(arch.width)
-        start = 0 if experts else arch.routed
-        row[start : start + len(own)] = own
+        for part, a in own.items():
+            start = 0 if part else arch.routed
+            row[start : start + a.numel()] = (a * total[part]).flatten()
         rows.append(row)
     return torch.stack(rows)
 
@@ -105,11 +110,11 @@ def plain_edit(arch: Architecture, family: str, one: TokenBatch, factors: Tensor
     changes: dict[tuple[int, int], Any] = {}
     read = one.ids.shape[1] - 1
     with ExitStack() as dense, torch.no_grad():
-        for layer, experts in enumerate(arch.mixtures):
-            if experts:
+        for layer in range(len(arch.layers)):
+            if arch.mixtures[layer]:
                 own = factors[layer, : arch.routed].reshape(arch.experts, -1)
                 changes[layer, read] = lambda a, own=own: a * own
-            else:
+            if arch.shared[layer]:
                 scale = factors[layer, arch.routed :]
                 dense.enter_context(last_position(arch, layer, read, lambda a, scale=scale: a * scale[: len(a)]))
         dense.enter_context(plain_experts(arch, family, changes, {}))
