@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest
 import torch
 import transformers as hf
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 GOLDEN = Path(__file__).parent / "golden"
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
@@ -21,6 +21,8 @@ SHOWN: dict[str, dict[str, Any]] = {
     "causal-lm": {"segments": ["Premise : {premise}", "/ Answer :"], "target": "{answer}"},
 }
 WORDS = "Premise Hypothesis Answer : / the a doctor lawyer saw helped paid not some dog cat ran slept today park ."
+PIECES = 120
+"""Tokens of the tokenizer of word pieces."""
 SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
@@ -39,7 +41,7 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "gpt_neox": lambda: hf.GPTNeoXConfig(**BASE, intermediate_size=40, **SMALL),
     "bloom": lambda: hf.BloomConfig(hidden_size=24, n_layer=3, n_head=4, **SMALL),
     "llama": lambda: hf.LlamaConfig(**GATED, **SMALL),
-    "qwen2": lambda: hf.Qwen2Config(**GATED, **SMALL),
+    "qwen2": lambda: hf.Qwen2Config(**GATED, **{**SMALL, "vocab_size": PIECES}),
     "qwen2-window": lambda: hf.Qwen2Config(**GATED, use_sliding_window=True, sliding_window=5, max_window_layers=1, **SMALL),
     "gemma": lambda: hf.GemmaConfig(**GATED, head_dim=6, **SMALL),
     "mixtral": lambda: hf.MixtralConfig(**ROUTED, num_local_experts=4, **SMALL),
@@ -83,6 +85,16 @@ def word_tokenizer(pad: bool = True) -> Any:
     return hf.PreTrainedTokenizerFast(tokenizer_object=raw, **named)
 
 
+def piece_tokenizer() -> Any:
+    """A byte-level tokenizer of word pieces with BOS, as transformers reads those of Qwen2 whatever their file says."""
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    named = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "<s>", "unk_token": "<unk>"}
+    specials = list(dict.fromkeys(named.values()))
+    raw.train_from_iterator([WORDS], trainers.BpeTrainer(vocab_size=PIECES, special_tokens=specials, show_progress=False))
+    return hf.PreTrainedTokenizerFast(tokenizer_object=raw, **named)
+
+
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Directory of a saved tiny model of a family, for a task."""
@@ -93,7 +105,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         if key not in made:
             made[key] = tmp_path_factory.mktemp(family)
             tiny_model(family, task).save_pretrained(made[key])
-            word_tokenizer().save_pretrained(made[key])
+            (piece_tokenizer() if family == "qwen2" else word_tokenizer()).save_pretrained(made[key])
         return made[key]
 
     return directory

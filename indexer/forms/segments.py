@@ -1,25 +1,18 @@
 """The paper's form: segments tokenised each alone, behind BOS or CLS, and a target behind them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
+from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.templates import parse_template
+from attridex.indexer.forms.vanishing import Vanishing
 
 Tokenize = Callable[[str], list[int]]
 """Gives the ids of a text without special tokens."""
-
-
-@dataclass(frozen=True)
-class SpecialTokens:
-    """Token ids put before and after an instance: BOS for causal models, CLS and SEP for encoders."""
-
-    before: Tokens
-    after: Tokens
 
 
 class Segments:
@@ -47,6 +40,7 @@ class Segments:
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._cut = self._cut_segment(corpus.truncate)
         self._first_lost = corpus.rendering == 1
+        self._vanishing = Vanishing(tokenize, corpus.rendering)
 
     def _cut_segment(self, truncate: str | None) -> int | None:
         if truncate is None:
@@ -62,7 +56,7 @@ class Segments:
         """See `Form.encode`."""
         values = self._columns.read(record, where)
         target = self._target_tokens(values.texts, where) if self._target else []
-        fitted = [self._fit(self._parts(texts), target, where) for texts in values.filled]
+        fitted = [self._fit(self._parts(texts, where), target, where) for texts in values.filled]
         sequences = tuple(ids for ids, _ in fitted)
         reads, wanted = self._losses(sequences[0], len(target), where) if target else ((), ())
         cut = any(cut for _, cut in fitted)
@@ -78,9 +72,12 @@ class Segments:
     def _outputs(self, values: Values) -> tuple[str, ...]:
         return (self._target.text(values.texts).strip(),) if self._target else values.numbers
 
-    def _parts(self, texts: Mapping[str, str]) -> list[list[int]]:
+    def _parts(self, texts: Mapping[str, str], where: str) -> list[list[int]]:
         """Token ids of the segments, each tokenised alone."""
-        return [self._tokenize(segment.text(texts)) for segment in self._segments]
+        parts = [self._tokenize(segment.text(texts)) for segment in self._segments]
+        for segment, part in zip(self._segments, parts, strict=True):
+            self._vanishing.check(segment, texts, len(part), where)
+        return parts
 
     def _target_tokens(self, texts: Mapping[str, str], where: str) -> list[int]:
         target = self._tokenize(self._target.text(texts)) if self._target else []

@@ -1,13 +1,32 @@
 """What the tokenizer makes of one text, `tokenizer(text)`, or of a pair, `tokenizer(first, second)`: its template, its cuts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
+from attridex.indexer.forms.surroundings import surroundings
 from attridex.indexer.forms.templates import Template, parse_template
+from attridex.indexer.forms.vanishing import Vanishing
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """What the tokenizer gives.
+
+    Attributes:
+        ids: of the tokens.
+        types: of the tokens; empty where the tokenizer gives none.
+        lost: how many tokens were cut.
+    """
+
+    ids: Tokens
+    types: Tokens
+    lost: int = 0
 
 
 class Texts:
@@ -28,64 +47,108 @@ class Texts:
         """
         self._tokenizer, self._limit, self._language = tokenizer, limit, language
         self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
-        self._side = corpus.truncation_side
-        setting = "corpus.text" if corpus.text else "corpus.pair"
-        texts = [corpus.text] if corpus.text else [f"{{{name}}}" for name in corpus.pair]
-        self._templates = [parse_template(text, setting) for text in texts]
+        self._side = corpus.truncation_side or tokenizer.truncation_side
+        self._around = surroundings(tokenizer)
+        self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
-        shown = {name: setting for template in self._templates for name in template.fields}
+        shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
+        self._vanishing = Vanishing(self._plain, corpus.rendering)
+        self._lock = Lock()  # a tokenizer that truncates changes its own state
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
         values = self._columns.read(record, where)
-        if self._target:
-            return [self._with_target(self._templates[0].text(values.texts), self._target, values, where)]
-        taken = [self._tokenized([template.text(texts) for template in self._templates], where) for texts in values.filled]
-        sequences, types = tuple(ids for ids, _, _ in taken), tuple(own for _, own, _ in taken)
-        reads, wanted = losses_of(sequences[0], 1) if self._language else ((), ())
-        outputs = ("",) if self._language else values.numbers
-        cut = any(cut for _, _, cut in taken)
-        return [
-            Encoding(
-                sequences, types if any(types) else (), reads, wanted, cut, values.fields, outputs, answers=values.choices.labels
-            )
-        ]
+        found = self._with_target(self._target, values, where) if self._target else self._whole(values, where)
+        templates = [*self._templates, *([self._target] if self._target else [])]
+        for texts, ids in zip(values.filled, found.sequences, strict=True):
+            own = len(ids) - len(self._around.before) - len(self._around.after) if len(templates) == 1 else 0
+            for template in templates:
+                self._vanishing.check(template, texts, own, where)
+        return [found]
 
-    def _with_target(self, text: str, target: Template, values: Values, where: str) -> Encoding:
+    def _whole(self, values: Values, where: str) -> Encoding:
+        """A text or pair, one sequence a choice; of a language model every token has a loss."""
+        taken = [self._tokenized([template.text(texts) for template in self._templates], where) for texts in values.filled]
+        types = tuple(each.types for each in taken)
+        reads, wanted = losses_of(taken[0].ids, 1) if self._language else ((), ())
+        if self._language and not reads:
+            raise InputError(f"{where}: one token alone has no loss, nothing stands before it; leave the instance out")
+        return Encoding(
+            sequences=tuple(each.ids for each in taken),
+            types=types if any(types) else (),
+            reads=reads,
+            wanted=wanted,
+            truncated=any(each.lost for each in taken),
+            fields=values.fields,
+            outputs=("",) if self._language else values.numbers,
+            answers=values.choices.labels,
+        )
+
+    def _with_target(self, target: Template, values: Values, where: str) -> Encoding:
         """A prompt and its target: what `tokenizer(prompt + target)` adds to `tokenizer(prompt)` has a loss."""
-        said = target.text(values.texts)
-        prompt, _, _ = self._tokenized([text], where)
-        whole, types, cut = self._tokenized([text + said], where)
-        if cut:
-            raise InputError(f"{where}: the target would be cut; a text with a target must fit {self._limit} tokens")
-        if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
+        text, said = self._templates[0].text(values.texts), target.text(values.texts)
+        prompt, full = self._call(text), self._call(text + said)
+        after = len(self._around.after)
+        before = prompt.ids[: len(prompt.ids) - after]
+        if full.ids[: len(before)] != before or len(full.ids) - after <= len(before):
             raise InputError(
                 f"{where}: the tokenizer does not put the tokens of the target behind those of the text (corpus.text); "
                 "begin the target with a space or a new line, or give the tokens yourself (corpus.encoded)"
             )
-        reads, wanted = losses_of(whole, len(prompt))
-        return Encoding((whole,), (types,) if types else (), reads, wanted, False, values.fields, (said.strip(),))
+        whole = self._tokenized([text + said], where)
+        start = max(len(self._around.before), len(before) - (whole.lost if self._side == "left" else 0))
+        reads, wanted = losses_of(whole.ids, start)
+        if not reads or len(whole.ids) - after <= start:
+            raise InputError(
+                f"{where}: nothing that has a loss is left of the target within {self._limit} tokens (model.max_length)"
+            )
+        types = (whole.types,) if whole.types else ()
+        return Encoding((whole.ids,), types, reads, wanted, whole.lost > 0, values.fields, (said.strip(),))
 
-    def _tokenized(self, texts: list[str], where: str) -> tuple[Tokens, Tokens, bool]:
-        """Ids and token types of a text or pair, and whether it was cut."""
-        whole = self._tokenizer(*texts, verbose=False)
-        excess = len(whole["input_ids"]) - self._limit
-        if excess > 0:
-            whole = self._shortened(texts, excess, where)
-        return tuple(whole["input_ids"]), tuple(whole.get("token_type_ids", ())), excess > 0
-
-    def _shortened(self, texts: list[str], excess: int, where: str) -> Any:
-        """A text or pair, cut by the tokenizer."""
+    def _tokenized(self, texts: list[str], where: str) -> Tokenized:
+        """A text or pair, cut by the tokenizer where it is too long."""
+        whole = self._call(*texts)
+        excess = len(whole.ids) - self._limit
+        if excess <= 0:
+            return whole
         if not self._truncation:
             raise InputError(
-                f"{where}: {excess} tokens over the limit of {self._limit}; set corpus.truncation as your own call does (true)"
+                f"{where}: {excess} tokens over the limit of {self._limit} (model.max_length, or the model's own); "
+                "set it higher, or corpus.truncation = true as in a call with truncation"
             )
-        before = self._tokenizer.truncation_side
-        self._tokenizer.truncation_side = self._side or before
+        cut = self._cut(texts, where)
+        return Tokenized(cut.ids, cut.types, len(whole.ids) - len(cut.ids))
+
+    def _cut(self, texts: list[str], where: str) -> Tokenized:
+        """A text or pair, shortened as the tokenizer does it."""
         try:
-            return self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self._limit)
-        finally:
-            self._tokenizer.truncation_side = before
+            cut = self._call(*texts, truncation=self._truncation, max_length=self._limit)
+            reason = "" if 0 < len(cut.ids) <= self._limit else f"{len(cut.ids)} tokens are left"
+        except Exception as error:  # of the tokenizers' own kinds, where they cannot cut
+            reason = first_line(error)
+        if reason:
+            how = f'by corpus.truncation = "{self._truncation}"'
+            raise InputError(f"{where}: the tokenizer cannot shorten it to {self._limit} tokens {how} ({reason})")
+        return cut
+
+    def _call(self, *texts: str, **options: Any) -> Tokenized:
+        """The tokenizer's own call."""
+        with self._lock:
+            own, self._tokenizer.truncation_side = self._tokenizer.truncation_side, self._side
+            try:
+                given = self._tokenizer(*texts, verbose=False, **options)
+            finally:
+                self._tokenizer.truncation_side = own
+        return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
+
+    def _plain(self, text: str) -> list[int]:
+        """Ids of a text without special tokens."""
+        return list(self._call(text, add_special_tokens=False).ids)
+
+
+def part_of(name: str) -> Template:
+    """One of a pair: a column, or a format string over columns."""
+    return parse_template(name, "corpus.pair") if "{" in name else Template(name, (("", name),))

@@ -39,7 +39,10 @@ class ShardEntry(Record):
 
 
 class LeftOut(Record):
-    """An instance that is not in the index: its id, its place in the corpus from 0, and why."""
+    """An instance that is not in the index: its id, its place in the corpus from 0, and why.
+
+    The place is counted among the instances that were read; of a record that could not be used among all records.
+    """
 
     id: str
     position: int
@@ -57,6 +60,13 @@ class Sidecar(Record):
     tokens: int
     truncated: int
     bad: list[LeftOut]
+    files: dict[str, FileEntry]
+
+
+class Source(Record):
+    """source.json: the files of a training that its own script handed over, by their path below it."""
+
+    format: int = FORMAT
     files: dict[str, FileEntry]
 
 
@@ -210,3 +220,8 @@ def file_entry(path: Path) -> FileEntry:
 def file_entries(directory: Path) -> dict[str, FileEntry]:
     """Size and hash of every file of a directory, by name."""
     return {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+
+
+def tree_entries(directory: Path) -> dict[str, FileEntry]:
+    """Size and hash of every file below a directory, by its path there."""
+    return {str(path.relative_to(directory)): file_entry(path) for path in sorted(directory.rglob("*")) if path.is_file()}

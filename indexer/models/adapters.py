@@ -17,6 +17,11 @@ from attridex.indexer.models.low_rank import LowRank
 
 CONFIG = "adapter_config.json"
 FILES = (CONFIG, "adapter_model.safetensors", "adapter_model.bin")
+TOKENIZER_FILES = (
+    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json", "*.tiktoken", "tekken.json",
+    "chat_template*",
+)  # fmt: skip
+"""Of a tokenizer that was saved beside the adapter."""
 NAME = "default"
 """What PEFT calls the one adapter of a model."""
 PREFIX = "base_model.model."
@@ -84,7 +89,7 @@ def downloaded(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        found = Path(snapshot_download(name, allow_patterns=list(FILES), etag_timeout=10))
+        found = Path(snapshot_download(name, allow_patterns=[*FILES, *TOKENIZER_FILES], etag_timeout=10))
     except Exception as error:  # no network, no such adapter, no name at all: one answer
         reason = first_line(error)
         raise InputError(f"{name}: no such adapter directory, and not to be had from the Hub (model.adapter): {reason}") from None

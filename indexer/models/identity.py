@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.config import ModelConfig
+from attridex.indexer.config import RENDERING, ModelConfig
 from attridex.indexer.files import file_hash
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.adapters import adapter_directory
 from attridex.indexer.models.checkpoints import at_checkpoint
+from attridex.indexer.models.tokenizers import tokenizer_source
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
@@ -24,10 +25,12 @@ class ModelIdentity(NamedTuple):
     checkpoints: list[str]
 
 
-def model_identity(model: ModelConfig) -> ModelIdentity:
-    """The identity of a model as it lies there now."""
+def model_identity(model: ModelConfig, rendering: int = RENDERING) -> ModelIdentity:
+    """The identity of a model as it lies there now, with the tokenizer that reads texts for it."""
     checkpoints = [model_hash(at_checkpoint(model, path)) for path in model.checkpoints]
-    return ModelIdentity(model_hash(model), files_hash(model_directory(model), TOKENIZER), checkpoints)
+    source = tokenizer_source(model, rendering)
+    directory = model_directory(model) if source == model.path else Path(source)
+    return ModelIdentity(model_hash(model), files_hash(directory, TOKENIZER), checkpoints)
 
 
 def model_hash(model: ModelConfig) -> str:

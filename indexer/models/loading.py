@@ -16,7 +16,8 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.low_rank import LowRank
-from attridex.indexer.models.sources import auto_model, check_task, load_tokenizer, resolve_labels, task_config
+from attridex.indexer.models.sources import auto_model, check_task, resolve_labels, task_config
+from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     hf, family = task_config(wanted, adapter)
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
-    tokenizer = load_tokenizer(config.model.path, config.model.revision, wanted.task)
+    tokenizer = model_tokenizer(config.model, config.corpus.rendering)
     device = resolve_device(wanted.device)
     with quiet_transformers():
         model, loading = auto_model(wanted.task).from_pretrained(
@@ -65,7 +66,8 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     check_causal(arch, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
-    return LoadedModel(arch, padding_token(tokenizer), labels, hf.model_type, device, tokenizer)
+    pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))
+    return LoadedModel(arch, pad, labels, hf.model_type, device, tokenizer)
 
 
 def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None) -> None:
@@ -117,12 +119,6 @@ def fuse_activations(model: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, NewGELUActivation | BloomGelu):
                 setattr(module, name, nn.GELU("tanh"))
-
-
-def padding_token(tokenizer: Any) -> int:
-    """The token that fills batches; any will do for a language model, since it is masked."""
-    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return int(next(token for token in known if token is not None))
 
 
 class quiet_transformers:  # noqa: N801 - reads as a statement

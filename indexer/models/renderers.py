@@ -1,19 +1,26 @@
 """The renderer of a model: its tokenizer, its special tokens, its longest sequence and the input form."""
 
+import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from attridex.indexer.config import Config
+from attridex.indexer.config import Config, Task
+from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.checks import Checked
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
-from attridex.indexer.forms.segments import Segments, SpecialTokens
+from attridex.indexer.forms.segments import Segments
+from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
+from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.sources import load_tokenizer, resolve_labels, task_config
+from attridex.indexer.models.sources import auto_model, resolve_labels, task_config
+from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 
 
 def positions(hf: Any, family: Family) -> int:
@@ -31,42 +38,84 @@ def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
     return SpecialTokens(*(() if token is None else (int(token),) for token in (first, last)))
 
 
+def with_class_names(config: Config) -> Config:
+    """A configuration whose outputs have names, those of the label's classes, where the model's own are only numbered.
+
+    The order of a ClassLabel column is then that of the outputs, as in the training.
+    """
+    if config.corpus.labels is not None or config.model.task != "sequence-classification":
+        return config
+    adapter = read_adapter(config.model.adapter) if config.model.adapter else None
+    hf, _ = task_config(config.model, adapter)
+    numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
+    if [hf.id2label.get(number) for number in range(hf.num_labels)] != numbered:
+        return config
+    names = label_names(config.corpus)
+    return with_labels(config, names) if len(names) == hf.num_labels else config
+
+
+def with_labels(config: Config, names: list[str]) -> Config:
+    """A configuration with names of the outputs."""
+    return config.model_copy(update={"corpus": config.corpus.model_copy(update={"labels": names})})
+
+
 def make_renderer(config: Config) -> Renderer:
     """The rendering of a configuration with its model's tokenizer; no weights are loaded."""
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
     hf, family = task_config(config.model, adapter)
-    tokenizer = load_tokenizer(config.model.path, config.model.revision, config.model.task)
-    limit = min(config.model.max_length, positions(hf, family))
+    tokenizer = model_tokenizer(config.model, config.corpus.rendering)
+    vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model.task, hf)))
+    check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    return renderer_for(config, labels, tokenizer, family.causal, limit)
+    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family)))
 
 
-def renderer_for(config: Config, labels: Sequence[str], tokenizer: Any, causal: bool, max_length: int) -> Renderer:
-    """The rendering with any tokenizer.
+def model_class(task: Task, hf: Any) -> Any:
+    """The class that transformers makes a task's model of; None where it knows none."""
+    found = auto_model(task)._model_mapping.get(type(hf), None)
+    return found[0] if isinstance(found, tuple | list) else found
 
-    Args:
-        config: of corpus and task.
-        labels: names of the model's outputs.
+
+def takes_types(model: Any) -> bool:
+    """Whether a model (or its class) is called with token types: a Trainer hands them over only where it names them."""
+    return model is not None and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a model reads.
+
+    Attributes:
         tokenizer: of the model.
+        vocabulary: what is known of its tokens.
         causal: whether the model is a causal one.
-        max_length: tokens of a sequence at most.
+        positions: tokens of a sequence at most.
     """
-    return Renderer(config.corpus, form_of(config, tokenizer, causal, max_length), labels, tokenizer.decode)
+
+    tokenizer: Any
+    vocabulary: Vocabulary
+    causal: bool
+    positions: int
 
 
-def form_of(config: Config, tokenizer: Any, causal: bool, limit: int) -> Form:
-    """The input form of a corpus; see `renderer_for` for the rest.
+def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
+    """The rendering for a model with these outputs; see `form_of` for what it raises."""
+    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode)
 
-    Args:
-        config: of corpus and task.
-        tokenizer: of the model.
-        causal: whether the model is a causal one.
-        limit: tokens of a sequence at most.
-    """
-    corpus, special = config.corpus, special_tokens(tokenizer, causal)
-    choices, language = config.model.task == "multiple-choice", config.model.task == "causal-lm"
+
+def form_of(config: Config, model: Reads) -> Form:
+    """The input form of a corpus, its tokens checked."""
+    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering)
+
+
+def unchecked_form(config: Config, model: Reads) -> Form:
+    """The input form of a corpus."""
+    corpus, tokenizer, task = config.corpus, model.tokenizer, config.model.task
+    choices, limit = task == "multiple-choice", min(config.model.max_length, model.positions)
+    language = task == "causal-lm"
     match corpus.form:
         case "segments":
+            special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)

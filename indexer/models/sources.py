@@ -1,10 +1,10 @@
-"""What is known of a model before its weights are loaded: its source, its own configuration, its family, tokenizer and labels."""
+"""What is known of a model before its weights are loaded: its source, its own configuration, its family and labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from attridex.indexer.config import RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
@@ -93,24 +93,6 @@ def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False
         return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
-
-
-def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
-    """The model's tokenizer.
-
-    Raises:
-        InputError: there is none, or it has no padding token, which a classifier was trained with.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
-    if tokenizer.pad_token_id is None and task != "causal-lm":
-        raise InputError(
-            f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
-            "tokenizer.save_pretrained(...)) before fine-tuning, or let `attridex finetune` do it"
-        )
-    return tokenizer
 
 
 def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 
 from attridex.indexer.config import Config, Task, TrainingConfig
+from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import quiet_transformers
-from attridex.indexer.models.renderers import positions, renderer_for
+from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import auto_model, check_order, check_task, load_hf_config
+from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
 from attridex.indexer.training.evaluation import TaskReader
 
 
@@ -36,8 +38,10 @@ def begin(config: Config) -> Start:
     labels = training_labels(config)
     torch.manual_seed(training.seed)
     arch, tokenizer = base_model(training, config.model.task, labels)
-    limit = min(config.model.max_length, positions(arch.model.config, arch.family))
-    renderer = renderer_for(config, labels, tokenizer, arch.causal, limit)
+    hf = arch.model.config
+    vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family))
+    renderer = renderer_for(config, labels, reads)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
 
@@ -53,20 +57,20 @@ def training_of(config: Config) -> TrainingConfig:
 
 
 def training_labels(config: Config) -> list[str]:
-    """The model's outputs, in their order: `corpus.labels`; none where records bring their own."""
+    """The model's outputs, in their order: `corpus.labels`, or else the data's classes; none where records bring their own."""
     if config.model.task != "sequence-classification":
         return []
     if config.corpus.labels is not None:
         if len(set(config.corpus.labels)) != len(config.corpus.labels):
             raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
         return config.corpus.labels
+    if classes := label_names(config.corpus):
+        return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 
 def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
-    from transformers import AutoTokenizer
-
     hf = load_hf_config(training.base, None)
     family = family_of(auto_model(task), hf, training.base)
     if training.layers is not None:
@@ -75,7 +79,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         hf.num_hidden_layers = training.layers
         if getattr(hf, "layer_types", None):
             hf.layer_types = hf.layer_types[: training.layers]
-    tokenizer = AutoTokenizer.from_pretrained(training.base)
+    tokenizer = any_tokenizer(training.base, None)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id

@@ -8,7 +8,8 @@ import pytest
 from attridex.indexer.config import CorpusConfig, load_config
 from attridex.indexer.corpus.rendering import PART, Renderer
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.segments import Segments, SpecialTokens
+from attridex.indexer.forms.segments import Segments
+from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.models.renderers import make_renderer
 
 

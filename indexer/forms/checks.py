@@ -1,0 +1,45 @@
+"""Checks of what any input form gives, before a model sees it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from attridex.indexer.errors import InputError
+from attridex.indexer.forms.encoding import Encoding, Form
+from attridex.indexer.forms.vocabulary import Vocabulary
+
+
+class Checked:
+    """A form whose tokens are all known to the model, and not special ones alone."""
+
+    def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int) -> None:
+        """See `Form`; records whose `rendering` is 1 may have no tokens of their own."""
+        self.fields, self.adds = form.fields, form.adds
+        self._form, self._vocabulary, self._own_needed = form, vocabulary, rendering > 1
+
+    def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
+        """See `Form.encode`.
+
+        Raises:
+            InputError: a token or a token type that the model does not have, or special tokens alone.
+        """
+        found = [self._taken(encoding) for encoding in self._form.encode(record, where)]
+        for encoding in found:
+            self._check(encoding, where)
+        return found
+
+    def _taken(self, encoding: Encoding) -> Encoding:
+        """What the model takes: a Trainer leaves out token types that it is not called with."""
+        return replace(encoding, types=()) if self._vocabulary.types == 0 else encoding
+
+    def _check(self, encoding: Encoding, where: str) -> None:
+        for ids in encoding.sequences:
+            if not ids or (self._own_needed and self._vocabulary.special.issuperset(ids)):
+                raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
+            if not self._vocabulary.embedded(max(ids)):
+                raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")
+        kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=-1)
+        if kinds is not None and highest >= kinds:
+            raise InputError(
+                f"{where}: token type {highest}, the model has {kinds} (0 to {kinds - 1}); give one text, not a pair"
+            )

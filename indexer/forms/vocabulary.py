@@ -1,0 +1,34 @@
+"""What is known of a tokenizer's tokens, and of what the model has for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens of a tokenizer, seen with a model.
+
+    Attributes:
+        name: gives a token as the tokenizer writes it.
+        special: ids of special tokens, but for the unknown one, which stands for words.
+        unknown: id of the unknown token, if there is one.
+        embeddings: tokens that the model has embeddings for; None where it does not say.
+        types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
+    """
+
+    name: Callable[[int], str]
+    special: frozenset[int] = frozenset()
+    unknown: int | None = None
+    embeddings: int | None = None
+    types: int | None = None
+
+    def embedded(self, token: int) -> bool:
+        """Whether the model has an embedding for a token."""
+        return 0 <= token < (self.embeddings or token + 1)
+
+    def beyond(self, token: int) -> str:
+        """A token without an embedding, in words."""
+        return (
+            f"'{self.name(token)}' is number {token}, the model has {self.embeddings} embeddings (0 to "
+            f"{(self.embeddings or 0) - 1}); resize them as the training did, or give the tokenizer of the training"
+        )

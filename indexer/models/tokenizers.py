@@ -1,0 +1,128 @@
+"""The tokenizer of a model: where it lies, what is refused, and what is known of its tokens."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from attridex.indexer.config import ModelConfig, Task
+from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.models.adapters import SavedAdapter, adapter_directory
+
+SAVED = ("tokenizer_config.json", "tokenizer.json")
+"""Files of which every saved tokenizer has one."""
+VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken", "tekken.json")
+"""Files that hold a vocabulary, whatever the tokenizer's class calls its own."""
+EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|word_embeddings?|embed_in|tok_embeddings|shared)\.([\w.]+\.)?weight$")
+"""Names of the input embedding's weight in a model, and as an adapter saves it."""
+
+
+def tokenizer_source(model: ModelConfig, rendering: int) -> str:
+    """Where a model's tokenizer lies: beside its adapter, if one was saved there, else beside the model.
+
+    Indices whose `rendering` is 1 read by the base model's.
+    """
+    if model.adapter is None or rendering == 1:
+        return model.path
+    beside = adapter_directory(model.adapter)
+    return str(beside) if any((beside / name).is_file() for name in SAVED) else model.path
+
+
+def model_tokenizer(model: ModelConfig, rendering: int) -> Any:
+    """The tokenizer that a model's texts are read with; see `load_tokenizer` for what it raises."""
+    path = tokenizer_source(model, rendering)
+    return load_tokenizer(path, model.revision if path == model.path else None, model.task)
+
+
+def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
+    """A tokenizer.
+
+    Raises:
+        InputError: there is none, or it has no padding token, which a classifier was trained with.
+    """
+    tokenizer = any_tokenizer(path, revision)
+    if tokenizer.pad_token_id is None and task != "causal-lm":
+        raise InputError(
+            f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
+            "tokenizer.save_pretrained(...)) before fine-tuning, or let `attridex finetune` do it"
+        )
+    return tokenizer
+
+
+def any_tokenizer(path: str, revision: str | None) -> Any:
+    """A tokenizer, with or without a padding token.
+
+    Raises:
+        InputError: there is none, or only a class of tokenizers without the vocabulary of this model.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+    except Exception as error:  # classes of tokenizers raise whatever their missing files lead to
+        raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
+    if lacks_vocabulary(tokenizer, path):
+        raise InputError(
+            f"{path}: no tokenizer lies there (no tokenizer.json or other vocabulary), every text would become unknown tokens; "
+            "save the one of the training there: tokenizer.save_pretrained(...)"
+        )
+    return tokenizer
+
+
+def lacks_vocabulary(tokenizer: Any, path: str) -> bool:
+    """Whether a tokenizer was made without its files: transformers then makes one of special tokens alone."""
+    if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
+        return True
+    names = set(type(tokenizer).vocab_files_names.values())
+    if not names or not Path(path).is_dir():
+        return False
+    return not any(any(Path(path).glob(pattern)) for pattern in (*names, *VOCABULARIES))
+
+
+def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, *, typed: bool = True) -> Vocabulary:
+    """What is known of the tokens of a tokenizer and a model.
+
+    Args:
+        tokenizer: of the model.
+        hf: the model's own configuration.
+        adapter: may bring embeddings of its own.
+        typed: whether the model takes token types.
+    """
+    ends = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    unknown = None if tokenizer.unk_token_id in ends else tokenizer.unk_token_id  # GPT-2 has one token for all of them
+    return Vocabulary(
+        name=lambda token: str(tokenizer.convert_ids_to_tokens(token)),
+        special=frozenset(tokenizer.all_special_ids) - {unknown},
+        unknown=unknown,
+        embeddings=brought(adapter) or getattr(hf.get_text_config(), "vocab_size", None),
+        types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
+    )
+
+
+def brought(adapter: SavedAdapter | None) -> int | None:
+    """Embeddings that an adapter brings in place of the model's; None without any."""
+    weights = adapter.weights.items() if adapter else ()
+    return next((len(weight) for name, weight in weights if EMBEDDING.search(name) and weight.dim() == 2), None)
+
+
+def check_padding(tokenizer: Any, vocabulary: Vocabulary, task: Task, where: str) -> None:
+    """Refuse a padding token that a classifier has no embedding for; a language model's may be any.
+
+    Args:
+        tokenizer: of the model.
+        vocabulary: of both.
+        task: what the model decides.
+        where: names the tokenizer in errors.
+
+    Raises:
+        InputError: the padding token is none of the model's.
+    """
+    token = tokenizer.pad_token_id
+    if task != "causal-lm" and token is not None and not vocabulary.embedded(token):
+        raise InputError(f"{where}: the tokenizer's padding token {vocabulary.beyond(token)}")
+
+
+def padding_token(tokenizer: Any, vocabulary: Vocabulary) -> int:
+    """The token that fills batches; any that the model has will do for a language model, since it is masked."""
+    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return int(next(token for token in known if token is not None and vocabulary.embedded(token)))
