@@ -39,6 +39,8 @@ from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
 from attridex.indexer.tasks.registry import OBJECTIVES
 
+FACTORS = 1 << 26
+"""Factors that edits may have at a time: a mixture of experts has many neurons."""
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
@@ -254,13 +256,14 @@ class Signer:
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         self.arch.check_site(self.config.neurons.site)
-        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
+        for edit in edits:
+            self._check_neurons(edit)
         probes = self.objective.edited(instance)
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, greedy = [], []
-        for number, part in enumerate(factors.split(chunk)):
+        for number, part in enumerate(self._factors(edits, min(chunk, max(1, FACTORS // (self.layers * self.units))))):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
             probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
@@ -271,13 +274,19 @@ class Signer:
         """Tokens as text."""
         return str(self.loaded.tokenizer.decode(list(tokens))).strip()
 
-    def _factors(self, edit: NeuronEdit) -> Tensor:
+    def _factors(self, edits: Sequence[NeuronEdit], chunk: int) -> Iterator[Tensor]:
+        """What each activation is multiplied by [V, L, F], some edits at a time; once nothing where there are none."""
+        for start in range(0, max(1, len(edits)), chunk):
+            found = [edit.factors(self.layers, self.units) for edit in edits[start : start + chunk]]
+            yield torch.stack(found) if found else torch.ones(0, self.layers, self.units)
+
+    def _check_neurons(self, edit: NeuronEdit) -> None:
+        """Refuse neurons that the model does not have."""
         for layer, unit in edit.neurons:
             if not (0 <= layer < self.layers and 0 <= unit < self.units):
                 raise InputError(
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
-        return edit.factors(self.layers, self.units)
 
 
 def on_host(values: Tensor) -> Float32:
