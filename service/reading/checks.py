@@ -44,6 +44,8 @@ def hits_wanted(version: IndexVersion, k: int | None, field: str = "k") -> int:
 def check_r(version: IndexVersion, r: int) -> None:
     """Refuse a number of neurons that the model cannot give."""
     most = layout_of(version).size
+    if not most:
+        check_neurons(version)
     if not 0 <= r <= most:
         raise InvalidArgumentError(f"r = {r}: must be 0 to {most}, the number of neurons", "r")
 
@@ -95,5 +97,7 @@ def layout_of(version: IndexVersion) -> NeuronLayout:
 
 def check_neurons(version: IndexVersion) -> None:
     """Refuse a neuron query to an index without neurons."""
+    if not version.manifest.neurons and not version.manifest.model.units:
+        raise NotIndexedError("the index was built without neurons; none were found in its model")
     if not version.manifest.neurons:
         raise NotIndexedError("the index was built without neurons; build with neurons.enabled = true")
