@@ -170,8 +170,8 @@ def place_columns(neurons: Sequence[Neuron]) -> tuple[str, ...]:
 
 def place_cells(neuron: Neuron, columns: Sequence[str]) -> list[str]:
     """A neuron's cells in these columns."""
-    parts = neuron._asdict()
-    return ["" if parts[name] is None else str(parts[name]) for name in columns]
+    parts = (getattr(neuron, name) for name in columns)
+    return ["" if part is None else str(part) for part in parts]
 
 
 def predict_table(result: PredictResult) -> Table:
