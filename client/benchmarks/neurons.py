@@ -59,7 +59,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
     """
     edited: list[torch.Tensor] = []
 
-    def edit(number: int, x: torch.Tensor) -> torch.Tensor:
+    def edit(number: int, x: torch.Tensor, _routing: object) -> torch.Tensor:
         if number != layer:
             return x
         flat = x.reshape(-1, x.shape[-1])

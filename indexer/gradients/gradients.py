@@ -87,7 +87,7 @@ class LayerGradients:
             uses: how often a pass uses each of them.
         """
         self._arch, self._objective, self._capture, self._sketch = arch, objective, capture, sketch
-        self._fires = {name: use.fires for name, use in uses.items()}
+        self._fires = {name: 1 if use.passed_by else use.fires for name, use in uses.items()}
         self._alone = any(use.shared for use in uses.values())
         self.dim, self.blocks = sketch.dim, sketch.blocks
 
@@ -105,13 +105,14 @@ class LayerGradients:
         out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
         calls: Counter[str] = Counter()
 
-        def on_input(name: str, a: Tensor) -> KeptInput:
+        def on_input(name: str, a: Tensor, experts: Tensor | None = None) -> KeptInput:
             owner = batch.targets.owner if self._arch.staging and len(batch.targets.owner) else None
-            return KeptInput(self._sketch.keep(name, by_instance(a, batch.size, owner)), owner)
+            own = None if experts is None else experts.reshape(batch.size, -1)
+            return KeptInput(self._sketch.keep(name, by_instance(a, batch.size, owner)), owner, own)
 
         def on_gradient(name: str, kept: KeptInput, delta: Tensor) -> None:
             calls[name] += 1
-            rows = self._sketch.project(name, by_instance(delta, batch.size, kept.owner))
+            rows = self._sketch.project(name, by_instance(delta, batch.size, kept.owner), kept.experts)
             self._sketch.add(name, kept.rows, rows, out)
             if factors:
                 factors.add(name, kept.rows, rows, mask_of(rows, batch, kept.owner))
@@ -138,10 +139,12 @@ class KeptInput:
     Attributes:
         rows: by instance.
         owner: instance of each row, where instances have different numbers of them; None where the rows are in equal parts.
+        experts: the expert of each row, where the layer is many.
     """
 
     rows: Float[Tensor, "B T i"]
     owner: Int[Tensor, " N"] | None
+    experts: Int[Tensor, "B T"] | None = None
 
 
 def by_instance(x: Float[Tensor, "..."], size: int, owner: Int[Tensor, " N"] | None) -> Float[Tensor, "B T n"]:
@@ -159,11 +162,12 @@ def places_of(owner: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
 
 
 def mask_of(rows: Float[Tensor, "B T o"], batch: InstanceBatch, owner: Int[Tensor, " N"] | None) -> Tensor:
-    """1 for the rows of a layer that count."""
+    """1 for the rows of a layer that count; of fused experts each token has several."""
     if owner is not None:
         return by_instance(torch.ones(len(owner), 1, device=owner.device), batch.size, owner)[..., 0]
-    whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
-    return batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
+    times, odd = divmod(rows.shape[:2].numel(), batch.tokens.mask.numel())
+    # An encoder's pooler reads one state of each instance.
+    return torch.ones(rows.shape[:2]) if odd else batch.tokens.mask.reshape(-1).repeat_interleave(times)
 
 
 def joined(readings: Sequence[Reading]) -> Reading:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -12,13 +15,17 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.structure.calls import encodes, first_tensor, takes
+from attridex.indexer.structure.experts import ExpertWeight, FusedExperts, Routing, routers, unknown_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
-from attridex.indexer.structure.parts import Ffn
+from attridex.indexer.structure.parts import BlockParts, Ffn, LayerFfn, MixedFfn
 from attridex.indexer.structure.rotary import own_factors, varying_rotaries
+from attridex.indexer.structure.uses import LinearUse
 
 Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
+LinearLayer = nn.Module | ExpertWeight
+"""A module with a weight that its inputs are multiplied by, or all experts' at once."""
 NO_FFN = "attridex finds no FFN of one width in every layer"
 
 
@@ -38,7 +45,12 @@ class Architecture:
         causal: whether a position sees only what stands before it.
         heads: attention heads a layer.
         adds: what each layer's FFN output counts in the layer's output, which adds it; none where one does not.
-        width: FFN neurons a layer (F); 0 where no FFNs are found.
+        mixtures: of each layer its experts; None where every token passes the same FFN.
+        experts: of a layer (E); 0 where there are none.
+        expert_units: FFN neurons of one expert.
+        shared: of each layer the FFN that every token passes; None where all are routed to experts.
+        shared_units: of each layer the neurons of that FFN.
+        width: FFN neurons a layer (F), those of all its experts counted; 0 where no FFNs are found.
         hidden: size of the state that the head reads (h).
         outputs: number of logits (C).
         staging: whether what runs now is what stands behind the blocks, for states of single positions.
@@ -60,15 +72,19 @@ class Architecture:
         """
         self.model, self.adapter, self.family = model, adapter or {}, family or Family()
         self.where = where or type(model).__name__
+        without_router_logits(model.config.get_text_config())
         self.structure = Finder(model, self.where, self.family).find()
         self.body, self.head, self.causal = self.structure.body, self.structure.head, self.structure.causal
         self.layers: Sequence[nn.Module] = self.structure.firings
-        self.ffns = one_width([parts.ffn for parts in self.structure.parts])
+        self.ffns = [] if unknown_experts(model, self.structure.experts) else one_width(self.structure.parts)
+        self.mixtures, self.shared = [experts_of(ffn) for ffn in self.ffns], [shared_of(ffn) for ffn in self.ffns]
+        self.experts, self.expert_units = next(((each.count, each.units) for each in self.mixtures if each), (0, 0))
+        self.shared_units = [linear_shape(ffn.out)[1] if ffn else 0 for ffn in self.shared]
         attention = [parts.attention_out for parts in self.structure.parts]
         self.attention_out: list[nn.Module] = [module for module in attention if module is not None]
         self.heads = int(getattr(model.config.get_text_config(), "num_attention_heads", 0) or 0)
         self.adds = [ffn.adds for ffn in self.ffns if ffn.adds is not None]
-        self.width = linear_shape(self.ffns[0].out)[1] if self.ffns else 0
+        self.width = self.routed + max(self.shared_units, default=0)
         self.outputs, self.hidden = linear_shape(self.head)
         self.staging = False
         self._stage = Stage(model, self.structure)
@@ -76,13 +92,53 @@ class Architecture:
 
     @property
     def ffn_out(self) -> list[nn.Module]:
-        """Each layer's last FFN linear, whose inputs are the FFN neurons."""
-        return [ffn.out for ffn in self.ffns]
+        """Each layer's last FFN linear, whose inputs are the FFN neurons; where tokens are routed, what holds the experts."""
+        both = zip(self.shared, self.mixtures, strict=True)
+        return [part.out if isinstance(part, Ffn) else part.module for pair in both if (part := pair[0] or pair[1])]
 
     @property
     def gated(self) -> bool:
         """Whether a neuron is act(gate) * up."""
-        return any(ffn.gated for ffn in self.ffns)
+        return any(ffn.gated for ffn in self.shared if ffn)
+
+    @property
+    def dense_layers(self) -> list[int]:
+        """The layers that have no experts."""
+        return [layer for layer, experts in enumerate(self.mixtures) if experts is None]
+
+    @property
+    def routed(self) -> int:
+        """Places of a layer's neurons that are experts' own; those of a layer without experts stand behind them."""
+        return self.experts * self.expert_units
+
+    def placed(self, layer: int, values: Float[Tensor, "B n"], routing: Routing | None) -> Float[Tensor, "B F"]:
+        """Values of the FFN units that a layer computed, among all that a layer may have; 0 elsewhere.
+
+        Args:
+            layer: the layer.
+            values: of its units; of a mixture of experts those of the routed ones.
+            routing: of the tokens, in a mixture of experts.
+        """
+        if not self.experts:
+            return values
+        own, start = values, self.routed
+        if (experts := self.mixtures[layer]) and routing:
+            own, start = experts.spread(values, routing), 0
+        return F.pad(own, (start, self.width - start - own.shape[-1]))
+
+    def picked(self, layer: int, values: Float[Tensor, "*B F"], routing: Routing | None) -> Float[Tensor, "*B n"]:
+        """The inverse of `placed`: values of the units that a layer computes.
+
+        Args:
+            layer: the layer.
+            values: of all units that a layer may have.
+            routing: of the tokens, in a mixture of experts.
+        """
+        if not self.experts:
+            return values
+        if (experts := self.mixtures[layer]) and routing:
+            return experts.gathered(values[..., : self.routed], routing)
+        return values[..., self.routed : self.routed + self.shared_units[layer]]
 
     def units(self, site: Site) -> int:
         """Units a layer at a site: FFN neurons, or attention heads."""
@@ -101,6 +157,8 @@ class Architecture:
             raise InputError(f'{self.where}: attridex finds no attention heads in every layer (neurons.site = "head"); {off}')
         if site != "head" and not self.ffns:
             raise InputError(f"{self.where}: {NO_FFN} of {type(self.model).__name__}, so it has no neurons; {off}")
+        if site == "pre" and self.experts:
+            raise InputError('neurons.site = "pre" is not defined for a mixture of experts; use site = "post"')
         if site == "pre" and self.gated:
             raise InputError(
                 'neurons.site = "pre" is not defined for a gated FFN (act(gate) * up has no one output '
@@ -177,27 +235,56 @@ class Architecture:
         made: Tensor = self.head(hidden)
         return self.structure.rule(made)
 
-    def linear_layers(self) -> dict[str, nn.Module]:
-        """Every linear layer that has a part in the answer, but the head and the output embedding, by name."""
-        embedding = getattr(self.model, "get_output_embeddings", lambda: None)()
-        linear = ((name, module) for name, module in self.model.named_modules() if isinstance(module, nn.Linear | Conv1D))
-        used = self.structure.uses
-        return {
-            name: module
-            for name, module in linear
-            if module is not self.head and module is not embedding and (used[name].weight or used[name].fires)
-        }
+    def linear_layers(self) -> dict[str, LinearLayer]:
+        """Every linear layer that has a part in the answer, but the head and the output embedding, by name.
 
-    def ffn_layers(self) -> dict[str, nn.Module]:
-        """The linear layers of the FFNs, by name.
+        Fused weights of experts, and what routes tokens to them, are among them.
+
+        Raises:
+            InputError: the model has experts in a form that is not known here.
+        """
+        if unknown := unknown_experts(self.model, self.structure.experts):
+            raise InputError(
+                f"{self.where}: {unknown[0]} holds the weights of experts in a form that attridex does not know, so their "
+                'gradients cannot be read; use gradients.parameters = "head"'
+            )
+        embedding = getattr(self.model, "get_output_embeddings", lambda: None)()
+        found: dict[str, LinearLayer] = {}
+        for name, module in self.model.named_modules():
+            linear = isinstance(module, nn.Linear | Conv1D) and (self.uses[name].weight or self.uses[name].fires)
+            if linear and module is not self.head and module is not embedding:
+                found[name] = module
+            found |= self._mixture_layers.get(name, {})
+        return found
+
+    @cached_property
+    def _mixture_layers(self) -> dict[str, dict[str, LinearLayer]]:
+        """What is linear in a mixture of experts and no linear layer, by name and by the module that holds it."""
+        found: dict[str, dict[str, LinearLayer]] = {}
+        for experts in self.structure.experts.values():
+            found |= {name: {name: module} for name, module in routers(self.model, self.layers, experts).items()}
+            found[experts.name] = dict(experts.weights)
+        return found
+
+    @cached_property
+    def uses(self) -> Mapping[str, LinearUse]:
+        """How often a pass uses each linear layer, by name; in a mixture of experts what is no linear layer of its own, too."""
+        held = {name: layer for found in self._mixture_layers.values() for name, layer in found.items()}
+        seen = {name: LinearUse(1, int(isinstance(layer, ExpertWeight)), False, False) for name, layer in held.items()}
+        return {**self.structure.uses, **seen}
+
+    def ffn_layers(self) -> dict[str, LinearLayer]:
+        """The linear layers of the FFNs, by name; of experts their fused weights.
 
         Raises:
             InputError: they are not found.
         """
         if not self.ffns:
             raise InputError(f'{self.where}: {NO_FFN} of {type(self.model).__name__}; use gradients.parameters = "linear"')
-        inside = {id(layer) for ffn in self.ffns for layer in ffn.layers}
-        return {name: module for name, module in self.linear_layers().items() if id(module) in inside}
+        inside = {id(layer) for ffn in self.shared if ffn for layer in ffn.layers}
+        return {
+            name: layer for name, layer in self.linear_layers().items() if isinstance(layer, ExpertWeight) or id(layer) in inside
+        }
 
     def check_layers(self, names: Sequence[str]) -> None:
         """Refuse layers whose gradients hooks do not see whole.
@@ -206,19 +293,47 @@ class Architecture:
             InputError: the answer follows from a layer's weight otherwise than by calls of the layer.
         """
         for name in names:
-            use = self.structure.uses[name]
-            if use.weight != use.fires:
+            use = self.uses[name]
+            if use.weight != use.fires and not use.passed_by:
                 raise InputError(
                     f"{self.where}: a pass uses the weight of {name} {use.weight} times and calls the layer {use.fires} times, "
                     "so its gradient cannot be read; choose other layers by a regular expression (gradients.parameters)"
                 )
 
 
-def one_width(found: Sequence[Ffn | None]) -> list[Ffn]:
-    """The FFNs of all layers where each has one, of the same kind and width; else none."""
-    ffns = [ffn for ffn in found if ffn is not None]
-    alike = len({(linear_shape(ffn.out)[1], ffn.gated) for ffn in ffns}) == 1
-    return ffns if alike and len(ffns) == len(found) else []
+def one_width(parts: Sequence[BlockParts]) -> list[LayerFfn]:
+    """What holds the neurons of all layers where each has one, alike in kind and width; else nothing.
+
+    FFNs, mixtures of experts and FFNs beside experts are kinds of their own.
+    """
+    ffns = [part.ffn for part in parts if part.ffn is not None]
+    kinds = {(type(ffn), kind_of(experts_of(ffn)), kind_of(shared_of(ffn))) for ffn in ffns}
+    mixtures = {experts for _, experts, _ in kinds if experts}
+    alike = len(kinds) == len({kind for kind, *_ in kinds}) and len(mixtures) <= 1
+    return ffns if alike and ffns and len(ffns) == len(parts) else []
+
+
+def kind_of(part: Ffn | FusedExperts | None) -> tuple[int, ...]:
+    """What must be alike in all layers."""
+    if part is None:
+        return ()
+    return (part.count, part.units) if isinstance(part, FusedExperts) else (linear_shape(part.out)[1], part.gated)
+
+
+def experts_of(ffn: LayerFfn) -> FusedExperts | None:
+    """The experts of a layer."""
+    return ffn.experts if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, FusedExperts) else None
+
+
+def shared_of(ffn: LayerFfn) -> Ffn | None:
+    """The FFN of a layer that every token passes."""
+    return ffn.shared if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, Ffn) else None
+
+
+def without_router_logits(config: Any) -> None:
+    """Let a mixture of experts give logits alone: the balance of its router is a matter of its training."""
+    if getattr(config, "output_router_logits", False):
+        config.output_router_logits = False
 
 
 def known(value: Tensor | None) -> Tensor:
@@ -228,7 +343,9 @@ def known(value: Tensor | None) -> Tensor:
     return value
 
 
-def linear_shape(module: nn.Module) -> tuple[int, int]:
+def linear_shape(module: LinearLayer) -> tuple[int, int]:
     """(outputs, inputs) of a linear layer; GPT-2's Conv1D keeps its weight transposed."""
+    if isinstance(module, ExpertWeight):
+        return module.shape
     rows, columns = module.get_parameter("weight").shape
     return (columns, rows) if isinstance(module, Conv1D) else (rows, columns)

@@ -9,16 +9,21 @@ s delta' outer (A x); of A, s (B^T delta') outer x; of c, s delta'; and of the m
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-OnInput = Callable[[str, Tensor], Any]
-"""on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
 OnGradient = Callable[[str, Any, Tensor], None]
 """on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
 BIAS, MAGNITUDE = "lora_B.bias", "lora_magnitude_vector"
+
+
+class OnInput(Protocol):
+    """Says what is kept of a layer's input until the backward pass."""
+
+    def __call__(self, name: str, x: Tensor, experts: Tensor | None = None, /) -> Any:
+        """`experts` is the expert of each row where the layer is many."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ size.
 
 import inspect
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,15 +26,16 @@ from transformers.cache_utils import DynamicCache
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch, pad
-from attridex.indexer.models.hooks import Turns, edited_ffn
+from attridex.indexer.models.hooks import Turns, edited_ffn, routing_held
 from attridex.indexer.neurons.row_attention import attending, fits
 from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids, with_first
+from attridex.indexer.structure.experts import Routing
 
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
 """Settings of a model's configuration that say how many tokens a layer sees."""
 
-RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
-"""edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
+RowEdit = Callable[[int, Float[Tensor, "B r F"], Routing | None], Float[Tensor, "B r F"]]
+"""edit(layer, activations of the rows so far, where they are routed) -> the edited ones; the last rows entered at this layer."""
 RowGrowth = Callable[[int, Float[Tensor, "B r h"]], Float[Tensor, "B R h"]]
 """grow(layer, states behind it of the rows so far) -> the states with the rows that enter there."""
 
@@ -48,7 +50,9 @@ class RowOutputs(NamedTuple):
     hidden: Float[Tensor, "B R h"]
 
 
-def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit) -> RowOutputs:
+def run_rows(
+    arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit, *, held: bool = True
+) -> RowOutputs:
     """Run each instance with copies of its read position.
 
     Args:
@@ -57,15 +61,16 @@ def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[
         site: where `edit` acts.
         enter: for each layer, how many copies of row 0 enter before it.
         edit: replaces FFN activations at the read position.
+        held: whether a mixture's experts and their weights stay those of the unedited row, as constants.
 
     Returns:
         Outputs of R = 1 + sum(enter) rows; gradients flow if enabled by the caller.
     """
     batch = until_read(arch, batch)
     if packs(arch, batch):
-        return PackedRows(arch, batch, enter).run(site, edit)
+        return PackedRows(arch, batch, enter, held=held).run(site, edit)
     rows = CopiedRows if agrees(arch, CopiedRows) else WholeRows
-    return rows(arch, batch, enter).run(site, edit)
+    return rows(arch, batch, enter, held=held).run(site, edit)
 
 
 def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, grow: RowGrowth) -> Float[Tensor, "B R C"]:
@@ -130,7 +135,7 @@ def tried(arch: Architecture, rows: "type[PackedRows | CopiedRows]") -> bool:
     batch = tiny_batch(arch)
     enter = [1] * len(arch.layers)
 
-    def halved(_layer: int, x: Tensor) -> Tensor:
+    def halved(_layer: int, x: Tensor, _routing: Routing | None) -> Tensor:
         return torch.cat([x[:, :1], x[:, 1:] * 0.5], 1)
 
     site: Site = "post" if arch.ffns else "head"
@@ -161,17 +166,28 @@ def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) 
 class Rows:
     """What the ways of running copies have in common."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int]) -> None:
+    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], *, held: bool = True) -> None:
         """Nothing runs yet.
 
         Args:
             arch: the model.
             batch: B sequences.
             enter: for each layer, how many copies of row 0 enter before it.
+            held: whether all rows are routed as the unedited one; see `run_rows`.
         """
-        self._arch, self._batch, self._enter = arch, batch, enter
+        self._arch, self._batch, self._enter, self._held = arch, batch, enter, held
         self._size = len(batch.ids)
         self._rows = 1
+
+    def routing(self) -> AbstractContextManager[None]:
+        """Let every row be routed as the unedited one of its instance, where that is asked for."""
+        return routing_held(self._arch, self.as_unedited) if self._held else nullcontext()
+
+    def as_unedited(self, routing: Routing) -> Routing:
+        """The routing of row 0 for all rows, as a constant; copies of whole sequences follow each other."""
+        length = self._size * self._batch.ids.shape[1]
+        own = Routing(routing.experts[:length], routing.weights[:length].detach())
+        return Routing(*(part.repeat(len(routing.experts) // length, 1) for part in own))
 
     def outputs(self, states: Float[Tensor, "B R h"]) -> RowOutputs:
         """What the head says of rows."""
@@ -182,7 +198,9 @@ class Rows:
 class PackedRows(Rows):
     """Copies as query rows of one decode step over a shared prefix."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
+    def __init__(
+        self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None, *, held: bool = True
+    ) -> None:
         """Nothing runs yet.
 
         Args:
@@ -190,8 +208,9 @@ class PackedRows(Rows):
             batch: B sequences.
             enter: for each layer, how many copies of row 0 enter before it.
             grow: adds rows behind each layer.
+            held: whether all rows are routed as the unedited one; see `run_rows`.
         """
-        super().__init__(arch, batch, enter)
+        super().__init__(arch, batch, enter, held=held)
         self._grow = grow
         self._backend = fits(arch)
         self._prefix = batch.ids.shape[1] - 1
@@ -217,13 +236,19 @@ class PackedRows(Rows):
         if takes(arch.body, "position_ids"):
             step["position_ids"] = read
         attention = attending(arch) if self._backend else nullcontext()
-        edits = edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x))
-        with attention, arch.positioned(batch), edits, around_layers(arch, self._before, self._behind if self._grow else None):
+        edits, layers = edited_ffn(arch, site, partial(self._edited, edit)), (self._before, self._behind if self._grow else None)
+        with attention, arch.positioned(batch), self.routing(), edits, around_layers(arch, *layers):
             states = arch.last_states(lambda: arch.body(last, use_cache=True, **step))
         return self.outputs(states.reshape(self._size, self._rows, -1))
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
-        return edit(layer, x.reshape(self._size, self._rows, -1)).reshape(x.shape)
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
+        own = routing and routing.reshape(self._size, self._rows)
+        return edit(layer, x.reshape(self._size, self._rows, -1), own).reshape(x.shape)
+
+    def as_unedited(self, routing: Routing) -> Routing:
+        """The routing of row 0 for all rows, as a constant."""
+        own = Routing(routing.experts, routing.weights.detach()).reshape(self._size, self._rows).at((slice(None), slice(1)))
+        return Routing(*(part.expand(-1, self._rows, -1).flatten(0, 1) for part in own))
 
     def _before(self, number: int, states: Tensor, named: Arguments) -> tuple[Tensor, Arguments]:
         """Let a layer's copies enter, and each row attend as it must."""
@@ -262,7 +287,7 @@ class WholeRows(Rows):
     def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`: a copy that enters later is one that is not edited before."""
         self._all = 1 + sum(self._enter)
-        with edited_ffn(self._arch, site, lambda layer, x: self._edited(edit, layer, x)):
+        with self.routing(), edited_ffn(self._arch, site, partial(self._edited, edit)):
             states = self._arch.final_states(self._batch.repeated(self._all))
         return self.outputs(self.at_read(states))
 
@@ -271,15 +296,20 @@ class WholeRows(Rows):
         rows = states.reshape(-1, self._size, *states.shape[1:])
         return rows[:, torch.arange(self._size, device=states.device), self._arch.read(self._batch)].transpose(0, 1)
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
         """Edit the rows that have entered, at their read position."""
-        entered = 1 + sum(self._enter[: layer + 1])
-        rows = x.reshape(-1, self._size, self._batch.ids.shape[1], x.shape[-1])
-        size = torch.arange(self._size, device=x.device)
-        at = (slice(entered), size, self._arch.read(self._batch))
-        edited = rows.clone()
-        edited[at] = edit(layer, rows[at].transpose(0, 1)).transpose(0, 1)
+
+        def read(values: Tensor) -> Tensor:
+            return self._by_row(values)[at].transpose(0, 1)
+
+        at = (slice(1 + sum(self._enter[: layer + 1])), torch.arange(self._size, device=x.device), self._arch.read(self._batch))
+        edited = self._by_row(x).clone()
+        edited[at] = edit(layer, read(x), routing and Routing(*map(read, routing))).transpose(0, 1)
         return edited.reshape(x.shape)
+
+    def _by_row(self, values: Tensor) -> Tensor:
+        """What belongs to tokens [rows, B, T, .]."""
+        return values.reshape(-1, self._size, self._batch.ids.shape[1], values.shape[-1])
 
 
 class CopiedRows(WholeRows):
@@ -287,8 +317,8 @@ class CopiedRows(WholeRows):
 
     def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
-        edits = edited_ffn(self._arch, site, lambda layer, x: self._edited(edit, layer, x))
-        with edits, around_layers(self._arch, self._before):
+        edits = edited_ffn(self._arch, site, partial(self._edited, edit))
+        with self.routing(), edits, around_layers(self._arch, self._before):
             states = self._arch.final_states(self._batch)
         return self.outputs(self.at_read(states))
 
@@ -329,7 +359,7 @@ def around_layers(
         before: gives the states and the other arguments of a layer, by its number.
         behind: gives the states behind a layer.
     """
-    entered, left = Turns(arch.layers), Turns(arch.layers)
+    entered, left = Turns(enumerate(arch.layers)), Turns(enumerate(arch.layers))
 
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[tuple[Any, ...], Arguments]:
         states, named = before(entered.layer(module), *layer_arguments(module, args, kwargs))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.structure.blocks import block_calls, block_lists
 from attridex.indexer.structure.calls import TOKENS, Call, other_id, recorded, run_model, tiny_ids
+from attridex.indexer.structure.experts import FusedExperts, fused_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.logits import CAP, LogitRule, logit_rule
 from attridex.indexer.structure.parts import BlockParts, Ffn, block_parts
@@ -41,6 +42,7 @@ class Structure:
         rule: what becomes of the head's output.
         causal: whether a position sees only what stands before it.
         uses: how often a pass uses each linear layer, by name.
+        experts: fused experts, by their modules.
     """
 
     body: nn.Module
@@ -54,6 +56,7 @@ class Structure:
     rule: LogitRule
     causal: bool
     uses: Mapping[str, LinearUse]
+    experts: Mapping[nn.Module, FusedExperts]
 
 
 class Trace(NamedTuple):
@@ -88,6 +91,7 @@ class Finder:
         self.ids = tiny_ids(model).to(self.device)
         self.mask = torch.ones_like(self.ids)
         self.linear = linear_modules(model)
+        self.experts = fused_experts(model)
         half = next(model.parameters()).dtype in (torch.float16, torch.bfloat16)
         self.tolerance = 5e-2 if half else 1e-4
 
@@ -119,7 +123,7 @@ class Finder:
         reads, skips = self._reads(blocks[-1].module)
         causal = self._causal(blocks[-1].module, first, states)
         firings, outputs = [call.module for call in blocks], [without_tensors(call.output) for call in blocks]
-        found = Structure(body, firings, outputs, parts, first, head, reads, skips, rule, causal, uses)
+        found = Structure(body, firings, outputs, parts, first, head, reads, skips, rule, causal, uses, self.experts)
         self._check(found, states, logits)
         return found
 
@@ -133,15 +137,16 @@ class Finder:
         """The blocks' calls, and the parts of each."""
         named = self._named_blocks()
         watched = {module: False for members in block_lists(self.model).values() for module in members}
-        watched |= dict.fromkeys(named, False) | dict.fromkeys(self.linear.values(), True)
+        watched |= dict.fromkeys(named, False) | dict.fromkeys([*self.linear.values(), *self.experts], True)
         calls = self._trace(watched).calls
         blocks = [call for call in calls if call.module in named] if named else block_calls(self.model, calls)
         if not blocks:
             raise InputError(f"{self.where}: attridex finds no blocks in {self.name} that turn states into states")
         if self.family.ffn_out is not None:
             return blocks, [named_parts(block.module, self.family, self.config) for block in blocks]
-        linear = [call for call in calls if watched[call.module]]
-        parts = [block_parts(block, linear) for block in blocks]
+        layers = set(self.linear.values())
+        linear, routed = ([call for call in calls if call.module in kind] for kind in (layers, self.experts))
+        parts = [block_parts(block, linear, self.experts, routed) for block in blocks]
         return blocks, parts if self._complete(len(blocks)) else [BlockParts(None, None)] * len(blocks)
 
     def _complete(self, blocks: int) -> bool:

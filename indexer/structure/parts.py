@@ -6,13 +6,17 @@ same position (of two layers, or of a layer twice as wide, where the FFN is gate
 projection of an attention. Letters: h size of the states, F neurons.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from attridex.indexer.structure.calls import Call
+from attridex.indexer.structure.experts import FusedExperts
+
+LARGEST = 64.0
+"""What an output may count in a sum at most: a norm of almost nothing is linear, too, and counts it hundreds of times."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,44 @@ class Ffn:
 
 
 @dataclass(frozen=True)
+class MixedFfn:
+    """A block's experts, and the FFN beside them that every token passes."""
+
+    experts: FusedExperts
+    shared: Ffn
+    adds: None = None
+
+
+LayerFfn = Ffn | FusedExperts | MixedFfn
+"""What holds a layer's neurons."""
+
+
+@dataclass(frozen=True)
 class BlockParts:
     """What a block consists of, as far as it is found.
 
     Attributes:
-        ffn: its FFN; None where it has none, or several.
+        ffn: its FFN, or its experts; None where it has none, or several.
         attention_out: the output projection of its attention.
     """
 
-    ffn: Ffn | None
+    ffn: LayerFfn | None
     attention_out: nn.Module | None
 
 
-def block_parts(block: Call, linear: Sequence[Call]) -> BlockParts:
-    """The parts of a block, from its call and those of the linear layers in a traced pass."""
-    inside = [call for call in linear if block.began < call.began and call.ended <= block.ended]
+def block_parts(
+    block: Call, linear: Sequence[Call], routed: Mapping[nn.Module, FusedExperts], others: Sequence[Call]
+) -> BlockParts:
+    """The parts of a block, from calls in a traced pass.
+
+    Args:
+        block: its call.
+        linear: calls of the linear layers.
+        routed: fused experts, by their modules.
+        others: calls of these.
+    """
+    inside = [call for call in linear if within(call, block)]
+    mixtures = [replace(routed[call.module], adds=added(call, block)) for call in others if within(call, block)]
     ffns: list[Ffn] = []
     mixing: list[nn.Module] = []
     for call in inside:
@@ -65,7 +92,22 @@ def block_parts(block: Call, linear: Sequence[Call]) -> BlockParts:
             mixing.append(call.module)
         elif found := ffn_of(call, sources, block):
             ffns.append(found)
-    return BlockParts(ffns[0] if len(ffns) == 1 else None, mixing[-1] if mixing else None)
+    return BlockParts(only(mixtures, ffns), mixing[-1] if mixing else None)
+
+
+def only(mixtures: Sequence[FusedExperts], ffns: Sequence[Ffn]) -> LayerFfn | None:
+    """What holds a block's neurons: one FFN, one mixture of experts, or one of each."""
+    match list(mixtures), list(ffns):
+        case [experts], [shared]:
+            return MixedFfn(experts, shared)
+        case ([one], []) | ([], [one]):
+            return one
+    return None
+
+
+def within(call: Call, block: Call) -> bool:
+    """Whether a call belongs to a block's."""
+    return block.began < call.began and call.ended <= block.ended
 
 
 def gradients(value: Tensor, sources: Sequence[Call]) -> list[Tensor]:
@@ -111,4 +153,5 @@ def added(call: Call, block: Call) -> float | None:
         return None
     found, wanted = found.reshape(weights.shape).float(), weights.float()
     factor = float((found * wanted).sum() / wanted.square().sum())
-    return factor if torch.allclose(found, factor * wanted, rtol=1e-2, atol=1e-3) else None
+    sum_of_both = abs(factor) <= LARGEST and torch.allclose(found, factor * wanted, rtol=1e-2, atol=1e-3)
+    return factor if sum_of_both else None

@@ -22,10 +22,10 @@ def head_call(model: nn.Module, calls: Sequence[Call], body: nn.Module, logits: 
     """The call of the layer that gives the logits: the output embedding, else the last linear layer outside of the body.
 
     Args:
-        model: of transformers.
-        calls: of linear layers in a traced pass.
+        model: the whole model.
+        calls: of linear layers, in their order.
         body: the model without its head.
-        logits: of the pass.
+        logits: that the model gave.
     """
     embedding = getattr(model, "get_output_embeddings", lambda: None)()
     inside = set(body.modules())

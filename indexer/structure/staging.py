@@ -79,10 +79,10 @@ def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) ->
     """What a head is given in a pass; the blocks are passed by (see `passed_by`).
 
     Args:
-        model: of transformers.
+        model: the whole model.
         head: its last linear layer.
-        ids: of whole sequences.
-        mask: of whole sequences.
+        ids: of sequences.
+        mask: of their real tokens.
     """
     reached = HeadReached()
     with replaced_forward(head, reached), suppress(HeadReachedError):

@@ -27,6 +27,11 @@ class LinearUse:
     shared: bool
     tokens_first: bool
 
+    @property
+    def passed_by(self) -> bool:
+        """Whether a pass multiplies by its weight without calling it, once (Mamba's dt_proj)."""
+        return self.weight == 1 and not self.fires
+
 
 @contextmanager
 def wanting_gradients(weights: Iterable[nn.Parameter]) -> Iterator[None]:

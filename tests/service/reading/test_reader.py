@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attridex.indexer.index.records import ModelFacts
 from attridex.service.caller import Caller
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError, ServiceError
@@ -50,7 +51,7 @@ class Encoder:
 def version() -> Any:
     manifest = SimpleNamespace(
         neurons=True, gradient_dim=2, task="multiple-choice", label="gold",
-        model=SimpleNamespace(layers=3, units=UNITS, labels=[]),
+        model=ModelFacts.model_construct(layers=3, units=UNITS, labels=[]),
         corpus=SimpleNamespace(text_fields=["premise"]),
         config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False, rendering=2)),
     )  # fmt: skip
