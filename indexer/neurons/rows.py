@@ -27,7 +27,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.hooks import Turns, edited_ffn, routing_held
-from attridex.indexer.neurons.row_attention import attending_rows, fits
+from attridex.indexer.neurons.row_attention import attending, fits
 from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids, with_first
 from attridex.indexer.structure.experts import Routing
 
@@ -235,7 +235,7 @@ class PackedRows(Rows):
             step["token_type_ids"] = batch.types.gather(1, read)
         if takes(arch.body, "position_ids"):
             step["position_ids"] = read
-        attention = attending_rows(arch) if self._backend else nullcontext()
+        attention = attending(arch) if self._backend else nullcontext()
         edits, layers = edited_ffn(arch, site, partial(self._edited, edit)), (self._before, self._behind if self._grow else None)
         with attention, arch.positioned(batch), self.routing(), edits, around_layers(arch, *layers):
             states = arch.last_states(lambda: arch.body(last, use_cache=True, **step))

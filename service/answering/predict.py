@@ -87,6 +87,8 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
 
     if one.signature is None:
         raise ServiceError(f"query '{one.name}': no prediction")
+    if not interventions:
+        return PredictResult(one.query.id, signed_prediction(one.signature), ())
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
     layout = layout_of(call.version)
     edits = [

@@ -1,5 +1,6 @@
 """Names and numbers of neurons."""
 
+import pickle
 from typing import Any
 
 import pytest
@@ -69,3 +70,14 @@ def test_an_expert_travels_and_so_does_its_absence() -> None:
     assert neurons_from_wire(neurons_to_wire(neurons)) == neurons
     assert not pb.Neuron.FromString(neurons_to_wire(neurons)[1].SerializeToString()).HasField("expert")
     assert Query.neurons([(1, 2), neurons[0]]).source.neurons == (neurons[1], neurons[0])  # type: ignore[union-attr]
+
+
+def test_a_neuron_without_an_expert_is_the_pair_that_it_always_was() -> None:
+    neuron, own = Neuron(3, 17), Neuron(3, 17, expert=0)
+    assert neuron == (3, 17) != own
+    assert {neuron: 1} == {(3, 17): 1}
+    assert [pickle.loads(pickle.dumps(each)) for each in (neuron, own)] == [neuron, own]
+    layer, unit = neuron
+    assert (layer, unit, own.expert, neuron.expert) == (3, 17, 0, None)
+    assert repr(neuron) == "Neuron(layer=3, unit=17)"
+    assert repr(own) == "Neuron(layer=3, unit=17, expert=0)"

@@ -3,23 +3,49 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import NamedTuple, Self
+from typing import Self
 
 from attridex.v1.errors import UsageError
 
 
-class Neuron(NamedTuple):
-    """An FFN neuron, all of it counted from 0.
+class Neuron(tuple[int, ...]):
+    """An FFN neuron, all of it counted from 0: the pair (layer, unit), of an expert (layer, unit, expert)."""
 
-    Attributes:
-        layer: of the model.
-        unit: of the layer's FFN, or of the expert.
-        expert: of a mixture of experts; None for an FFN that every token passes.
-    """
+    __slots__ = ()
 
-    layer: int
-    unit: int
-    expert: int | None = None
+    def __new__(cls, layer: int, unit: int, expert: int | None = None) -> Self:
+        """Name a neuron.
+
+        Args:
+            layer: of the model.
+            unit: of the layer's FFN, or of the expert.
+            expert: of a mixture of experts; None for an FFN that every token passes.
+        """
+        return super().__new__(cls, (layer, unit) if expert is None else (layer, unit, expert))
+
+    def __getnewargs__(self) -> tuple[int, ...]:
+        """What a copy is made from."""
+        return tuple(self)
+
+    def __repr__(self) -> str:
+        """As it is made."""
+        own = "" if self.expert is None else f", expert={self.expert}"
+        return f"Neuron(layer={self.layer}, unit={self.unit}{own})"
+
+    @property
+    def layer(self) -> int:
+        """Of the model."""
+        return self[0]
+
+    @property
+    def unit(self) -> int:
+        """Of the layer's FFN, or of the expert."""
+        return self[1]
+
+    @property
+    def expert(self) -> int | None:
+        """Of a mixture of experts; None for an FFN that every token passes."""
+        return self[2] if len(self) > 2 else None
 
     @property
     def name(self) -> str:
@@ -29,7 +55,7 @@ class Neuron(NamedTuple):
     @property
     def numbers(self) -> list[int]:
         """As JSON has it: [layer, unit], or [layer, unit, expert]."""
-        return [part for part in self if part is not None]
+        return list(self)
 
     @classmethod
     def parse(cls, text: str) -> Self:
