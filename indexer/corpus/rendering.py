@@ -9,6 +9,7 @@ from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Encoding, Form
+from attridex.indexer.forms.vocabulary import Vocabulary
 
 PART = "#"
 """Stands in an id between the record's own and the part that the instance is of it."""
@@ -20,10 +21,18 @@ class Renderer:
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
+        vocabulary: what is known of the tokens.
         added_fields: columns that it adds.
     """
 
-    def __init__(self, corpus: CorpusConfig, form: Form, labels: Sequence[str], show: Callable[[Sequence[int]], str]) -> None:
+    def __init__(
+        self,
+        corpus: CorpusConfig,
+        form: Form,
+        labels: Sequence[str],
+        show: Callable[[Sequence[int]], str],
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         """See the attributes.
 
         Args:
@@ -31,7 +40,9 @@ class Renderer:
             form: encodes records.
             labels: names of the model's outputs.
             show: gives the text of ids.
+            vocabulary: what is known of the tokens; nothing unless given.
         """
+        self.vocabulary = vocabulary or Vocabulary(str)
         self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show = corpus, form, show
         self._labels = LabelReader(corpus, labels)
@@ -51,6 +62,17 @@ class Renderer:
         if len(found) != 1:
             raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
         return self._instance(found[0], record, where, label_used=label_used)
+
+    def stored(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
+        """Render what an index stores of an instance, which may be one target token of a record (corpus.per_token).
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            label_used: False lets a label pass that the model does not have.
+        """
+        instance = self.render(record, where, label_used=label_used)
+        return self.per_token(instance)[int(instance.id.rpartition(PART)[2])] if self._corpus.per_token else instance
 
     def instances(self, record: Mapping[str, Any], where: str) -> list[RenderedInstance]:
         """The instances of a corpus's record: one, or one of each part of a document, or of each target token.

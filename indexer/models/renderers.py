@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -77,7 +77,8 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode)
+    vocabulary = replace(model.vocabulary, causal=model.causal)
+    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary)
 
 
 def form_of(config: Config, model: Reads) -> Form:

@@ -96,6 +96,7 @@ def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, 
         unknown=unknown,
         embeddings=brought(adapter) or getattr(hf.get_text_config(), "vocab_size", None),
         types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
+        padding=getattr(hf.get_text_config(), "pad_token_id", None),
     )
 
 

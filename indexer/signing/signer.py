@@ -11,7 +11,6 @@ from torch import Tensor
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.rendering import PART
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
@@ -98,10 +97,8 @@ class Signer:
             stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
             label_used: False lets a label pass that the model does not have.
         """
-        instance = self.renderer.render(record, where, label_used=label_used)
-        if not stored or not self.config.corpus.per_token:
-            return instance
-        return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
+        rendered = self.renderer.stored if stored else self.renderer.render
+        return rendered(record, where, label_used=label_used)
 
     def sign(
         self,
