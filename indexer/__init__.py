@@ -5,6 +5,8 @@ Public from Python, each loaded when it is first asked for, so that no part of a
 - `load_config(path)` reads a configuration file; `Config.model_validate(data)` makes the same of a dict.
 - `build(config, index)` builds an index or finishes one, and gives a `Built`.
 - `finetune(config, out)` trains the model of a configuration.
+- `from_trainer(trainer, index)` builds the index of a training, at the end of its own script; `KeepCheckpoints(n)` is a
+  callback for its trainer, which keeps what TracIn needs.
 - `AttridexError` is what all of them raise where a user can mend it.
 
 Their types stand in `__init__.pyi`.
@@ -16,8 +18,10 @@ HOMES = {
     "AttridexError": "errors",
     "Built": "building.build",
     "Config": "config",
+    "KeepCheckpoints": "training.keeping",
     "build": "building.build",
     "finetune": "training.finetuning",
+    "from_trainer": "trainers.from_trainer",
     "load_config": "config",
 }
 """The module that each public name lives in."""

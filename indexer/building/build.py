@@ -1,5 +1,6 @@
 """From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
+from attridex.indexer.signing.signer import Signer
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,16 @@ class Built:
     signed: int
 
 
-def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
+def build(
+    config: Config, index: Path, *, show_progress: bool = True, check: Callable[[Signer], None] = lambda _signer: None
+) -> Built:
     """Build an index, or finish one that was begun with the same settings.
+
+    Args:
+        config: what it is built from.
+        index: the index directory.
+        show_progress: whether a bar or lines go to stderr.
+        check: is given what signs the instances before any work, and may refuse it.
 
     Raises:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
@@ -34,6 +44,7 @@ def build(config: Config, index: Path, *, show_progress: bool = True) -> Built:
     """
     model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
     plan, signer = prepared(config.model_copy(update={"model": model}), index)
+    check(signer)
     with write_lock(index):
         bind(plan, index)
         signed = build_ranges(plan, signer, index, show_progress=show_progress)

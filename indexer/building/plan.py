@@ -17,7 +17,7 @@ from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.index.layout import LOCK, PLAN, shard_name
+from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.identity import ModelIdentity
@@ -160,7 +160,7 @@ def check_bound(plan: Plan, index: Path) -> None:
     """
     path = index / PLAN
     if not path.exists():
-        if index.exists() and (not index.is_dir() or any(entry.name != LOCK for entry in index.iterdir())):
+        if index.exists() and (not index.is_dir() or any(entry.name not in (LOCK, SOURCE) for entry in index.iterdir())):
             raise InputError(f"{index}: not empty and not an index; choose another --out")
         return
     before = read_sealed(path)

@@ -3,6 +3,7 @@
 INDEX/plan.json                  what every range of this index is built from
 INDEX/CURRENT                    "<version> <sha256 of its manifest>"; swapped in one step
 INDEX/.lock                      held by whoever writes
+INDEX/source/                    rows, model and configuration of a training whose own script made the index (from_trainer)
 INDEX/shards/<start>-<stop>/     one range of instances: SHARD_FILES; shard.json is written last
 INDEX/versions/<v>/              one view of all shards: VERSION_FILES; manifest.json is written last
 
@@ -18,6 +19,8 @@ from typing import NamedTuple
 
 FORMAT = 2
 CURRENT, PLAN, LOCK = "CURRENT", "plan.json", ".lock"
+SOURCE, SOURCE_RECORD = "source", "source.json"
+"""Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
 
 # Files of a shard.

@@ -60,6 +60,13 @@ class Sidecar(Record):
     files: dict[str, FileEntry]
 
 
+class Source(Record):
+    """source.json: the files of a training that its own script handed over, by their path below it."""
+
+    format: int = FORMAT
+    files: dict[str, FileEntry]
+
+
 class Block(Record):
     """A layer's part [start, stop) of a gradient vector: [rows, columns] numbers, 1 row where they have no such form."""
 
@@ -206,3 +213,8 @@ def file_entry(path: Path) -> FileEntry:
 def file_entries(directory: Path) -> dict[str, FileEntry]:
     """Size and hash of every file of a directory, by name."""
     return {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+
+
+def tree_entries(directory: Path) -> dict[str, FileEntry]:
+    """Size and hash of every file below a directory, by its path there."""
+    return {str(path.relative_to(directory)): file_entry(path) for path in sorted(directory.rglob("*")) if path.is_file()}

@@ -11,8 +11,19 @@ from typing import NamedTuple
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import file_hash
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, read_sidecar
-from attridex.indexer.index.layout import CURRENT, LOCK, MANIFEST, PLAN, SHARDS, SIDECAR, shard_dir, version_dir
-from attridex.indexer.index.records import FileEntry, Manifest, Sidecar, read_sealed
+from attridex.indexer.index.layout import (
+    CURRENT,
+    LOCK,
+    MANIFEST,
+    PLAN,
+    SHARDS,
+    SIDECAR,
+    SOURCE,
+    SOURCE_RECORD,
+    shard_dir,
+    version_dir,
+)
+from attridex.indexer.index.records import FileEntry, Manifest, Sidecar, Source, parse_record, read_sealed
 
 NOT_LISTED = "not the one that the manifest lists"
 
@@ -86,6 +97,8 @@ def verify(index: Path) -> Iterator[Checked]:
 def expected_files(index: Path) -> Iterator[Checked]:
     """Check the files that an index should have."""
     yield from verify_head(index)
+    if (index / SOURCE).exists():
+        yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
     for number in list_versions(index):
         path = version_dir(index, number) / MANIFEST
@@ -105,6 +118,18 @@ def verify_head(index: Path) -> Iterator[Checked]:
     """Check CURRENT and plan.json."""
     yield Checked(index / CURRENT, problem_of(partial(read_current, index)))
     yield Checked(index / PLAN, problem_of(partial(read_sealed, index / PLAN)))
+
+
+def verify_source(directory: Path) -> Iterator[Checked]:
+    """Check what a training's script handed over."""
+    path = directory / SOURCE_RECORD
+    try:
+        source = parse_record(Source, read_sealed(path), path)
+    except (DamageError, InputError) as error:
+        yield Checked(path, str(error))
+        return
+    yield Checked(path, None)
+    yield from verify_files(directory, source.files)
 
 
 def verify_shard(index: Path, name: str, listed: str | None) -> Iterator[Checked]:

@@ -13,10 +13,10 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from attridex.indexer.config import TrainingConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import NumericError
-from attridex.indexer.files import TRAINING_RECORD, json_bytes, publish, write_synced
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.training.evaluation import TaskReader
+from attridex.indexer.training.keeping import KeepCheckpoints
 
 
 def work_dir(out: Path) -> Path:
@@ -63,7 +63,7 @@ def train(
             args=arguments,
             train_dataset=data,
             data_collator=lambda rows: {"instances": [row["instance"] for row in rows]},
-            callbacks=[Steps(advance), Keep(checkpoints, steps, training.keep_checkpoints)],
+            callbacks=[Steps(advance), *([KeepCheckpoints(kept, checkpoints)] if (kept := training.keep_checkpoints) else [])],
         )
         trainer.reader = reader
         trainer.remove_callback(PrinterCallback)
@@ -133,30 +133,3 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         """
         self._advance(state.global_step - self._seen)
         self._seen = state.global_step
-
-
-class Keep(TrainerCallback):  # type: ignore[misc]
-    """Keeps the model at some evenly spaced steps, with the learning rate there: TracIn's checkpoints."""
-
-    def __init__(self, directory: Path, steps: int, count: int) -> None:
-        """`count` checkpoints over `steps`; the last step is the model itself."""
-        self._directory = directory
-        self._wanted = {round(steps * (number + 1) / (count + 1)) for number in range(count)}
-
-    def on_step_end(
-        self, args: Any, state: Any, control: Any, model: Any = None, lr_scheduler: Any = None, **kwargs: Any
-    ) -> None:
-        """Keep the model if this is one of the steps.
-
-        Args:
-            args: Trainer's arguments.
-            state: where the training stands.
-            control: not used.
-            model: as it is now.
-            lr_scheduler: knows the learning rate.
-            kwargs: what else Trainer tells.
-        """
-        if state.global_step in self._wanted:
-            with publish(self._directory / f"kept-{state.global_step:06d}") as directory, quiet_transformers():
-                model.save_pretrained(directory)
-                write_synced(directory / TRAINING_RECORD, json_bytes({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))

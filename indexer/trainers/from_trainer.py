@@ -1,0 +1,64 @@
+"""An index of a training, from the script that trained: its own rows, its collator's semantics, its model."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.building.build import Built, build
+from attridex.indexer.trainers.agreement import check_losses
+from attridex.indexer.trainers.handing import hand_over
+from attridex.indexer.trainers.rows import training_rows
+from attridex.indexer.trainers.settings import merged_settings
+from attridex.indexer.trainers.trained import trained
+from attridex.indexer.training.keeping import check_whole
+
+
+def from_trainer(
+    trainer: Any,
+    index: str | Path,
+    *,
+    curvature: Sequence[str] = (),
+    parameters: str | None = None,
+    task: str | None = None,
+    id: str = "",
+    metadata: Sequence[str] = (),
+    checkpoints: Sequence[str | Path] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    show_progress: bool = True,
+) -> Built | None:
+    """Build an index of a training that a `transformers` Trainer, or TRL's SFTTrainer, has done.
+
+    The rows are those of `trainer.train_dataset`, each as the trainer's collator hands it to the model by itself. They are kept
+    in the index, and the model too unless `output_dir` holds it already; `attridex build INDEX/source/config.toml --out INDEX`
+    goes on where a build was cut short. Neurons of language models are scored by one backward pass (rule "gradient") unless
+    `settings` say otherwise.
+
+    Args:
+        trainer: after its training.
+        index: the index directory.
+        curvature: as `gradients.curvature`.
+        parameters: as `gradients.parameters`.
+        task: as `model.task`; known by the model's class unless given.
+        id: column of the ids; rows are numbered unless given.
+        metadata: columns of the dataset that are kept for filters and SQL.
+        checkpoints: directories of TracIn's; those of the trainer's `KeepCheckpoints` unless given.
+        settings: further sections of a configuration, as `{"neurons": {"enabled": False}}`.
+        show_progress: whether progress is shown.
+
+    Returns:
+        What was built; None in every process of a distributed training but the first.
+
+    Raises:
+        InputError: the model is sharded, a row cannot be read or is drawn at random, the index would read other losses than the
+            trainer's model has, or `index` holds something else.
+    """
+    check_whole(trainer.model, "from_trainer")
+    if not trainer.is_world_process_zero():
+        return None
+    done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
+    own = {"gradients": {"curvature": list(curvature), **({} if parameters is None else {"parameters": parameters})}}
+    if done.task in ("causal-lm", "seq2seq-lm"):
+        own["neurons"] = {"rule": "gradient"}
+    config = hand_over(done, rows, merged_settings(own, settings or {}), Path(index), show=show_progress)
+    return build(config, Path(index), show_progress=show_progress, check=partial(check_losses, done, rows))

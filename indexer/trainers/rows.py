@@ -1,0 +1,147 @@
+"""A training's rows as its model saw them: the trainer's own collator makes a batch of each row by itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attridex.indexer.errors import InputError, first_line, nearest
+
+READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "labels")
+"""Columns of a batch that say what the model reads and learns."""
+DERIVED = (
+    "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "decoder_input_ids", "length", "seq_lengths",
+)  # fmt: skip
+"""Columns that say the same again, for attention kernels, samplers and decoders."""
+NO_LOSS = -100
+"""The label of a token without a loss."""
+
+Batch = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of a trainer's `train_dataset`.
+
+    Attributes:
+        dataset: what the trainer's loader reads, without unused columns.
+        collate: makes a batch of rows, as the trainer does.
+        raw: the dataset with all of its columns.
+        id: column of the ids; "" numbers the rows.
+        metadata: columns that are kept.
+    """
+
+    dataset: Any
+    collate: Callable[[list[Any]], Batch]
+    raw: Any
+    id: str = ""
+    metadata: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.dataset)
+
+    def batch(self, number: int) -> Batch:
+        """A row by itself, as the model is given it.
+
+        Raises:
+            InputError: the collator does not make a batch of one row, or not the same one twice, or with columns unknown here.
+        """
+        where = f"train_dataset, row {number}"
+        first, second = self._collated(number, where), self._collated(number, where)
+        if first.keys() != second.keys() or not all(same(first[name], second[name]) for name in first):
+            raise InputError(
+                f"{where}: the data collator (or the dataset) gives another batch each time, as masking at random does; an index "
+                "needs the very tokens that were learned: collate once and train on what came out"
+            )
+        strange = [name for name in first if name not in (*READ, *DERIVED)]
+        if strange or "input_ids" not in first:
+            found = f"gives '{strange[0]}', which attridex does not read" if strange else "gives no 'input_ids'"
+            raise InputError(f"{where}: the data collator {found}; known: {', '.join(READ)}")
+        return first
+
+    def _collated(self, number: int, where: str) -> Batch:
+        try:
+            batch = self.collate([self.dataset[number]])
+        except Exception as error:  # a user's own code
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise InputError(f"{where}: the data collator makes no batch of one row ({reason})") from None
+        if not isinstance(batch, Mapping):
+            raise InputError(f"{where}: the data collator gives a {type(batch).__name__}; a dict of tensors is needed")
+        return {name: value for name, value in batch.items() if value is not None}
+
+    def encoded(self, number: int) -> dict[str, Any]:
+        """A row as an index keeps it; see `batch` for what it raises.
+
+        Raises:
+            InputError: it lacks a column that is kept.
+        """
+        where = f"train_dataset, row {number}"
+        own = {name: self._kept(number, name, where) for name in (*self.metadata, *filter(None, [self.id]))}
+        identity = str(own[self.id]) if self.id else str(number)
+        columns = columns_of(self.batch(number), where)
+        return {"id": identity, **columns, **{name: own[name] for name in self.metadata}}
+
+    def _kept(self, number: int, name: str, where: str) -> Any:
+        """A column that the model is not given."""
+        row = self.raw[number]
+        if not isinstance(row, Mapping) or name not in row:
+            known = nearest(name, row) if isinstance(row, Mapping) else "its rows are no dicts"
+            raise InputError(f"{where}: no column '{name}'; {known}")
+        return row[name]
+
+
+def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRows:
+    """The rows of a trainer, as its own loader makes batches of them.
+
+    Args:
+        trainer: with its `train_dataset`.
+        id: column of the ids; "" numbers the rows.
+        metadata: columns that are kept.
+
+    Raises:
+        InputError: there are none, or they come as a stream.
+    """
+    data = trainer.train_dataset
+    if data is None:
+        raise InputError("from_trainer: the trainer has no train_dataset")
+    if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
+        raise InputError(
+            "from_trainer: train_dataset is a stream, whose rows cannot be numbered; make a dataset of it, as by "
+            "datasets.Dataset.from_list(list(stream))"
+        )
+    loader = trainer.get_train_dataloader()
+    raw = data.with_format(None) if hasattr(data, "with_format") else data
+    return TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata))
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two values of a batch are the same."""
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return first.shape == second.shape and torch.equal(first, second)
+    return bool(first == second)
+
+
+def columns_of(batch: Batch, where: str) -> dict[str, Any]:
+    """The one row of a batch as columns of numbers.
+
+    Raises:
+        InputError: the batch holds another number of rows.
+    """
+    found = {}
+    for name in (each for each in READ if each in batch):
+        values = batch[name] if isinstance(batch[name], Tensor) else torch.as_tensor(batch[name])
+        if values.dim() == 0 or len(values) != 1:
+            raise InputError(
+                f"{where}: the data collator makes '{name}' of shape {list(values.shape)} of one row; [1, ...] is needed"
+            )
+        found[name] = values[0].tolist()
+    return found
+
+
+def teaches(columns: Mapping[str, Any]) -> bool:
+    """Whether a row has a loss: a label of its own, or of a token."""
+    labels = columns.get("labels")
+    return not isinstance(labels, list) or any(label != NO_LOSS for label in labels)

@@ -1,0 +1,48 @@
+"""The configuration of an index of a training: what a trainer's model says of itself, and what the script asks for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attridex.indexer.trainers.saving import SavedModel
+from attridex.indexer.trainers.source import ROWS
+from attridex.indexer.trainers.trained import Trained
+
+NO_LIMIT = 1 << 20
+"""A tokenizer that gives more than so many tokens as its longest text gives none."""
+
+
+def model_settings(done: Trained, saved: SavedModel, longest: int) -> dict[str, Any]:
+    """The [model] section.
+
+    Args:
+        done: the training.
+        saved: where its model lies.
+        longest: tokens of the longest row.
+    """
+    return {
+        "path": saved.path,
+        "adapter": saved.adapter,
+        "task": done.task,
+        "dtype": str(done.base.dtype).removeprefix("torch."),
+        "max_length": max(2, longest, accepted(done)),
+        "checkpoints": list(done.checkpoints),
+    }
+
+
+def accepted(done: Trained) -> int:
+    """Tokens that the tokenizer says a text may have, for queries that are longer than every row; 0 where it says nothing."""
+    limit = int(min(done.tokenizer.model_max_length, NO_LIMIT))
+    return 0 if limit == NO_LIMIT else limit
+
+
+def corpus_settings(done: Trained) -> dict[str, Any]:
+    """The [corpus] section; an adapter's directory does not name the model's outputs, so that they are named here."""
+    named = done.adapted and "classification" in done.task
+    labels = [str(name) for _, name in sorted(done.base.config.id2label.items())] if named else None
+    return {"files": [ROWS], "encoded": True, "id": "id", "label": "labels", "labels": labels}
+
+
+def merged_settings(*parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Sections of several configurations, a later one's keys before an earlier's."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: {key: value for part in parts for key, value in part.get(name, {}).items()} for name in names}
