@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
-from attridex.client.files import write_whole
+from attridex.client.files import json_line, write_whole
 from attridex.client.records import Line, in_batches
 from attridex.v1.answers import Answer
 from attridex.v1.requests import Request
@@ -125,7 +125,7 @@ def append_lines(out: Path, answers: Iterable[Iterable[Line]], advance: Callable
     written = 0
     with out.open("ab") as stream:
         for answer in answers:
-            lines = [json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in answer]
+            lines = [json_line(line).encode() + b"\n" for line in answer]
             stream.write(b"".join(lines))
             stream.flush()
             written += len(lines)

@@ -20,6 +20,7 @@ from attridex.v1.answers import (
     PredictAnswer,
     Prediction,
     PredictResult,
+    beside,
 )
 
 
@@ -52,7 +53,7 @@ def neuron_json(value: NeuronScore) -> Line:
 def instance_lines(answer: InstancesAnswer) -> Iterator[Line]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
-        hits = [{"rank": hit.rank, "id": hit.id, "score": hit.score, **hit.fields} for hit in result.hits]
+        hits = [beside({"rank": hit.rank, "id": hit.id, "score": hit.score}, hit.fields) for hit in result.hits]
         line = {**line_head(answer.info, result.query_id, result.prediction), "hits": hits}
         if result.neurons:
             line["neurons"] = [neuron_json(value) for value in result.neurons]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attridex.client.errors import MissingPackageError, UsageError
 from attridex.indexer.errors import InputError
-from attridex.indexer.record_files import PlacedRecord, read_record_file
+from attridex.indexer.readers.record_files import PlacedRecord, read_record_file
 
 Item = TypeVar("Item")
 Record = Mapping[str, Any]

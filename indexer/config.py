@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
+from attridex.indexer.patterns import matching_files
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -79,13 +80,20 @@ class CorpusConfig(Section):
     """The training data, and how a record becomes a text."""
 
     files: list[str] = []
-    """JSONL, CSV or Parquet; either these or a `dataset`."""
+    """JSONL, JSON, CSV, TSV or Parquet, also packed (.gz, .zst, .bz2, .xz); patterns as "data/*.jsonl" too. Either these or a
+    `dataset`."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """Between the columns of CSV and TSV; a comma or a tab unless given."""
     dataset: str | None = None
-    """A dataset of the Hub, or a directory that `datasets` reads."""
+    """A dataset of the Hub, or a directory that `datasets` saved or reads."""
     split: str = "train"
     """Split of the dataset."""
     config: str | None = None
     """Configuration of the dataset."""
+    streaming: bool = False
+    """Read the dataset as it comes, without keeping a copy of it on the disk."""
+    skip_bad: bool = False
+    """Leave out records that cannot be used, and list them; refused unless given, as `attridex build --skip-bad` does."""
     id: str = "id"
     """Column of the ids; "" numbers the instances."""
     label: str = "label"
@@ -237,6 +245,10 @@ class Config(Section):
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         return self
 
+    def skipping(self, bad: bool) -> Self:
+        """The same, leaving out records that cannot be used where `bad` says so."""
+        return self.model_copy(update={"corpus": self.corpus.model_copy(update={"skip_bad": True})}) if bad else self
+
     def _check_language_model(self) -> None:
         corpus = self.corpus
         if corpus.form in (*LONG_FORMS, "encoded", "pair") and corpus.target is not None:
@@ -288,17 +300,21 @@ def anchored(config: Config, base: Path) -> Config:
         candidate = base / value
         return str(candidate.resolve()) if candidate.exists() or value.startswith((".", "/")) else value
 
-    def files(names: list[str]) -> list[str]:
-        return [str((base / name).resolve()) for name in names]
+    def files(names: list[str], setting: str) -> list[str]:
+        found = [str(path) for name in names for path in matching_files(base, name, setting)]
+        if twice := [name for name in dict.fromkeys(found) if found.count(name) > 1]:
+            raise InputError(f"{setting}: {twice[0]} stands twice")
+        return found
 
     model, corpus, training = config.model, config.corpus, config.training
     places = {"path": path(model.path), "adapter": model.adapter and path(model.adapter)}
+    sources = {"files": files(corpus.files, "corpus.files"), "dataset": corpus.dataset and path(corpus.dataset)}
     update: dict[str, Section] = {
         "model": model.model_copy(update={**places, "checkpoints": list(map(path, model.checkpoints))}),
-        "corpus": corpus.model_copy(update={"files": files(corpus.files), "dataset": corpus.dataset and path(corpus.dataset)}),
+        "corpus": corpus.model_copy(update=sources),
     }
     if training:
-        own = {"base": path(training.base), "test_files": files(training.test_files)}
+        own = {"base": path(training.base), "test_files": files(training.test_files, "training.test_files")}
         update["training"] = training.model_copy(update=own)
     return config.model_copy(update=update)
 

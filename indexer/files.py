@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ TRAINING_RECORD = "finetune.json"
 def json_bytes(data: Mapping[str, Any]) -> bytes:
     """The one way JSON is written to files, so that a file's bytes follow from its content."""
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def json_line(data: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """JSON in one line, also for readers that end a line where Unicode does; `default` makes JSON of what is none."""
+    text = json.dumps(data, ensure_ascii=False, default=default)
+    return text.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def file_hash(path: Path) -> str:

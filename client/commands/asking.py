@@ -1,6 +1,5 @@
 """How query commands ask: in batches, with answers shown as they come or written by a batch job."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
@@ -13,6 +12,7 @@ from attridex.client.client import Client
 from attridex.client.commands import options
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
+from attridex.client.files import json_line
 from attridex.client.records import in_batches, read_records
 from attridex.v1.requests import (
     AttributeInstancesRequest,
@@ -107,7 +107,7 @@ def show_answers(asking: Asking, client: Client, request: Request) -> None:
         answer = client.send(with_queries(request, batch))
         if asking.as_json:
             for line in output.answer_lines(answer):
-                sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+                sys.stdout.write(json_line(line) + "\n")
             sys.stdout.flush()
         else:
             output.show_answer(console, answer, {query.id: text_of(query) for query in batch})

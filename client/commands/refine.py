@@ -13,6 +13,7 @@ from rich.table import Table
 from attridex.client import output
 from attridex.client.commands.asking import BATCH, Asking, with_queries
 from attridex.client.errors import ClientError, UsageError
+from attridex.client.files import json_line
 from attridex.client.records import Line, in_batches
 from attridex.client.refine import RefinedNeuron, refine_neurons
 from attridex.v1.answers import Info, NeuronsResult
@@ -95,7 +96,7 @@ def show_groups(groups: Iterable[Group], wanted: Refinement, info: Info, *, as_j
     for group in groups:
         neurons = refine_neurons(group.results, wanted.share)
         if as_json:
-            line = json.dumps(refined_line(group, neurons, wanted, info), ensure_ascii=False, default=str)
+            line = json_line(refined_line(group, neurons, wanted, info), default=str)
             sys.stdout.write(f"{line}\n")
         else:
             prompts = f"{len(group.results)} prompt{'s'[: len(group.results) > 1]}"

@@ -1,6 +1,5 @@
 """attridex study: the comparison studies on an index, and the report of their results."""
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from attridex.client.client import Client
 from attridex.client.commands.asking import Asking
 from attridex.client.commands.options import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
 from attridex.client.errors import UsageError
+from attridex.client.files import json_line
 from attridex.client.studies.registry import study_names
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def show(out: Path, names: tuple[str, ...], as_json: bool) -> None:
         if result is None:
             continue
         if as_json:
-            sys.stdout.write(json.dumps(result.content(), ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(result.content()) + "\n")
         elif name != "evidence":
             show_tables(result)
 

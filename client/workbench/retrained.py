@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attridex.client.records import read_records
 from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
-from attridex.indexer.record_files import PlacedRecord
+from attridex.indexer.readers.record_files import PlacedRecord
 
 if TYPE_CHECKING:
     from attridex.indexer.config import Config

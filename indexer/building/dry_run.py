@@ -37,4 +37,5 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         memory=forecast_memory(plan, signer, pilot, base),
         seconds=forecast_time(pilot, total, reading),
         there=sum(whole_ranges(index, plan).values()),
+        left_out=len(plan.survey.unusable),
     )

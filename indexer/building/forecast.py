@@ -43,6 +43,7 @@ class Forecast:
             after batches of many sizes, was seen to hold up to twice that; without a GPU `device` is 0.
         seconds: on this machine, of `reading` the corpus, of `gradients`, of `neurons`, and in `total`.
         there: instances that an earlier build has indexed already.
+        left_out: records that cannot be used.
     """
 
     instances: int
@@ -56,6 +57,7 @@ class Forecast:
     memory: dict[str, int]
     seconds: dict[str, float]
     there: int
+    left_out: int = 0
 
 
 def element(plan: Plan, dim: int) -> int:

@@ -21,7 +21,7 @@ from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.identity import ModelIdentity
-from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.models.renderers import make_renderer, with_class_names
 from attridex.indexer.signing.signer import Signer
 
 NEWER = (
@@ -106,7 +106,7 @@ def prepared(config: Config, index: Path) -> tuple[Plan, Signer]:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    config = as_begun(config, index)
+    config = with_class_names(as_begun(config, index))
     found = survey_corpus(config)
     signer = Signer.load(config)
     return make_plan(config, found, signer), signer

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.plan import Plan
-from attridex.indexer.corpus.columns import as_column
+from attridex.indexer.corpus.columns import RULES
 from attridex.indexer.corpus.instances import RenderedInstance, stored_encoding
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
@@ -171,6 +171,7 @@ class RangeResults:
 
     def _describe(self, instance: RenderedInstance, row: int) -> Row:
         columns, predicted = self._plan.survey.columns, self.decided[row].predicted
+        stored = RULES[self._plan.config.corpus.rendering].stored
         return {
             "id": instance.id,
             "content_hash": instance.key,
@@ -179,7 +180,7 @@ class RangeResults:
             "loss": float(self.loss[row]),
             "tokens": instance.tokens,
             "truncated": instance.truncated,
-            **{name: as_column(instance.fields[name], kind) for name, kind in columns.items()},
+            **{name: stored(instance.fields[name], kind) for name, kind in columns.items()},
         }
 
 

@@ -33,7 +33,16 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.lexical import write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
-from attridex.indexer.index.records import CorpusFacts, Manifest, ModelFacts, ShardEntry, explicit, file_entries, write_record
+from attridex.indexer.index.records import (
+    CorpusFacts,
+    LeftOut,
+    Manifest,
+    ModelFacts,
+    ShardEntry,
+    explicit,
+    file_entries,
+    write_record,
+)
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.packages import installed_versions
 from attridex.indexer.signing.signer import Signer
@@ -151,7 +160,7 @@ class VersionWriter:
             instances=self._rows,
             deleted=deleted,
             truncated=sum(sidecar.truncated for sidecar in self._sidecars),
-            bad=[entry for sidecar in self._sidecars for entry in sidecar.bad],
+            bad=[*self._unusable(), *(entry for sidecar in self._sidecars for entry in sidecar.bad)],
             config=explicit(config),
             model=self._model_facts(),
             corpus=self._corpus_facts(),
@@ -173,6 +182,11 @@ class VersionWriter:
             libraries=library_versions(),
             revision=git_revision(),
         )
+
+    def _unusable(self) -> list[LeftOut]:
+        """Records that were left out before any model work."""
+        found = self._plan.survey.unusable
+        return [LeftOut(id=each.id or each.where, position=each.number, reason=f"{each.where}: {each.reason}") for each in found]
 
     def _model_facts(self) -> ModelFacts:
         signer, identity = self._signer, self._plan.model

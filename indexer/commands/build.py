@@ -1,5 +1,6 @@
 """The command `build`: an index from a model and its training data, or what that would take."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,10 @@ from attridex.indexer.commands.readable import human_size, human_time
 
 if TYPE_CHECKING:
     from attridex.indexer.building.forecast import Forecast
+    from attridex.indexer.index.records import Manifest
+
+NAMED = 10
+"""Instances that are left out are named up to this many."""
 
 
 def build(
@@ -18,7 +23,9 @@ def build(
     out: Annotated[
         Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)
     ],
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Succeed even if instances were left out as not finite.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what cannot be used (no label, empty, not finite), and list it.")
+    ] = False,
     dry: Annotated[
         bool,
         typer.Option("--dry-run", help="Only say rows, tokens, disk, memory and time, after a pilot of seconds; write nothing."),
@@ -27,12 +34,12 @@ def build(
 ) -> None:
     """Build an index from a model and its training data; run again to resume."""
     if dry:
-        forecast_build(config, out, as_json=as_json)
+        forecast_build(config, out, as_json=as_json, skip_bad=skip_bad)
         return
     from attridex.indexer.config import load_config
     from attridex.indexer.errors import NumericError
 
-    loaded = load_config(config)  # before what is slow to import: a typo is said at once
+    loaded = load_config(config).skipping(skip_bad)  # before what is slow to import: a typo is said at once
     from attridex.indexer.building.build import build as run
 
     built = run(loaded, out, show_progress=True)
@@ -45,7 +52,9 @@ def build(
             f"{out}: version {manifest.version}, {manifest.instances} instances "
             f"({built.signed} indexed now{cut}), {human_size(size_of(out))}"
         )
-    if manifest.bad and not skip_bad:
+    for line in left_out(manifest):
+        say(line)
+    if manifest.bad and not loaded.corpus.skip_bad:
         first = manifest.bad[0]
         raise NumericError(
             f"{len(manifest.bad)} instances left out, the first is '{first.id}' ({first.reason}); "
@@ -53,11 +62,26 @@ def build(
         )
 
 
-def forecast_build(config: Path, out: Path, *, as_json: bool) -> None:
-    """Say what a build would take."""
+def left_out(manifest: "Manifest") -> Iterator[str]:
+    """Lines that name the first instances that are not in an index, and why."""
+    for entry in manifest.bad[:NAMED]:
+        yield f"left out: {entry.id} ({entry.reason})"
+    if len(manifest.bad) > NAMED:
+        yield f"left out: {len(manifest.bad) - NAMED} more; `bad` in manifest.json names all"
+
+
+def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = False) -> None:
+    """Say what a build would take.
+
+    Args:
+        config: its file.
+        out: the index directory.
+        as_json: whether a program reads it.
+        skip_bad: whether records that cannot be used are left out.
+    """
     from attridex.indexer.config import load_config
 
-    loaded = load_config(config)
+    loaded = load_config(config).skipping(skip_bad)
     from attridex.indexer.building.dry_run import dry_run
 
     found = dry_run(loaded, out)
@@ -73,8 +97,9 @@ def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
     vectors = ", ".join(f"{name} {human_size(size)}" for name, size in found.vectors.items())
     parts = ", ".join(f"{name} {human_size(memory[name])}" for name in ("model", "pass", "range", "process") if memory[name])
     peaks = {"peak memory": memory["host"], "peak GPU memory": memory["device"]}
+    unusable = f", {found.left_out:,} records left out" if found.left_out else ""
     return {
-        "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated",
+        "instances": f"{found.instances:,} in {found.shards} shards, {found.truncated:,} truncated{unusable}",
         "indexed already": f"{found.there:,}",
         "tokens": f"{found.tokens:,}",
         "disk": f"{human_size(found.disk)}, of which vectors: {vectors}",

@@ -1,6 +1,5 @@
 """What the indexer's commands share: arguments, and lines for people and programs."""
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +19,9 @@ def say(text: str) -> None:
 
 def emit(data: Any) -> None:
     """A JSON line on stdout."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    from attridex.indexer.files import json_line
+
+    sys.stdout.write(json_line(data) + "\n")
 
 
 def show_facts(facts: Mapping[str, str]) -> None:

@@ -35,7 +35,7 @@ class LabelReader:
         """
         outputs = outputs or self.names
         value = record.get(self._column)
-        if value is None:
+        if value is None or value != value:  # NaN is how tables write that there is none
             return None
         number = output_of(value, outputs, self._rendering)
         if number is None and used:

@@ -13,7 +13,7 @@ from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
-from attridex.indexer.record_files import read_record_file
+from attridex.indexer.readers.record_files import read_record_file
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,37 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.corpus.columns import column_type, merged_type
-from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.columns import RULES, ColumnRules
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.reading import Attempt, attempts
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
+
+NAMED = 10
+"""Records that cannot be used are named up to this many."""
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A record that cannot be used.
+
+    Attributes:
+        number: its place in the corpus, from 0.
+        id: its own; empty where it has none.
+        where: file and line.
+        reason: why, without the place.
+    """
+
+    number: int
+    id: str
+    where: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +46,7 @@ class Survey:
         truncated: how many were cut to fit the model.
         fingerprint: SHA-256 over ids, contents and fields in order.
         columns: DuckDB type of each text and metadata column.
+        unusable: records that are left out.
     """
 
     instances: int
@@ -32,43 +54,116 @@ class Survey:
     truncated: int
     fingerprint: str
     columns: dict[str, str]
+    unusable: tuple[Unusable, ...] = ()
+
+
+class Count:
+    """What is known of a corpus up to some record."""
+
+    def __init__(self, columns: Sequence[str], rules: ColumnRules) -> None:
+        """`columns` that are stored."""
+        self.counted, self.unusable = Counter[str](), list[Unusable]()
+        self.kinds: dict[str, set[str]] = {name: set() for name in columns}
+        self.digest, self._rules, self._seen = hashlib.sha256(), rules, set[bytes]()
+
+    def add(self, instance: RenderedInstance, where: str) -> None:
+        """Count an instance.
+
+        Raises:
+            InputError: its id stood before.
+        """
+        check_id(instance.id, where, self._seen)
+        self.counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
+        for name, kinds in self.kinds.items():
+            kinds.add(self._rules.kind_of(instance.fields[name]))
+        fields = [instance.id, instance.key, dict(instance.fields)]
+        self.digest.update(json.dumps(fields, sort_keys=True, default=str).encode())
+
+    def leave_out(self, number: int, attempt: Attempt, identity: str) -> None:
+        """Note a record that cannot be used; `identity` is the column of its id."""
+        where, found = attempt.record.where, attempt.record.values.get(identity)
+        reason = str(attempt.reason).removeprefix(f"{where}: ")
+        self.unusable.append(Unusable(number, "" if found is None else str(found), where, reason))
+
+    def types(self, texts: Sequence[str]) -> dict[str, str]:
+        """DuckDB type of each column; `texts` are stored as what they show, whatever they hold."""
+        found = {name: self._rules.type_of(kinds) for name, kinds in self.kinds.items()}
+        return found | dict.fromkeys(texts, "VARCHAR")
 
 
 def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Survey:
     """Check every record and count them.
 
     Raises:
-        InputError: a missing column, an unknown label, a duplicate id, an empty text, a reserved column name, or
-            no instance at all; with the place and the value.
+        InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
+            label or an empty text, the first of which are named, where `corpus.skip_bad` does not leave them out.
     """
     columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
-    counted, digest = Counter[str](), hashlib.sha256()
-    seen: set[bytes] = set()
-    types: dict[str, set[str]] = {name: set() for name in columns}
-    example: Mapping[str, Any] = {}
-    for record, instance in rendered(corpus, renderer, labels_needed=labels_needed):
-        example = record.values
-        check_id(instance.id, record.where, seen)
-        counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
-        for name in columns:
-            types[name].add(column_type(instance.fields[name]))
-        digest.update(json.dumps([instance.id, instance.key, dict(instance.fields)], sort_keys=True, default=str).encode())
-    if not counted["instances"]:
-        raise InputError(f"{', '.join(corpus.files) or corpus.dataset}: no instances in the corpus")
+    count, example = Count(columns, RULES[corpus.rendering]), dict[str, Any]()
+    for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
+        if attempt.reason:
+            count.leave_out(number, attempt, corpus.id)
+            if len(count.unusable) == NAMED and not corpus.skip_bad:
+                break
+        for instance in attempt.instances:
+            example = {**attempt.record.values}
+            count.add(instance, attempt.record.where)
+    check_usable(corpus, count)
     for name in corpus.metadata:
-        if types[name] == {"NULL"}:
+        if count.kinds[name] == {"NULL"}:
             raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
-    found = {name: merged_type(kinds) for name, kinds in types.items()}
-    return Survey(counted["instances"], counted["tokens"], counted["truncated"], digest.hexdigest(), found)
+    counted, unusable = count.counted, tuple(count.unusable)
+    types = count.types(renderer.text_fields)
+    return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable)
+
+
+def check_usable(corpus: CorpusConfig, count: Count) -> None:
+    """Refuse a corpus with records that cannot be used, unless they are left out and others stay.
+
+    Raises:
+        InputError: see there; the first of them are named.
+    """
+    found, usable = count.unusable, count.counted["instances"]
+    if not usable and not found:
+        raise InputError(f"{', '.join(corpus.files) or corpus.dataset}: no instances in the corpus")
+    if not found or (corpus.skip_bad and usable):
+        return
+    if len(found) == 1:
+        raise InputError(f"{found[0].where}: {found[0].reason}")
+    if corpus.skip_bad:
+        raise InputError(f"no record can be used: {named_records(found)}")
+    most = f"at least {len(found)}" if len(found) == NAMED else str(len(found))
+    raise InputError(f"{most} records cannot be used (--skip-bad leaves them out): {named_records(found)}")
+
+
+def named_records(found: Sequence[Unusable]) -> str:
+    """Places and reasons of records, in one line; what has the same reason is named together."""
+    places: dict[str, list[str]] = {}
+    for each in found[:NAMED]:
+        places.setdefault(each.reason, []).append(each.where)
+    return "; ".join(f"{', '.join(shortened(wheres))}: {reason}" for reason, wheres in places.items())
+
+
+def shortened(places: Sequence[str]) -> list[str]:
+    """Places ("file:line"), the file named once where several stand in it one after another."""
+    parts = [place.rpartition(":") for place in places]
+    return [last if at and parts[at - 1][0] == file else f"{file}:{last}" for at, (file, _, last) in enumerate(parts)]
 
 
 def check_names(columns: Sequence[str]) -> None:
-    """Refuse a column whose name is attridex's own."""
+    """Refuse columns whose names are attridex's own, or differ only in the case of letters."""
     for name in columns:
         if is_reserved(name):
             raise InputError(
                 f"corpus: the column '{name}' has a name that attridex uses itself; rename it ({', '.join(RESERVED)})"
+            )
+    known: dict[str, str] = {}
+    for name in columns:
+        if known.setdefault(name.lower(), name) != name:
+            raise InputError(
+                f"corpus: the columns '{known[name.lower()]}' and '{name}' differ only in the case of letters, which the index's "
+                "table does not tell apart; rename one"
             )
 
 

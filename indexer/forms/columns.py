@@ -1,8 +1,10 @@
 """Columns of a record that an input form reads: texts, and the choices of a multiple-choice record."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
@@ -27,12 +29,17 @@ def text_of(record: Mapping[str, Any], name: str, where: str, setting: str) -> s
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' ({setting} shows it); {nearest(name, record)}")
     value = record[name]
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
+    if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool) or not is_finite(value):
         raise InputError(f"{where}: column '{name}' holds {value!r}; a text is needed")
     text = str(value)
     if not text.strip():
         raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
     return text
+
+
+def is_finite(value: str | float | Decimal) -> bool:
+    """Whether a value is no NaN or infinity, which tables write for none."""
+    return not isinstance(value, float | Decimal) or math.isfinite(value)
 
 
 @dataclass(frozen=True)

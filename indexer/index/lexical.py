@@ -18,7 +18,9 @@ TOKEN = r"(?u)\b\w+\b"
 def text_of(values: Mapping[str, Any], fields: Iterable[str]) -> str:
     """The text of a record that BM25 sees: its text fields."""
     parts = [values.get(name) for name in fields]
-    return " ".join(" ".join(map(str, part)) if isinstance(part, list | tuple) else str(part or "") for part in parts)
+    return " ".join(
+        " ".join(map(str, part)) if isinstance(part, list | tuple) else str(part) for part in parts if part is not None
+    )
 
 
 def words(texts: Sequence[str]) -> list[list[str]]:

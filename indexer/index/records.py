@@ -39,7 +39,10 @@ class ShardEntry(Record):
 
 
 class LeftOut(Record):
-    """An instance that is not in the index: its id, its place in the corpus from 0, and why."""
+    """An instance that is not in the index: its id, its place in the corpus from 0, and why.
+
+    The place is counted among the instances that were read; of a record that could not be used among all records.
+    """
 
     id: str
     position: int

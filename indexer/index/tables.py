@@ -1,8 +1,10 @@
 """The Parquet tables of a shard: its instances, the neurons that they keep, and what the model reads of them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,8 +12,11 @@ from numpy.typing import NDArray
 
 from attridex.indexer.index.layout import OWN_COLUMNS
 
-ARROW = {"VARCHAR": pa.string(), "DOUBLE": pa.float64(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
-"""Arrow's types by DuckDB's."""
+ARROW = {
+    "VARCHAR": pa.string(), "DOUBLE": pa.float64(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(), "TIME": pa.time64("us"), "TIMESTAMP": pa.timestamp("us"),
+}  # fmt: skip
+"""Arrow's types by DuckDB's, lists and decimals apart."""
 Row = Mapping[str, object]
 """Values of a record by its columns."""
 NEURON_SCHEMA = pa.schema(
@@ -31,10 +36,41 @@ BATCH = 1 << 18
 """Rows of a neurons table that are held at a time."""
 
 
+class Digits(NamedTuple):
+    """Digits of a decimal number before and behind its point."""
+
+    whole: int
+    scale: int
+
+
+def decimal_type(digits: int, scale: int) -> str:
+    """DuckDB's decimal type of so many digits, `scale` of them behind the point."""
+    return f"DECIMAL({max(digits, 1)},{scale})"
+
+
+def digits_of(value: Decimal | str) -> Digits:
+    """Digits of a finite decimal number, or those that a decimal type has."""
+    if isinstance(value, Decimal):
+        _, written, exponent = value.as_tuple()
+        return Digits(max(len(written) + int(exponent), 0), max(-int(exponent), 0))
+    digits, scale = map(int, re.findall(r"\d+", value))
+    return Digits(digits - scale, scale)
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """Arrow's type for one of DuckDB's."""
+    if kind.endswith("[]"):
+        return pa.list_(arrow_type(kind.removesuffix("[]")))
+    if kind in ARROW:
+        return ARROW[kind]
+    whole, scale = digits_of(kind)
+    return pa.decimal128(whole + scale, scale)
+
+
 def write_instances(path: Path, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
     """Write a shard's instances; `columns` gives the DuckDB type of each of the corpus's columns."""
     kinds = {**OWN_COLUMNS, **columns}
-    schema = pa.schema([(name, ARROW[kind]) for name, kind in kinds.items()])
+    schema = pa.schema([(name, arrow_type(kind)) for name, kind in kinds.items()])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from attridex.indexer.config import Config, Task
+from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.checks import Checked
@@ -34,6 +35,27 @@ def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
     first = tokenizer.bos_token_id if causal or tokenizer.cls_token_id is None else tokenizer.cls_token_id
     last = None if causal else tokenizer.sep_token_id
     return SpecialTokens(*(() if token is None else (int(token),) for token in (first, last)))
+
+
+def with_class_names(config: Config) -> Config:
+    """A configuration whose outputs have names, those of the label's classes, where the model's own are only numbered.
+
+    The order of a ClassLabel column is then that of the outputs, as in the training.
+    """
+    if config.corpus.labels is not None or config.model.task != "sequence-classification":
+        return config
+    adapter = read_adapter(config.model.adapter) if config.model.adapter else None
+    hf, _ = task_config(config.model, adapter)
+    numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
+    if [hf.id2label.get(number) for number in range(hf.num_labels)] != numbered:
+        return config
+    names = label_names(config.corpus)
+    return with_labels(config, names) if len(names) == hf.num_labels else config
+
+
+def with_labels(config: Config, names: list[str]) -> Config:
+    """A configuration with names of the outputs."""
+    return config.model_copy(update={"corpus": config.corpus.model_copy(update={"labels": names})})
 
 
 def make_renderer(config: Config) -> Renderer:

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.config import Config
+from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.reading import reads_class_names, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import TRAINING_RECORD, JsonObject, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import progress
-from attridex.indexer.record_files import read_record_file
+from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.training.evaluation import evaluate
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
@@ -38,7 +38,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     instances = [instance for _, instance in rendered(config.corpus, renderer, labels_needed=True)]
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
-    tests = {path: read_labelled(Path(path), renderer) for path in training.test_files}
+    tests = {path: read_labelled(Path(path), renderer, config.corpus) for path in training.test_files}
     figures: JsonObject = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
         figures["accuracy"] = {
@@ -49,9 +49,10 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     return figures
 
 
-def read_labelled(path: Path, renderer: Renderer) -> list[RenderedInstance]:
-    """Instances of a test file, each with its label."""
-    return [labelled(renderer, record.values, record.where) for record in read_record_file(path)]
+def read_labelled(path: Path, renderer: Renderer, corpus: CorpusConfig) -> list[RenderedInstance]:
+    """Instances of a test file, which is read as the corpus is, each with its label."""
+    records = read_record_file(path, delimiter=corpus.delimiter, class_names=reads_class_names(corpus))
+    return [labelled(renderer, record.values, record.where) for record in records]
 
 
 def labelled(renderer: Renderer, record: Mapping[str, Any], where: str) -> RenderedInstance:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from attridex.indexer.config import Config, Task, TrainingConfig
+from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
@@ -56,13 +57,15 @@ def training_of(config: Config) -> TrainingConfig:
 
 
 def training_labels(config: Config) -> list[str]:
-    """The model's outputs, in their order: `corpus.labels`; none where records bring their own."""
+    """The model's outputs, in their order: `corpus.labels`, or else the data's classes; none where records bring their own."""
     if config.model.task != "sequence-classification":
         return []
     if config.corpus.labels is not None:
         if len(set(config.corpus.labels)) != len(config.corpus.labels):
             raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
         return config.corpus.labels
+    if classes := label_names(config.corpus):
+        return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from attridex.indexer.index.lexical import text_of
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import Meaning
-from attridex.service.reading.asked import Asked
+from attridex.service.reading.asked import Asked, record_of
 from attridex.service.scoring.method import Float64, RowMethod
 from attridex.service.scoring.settings import Values
 from attridex.service.storage.version import IndexVersion
@@ -25,7 +25,10 @@ class Bm25(RowMethod):
     def row_scores(self, version: IndexVersion, one: Asked, values: Values) -> Float64:
         """Of the query's text fields with those of each instance."""
         fields, source = version.manifest.corpus.text_fields, one.query.source
-        record = source.values if isinstance(source, RecordSource) else version.fields([one.stored_row], fields)[0]
+        if isinstance(source, RecordSource):
+            record = record_of(version, source.values, one.name)
+        else:
+            record = version.fields([one.stored_row], fields)[0]
         if missing := [name for name in fields if record.get(name) is None]:
             raise InvalidArgumentError(f"query '{one.name}': missing column '{missing[0]}'", "queries")
         return version.lexical.scores(text_of(record, fields)).astype(np.float64)

@@ -1,16 +1,17 @@
 """A query made ready, and its vectors and neurons, from the model or as the index stored them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.service.errors import ServiceError
+from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.search.postings import Weighted, kept_neurons
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
+from attridex.v1.exact_values import InexactNumber, through_doubles
 from attridex.v1.requests import NeuronsSource, Query, VectorSource
 
 if TYPE_CHECKING:
@@ -42,6 +43,29 @@ class Asked:
         if self.row is None:
             raise ServiceError(f"query '{self.name}': neither signed nor stored")
         return self.row
+
+
+def record_of(version: IndexVersion, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A query's record, its numbers as the rules of the index read them.
+
+    Args:
+        version: the index; by its rules of number 1 a record's numbers were what a Struct makes of them.
+        values: of the record.
+        name: of the query, for errors.
+
+    Raises:
+        InvalidArgumentError: a text is a whole number beyond 2^53 that came as a double, so that its digits are not known.
+    """
+    if version.manifest.config.corpus.rendering == 1:
+        return dict(through_doubles(dict(values)))
+    for field in version.manifest.corpus.text_fields:
+        if isinstance(values.get(field), InexactNumber):
+            raise InvalidArgumentError(
+                f"query '{name}': column '{field}' came as the double {values[field]!r}, in which whole numbers beyond 2^53 are "
+                "not exact; give it as text, or the record as record_json",
+                "queries",
+            )
+    return values
 
 
 def gradient_of(version: IndexVersion, one: Asked) -> Float64:

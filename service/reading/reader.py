@@ -10,7 +10,7 @@ from attridex.service.caller import Caller
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError
-from attridex.service.reading.asked import Asked
+from attridex.service.reading.asked import Asked, record_of
 from attridex.service.reading.checks import check_neuron_ids, check_neurons, check_vector
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import SOURCES, InstanceSource, NeuronsSource, Query, RecordSource, VectorSource
@@ -102,7 +102,8 @@ class Reader:
     def rendered(self, one: Asked, need: Need) -> "RenderedInstance":
         """The query's text, rendered; of a training instance as it was encoded, or from its stored fields."""
         if isinstance(one.query.source, RecordSource):
-            return self.model().render(one.query.source.values, f"query '{one.name}'", label_used=need.gold)
+            record = record_of(self.version, one.query.source.values, one.name)
+            return self.model().render(record, f"query '{one.name}'", label_used=need.gold)
         manifest = self.version.manifest
         if manifest.config.corpus.keeps_encodings:
             from attridex.indexer.corpus.instances import from_encoding

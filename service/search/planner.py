@@ -14,6 +14,7 @@ from attridex.indexer.errors import nearest
 from attridex.indexer.index.catalog import quoted
 from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError, VersionGoneError
+from attridex.service.search.literals import LIST, Parameter, held_by, parameter
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
@@ -21,7 +22,6 @@ MASKS = 64
 """Masks that are kept."""
 OPERATORS: Mapping[Operator, str] = {name: name for name in get_args(Operator)}
 """SQL of each operator; nothing but these is written into a query."""
-KINDS = {"VARCHAR": "text", "BOOLEAN": "true or false", "BIGINT": "a number", "INTEGER": "a number", "DOUBLE": "a number"}
 
 
 def check_column(manifest: Manifest, name: str, field: str) -> str:
@@ -40,7 +40,7 @@ class Clause(NamedTuple):
     """SQL with its parameters."""
 
     sql: str
-    parameters: list[Value]
+    parameters: list[Parameter]
 
 
 def compile_filter(condition: Filter, manifest: Manifest) -> Clause:
@@ -58,16 +58,16 @@ def compile_filter(condition: Filter, manifest: Manifest) -> Clause:
             sql, parameters = compile_filter(inner, manifest)
             return Clause(f"NOT ({sql})", parameters)
         case Comparison(name, operator, value):
-            return Clause(f"{literals_fit(name, [value], manifest)} {OPERATORS[operator]} ?", [value])
+            return compared(name, OPERATORS[operator], value, check_column(manifest, name, "where"))
         case Membership(name, values):
-            column = literals_fit(name, values, manifest)
             if not values:
                 raise InvalidArgumentError(f"where: the list after '{name} IN' is empty", "where")
-            return Clause(f"{column} IN ({', '.join('?' * len(values))})", list(values))
+            return among(name, values, check_column(manifest, name, "where"))
         case NullTest(name):
-            return Clause(f"{literals_fit(name, [], manifest)} IS NULL", [])
+            check_column(manifest, name, "where")
+            return Clause(f"{quoted(name)} IS NULL", [])
         case TextMatch(name, pattern):
-            return Clause(f"{literals_fit(name, [pattern], manifest)} LIKE ?", [pattern])
+            return matched(name, pattern, check_column(manifest, name, "where"))
 
 
 def joined(word: str, filters: Sequence[Filter], manifest: Manifest) -> Clause:
@@ -79,19 +79,42 @@ def joined(word: str, filters: Sequence[Filter], manifest: Manifest) -> Clause:
     return Clause(sql, [value for part in parts for value in part.parameters])
 
 
-def literals_fit(name: str, values: Sequence[Value], manifest: Manifest) -> str:
-    """A column as SQL, checked to hold what it is compared with."""
-    kind = KINDS[check_column(manifest, name, "where")]
-    for value in values:
-        check_literal(name, kind, value)
-    return quoted(name)
+def compared(name: str, operator: str, value: Value, kind: str) -> Clause:
+    """A column beside a literal; of a list any element may be equal to it, or none where it must not be.
+
+    Args:
+        name: of the column.
+        operator: of the comparison, in SQL.
+        value: the literal.
+        kind: DuckDB type of the column.
+
+    Raises:
+        InvalidArgumentError: the literal is of another kind, or lists have no such comparison.
+    """
+    if not kind.endswith(LIST):
+        return Clause(f"{quoted(name)} {operator} ?", [parameter(name, value, kind)])
+    if operator not in ("=", "!="):
+        raise InvalidArgumentError(
+            f"where: column '{name}' holds lists; use = (one of them is), !=, IN, LIKE or IS NULL", "where"
+        )
+    sql, parameters = among(name, [value], kind)
+    return Clause(sql if operator == "=" else f"NOT {sql}", parameters)
 
 
-def check_literal(column: str, kind: str, value: Value) -> None:
-    """Refuse to compare a column with a value of another kind: DuckDB would cast, and fail or mislead."""
-    given = "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else "a number"
-    if given != kind:
-        raise InvalidArgumentError(f"where: column '{column}' holds {kind}, it is compared with {value!r}", "where")
+def among(name: str, values: Sequence[Value], kind: str) -> Clause:
+    """A column that is one of some literals; of a list one of its elements."""
+    given = [parameter(name, value, kind.removesuffix(LIST)) for value in values]
+    marks = ", ".join("?" * len(given))
+    return Clause(f"list_has_any({quoted(name)}, [{marks}])" if kind.endswith(LIST) else f"{quoted(name)} IN ({marks})", given)
+
+
+def matched(name: str, pattern: str, kind: str) -> Clause:
+    """A column that fits a pattern; of a list one of its elements."""
+    if kind.removesuffix(LIST) != "VARCHAR":
+        raise InvalidArgumentError(f"where: column '{name}' holds {held_by(kind)}, it is compared with {pattern!r}", "where")
+    if kind.endswith(LIST):
+        return Clause(f"len(list_filter({quoted(name)}, lambda each: each LIKE ?)) > 0", [pattern])
+    return Clause(f"{quoted(name)} LIKE ?", [pattern])
 
 
 class Planner:

@@ -1,5 +1,6 @@
 """Every message becomes its plain form and the same message again: no field is forgotten, in either direction."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,7 +38,23 @@ def filled(descriptor: Descriptor, rng: random.Random, depth: int = 0) -> Any:
             put(message, field, rng, depth)
     if descriptor.name == "IndexInfo":
         message.manifest = '{"format": 1}'
+    as_json(message, descriptor.name)
     return message
+
+
+def as_json(message: Any, name: str) -> None:
+    """Fields that are read, and so written, in one way only: JSON beside what it stands for, and whole numbers as digits."""
+    if name == "Query":
+        message.record_json = '{"a": 3.0}' if message.HasField("record") else ""
+        if message.record_json:
+            message.record.Clear()
+            message.record.update({"a": 3})
+    elif name in ("InstanceHit", "Instance"):
+        message.fields.update({"big": 2**53 + 1})
+        columns = {**dict(message.fields), "a": int(message.fields["a"]), "big": 2**53 + 1}
+        message.fields_json = json.dumps(columns, sort_keys=True)
+    elif name == "Literal" and message.HasField("decimal_value"):
+        message.decimal_value = str(10**20)
 
 
 def alternatives(fields: Any, depth: int) -> list[FieldDescriptor]:

@@ -1,6 +1,8 @@
 """Nothing of a filter, a vector or a record is lost on the wire, and what cannot be read is refused in words."""
 
+import datetime as dt
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,13 @@ from hypothesis import strategies as st
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import codec, wire_values
+from attridex.v1.answers import Instance, InstanceHit
 from attridex.v1.errors import UsageError
+from attridex.v1.exact_values import InexactNumber
 from attridex.v1.filters import DEPTH, NODES, And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
 from attridex.v1.requests import Query, RecordSource
 
+HIT, INSTANCE = (codec.ColumnsCodec(kind, getattr(pb, kind.__name__)) for kind in (InstanceHit, Instance))
 QUERY = pb.Query(id="q", instance_id="t1")
 LOSS = pb.Filter(comparison=pb.Comparison(column="loss", operator=pb.OPERATOR_GREATER, value=pb.Literal(int_value=2)))
 
@@ -30,7 +35,7 @@ def test_whole_numbers_of_a_record_are_ints_as_long_as_doubles_hold_them_exactly
     found = wire_values.record_from_wire(record_of(values))
     assert found == values
     kinds = {key: type(value) for key, value in found.items()}
-    assert kinds == {"a": int, "b": float, "c": list, "e": bool, "f": type(None), "g": str, "h": int, "i": float}
+    assert kinds == {"a": int, "b": float, "c": list, "e": bool, "f": type(None), "g": str, "h": int, "i": InexactNumber}
     assert type(found["c"][1]["d"]) is int
 
 
@@ -41,6 +46,39 @@ def test_a_record_with_a_number_that_json_has_not_is_named(number: float, identi
     with pytest.raises(UsageError, match=f"query '{name}': .* NaN or infinity") as raised:
         wire_values.queries_from_wire([QUERY, message])
     assert raised.value.field == "queries"
+
+
+@pytest.mark.parametrize(
+    "number", [3, 3.0, -0.0, 1e16, 10**16, 2**53 + 1, 12345678901234567890, 1e22, 10**22, 0.1, 123456789.0, True]
+)
+def test_a_record_s_numbers_arrive_as_they_were_written(number: Any) -> None:
+    for values in ({"x": number}, {"deep": [{"x": [number]}]}):
+        sent = pb.Query.FromString(wire_values.query_to_wire(Query("q", RecordSource(values))).SerializeToString())
+        found = wire_values.query_from_wire(sent, 0).source
+        assert isinstance(found, RecordSource)
+        assert repr(found.values) == repr(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[1]", "object is needed"), ("{", "not valid JSON"), ('{"a": NaN}', "NaN or infinity")]
+)
+def test_a_record_that_is_no_json_object_is_refused(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=f"query 'q': .*{words}"):
+        wire_values.query_from_wire(pb.Query(id="q", record_json=text), 0)
+    with pytest.raises(UsageError, match="record_json stands beside instance_id"):
+        wire_values.query_from_wire(pb.Query(instance_id="t1", record_json=text), 0)
+
+
+def test_dates_decimals_and_numbers_of_numpy_travel_as_json_has_them() -> None:
+    values = {
+        "a": dt.date(2021, 5, 2),
+        "b": Decimal("1.10"),
+        "c": np.int64(2**60 + 1),
+        "d": (np.float32(0.5), None),
+        "e": Decimal(7),
+    }
+    found = wire_values.query_from_wire(wire_values.query_to_wire(Query("q", RecordSource(values))), 0).source
+    assert found == RecordSource({"a": "2021-05-02", "b": "1.10", "c": 2**60 + 1, "d": [0.5, None], "e": 7})
 
 
 def test_a_record_that_json_cannot_hold_is_refused_before_it_is_sent() -> None:
@@ -104,9 +142,15 @@ def test_columns_come_back_in_the_order_that_was_asked_for() -> None:
     assert list(wire_values.columns_from_wire(struct, ["c", "b"]).items()) == [("c", "x"), ("b", 2.5), ("a", 1)]
 
 
+@given(st.dictionaries(st.text(max_size=3), st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=3))))
+def test_whole_numbers_of_columns_arrive_as_they_are_stored(fields: dict[str, Any]) -> None:
+    for kind, codec_ in ((InstanceHit(1, "t", 0, 0.5, fields), HIT), (Instance("t", 0, fields), INSTANCE)):
+        assert codec_.decode(codec_.encode(kind)).fields == fields
+
+
 # ---------------------------------------------------------------- filters
 
-literals = st.one_of(st.text(max_size=5), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
+literals = st.one_of(st.text(max_size=5), st.booleans(), st.integers(-(10**38), 10**38), st.floats(allow_nan=False))
 columns = st.text(min_size=1, max_size=5)
 leaves = st.one_of(
     st.builds(Comparison, columns, st.sampled_from(sorted(wire_values.OPERATOR_CODES)), literals),

@@ -163,6 +163,11 @@ def needing(package: str, what: str) -> Iterator[None]:
         raise MissingPackageError(f"{what} needs {package}: pip install {package}") from None
 
 
+def beside(own: Row, columns: Mapping[str, Any]) -> Row:
+    """A hit's own values and the columns of its instance; "fields." stands before a column that has the name of another value."""
+    return own | {f"fields.{name}" if name in own and own[name] != value else name: value for name, value in columns.items()}
+
+
 class Tabular:
     """An answer that can become a table, one row a hit."""
 
@@ -201,7 +206,7 @@ class InstancesAnswer(Tabular):
     def rows(self) -> Iterator[Row]:
         """One row a hit."""
         return (
-            {"query_id": each.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score, **hit.fields}
+            beside({"query_id": each.query_id, "rank": hit.rank, "id": hit.id, "row": hit.row, "score": hit.score}, hit.fields)
             for each in self.results
             for hit in each.hits
         )

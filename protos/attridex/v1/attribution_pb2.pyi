@@ -77,18 +77,20 @@ class NeuronSet(_message.Message):
     def __init__(self, neurons: _Optional[_Iterable[_Union[Neuron, _Mapping]]] = ...) -> None: ...
 
 class Query(_message.Message):
-    __slots__ = ("id", "record", "instance_id", "vector", "neurons")
+    __slots__ = ("id", "record", "instance_id", "vector", "neurons", "record_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
+    RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     record: _struct_pb2.Struct
     instance_id: str
     vector: Vector
     neurons: NeuronSet
-    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ...) -> None: ...
+    record_json: str
+    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ..., record_json: _Optional[str] = ...) -> None: ...
 
 class Filter(_message.Message):
     __slots__ = ("comparison", "is_null", "like")
@@ -111,16 +113,18 @@ class FilterList(_message.Message):
     def __init__(self, filters: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ...) -> None: ...
 
 class Literal(_message.Message):
-    __slots__ = ("string_value", "int_value", "double_value", "bool_value")
+    __slots__ = ("string_value", "int_value", "double_value", "bool_value", "decimal_value")
     STRING_VALUE_FIELD_NUMBER: _ClassVar[int]
     INT_VALUE_FIELD_NUMBER: _ClassVar[int]
     DOUBLE_VALUE_FIELD_NUMBER: _ClassVar[int]
     BOOL_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DECIMAL_VALUE_FIELD_NUMBER: _ClassVar[int]
     string_value: str
     int_value: int
     double_value: float
     bool_value: bool
-    def __init__(self, string_value: _Optional[str] = ..., int_value: _Optional[int] = ..., double_value: _Optional[float] = ..., bool_value: _Optional[bool] = ...) -> None: ...
+    decimal_value: str
+    def __init__(self, string_value: _Optional[str] = ..., int_value: _Optional[int] = ..., double_value: _Optional[float] = ..., bool_value: _Optional[bool] = ..., decimal_value: _Optional[str] = ...) -> None: ...
 
 class Comparison(_message.Message):
     __slots__ = ("column", "operator", "value")
@@ -227,20 +231,22 @@ class NeuronScore(_message.Message):
     def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InstanceHit(_message.Message):
-    __slots__ = ("rank", "id", "row", "score", "fields", "shared")
+    __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json")
     RANK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
     rank: int
     id: str
     row: int
     score: float
     fields: _struct_pb2.Struct
     shared: _containers.RepeatedCompositeFieldContainer[NeuronScore]
-    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
+    fields_json: str
+    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., fields_json: _Optional[str] = ...) -> None: ...
 
 class InstancesResult(_message.Message):
     __slots__ = ("query_id", "prediction", "hits", "neurons")
@@ -520,18 +526,20 @@ class ComputeSignatureResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., signatures: _Optional[_Iterable[_Union[Signature, _Mapping]]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "row", "fields", "neurons", "hidden")
+    __slots__ = ("id", "row", "fields", "neurons", "hidden", "fields_json")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
     HIDDEN_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
     id: str
     row: int
     fields: _struct_pb2.Struct
     neurons: _containers.RepeatedCompositeFieldContainer[NeuronScore]
     hidden: Vector
-    def __init__(self, id: _Optional[str] = ..., row: _Optional[int] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., hidden: _Optional[_Union[Vector, _Mapping]] = ...) -> None: ...
+    fields_json: str
+    def __init__(self, id: _Optional[str] = ..., row: _Optional[int] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., hidden: _Optional[_Union[Vector, _Mapping]] = ..., fields_json: _Optional[str] = ...) -> None: ...
 
 class GetInstancesRequest(_message.Message):
     __slots__ = ("index", "ids", "fields", "with_neurons", "with_hidden")

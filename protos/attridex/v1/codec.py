@@ -5,7 +5,7 @@ A scalar is itself, a list a tuple, a message its own plain form; what is more t
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args
 
@@ -92,6 +92,23 @@ class Codec(Generic[Plain]):
         return self.kind(*found)
 
 
+class ColumnsCodec(Codec[Plain]):
+    """Maps an instance, whose columns travel as JSON too where a Struct would change them."""
+
+    def encode(self, value: Plain) -> Any:
+        """The message of an instance."""
+        message = super().encode(value)
+        message.fields_json = values.columns_json(cast("Any", value).fields)
+        return message
+
+    def decode(self, message: Any, order: Order = ()) -> Plain:
+        """The instance of a message."""
+        found = super().decode(message, order)
+        if not message.fields_json:
+            return found
+        return cast("Plain", replace(cast("Any", found), fields=values.columns_from_json(message.fields_json, order)))
+
+
 def part_of(field: "Field[Any]", message: type[Message], name: str) -> Part:
     """A field, whose message calls it `name`."""
     if field.name == "scoring":  # a request's IA method has no message of its own: its fields are the request's
@@ -171,7 +188,8 @@ FORMS: dict[str, Form] = {
 
 def register(kind: type[Any], message: type[Message], **names: str) -> None:
     """Let other messages hold this one."""
-    codec = Codec(kind, message, **names)
+    columns = "fields_json" in message.DESCRIPTOR.fields_by_name
+    codec = (ColumnsCodec if columns else Codec)(kind, message, **names)
     FORMS[message.DESCRIPTOR.full_name] = Form(codec.encode, codec.decode)
 
 

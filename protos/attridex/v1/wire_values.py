@@ -1,6 +1,8 @@
 """The parts that messages are made of, to and from protobuf: labels, vectors, records, queries, filters."""
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
+from attridex.v1.exact_values import EXACT, LARGEST, InexactNumber, exact_whole, json_value, record_from_json, record_json
 from attridex.v1.filters import DEPTH, NODES, Operator, Value
 from attridex.v1.requests import (
     QUERIES,
@@ -36,8 +39,6 @@ OPERATORS: Mapping[int, Operator] = {
     pb.OPERATOR_GREATER: ">", pb.OPERATOR_GREATER_EQUAL: ">=",
 }  # fmt: skip
 OPERATOR_CODES = {name: code for code, name in OPERATORS.items()}
-EXACT = 2**53
-"""Whole numbers up to here are exact in a Struct, whose numbers are doubles."""
 
 
 def label_from_wire(code: int) -> LabelSource | None:
@@ -112,9 +113,9 @@ def record_from_wire(struct: struct_pb2.Struct) -> dict[str, Any]:
 
 
 def as_written(value: Any) -> Any:
-    """A Struct's value as Python's."""
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
-        return int(value)
+    """A Struct's value as Python's; of a whole number beyond 2^53 nobody knows how it was written."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value) if abs(value) <= EXACT else InexactNumber(value)
     if isinstance(value, list):
         return [as_written(item) for item in value]
     if isinstance(value, dict):
@@ -122,20 +123,53 @@ def as_written(value: Any) -> Any:
     return value
 
 
+# ---------------------------------------------------------------- columns of instances
+
+
 def columns_to_wire(values: Mapping[str, Any]) -> struct_pb2.Struct:
     """Columns of an instance; NaN and infinity, which a Struct cannot hold, become null."""
     message = struct_pb2.Struct()
-    message.update({key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in values.items()})
+    message.update({key: as_double(json_value(value)) for key, value in values.items()})
     return message
+
+
+def as_double(value: Any) -> Any:
+    """A value that a Struct takes: a whole number that is too large for any double becomes text."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def columns_json(values: Mapping[str, Any]) -> str:
+    """Columns as JSON, where a Struct would change a whole number; else nothing."""
+    found = {key: json_value(value) for key, value in values.items()}
+    if all(map(exact_whole, found.values())):
+        return ""
+    return json.dumps({key: as_double(whole_int(value)) for key, value in found.items()}, ensure_ascii=False)
 
 
 def columns_from_wire(struct: struct_pb2.Struct, order: Sequence[str]) -> dict[str, Any]:
     """Columns of an instance, those of `order` first and in it; numbers that are whole become ints."""
     if not struct.fields:  # the usual case, and quick
         return {}
-    values = json_format.MessageToDict(struct)
-    names = [*(name for name in order if name in values), *sorted(values.keys() - order)]
-    return {name: int(v) if isinstance(v := values[name], float) and v.is_integer() else v for name in names}
+    return ordered({key: whole_int(value) for key, value in json_format.MessageToDict(struct).items()}, order)
+
+
+def columns_from_json(text: str, order: Sequence[str]) -> dict[str, Any]:
+    """Columns that came as JSON, in the same order."""
+    return ordered(json.loads(text), order)
+
+
+def ordered(values: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """Columns, those of `order` first and in it."""
+    return {name: values[name] for name in [*(each for each in order if each in values), *sorted(values.keys() - order)]}
+
+
+def whole_int(value: Any) -> Any:
+    """A number that is whole as an int, in lists too."""
+    if isinstance(value, list):
+        return [whole_int(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # ---------------------------------------------------------------- queries
@@ -155,7 +189,8 @@ def query_to_wire(query: Query) -> pb.Query:
     """A query."""
     match query.source:
         case RecordSource(values):
-            return pb.Query(id=query.id, record=record_to_wire(values))
+            plain = json_value(values)
+            return pb.Query(id=query.id, record=record_to_wire(plain), record_json=record_json(plain))
         case InstanceSource(identity):
             return pb.Query(id=query.id, instance_id=identity)
         case VectorSource(values):
@@ -191,7 +226,12 @@ def query_from_wire(message: pb.Query, number: int) -> Query:
 
 def source_from_wire(message: pb.Query) -> Source | None:
     """What a query is about."""
-    match message.WhichOneof("source"):
+    kind = message.WhichOneof("source")
+    if message.record_json and kind in (None, "record"):
+        return RecordSource(record_from_json(message.record_json))
+    if message.record_json:
+        raise UsageError(f"record_json stands beside {kind}; give one of them", "queries")
+    match kind:
         case "record":
             return RecordSource(record_from_wire(message.record))
         case "instance_id":
@@ -207,14 +247,14 @@ def source_from_wire(message: pb.Query) -> Source | None:
 
 
 def value_to_wire(value: Value) -> pb.Literal:
-    """A literal; a whole number beyond 64 bits travels as a double."""
+    """A literal."""
     if isinstance(value, bool):
         return pb.Literal(bool_value=value)
     if isinstance(value, str):
         return pb.Literal(string_value=value)
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
         return pb.Literal(int_value=value)
-    return pb.Literal(double_value=float(value))
+    return pb.Literal(decimal_value=str(value)) if isinstance(value, int) else pb.Literal(double_value=value)
 
 
 def check_size(message: pb.Filter) -> None:
@@ -257,11 +297,24 @@ def value_from_wire(message: pb.Literal) -> Value:
     """A literal of a filter.
 
     Raises:
-        UsageError: it is not set, or NaN.
+        UsageError: it is not set, NaN, or no whole number where it should be.
     """
     kind = message.WhichOneof("kind")
     if kind is None:
         raise UsageError("where: a literal is not set", "where")
     if kind == "double_value" and math.isnan(message.double_value):
         raise UsageError("where: a literal is NaN; give a number", "where")
+    if kind == "decimal_value":
+        return whole_number(message.decimal_value)
     return cast("Value", getattr(message, kind))
+
+
+def whole_number(digits: str) -> int:
+    """A whole number of decimal digits.
+
+    Raises:
+        UsageError: it is none, or has more than a column can hold.
+    """
+    if not re.fullmatch(r"-?[0-9]{1,40}", digits):
+        raise UsageError(f"where: the literal {digits[:50]!r} is no whole number of at most 40 digits", "where")
+    return int(digits)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.record_files import PlacedRecord, read_record_file
+from attridex.indexer.readers.record_files import PlacedRecord, read_record_file
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.jsonl", '\n{"text": "x, y"}\n'), ("a.csv", 'text\n"x, y"\n')])
