@@ -8,8 +8,6 @@ from attridex.client.commands import app
 from attridex.client.errors import MissingPackageError, UsageError
 
 COMMANDS = [
-    ,
-]  # fmt: skip
     "demo",
     "build",
     "show",
