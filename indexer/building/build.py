@@ -11,6 +11,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
+from attridex.indexer.progress import say_all
 from attridex.indexer.signing.signer import Signer
 
 
@@ -47,5 +48,6 @@ def build(
     check(signer)
     with write_lock(index):
         bind(plan, index)
+        say_all(plan.survey.remarks, enabled=show_progress)
         signed = build_ranges(plan, signer, index, show_progress=show_progress)
         return Built(commit(index, plan, signer), signed)

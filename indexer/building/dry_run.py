@@ -9,6 +9,7 @@ from attridex.indexer.building.pilot import run_pilot, sampled
 from attridex.indexer.building.plan import check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
+from attridex.indexer.progress import say_all
 
 
 def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forecast:
@@ -19,6 +20,7 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     """
     plan, signer = prepared(config, index)
     check_bound(plan, index)
+    say_all(plan.survey.remarks, enabled=show_progress)
     base = resident("VmRSS")
     began = time.perf_counter()
     sample, total = sampled(plan, signer)

@@ -39,13 +39,18 @@ def shown_instances(place: Path, queries: Path | None, limit: int) -> "list[Show
     config = manifest.config if manifest else load_config(place)
     from attridex.indexer.corpus.showing import shown_corpus, shown_queries, shown_shards
     from attridex.indexer.models.renderers import make_renderer
+    from attridex.indexer.progress import say_all
 
     renderer = make_renderer(config)
     if queries:
-        return list(shown_queries(queries, renderer, limit))
-    if manifest:
-        return list(shown_shards(open_shards(place, manifest.shards), config, renderer, limit))
-    return list(shown_corpus(config, renderer, limit))
+        found = shown_queries(queries, renderer, limit)
+    elif manifest:
+        found = shown_shards(open_shards(place, manifest.shards), config, renderer, limit)
+    else:
+        found = shown_corpus(config, renderer, limit)
+    instances = list(found)  # an error stands alone
+    say_all(renderer.remarks, enabled=True)
+    return instances
 
 
 def lines(instance: "ShownInstance") -> list[str]:

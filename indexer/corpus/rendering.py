@@ -22,6 +22,7 @@ class Renderer:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
         vocabulary: what is known of the tokens.
+        remarks: what is to be said of how texts are read.
         added_fields: columns that it adds.
     """
 
@@ -32,6 +33,7 @@ class Renderer:
         labels: Sequence[str],
         show: Callable[[Sequence[int]], str],
         vocabulary: Vocabulary | None = None,
+        remarks: Sequence[str] = (),
     ) -> None:
         """See the attributes.
 
@@ -41,8 +43,9 @@ class Renderer:
             labels: names of the model's outputs.
             show: gives the text of ids.
             vocabulary: what is known of the tokens; nothing unless given.
+            remarks: what is to be said of how texts are read.
         """
-        self.vocabulary = vocabulary or Vocabulary(str)
+        self.vocabulary, self.remarks = vocabulary or Vocabulary(str), tuple(remarks)
         self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show = corpus, form, show
         self._labels = LabelReader(corpus, labels)

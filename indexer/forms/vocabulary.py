@@ -11,6 +11,7 @@ class Vocabulary:
     Attributes:
         name: gives a token as the tokenizer writes it.
         special: ids of special tokens, but for the unknown one, which stands for words.
+        begins: ids of the special tokens that a sequence may begin with.
         unknown: id of the unknown token, if there is one.
         embeddings: tokens that the model has embeddings for; None where it does not say.
         types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
@@ -20,6 +21,7 @@ class Vocabulary:
 
     name: Callable[[int], str]
     special: frozenset[int] = frozenset()
+    begins: frozenset[int] = frozenset()
     unknown: int | None = None
     embeddings: int | None = None
     types: int | None = None

@@ -20,6 +20,7 @@ from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.loading import auto_model
+from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 
@@ -99,8 +100,9 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    vocabulary = replace(model.vocabulary, causal=model.causal)
-    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary)
+    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    remarks = remarks_on(config, model.tokenizer, vocabulary, special)
+    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks)
 
 
 def form_of(config: Config, model: Reads) -> Form:

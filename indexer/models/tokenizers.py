@@ -93,6 +93,7 @@ def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, 
     return Vocabulary(
         name=lambda token: str(tokenizer.convert_ids_to_tokens(token)),
         special=frozenset(tokenizer.all_special_ids) - {unknown},
+        begins=frozenset((tokenizer.bos_token_id, tokenizer.cls_token_id)) - {None},
         unknown=unknown,
         embeddings=brought(adapter) or getattr(hf.get_text_config(), "vocab_size", None),
         types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
