@@ -1,6 +1,6 @@
 """Templates: format strings such as "Premise : {premise}", split once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -39,3 +39,14 @@ def parse_template(template: str, setting: str) -> Template:
     except ValueError as error:
         raise InputError(f"{setting}: {template!r}: {error}; write fields as {{name}}") from None
     return Template(template, tuple(parts))
+
+
+def check_shown(templates: Sequence[Template], setting: str) -> None:
+    """Refuse templates of a `setting` that show no column: all records would be the same.
+
+    Raises:
+        InputError: they show none.
+    """
+    if not any(template.fields for template in templates):
+        words = ", ".join(repr(template.template) for template in templates)
+        raise InputError(f"{setting}: {words} shows no column; write columns in braces, as {{premise}}")
