@@ -24,18 +24,18 @@ from attridex.indexer.sections import TrainingConfig as TrainingConfig
 Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
-ENCODED_FORMS = ("documents", "encoded")
-"""Those whose instances cannot be made again from an index's columns: it stores their encodings."""
+ENCODED_FORMS = ("messages", "documents", "encoded")
+"""Those whose instances an index's columns do not tell: it stores their encodings."""
 LONG_FORMS = ("messages", "documents")
 """Those of language models where many tokens of an instance have a loss."""
 FORM_SETTINGS = {
+    "truncate": ("segments",),
+    "truncation": ("text", "pair", "messages"),
+    "truncation_side": ("text", "pair"),
     "chat_template": ("messages",),
     "tools": ("messages",),
     "loss_on": ("messages",),
     "stride": ("documents",),
-    "truncate": ("segments",),
-    "truncation": ("text", "pair", "messages"),
-    "truncation_side": ("text", "pair", "messages"),
 }
 """Settings of the corpus that only some input forms have."""
 RENDERING = 2
@@ -128,7 +128,7 @@ class CorpusConfig(Section):
     truncation_side: Literal["left", "right"] | None = None
     """Side from which the tokenizer shortens; its own unless given."""
     chat_template: str | None = None
-    """For messages: a file with a chat template in place of the tokenizer's own."""
+    """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
     tools: str | None = None
     """For messages: a column with the tools that the chat template is given."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
@@ -157,6 +157,8 @@ class CorpusConfig(Section):
         if len(given) != 1:
             found = f"this has {' and '.join(given)}" if given else "this has none"
             raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
+        if self.form == "messages" and isinstance(self.truncation, str):
+            raise ValueError("truncation of messages is true or false: whole turns are left out, the oldest first")
         if self.form == "pair" and (len(self.pair) != 2 or not all(self.pair)):
             raise ValueError(f'pair = ["first", "second"] names two columns; this is {self.pair}')
         return self
@@ -226,6 +228,11 @@ class Config(Section):
             return data
         neurons = data.get("neurons", {})
         return {**data, "neurons": {"rule": "gradient", **neurons}} if isinstance(neurons, dict) else data
+
+    @property
+    def scores_by_gradient(self) -> bool:
+        """Whether neurons are scored by one backward pass where the input form makes that the default."""
+        return self.neurons.enabled and self.neurons.rule == "gradient" and self.corpus.form in LONG_FORMS
 
     @model_validator(mode="after")
     def fits_the_task(self) -> Self:
@@ -313,10 +320,26 @@ def anchored(config: Config, base: Path) -> Config:
         "model": model.model_copy(update={**places, "checkpoints": list(map(path, model.checkpoints))}),
         "corpus": corpus.model_copy(update=sources),
     }
+    if corpus.chat_template is not None:
+        update["corpus"] = update["corpus"].model_copy(update={"chat_template": template_text(base, corpus.chat_template)})
     if training:
         own = {"base": path(training.base), "test_files": files(training.test_files, "training.test_files")}
         update["training"] = training.model_copy(update=own)
     return config.model_copy(update=update)
+
+
+def template_text(base: Path, given: str) -> str:
+    """A chat template, of a file seen from `base` unless it is one itself.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if "{" in given:
+        return given
+    try:
+        return (base / given).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"corpus.chat_template: {base / given}: cannot be read as a chat template ({error})") from None
 
 
 def describe(error: ErrorDetails) -> str:

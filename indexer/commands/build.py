@@ -40,6 +40,11 @@ def build(
     from attridex.indexer.errors import NumericError
 
     loaded = load_config(config).skipping(skip_bad)  # before what is slow to import: a typo is said at once
+    if loaded.scores_by_gradient:
+        say(
+            f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
+            "gradients at every token take hundreds of times as long"
+        )
     from attridex.indexer.building.build import build as run
 
     built = run(loaded, out, show_progress=True)

@@ -38,6 +38,8 @@ class Checked:
                 raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
             if not self._vocabulary.embedded(max(ids)):
                 raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")
+        if not self._vocabulary.embedded(max(encoding.wanted, default=0)):
+            raise InputError(f"{where}: token {self._vocabulary.beyond(max(encoding.wanted))}")
         kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=-1)
         if kinds is not None and highest >= kinds:
             raise InputError(

@@ -8,8 +8,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import SpecialTokens
-from attridex.indexer.forms.templates import check_shown, parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]
 """Gives the ids of a text without special tokens."""

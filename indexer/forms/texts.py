@@ -10,8 +10,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import surroundings
-from attridex.indexer.forms.templates import Template, check_shown, parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.checks import Checked
+from attridex.indexer.forms.documents import Documents
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
+from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
@@ -121,6 +123,10 @@ def unchecked_form(config: Config, model: Reads) -> Form:
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)
+        case "messages":
+            return Messages(corpus, tokenizer, limit)
+        case "documents":
+            return Documents(corpus, tokenizer, limit)
         case "encoded":
             return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, choices=choices, language=language)
     raise InputError(f"corpus.{corpus.form}: this input form is not built yet")

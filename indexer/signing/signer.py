@@ -86,7 +86,8 @@ class Signer:
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
-        return model_identity(self.config.model, self.config.corpus.rendering)
+        corpus = self.config.corpus
+        return model_identity(self.config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.render` for what it raises.
