@@ -54,6 +54,9 @@ class ModelConfig(Section):
     """Revision of a model on the Hub."""
     adapter: str | None = None
     """A PEFT adapter of the model: a directory, or a name on the Hub."""
+    quantization: dict[str, Any] | None = None
+    """How the model is quantised as it is loaded, as transformers says it: `{load_in_4bit = true, bnb_4bit_quant_type = "nf4"}`;
+    for a base model that was so in the training. A model that was saved quantised says it itself."""
     task: Task = "sequence-classification"
     """What the model decides."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

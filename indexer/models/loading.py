@@ -16,6 +16,7 @@ from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
 from attridex.indexer.models.low_rank import LowRank
+from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
 
@@ -44,16 +45,19 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
-    device = resolve_device(wanted.device)
+    device, dtype = resolve_device(wanted.device), getattr(torch, wanted.dtype)
+    rounded = quantisation(hf, wanted)
     with quiet_transformers():
         model, loading = auto_model(wanted.task).from_pretrained(
             wanted.path,
             revision=wanted.revision,
             config=hf,
-            dtype=getattr(torch, wanted.dtype),
+            dtype=dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=adapter is not None,
+            **({} if wanted.quantization is None else {"quantization_config": rounded}),
         )
+        model = plain(model, dtype)
     check_trained(wanted, loading, adapter)
     factors: dict[str, LowRank] = {}
     if adapter:

@@ -11,6 +11,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
+from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.outputs import moved_name
 
 
@@ -22,6 +23,7 @@ def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, 
     """
     hf = load_hf_config(model.path, model.revision)
     family = family_of(hf.model_type, model.path)
+    quantisation(hf, model)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
         hf.num_labels = outputs
