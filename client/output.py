@@ -11,6 +11,7 @@ from attridex.client.records import Line
 from attridex.v1.answers import (
     Answer,
     Info,
+    InstanceHit,
     InstancesAnswer,
     InstancesResult,
     InterventionResult,
@@ -50,10 +51,16 @@ def neuron_json(value: NeuronScore) -> Line:
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
 
 
+def hit_head(hit: InstanceHit) -> Line:
+    """What every hit is: of a group also how many instances were summed, and the one that scores highest."""
+    line: Line = {"rank": hit.rank, "id": hit.id, "score": hit.score}
+    return {**line, "instances": hit.instances, "best": hit.best} if hit.instances else line
+
+
 def instance_lines(answer: InstancesAnswer) -> Iterator[Line]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
-        hits = [beside({"rank": hit.rank, "id": hit.id, "score": hit.score}, hit.fields) for hit in result.hits]
+        hits = [beside(hit_head(hit), hit.fields) for hit in result.hits]
         line = {**line_head(answer.info, result.query_id, result.prediction), "hits": hits}
         if result.neurons:
             line["neurons"] = [neuron_json(value) for value in result.neurons]

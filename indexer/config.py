@@ -193,6 +193,8 @@ class CorpusConfig(Section):
         """Refuse a corpus with no source, or with two."""
         if bool(self.files) == bool(self.dataset):
             raise ValueError('give either files = [...] or dataset = "..."')
+        if self.files and self.streaming:
+            raise ValueError("streaming = true is for a dataset; files are never copied")
         return self
 
 

@@ -238,7 +238,7 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, Row
 
     identity = trained.corpus.id
     for number, record in enumerate(read_records(trained.corpus)):
-        one = str(record.values[identity]) if identity else str(number)
+        one = str(record.values.get(identity)) if identity else str(number)
         if one in ids:
             values = {**record.values, identity or "id": one, MARK: one in flips}
             yield {**values, **flips.get(one, {})}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.outputs import whole_number
 
 CHOICE = "choice"
@@ -30,7 +30,7 @@ def text_of(record: Mapping[str, Any], name: str, where: str, setting: str) -> s
         raise InputError(f"{where}: missing column '{name}' ({setting} shows it); {nearest(name, record)}")
     value = record[name]
     if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool) or not is_finite(value):
-        raise InputError(f"{where}: column '{name}' holds {value!r}; a text is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(value)}; a text is needed")
     text = str(value)
     if not text.strip():
         raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
@@ -74,7 +74,7 @@ def choices_of(record: Mapping[str, Any], name: str, where: str) -> Choices:
             value = None
     texts, labels = split_choices(value)
     if not isinstance(texts, list | tuple) or len(texts) < 2 or not all(isinstance(c, str) and c.strip() for c in texts):
-        raise InputError(f"{where}: column '{name}' holds {record[name]!r}; a list of two or more texts is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of two or more texts is needed")
     return Choices(tuple(texts), own_labels(labels, len(texts), f"{where}: column '{name}'"))
 
 

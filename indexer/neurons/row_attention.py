@@ -62,11 +62,11 @@ def fits(arch: Architecture) -> bool:
 
 
 @contextmanager
-def attending_rows(arch: Architecture) -> Iterator[None]:
-    """Let the model attend by rows."""
+def attending(arch: Architecture, name: str = NAME) -> Iterator[None]:
+    """Let the model attend by a registered attention; by rows unless another is named."""
     config: Any = arch.model.config
     before = config._attn_implementation
-    config._attn_implementation = NAME
+    config._attn_implementation = name
     try:
         yield
     finally:

@@ -24,7 +24,7 @@ from transformers.cache_utils import DynamicCache
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.models.hooks import edited_ffn
-from attridex.indexer.neurons.row_attention import attending_rows, fits
+from attridex.indexer.neurons.row_attention import attending, fits
 
 RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
 """edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
@@ -130,7 +130,7 @@ class PackedRows:
         step: Arguments = {"attention_mask": torch.cat([mask, torch.ones_like(last)], 1), "past_key_values": cache}
         if "position_ids" in inspect.signature(arch.body.forward).parameters:
             step["position_ids"] = (batch.lengths - 1)[:, None]
-        attention = attending_rows(arch) if self._backend else nullcontext()
+        attention = attending(arch) if self._backend else nullcontext()
         with ExitStack() as hooks, attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
             for number, layer in enumerate(arch.layers):
                 hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))

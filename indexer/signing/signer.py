@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
+from attridex.indexer.neurons.token_scores import score_tokens, scores_together
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
@@ -38,6 +40,8 @@ from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
 from attridex.indexer.tasks.registry import OBJECTIVES
 
+ATTENTION = 1 << 27
+"""Attention weights that a pass over all tokens of texts may keep."""
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
@@ -208,6 +212,9 @@ class Signer:
         """
         self.arch.check_site(self.config.neurons.site)
         rule = GRADIENT if fast else self.rule
+        if rule == GRADIENT and all(instance.reads for instance in instances) and self.together:
+            yield from self._token_scores(instances)
+            return
         owners, probes = list[int](), list[Probe]()
         for position, (instance, decision) in enumerate(zip(instances, decisions, strict=True)):
             own = self.objective.probes(instance, decision.predicted, decision.margin)
@@ -216,12 +223,35 @@ class Signer:
         scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
         yield from probe_means(scored, Counter(owners))
 
+    @cached_property
+    def together(self) -> bool:
+        """Whether activation times gradient of all tokens of a text comes from one pass."""
+        return scores_together(self.arch, self.config.neurons.site)
+
+    def _token_scores(self, instances: Sequence[RenderedInstance]) -> Iterator[ScoredInstance]:
+        """Activation times gradient of instances, the mean over each one's target tokens, batch after batch."""
+        lengths = [instance.longest for instance in instances]
+        weights = ATTENTION // max(1, self.arch.heads * self.layers * max(lengths, default=1))
+        budget = min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs, weights)
+        for part in plan_batches(lengths, budget):
+            chosen = [instances[at] for at in part]
+            batch = collate(chosen, self.loaded.pad, self.loaded.device)
+            probes = [Probe((), token) for token in batch.targets.wanted.tolist()]
+            watch = partial(self.objective.watch, probes=probes)
+            found = score_tokens(self.arch, batch.tokens, self.config.neurons.site, batch.targets.owner, batch.targets.at, watch)
+            means = NeuronPass(batch.targets.mean(found.scores), batch.targets.mean(found.activations))
+            yield from map(ScoredInstance, part, self._readings(means))
+
+    def _readings(self, scored: NeuronPass) -> Iterator[NeuronReading]:
+        """Scores and activations as they are stored."""
+        columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
+        return (NeuronReading(*row) for row in zip(*columns, strict=True))
+
     def _probe_readings(self, probes: Sequence[Probe], rule: Quadrature) -> Iterator[tuple[int, NeuronReading]]:
         """The readings of probes with their positions, batch after batch."""
         for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
             scored = self._score([probes[at] for at in part], rule)
-            columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
-            yield from zip(part, (NeuronReading(*row) for row in zip(*columns, strict=True)), strict=True)
+            yield from zip(part, self._readings(scored), strict=True)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
@@ -253,16 +283,27 @@ class Signer:
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
         probes = self.objective.edited(instance)
+        longest = max(len(probe.sequence) for probe in probes)
+        most = max(1, self.config.engine.batch_tokens // longest) if instance.reads else len(probes)  # choices decide together
+        parts = [probes[start : start + most] for start in range(0, len(probes), most)]
+        found = [self._edited_probes(part, factors) for part in parts]
+        probabilities = [values for values, _ in found]
+        mean = np.average(probabilities, axis=0, weights=[*map(len, parts)]) if len(parts) > 1 else probabilities[0]
+        said = [[token for _, rows in found for token in rows[row]] for row in range(len(mean))]
+        return EditedOutputs(mean.astype(np.float32), tuple(map(self._text, said)) if instance.reads else None)
+
+    def _edited_probes(self, probes: Sequence[Probe], factors: Tensor) -> tuple[Float32, list[list[int]]]:
+        """What is decided of probes under edits, and the most probable output of each, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
-        probabilities, greedy = [], []
+        probabilities, best = list[Float32](), list[list[int]]()
         for number, part in enumerate(factors.split(chunk)):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
-            probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
-            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.reads else []
-        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.reads else None)
+            probabilities.append(on_host(self.objective.decide(logits, probes)[fresh]))
+            best += logits[:, fresh].argmax(-1).T.tolist()
+        return np.concatenate(probabilities), best
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""

@@ -86,6 +86,8 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
 
     if one.signature is None:
         raise ServiceError(f"query '{one.name}': no prediction")
+    if not interventions:
+        return PredictResult(one.query.id, signed_prediction(one.signature), ())
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
     edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
     edited = call.reader.model().edit(call.reader.rendered(one, need), edits, call.caller)

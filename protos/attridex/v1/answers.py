@@ -3,9 +3,10 @@
 Nothing here knows of protobuf; `codec` maps the two. The service makes these, the client gives them to its caller.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,7 +93,11 @@ class NeuronScore:
 
 @dataclass(frozen=True)
 class InstanceHit:
-    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares."""
+    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares.
+
+    Where instances were grouped, a group: `id` is the column's value, `instances` how many were summed, `best` the id of the one
+    that scores highest, whose row and fields these are.
+    """
 
     rank: int
     id: str
@@ -100,6 +105,8 @@ class InstanceHit:
     score: float
     fields: Mapping[str, Any] = field(default_factory=dict)
     shared: tuple[NeuronScore, ...] = ()
+    instances: int = 0
+    best: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +175,14 @@ def beside(own: Row, columns: Mapping[str, Any]) -> Row:
     return own | {f"fields.{name}" if name in own and own[name] != value else name: value for name, value in columns.items()}
 
 
+def within_64_bits(rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows for Arrow, whose columns of whole numbers are decimals where one needs more than 64 bits."""
+    wide = {name for row in rows for name, value in row.items() if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63}
+    if not wide:
+        return rows
+    return [{key: Decimal(v) if key in wide and isinstance(v, int) else v for key, v in row.items()} for row in rows]
+
+
 class Tabular:
     """An answer that can become a table, one row a hit."""
 
@@ -183,7 +198,7 @@ class Tabular:
         """
         with needing("pyarrow", "to_arrow()"):
             import pyarrow as pa
-        return pa.Table.from_pylist(list(self.rows()))
+        return pa.Table.from_pylist(within_64_bits(list(self.rows())))
 
     def to_pandas(self) -> "pd.DataFrame":
         """The answer as a data frame.

@@ -231,7 +231,7 @@ class NeuronScore(_message.Message):
     def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InstanceHit(_message.Message):
-    __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json")
+    __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json", "instances", "best")
     RANK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +239,8 @@ class InstanceHit(_message.Message):
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
     FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    BEST_FIELD_NUMBER: _ClassVar[int]
     rank: int
     id: str
     row: int
@@ -246,7 +248,9 @@ class InstanceHit(_message.Message):
     fields: _struct_pb2.Struct
     shared: _containers.RepeatedCompositeFieldContainer[NeuronScore]
     fields_json: str
-    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., fields_json: _Optional[str] = ...) -> None: ...
+    instances: int
+    best: str
+    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., fields_json: _Optional[str] = ..., instances: _Optional[int] = ..., best: _Optional[str] = ...) -> None: ...
 
 class InstancesResult(_message.Message):
     __slots__ = ("query_id", "prediction", "hits", "neurons")
@@ -271,7 +275,7 @@ class NeuronsResult(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
 
 class AttributeInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings", "group")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +299,7 @@ class AttributeInstancesRequest(_message.Message):
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -311,7 +316,8 @@ class AttributeInstancesRequest(_message.Message):
     lissa_depth: int
     seed: int
     settings: _containers.ScalarMap[str, str]
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    group: str
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class AttributeInstancesResponse(_message.Message):
     __slots__ = ("info", "results")

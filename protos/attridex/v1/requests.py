@@ -180,7 +180,7 @@ NAMED_SETTINGS = ("curvature", "damping", "lissa_scale", "lissa_depth", "seed")
 
 @dataclass(frozen=True)
 class AttributeInstancesRequest:
-    """IA. `k` is 10 unless given, or all instances of a smaller index."""
+    """IA. `k` is 10 unless given, or all instances of a smaller index; `group` is a column whose instances are summed."""
 
     queries: tuple[Query, ...]
     scoring: Scoring = Scoring()
@@ -190,6 +190,7 @@ class AttributeInstancesRequest:
     fields: tuple[str, ...] = ()
     ascending: bool = False
     index: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
