@@ -12,6 +12,7 @@ from attridex.client.errors import UsageError
 from attridex.client.studies.base import Study
 from attridex.client.studies.registry import studies
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.fitness import fit_facts
 from attridex.client.workbench.methods import chosen
 from attridex.client.workbench.results import (
     RESULT,
@@ -23,7 +24,7 @@ from attridex.client.workbench.results import (
     write_findings,
     write_json,
 )
-from attridex.client.workbench.settings import Settings
+from attridex.client.workbench.settings import Common, Settings
 
 RUN = "run.json"
 
@@ -95,7 +96,7 @@ def run_study(study: Study[Any], context: Context, settings: Any, about: Studied
         study=study.name, title=study.title, config=config, seed=about.seed, limit=about.limit, common=about.common,
         queries=about.queries, index=about.index, versions=versions(),
         times={"began": first.began, "ended": utc_now(), "resumed": first.resumed, "seconds": round(seconds, 1)},
-        tables=found.tables, methods=found.methods, notes=found.notes, facts=found.facts,
+        tables=found.tables, methods=found.methods, notes=found.notes, facts={**fit_facts(context.index.manifest), **found.facts},
         method_details=context.index.method_details,
     )  # fmt: skip
     write_findings(directory, found, result)
@@ -129,7 +130,7 @@ def described_run(context: Context) -> StudiedRun:
     return StudiedRun(
         seed=context.seed,
         limit=context.limit,
-        common=as_json(asdict(context.common)),
+        common=shared_settings(context.common),
         queries=fingerprint([[query.record, query.gold] for query in context.queries]),
         index=StudiedIndex(
             version=index.version, instances=index.instances, task=index.task, labels=list(index.labels),
@@ -139,6 +140,14 @@ def described_run(context: Context) -> StudiedRun:
             gradients=manifest["config"]["gradients"], neurons=manifest["config"]["neurons"],
         ),
     )  # fmt: skip
+
+
+def shared_settings(common: Common) -> dict[str, Any]:
+    """What all studies share, as JSON; a single training seed, which older runs had, is not told."""
+    found: dict[str, Any] = as_json(asdict(common))
+    if common.seeds == Common().seeds:
+        del found["seeds"]
+    return found
 
 
 def bind_run(out: Path, about: StudiedRun) -> None:

@@ -132,10 +132,19 @@ class RangeResults:
             self.vectors[TRACIN][row] = reading.tracin
         self.decided[row], self.loss[row] = reading.decision, reading.loss
 
-    def score_neurons(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
-        """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
+    def score_neurons(
+        self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance, *, fast: bool = False
+    ) -> None:
+        """Score the neurons of instances whose gradients are taken, if the index keeps neurons.
+
+        Args:
+            instances: rendered texts.
+            at: their rows.
+            advance: hears of instances.
+            fast: take activation times gradient whatever rule the index has.
+        """
         if self.neurons:
-            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at]):
+            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at], fast=fast):
                 self._keep(at[scored.position], scored.neurons)
                 advance(1)
 

@@ -1,7 +1,7 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
+from attridex.indexer.building.fit import Answer, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.curvature.over_shards import Statistics
@@ -52,9 +53,16 @@ SIGN = "higher = the training instance lowers the query's loss more (gradients o
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
 
 
-def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
-    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already."""
-    writer = VersionWriter(index, plan, signer)
+def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
+    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already.
+
+    Args:
+        index: the index directory.
+        plan: whose shards are there.
+        signer: of the build.
+        measured: whether the neurons' rank agreement is measured, which scores neurons anew.
+    """
+    writer = VersionWriter(index, plan, signer, measured=measured)
     before = writer.before
     if before and sorted(before.config.index.approximate) == sorted(plan.config.index.approximate):
         if not (index / CURRENT).exists():
@@ -72,8 +80,16 @@ class VersionWriter:
         before: the last version of these shards, if there is one; what is deleted there stays deleted.
     """
 
-    def __init__(self, index: Path, plan: Plan, signer: Signer) -> None:
-        """Every shard of the plan is there."""
+    def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
+        """Every shard of the plan is there.
+
+        Args:
+            index: the index directory.
+            plan: of the build.
+            signer: of the build.
+            measured: see `commit`.
+        """
+        self._measured = measured and plan.config.neurons.enabled
         self._index, self._plan, self._signer = index, plan, signer
         self._sidecars = [read_sidecar(index, name) for name in plan.shards]
         self._entries = [
@@ -178,10 +194,22 @@ class VersionWriter:
             shards=self._entries,
             files=file_entries(directory),
             recall=recall,
-            agreement=agreement(signer, self._shards) if config.neurons.enabled else {},
+            fit=fit_of(self._answers(), self._plan.tally),
+            agreement=agreement(signer, self._shards) if self._measured else {},
             libraries=library_versions(),
             revision=git_revision(),
         )
+
+    def _answers(self) -> Iterator[Answer]:
+        """What the model says of the instances, as the shards store it."""
+        tally = self._plan.tally
+        for shard, sidecar in zip(self._shards, self._sidecars, strict=True):
+            table = shard.instances(["label", "predicted", "loss"]).to_pydict()
+            gone = {left.position for left in sidecar.bad}
+            places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
+            for place, label, predicted, loss in zip(places, *table.values(), strict=True):
+                told = bool(tally.labels) and None not in (label, predicted)
+                yield Answer(label == predicted if told else None, loss, tally.targets[place] if tally.targets else 0)
 
     def _unusable(self) -> list[LeftOut]:
         """Records that were left out before any model work."""

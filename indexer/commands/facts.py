@@ -30,6 +30,7 @@ def summary(manifest: "Manifest") -> "JsonObject":
         "label": manifest.label,
         "curvatures": manifest.curvatures,
         "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
+        **({"fit": f"{manifest.fit.words}{'; ' * (not manifest.fit.better)}{manifest.fit.warning}"} if manifest.fit else {}),
         "columns": [column.name for column in manifest.columns],
     }
 

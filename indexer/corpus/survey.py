@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +96,16 @@ class Count:
         return found | dict.fromkeys(texts, "VARCHAR")
 
 
-def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Survey:
+def survey(
+    corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, see: Callable[[RenderedInstance], None] = lambda _: None
+) -> Survey:
     """Check every record and count them.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        see: is shown every instance.
 
     Raises:
         InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
@@ -114,6 +122,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
         for instance in attempt.instances:
             example = {**attempt.record.values}
             count.add(instance, attempt.record.where)
+            see(instance)
     check_usable(corpus, count)
     for name in corpus.metadata:
         if count.kinds[name] == {"NULL"}:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, f
 from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
+from attridex.indexer.fit import Fit
 from attridex.indexer.index.layout import FORMAT, Column
 
 
@@ -132,6 +133,7 @@ class Manifest(Record):
     files: dict[str, FileEntry]
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
+    fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Self
@@ -262,6 +263,12 @@ class Signer:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
         riding = self.layers * len(rule.points) if self.arch.causal and rule != GRADIENT else 0
         return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
+
+    def with_points(self, points: int) -> Self:
+        """The same signer with another number of points of the integral."""
+        other = copy(self)
+        other.rule = quadrature(self.config.neurons.rule, points)
+        return other
 
     def scored_at_once(self, length: int) -> int:
         """Sequences of a length whose neurons are scored in one pass."""
