@@ -1,6 +1,6 @@
 """Answers as JSON lines and as tables for people."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -21,8 +21,9 @@ from attridex.v1.answers import (
     PredictAnswer,
     Prediction,
     PredictResult,
-    beside,
 )
+from attridex.v1.neurons import Neuron
+from attridex.v1.tabular import beside
 
 
 def line_head(info: Info, query_id: str, prediction: Prediction | None) -> Line:
@@ -47,7 +48,7 @@ def line_tail(info: Info) -> Line:
 
 def neuron_json(value: NeuronScore) -> Line:
     """A neuron as JSON."""
-    line: Line = {"layer": value.layer, "unit": value.unit, "score": value.score}
+    line: Line = {**value.place, "score": value.score}
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
 
 
@@ -91,7 +92,7 @@ def predict_lines(answer: PredictAnswer) -> Iterator[Line]:
                 {
                     "name": each.name, "mode": each.mode, "predicted": each.predicted or None,
                     "probabilities": dict(each.probabilities), **({"greedy": each.greedy} if each.greedy else {}),
-                    "neurons": [list(pair) for pair in each.neurons],
+                    "neurons": [neuron.numbers for neuron in each.neurons],
                 }
                 for each in result.interventions
             ],
@@ -159,13 +160,25 @@ def shown_value(value: Any) -> str:
 
 def neuron_table(result: NeuronsResult) -> Table:
     """Neurons of a query."""
-    table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
+    columns = place_columns([value.neuron for value in result.neurons])
+    table = Table("rank", *columns, "score", box=None, pad_edge=False)
     for rank, value in enumerate(result.neurons, 1):
-        table.add_row(str(rank), str(value.layer), str(value.unit), f"{value.score:.4g}")
+        table.add_row(str(rank), *place_cells(value.neuron, columns), f"{value.score:.4g}")
     asked = len({identity for value in result.neurons for identity in value.instance_ids})
     if asked:
         table.caption = f"{asked} instances name {len(result.neurons)} distinct neurons"
     return table
+
+
+def place_columns(neurons: Sequence[Neuron]) -> tuple[str, ...]:
+    """The columns that name neurons; one for experts where any has one."""
+    return ("layer", "expert", "unit") if any(each.expert is not None for each in neurons) else ("layer", "unit")
+
+
+def place_cells(neuron: Neuron, columns: Sequence[str]) -> list[str]:
+    """A neuron's cells in these columns."""
+    parts = (getattr(neuron, name) for name in columns)
+    return ["" if part is None else str(part) for part in parts]
 
 
 def predict_table(result: PredictResult) -> Table:

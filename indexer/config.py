@@ -63,6 +63,8 @@ class ModelConfig(Section):
     """Of the weights; losses, sums and stored vectors are float32 whatever it is."""
     device: str = "auto"
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
+    trust_remote_code: bool = False
+    """Whether Python code that lies beside the model may run, for models that transformers does not have."""
     max_length: int = Field(512, ge=2)
     """Tokens of an instance at most."""
     checkpoints: list[str] = []

@@ -96,7 +96,8 @@ def ia_neurons(
 def predict(
     asking: Asking,
     suppress: Annotated[
-        list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R (ia:influence/fisher:R) or LAYER-UNIT,...")
+        list[str] | None,
+        typer.Option("--suppress", help="na:R, ia:METHOD:R (ia:influence/fisher:R) or LAYER-UNIT,... (LAYER-EXPERT.UNIT)"),
     ] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="The same, keeping only these neurons; repeatable.")] = None,
 ) -> None:

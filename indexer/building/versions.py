@@ -18,7 +18,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
-from attridex.indexer.index.catalog import CatalogWriter, writing_catalog
+from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
 from attridex.indexer.index.deletion import now
 from attridex.indexer.index.directory import list_versions, next_version, read_manifest, read_sidecar, write_current
 from attridex.indexer.index.layout import (
@@ -128,7 +128,7 @@ class VersionWriter:
     def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
         """Catalog and postings; `influences` are further columns of the instances [n]."""
         columns = {**dict.fromkeys(influences, "DOUBLE"), **self._plan.survey.columns}
-        with writing_catalog(directory / CATALOG, columns, self._signer.units, self._rows) as catalog:
+        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
             for shard in self._shards:
                 own = {name: values[shard.start : shard.stop] for name, values in influences.items()}
                 catalog.add_instances(shard.instances(), shard.start, own)
@@ -200,6 +200,10 @@ class VersionWriter:
             revision=git_revision(),
         )
 
+    def _places(self) -> NeuronPlaces:
+        """What turns a neuron's number into its name."""
+        return NeuronPlaces(self._signer.units, self._signer.arch.experts, self._signer.arch.expert_units)
+
     def _answers(self) -> Iterator[Answer]:
         """What the model says of the instances, as the shards store it."""
         tally = self._plan.tally
@@ -227,6 +231,10 @@ class VersionWriter:
             layers=signer.layers,
             units=signer.units,
             hidden=signer.arch.hidden,
+            experts=signer.arch.experts,
+            expert_units=signer.arch.expert_units,
+            shared_units=signer.arch.shared_units if signer.arch.experts else [],
+            dense_layers=signer.arch.dense_layers if signer.arch.experts else [],
         )
 
     def _corpus_facts(self) -> CorpusFacts:

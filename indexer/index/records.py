@@ -82,7 +82,7 @@ class Block(Record):
 
 
 class ModelFacts(Record):
-    """What the index knows of its model."""
+    """What the index knows of its model; `units` are those of a layer, of all its experts where it has any."""
 
     path: str
     hash: str
@@ -92,6 +92,10 @@ class ModelFacts(Record):
     layers: int
     units: int
     hidden: int
+    experts: int = 0
+    expert_units: int = 0
+    shared_units: list[int] = []
+    dense_layers: list[int] = []
 
 
 class CorpusFacts(Record):

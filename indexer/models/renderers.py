@@ -21,15 +21,16 @@ from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.loading import auto_model
 from attridex.indexer.models.remarks import remarks_on
-from attridex.indexer.models.sources import resolve_labels, task_config
+from attridex.indexer.models.sources import auto_model, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 
 
 def positions(hf: Any, family: Family) -> int:
     """Longest sequence that a model takes."""
-    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    text = hf.get_text_config()
+    told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
+    limit = int(next(filter(None, told), 1 << 20))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 

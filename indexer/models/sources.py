@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from attridex.indexer.config import RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
@@ -15,14 +15,19 @@ from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.outputs import moved_name
 
 
+def auto_model(task: Task) -> Any:
+    """The class that loads a task's model."""
+    return AutoModelForCausalLM if task == "causal-lm" else AutoModelForSequenceClassification
+
+
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
 
     Raises:
-        InputError: there is none, or its family is not known here.
+        InputError: there is none, or transformers has no such model for the task.
     """
-    hf = load_hf_config(model.path, model.revision)
-    family = family_of(hf.model_type, model.path)
+    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code)
+    family = family_of(auto_model(model.task), hf, model.path, remote_code=model.trust_remote_code)
     quantisation(hf, model)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
@@ -73,16 +78,21 @@ def check_source(path: str, revision: str | None) -> None:
         raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {first_line(error)}") from None
 
 
-def load_hf_config(path: str, revision: str | None) -> Any:
+def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
     """The model's own configuration.
 
+    Args:
+        path: of the model.
+        revision: of a model on the Hub.
+        remote_code: whether code that lies beside the model may run.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it comes with code of its own that may not run.
     """
     check_source(path, revision)
     known_families()
     try:
-        return AutoConfig.from_pretrained(path, revision=revision)
+        return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
 

@@ -45,13 +45,13 @@ def score_tokens(
     """
     seen: list[Tensor] = []
 
-    def see(_layer: int, x: Tensor) -> Tensor:
+    def see(_layer: int, x: Tensor, _routing: object) -> Tensor:
         seen.append(x if seen else x.detach().requires_grad_(True))
         return seen[-1]
 
     with torch.enable_grad(), attending(arch, NAME), edited_ffn(arch, site, see):
         states = arch.final_states(batch)
-        logits = arch.head(arch.head_input(states[owner, at]))
+        logits = arch.logits(arch.head_input(states[owner, at]))
         gradients = torch.autograd.grad(watch(logits[:, None]).sum(), seen)
     shape = (*batch.ids.shape, -1)
     taken = [x.detach().reshape(shape)[owner, at] for x in seen]
@@ -62,7 +62,7 @@ def score_tokens(
 
 def scores_together(arch: Architecture, site: Site) -> bool:
     """Whether a model's tokens may be scored together: a trial gives what scoring them one by one gives."""
-    if not arch.causal or not fits(arch):
+    if not arch.causal or not fits(arch) or arch.structure.experts:  # whose units stand at other places in each position
         return False
     device = next(arch.model.parameters()).device
     whole = pad([PROOF], 0, device)

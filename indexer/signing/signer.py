@@ -43,6 +43,8 @@ from attridex.indexer.tasks.registry import OBJECTIVES
 
 ATTENTION = 1 << 27
 """Attention weights that a pass over all tokens of texts may keep."""
+FACTORS = 1 << 26
+"""Factors that edits may have at a time: a mixture of experts has many neurons."""
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
@@ -61,7 +63,7 @@ class Signer:
     Attributes:
         labels: names of the model's outputs, in their order.
         layers: number of layers L.
-        units: FFN neurons a layer F.
+        units: FFN neurons a layer F, those of all its experts counted.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
     """
@@ -288,24 +290,26 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
-        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
+        self.arch.check_site(self.config.neurons.site)
+        for edit in edits:
+            self._check_neurons(edit)
         probes = self.objective.edited(instance)
         longest = max(len(probe.sequence) for probe in probes)
         most = max(1, self.config.engine.batch_tokens // longest) if instance.reads else len(probes)  # choices decide together
         parts = [probes[start : start + most] for start in range(0, len(probes), most)]
-        found = [self._edited_probes(part, factors) for part in parts]
+        found = [self._edited_probes(part, edits) for part in parts]
         probabilities = [values for values, _ in found]
         mean = np.average(probabilities, axis=0, weights=[*map(len, parts)]) if len(parts) > 1 else probabilities[0]
         said = [[token for _, rows in found for token in rows[row]] for row in range(len(mean))]
         return EditedOutputs(mean.astype(np.float32), tuple(map(self._text, said)) if instance.reads else None)
 
-    def _edited_probes(self, probes: Sequence[Probe], factors: Tensor) -> tuple[Float32, list[list[int]]]:
+    def _edited_probes(self, probes: Sequence[Probe], edits: Sequence[NeuronEdit]) -> tuple[Float32, list[list[int]]]:
         """What is decided of probes under edits, and the most probable output of each, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, best = list[Float32](), list[list[int]]()
-        for number, part in enumerate(factors.split(chunk)):
+        for number, part in enumerate(self._factors(edits, min(chunk, max(1, FACTORS // (self.layers * self.units))))):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
             probabilities.append(on_host(self.objective.decide(logits, probes)[fresh]))
@@ -316,13 +320,19 @@ class Signer:
         """Tokens as text."""
         return str(self.loaded.tokenizer.decode(list(tokens))).strip()
 
-    def _factors(self, edit: NeuronEdit) -> Tensor:
+    def _factors(self, edits: Sequence[NeuronEdit], chunk: int) -> Iterator[Tensor]:
+        """What each activation is multiplied by [V, L, F], some edits at a time; once nothing where there are none."""
+        for start in range(0, max(1, len(edits)), chunk):
+            found = [edit.factors(self.layers, self.units) for edit in edits[start : start + chunk]]
+            yield torch.stack(found) if found else torch.ones(0, self.layers, self.units)
+
+    def _check_neurons(self, edit: NeuronEdit) -> None:
+        """Refuse neurons that the model does not have."""
         for layer, unit in edit.neurons:
             if not (0 <= layer < self.layers and 0 <= unit < self.units):
                 raise InputError(
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
-        return edit.factors(self.layers, self.units)
 
 
 def on_host(values: Tensor) -> Float32:

@@ -52,8 +52,8 @@ class SequenceClassification(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
-        return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
+        hidden = arch.hidden_states(states, batch.tokens)
+        return decided(arch.logits(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of the label that the unedited row predicts."""
@@ -75,8 +75,8 @@ class MultipleChoice(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal)).reshape(batch.size, -1, states.shape[-1])
-        logits = arch.head(hidden)[..., 0]
+        hidden = arch.hidden_states(states, batch.tokens).reshape(batch.size, -1, arch.hidden)
+        logits = arch.logits(hidden)[..., 0]
         chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
         return decided(logits, batch.labels, chosen, hidden.detach())
 

@@ -65,6 +65,17 @@ class InstanceBatch:
     targets: TokenTargets
 
 
+def single_instances(batch: InstanceBatch) -> list[InstanceBatch]:
+    """Each instance of a batch as a batch of its own."""
+    copies, found = len(batch.tokens.ids) // batch.size, []
+    for number in range(batch.size):
+        own, targets = batch.targets.owner == number, batch.targets
+        mine = TokenTargets(targets.owner[own] * 0, targets.at[own], targets.wanted[own], targets.counts[number : number + 1])
+        tokens = batch.tokens.rows(slice(number * copies, (number + 1) * copies))
+        found.append(InstanceBatch(tokens, 1, batch.labels[number : number + 1], mine))
+    return found
+
+
 def collate(
     instances: Sequence[RenderedInstance], pad_token: int, device: torch.device, *, predicted: bool = False
 ) -> InstanceBatch:

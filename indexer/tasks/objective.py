@@ -5,7 +5,7 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -57,17 +57,21 @@ class Probe:
         token: vocabulary token whose probability is watched, or NO_TOKEN.
         margin: log-odds of the predicted choice, the other choices held; 0 elsewhere.
         types: token types; empty where the tokenizer gives none.
+        extent: tokens of the whole text that the sequence begins; None where it is the whole text.
     """
 
     sequence: tuple[int, ...]
     token: int = NO_TOKEN
     margin: float = 0.0
     types: tuple[int, ...] = ()
+    extent: int | None = None
 
 
 def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
     """Put the sequences of probes into one batch."""
-    return pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    batch = pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
+    return replace(batch, extents=torch.tensor(extents, device=device))
 
 
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:

@@ -79,7 +79,7 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish(out) as directory, quiet_transformers():
-        arch.model.save_pretrained(directory)  # type: ignore[operator]
+        arch.model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
         write_synced(directory / TRAINING_RECORD, json_bytes({"config": config.model_dump(mode="json"), **figures}))
         for kept in sorted(work_dir(out).glob("kept-*")):

@@ -12,9 +12,9 @@ from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.loading import auto_model, quiet_transformers
+from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
-from attridex.indexer.models.sources import check_order, check_task, load_hf_config
+from attridex.indexer.models.sources import auto_model, check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
 from attridex.indexer.training.evaluation import TaskReader
 
@@ -72,7 +72,7 @@ def training_labels(config: Config) -> list[str]:
 def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
     hf = load_hf_config(training.base, None)
-    family = family_of(hf.model_type, training.base)
+    family = family_of(auto_model(task), hf, training.base)
     if training.layers is not None:
         if training.layers > hf.num_hidden_layers:
             raise InputError(f"training.layers = {training.layers}: {training.base} has {hf.num_hidden_layers}")
@@ -90,4 +90,4 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
     check_task(task, family, hf, training.base)
     with quiet_transformers():
         model = auto_model(task).from_pretrained(training.base, config=hf, dtype=torch.float32)
-    return Architecture(model, family), tokenizer
+    return Architecture(model, family, where=training.base), tokenizer

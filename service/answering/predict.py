@@ -12,12 +12,13 @@ from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.meaning import PROBABILITIES
 from attridex.service.neurons.aggregates import top_neurons
 from attridex.service.reading.asked import Asked, as_scores, neurons_of
-from attridex.service.reading.checks import check_neuron_ids, check_r, choose
+from attridex.service.reading.checks import check_neuron_ids, check_r, choose, layout_of
 from attridex.service.reading.predictions import signed_prediction
 from attridex.service.scoring.curvature import choose_curvature, curvatures_of
 from attridex.service.scoring.settle import check_indexed, check_settings
 from attridex.v1.answers import InterventionResult, PredictAnswer, PredictResult
-from attridex.v1.requests import Intervention, Neuron, PredictRequest, Scoring
+from attridex.v1.neurons import Neuron
+from attridex.v1.requests import Intervention, PredictRequest, Scoring
 
 if TYPE_CHECKING:
     from attridex.indexer.signing.edits import EditedOutputs
@@ -89,7 +90,11 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
     if not interventions:
         return PredictResult(one.query.id, signed_prediction(one.signature), ())
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
-    edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
+    layout = layout_of(call.version)
+    edits = [
+        NeuronEdit(intervention.mode, tuple((each.layer, layout.place(each)) for each in neurons))
+        for intervention, neurons in zip(interventions, chosen, strict=True)
+    ]
     edited = call.reader.model().edit(call.reader.rendered(one, need), edits, call.caller)
     results = tuple(
         intervention_result(one.signature.outputs, intervention, neurons, edited, row)
@@ -151,5 +156,5 @@ def intervention_result(
 def intervention_name(intervention: Intervention) -> str:
     """A name for an intervention that has none."""
     if intervention.neurons is not None:
-        return f"{intervention.mode} {','.join(f'{layer}-{unit}' for layer, unit in intervention.neurons)}"
+        return f"{intervention.mode} {','.join(neuron.name for neuron in intervention.neurons)}"
     return f"{intervention.mode} {intervention.scoring.short if intervention.scoring else 'na'}:{intervention.r}"

@@ -10,7 +10,8 @@ from attridex.indexer.errors import nearest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion
-from attridex.v1.requests import LabelSource, Neuron
+from attridex.v1.neurons import Neuron, NeuronLayout
+from attridex.v1.requests import LabelSource
 
 HITS = 10
 """Hits of a query where nothing else is asked for."""
@@ -42,7 +43,9 @@ def hits_wanted(version: IndexVersion, k: int | None, field: str = "k") -> int:
 
 def check_r(version: IndexVersion, r: int) -> None:
     """Refuse a number of neurons that the model cannot give."""
-    most = version.manifest.model.layers * version.manifest.model.units
+    most = layout_of(version).size
+    if not most:
+        check_neurons(version)
     if not 0 <= r <= most:
         raise InvalidArgumentError(f"r = {r}: must be 0 to {most}, the number of neurons", "r")
 
@@ -77,17 +80,24 @@ def check_neuron_ids(version: IndexVersion, neurons: Sequence[Neuron], whose: st
         whose: the query or intervention, in words.
         field: the request's field to blame.
     """
-    model = version.manifest.model
+    layout = layout_of(version)
     if not neurons:
         raise InvalidArgumentError(f"{whose}: no neurons given", field)
-    for layer, unit in neurons:
-        if not (0 <= layer < model.layers and 0 <= unit < model.units):
-            raise InvalidArgumentError(
-                f"{whose}: neuron {layer}-{unit}: there are {model.layers} layers of {model.units} units, from 0", field
-            )
+    for neuron in neurons:
+        if not layout.has(neuron):
+            raise InvalidArgumentError(f"{whose}: neuron {neuron.name}: there are {layout.words}, from 0", field)
+
+
+def layout_of(version: IndexVersion) -> NeuronLayout:
+    """The neurons of an index's model."""
+    model = version.manifest.model
+    shared, dense = tuple(model.shared_units), tuple(model.dense_layers)
+    return NeuronLayout(model.layers, model.units, model.experts, model.expert_units, shared, dense)
 
 
 def check_neurons(version: IndexVersion) -> None:
     """Refuse a neuron query to an index without neurons."""
+    if not version.manifest.neurons and not version.manifest.model.units:
+        raise NotIndexedError("the index was built without neurons; none were found in its model")
     if not version.manifest.neurons:
         raise NotIndexedError("the index was built without neurons; build with neurons.enabled = true")

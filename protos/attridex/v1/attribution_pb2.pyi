@@ -63,12 +63,14 @@ class Vector(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., dtype: _Optional[_Union[Dtype, str]] = ...) -> None: ...
 
 class Neuron(_message.Message):
-    __slots__ = ("layer", "unit")
+    __slots__ = ("layer", "unit", "expert")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
     layer: int
     unit: int
-    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ...) -> None: ...
+    expert: int
+    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., expert: _Optional[int] = ...) -> None: ...
 
 class NeuronSet(_message.Message):
     __slots__ = ("neurons",)
@@ -219,16 +221,18 @@ class Prediction(_message.Message):
     def __init__(self, predicted: _Optional[str] = ..., label: _Optional[str] = ..., loss: _Optional[float] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ..., greedy: _Optional[str] = ...) -> None: ...
 
 class NeuronScore(_message.Message):
-    __slots__ = ("layer", "unit", "score", "instance_ids")
+    __slots__ = ("layer", "unit", "score", "instance_ids", "expert")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
     layer: int
     unit: int
     score: float
     instance_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    expert: int
+    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ..., expert: _Optional[int] = ...) -> None: ...
 
 class InstanceHit(_message.Message):
     __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json", "instances", "best")
@@ -648,7 +652,7 @@ class Method(_message.Message):
     def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
 
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -665,6 +669,10 @@ class IndexInfo(_message.Message):
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     METHOD_DETAILS_FIELD_NUMBER: _ClassVar[int]
     OWN_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_UNITS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    DENSE_LAYERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -681,7 +689,11 @@ class IndexInfo(_message.Message):
     manifest: str
     method_details: _containers.RepeatedCompositeFieldContainer[Method]
     own_columns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ...) -> None: ...
+    experts: int
+    expert_units: int
+    shared_units: _containers.RepeatedScalarFieldContainer[int]
+    dense_layers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

@@ -5,27 +5,20 @@ Nothing here knows of protobuf; `codec` maps the two. Client and service share t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import index
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from attridex.v1.errors import UsageError
 from attridex.v1.filters import Filter
+from attridex.v1.neurons import NamedNeuron, Neuron, as_neurons
 
 LabelSource = Literal["gold", "predicted"]
 Mode = Literal["suppress", "keep"]
 MODES: tuple[Mode, ...] = ("suppress", "keep")
 QUERIES = 1024
 """Queries a request may hold; a stream takes more."""
-
-
-class Neuron(NamedTuple):
-    """An FFN neuron, both counted from 0."""
-
-    layer: int
-    unit: int
 
 
 @dataclass(frozen=True)
@@ -101,28 +94,9 @@ class Query:
         return cls(id, VectorSource(array))
 
     @classmethod
-    def neurons(cls, neurons: Iterable[tuple[int, int]], id: str = "") -> Self:
-        """Neurons as (layer, unit), the most important first."""
+    def neurons(cls, neurons: Iterable[NamedNeuron], id: str = "") -> Self:
+        """Neurons as (layer, unit), or `Neuron`s, the most important first."""
         return cls(id, NeuronsSource(as_neurons(neurons)))
-
-
-def as_neurons(neurons: Iterable[tuple[int, int]]) -> tuple[Neuron, ...]:
-    """Pairs as neurons.
-
-    Raises:
-        UsageError: one is no pair of whole numbers from 0.
-    """
-    try:
-        return tuple(Neuron(part_of_neuron(layer), part_of_neuron(unit)) for layer, unit in neurons)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
-
-
-def part_of_neuron(value: int) -> int:
-    """A layer or unit that the wire can carry."""
-    if not 0 <= index(value) < 1 << 32:
-        raise ValueError(f"Value out of range: {value}")
-    return index(value)
 
 
 @dataclass(frozen=True)
@@ -251,7 +225,7 @@ class Intervention:
     def __init__(
         self,
         mode: str,
-        neurons: Iterable[tuple[int, int]] | None = None,
+        neurons: Iterable[NamedNeuron] | None = None,
         method: "str | Scoring" = "na",
         r: int = 0,
         name: str = "",
@@ -278,7 +252,7 @@ class Intervention:
 
     @classmethod
     def parse(cls, mode: str, text: str) -> Self:
-        """Read "na:10", "ia:grad-dot:5" or "3-17,5-2", as the command line has it.
+        """Read "na:10", "ia:grad-dot:5", "3-17,5-2" or "3-2.17", as the command line has it.
 
         Raises:
             UsageError: it is none of these.
@@ -287,11 +261,11 @@ class Intervention:
         if method and count.isdecimal() and (method == "na" or method.startswith("ia:")):
             return cls(mode, None, method, int(count), f"{mode} {text}")
         try:
-            pairs = [tuple(int(part) for part in neuron.split("-")) for neuron in text.split(",")]
-            neurons = [(layer, unit) for layer, unit in pairs]
+            neurons = [Neuron.parse(each) for each in text.split(",")]
         except ValueError:
             raise UsageError(
-                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT"
+                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT "
+                "(LAYER-EXPERT.UNIT of an expert)"
             ) from None
         return cls(mode, neurons, name=f"{mode} {text}")
 

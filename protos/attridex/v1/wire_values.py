@@ -14,12 +14,12 @@ from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 from attridex.v1.exact_values import EXACT, LARGEST, InexactNumber, exact_whole, json_value, record_from_json, record_json
 from attridex.v1.filters import DEPTH, NODES, Operator, Value
+from attridex.v1.neurons import Neuron
 from attridex.v1.requests import (
     QUERIES,
     InstanceSource,
     LabelSource,
     Mode,
-    Neuron,
     NeuronsSource,
     Query,
     RecordSource,
@@ -177,12 +177,12 @@ def whole_int(value: Any) -> Any:
 
 def neurons_to_wire(neurons: Sequence[Neuron]) -> list[pb.Neuron]:
     """Neurons."""
-    return [pb.Neuron(layer=layer, unit=unit) for layer, unit in neurons]
+    return [pb.Neuron(layer=each.layer, unit=each.unit, expert=each.expert) for each in neurons]
 
 
 def neurons_from_wire(messages: Sequence[pb.Neuron]) -> tuple[Neuron, ...]:
     """Neurons."""
-    return tuple(Neuron(message.layer, message.unit) for message in messages)
+    return tuple(Neuron(each.layer, each.unit, each.expert if each.HasField("expert") else None) for each in messages)
 
 
 def query_to_wire(query: Query) -> pb.Query:

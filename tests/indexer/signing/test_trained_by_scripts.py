@@ -206,7 +206,7 @@ def indexed(index: Path) -> tuple[list[str], NDArray[np.float64], NDArray[np.flo
 COVERED = {
     "encoder": ["text", "text, cut", "pair", "pair, cut", "pair, first cut", "choices in a text", "choices in a pair"],
     "BOS and EOS": list(SCRIPTS),
-    "EOS that pads": ["language, text", "language, target"],
+    "EOS that pads": ["text", "pair, cut", "choices in a pair", "language, text", "language, target"],
     "no template": ["text", "pair", "language, text cut", "language, target"],
     "byte pieces": ["text, cut", "pair, cut", "choices in a text", "language, text", "language, target"],
     "token types of a decoder": ["text", "pair", "choices in a pair", "language, pair"],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attridex.indexer.index.records import ModelFacts
 from attridex.service.caller import Caller
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError, ServiceError
@@ -49,9 +50,10 @@ class Encoder:
 
 def version() -> Any:
     manifest = SimpleNamespace(
-        neurons=True, gradient_dim=2, model=SimpleNamespace(layers=3, units=UNITS), task="multiple-choice", label="gold",
+        neurons=True, gradient_dim=2, model=ModelFacts.model_construct(layers=3, units=UNITS), task="multiple-choice",
+        label="gold",
         corpus=SimpleNamespace(text_fields=["premise"]),
-        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False)),
+        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False, rendering=2)),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
     made = object.__new__(IndexVersion)

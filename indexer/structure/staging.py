@@ -1,0 +1,90 @@
+"""Running what stands behind a model's blocks, by the model's own code, on states that are given.
+
+The blocks are passed by: the last one gives the states. So final norms, poolers and heads need no description of their own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from attridex.indexer.structure.calls import first_tensor, run_model, with_first
+
+
+@contextmanager
+def replaced_forward(module: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Let a module do something else; its hooks stay."""
+    own = vars(module).get("forward")
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
+
+
+@contextmanager
+def passed_by(firings: Sequence[nn.Module], outputs: Sequence[Any], states: Tensor) -> Iterator[None]:
+    """Let blocks pass on what they are given, and the last one give `states`.
+
+    Args:
+        firings: the blocks in the order in which they are called; one that is shared stands there more than once.
+        outputs: what they gave in a traced pass, for the kind of output.
+        states: [S, T, h], or [T, S, h] as the blocks have it.
+    """
+    done = [0]
+
+    def skip(*args: Any, **kwargs: Any) -> Any:
+        at = done[0]
+        done[0] += 1
+        given = first_tensor(args, *kwargs.values())
+        return with_first(outputs[at], states if at == len(firings) - 1 or given is None else given)
+
+    with ExitStack() as stack:
+        for block in dict.fromkeys(firings):
+            stack.enter_context(replaced_forward(block, skip))
+        yield
+
+
+@contextmanager
+def padding_id(config: Any, token: int) -> Iterator[None]:
+    """Let the model take an id for padding, and no other."""
+    text = config.get_text_config()
+    before = getattr(text, "pad_token_id", None)
+    text.pad_token_id = token
+    try:
+        yield
+    finally:
+        text.pad_token_id = before
+
+
+class HeadReached:
+    """The input of a head, seen in a pass that computes no logits."""
+
+    def __init__(self) -> None:
+        """Not reached yet."""
+        self.inputs: Tensor | None = None
+
+    def __call__(self, x: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+        """In place of the head."""
+        self.inputs = x
+        return x
+
+
+def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """What a head is given in a pass; the blocks are passed by (see `passed_by`).
+
+    Args:
+        model: the whole model.
+        head: its last linear layer.
+        ids: of sequences.
+        mask: of their real tokens.
+    """
+    reached = HeadReached()
+    with replaced_forward(head, reached):
+        run_model(model, ids, mask)
+    if reached.inputs is None:
+        raise RuntimeError("the head was not reached")
+    return reached.inputs
