@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.batches import TokenBatch
+from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.low_rank import LowRank
-from attridex.indexer.structure.calls import first_tensor, takes
+from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids
 from attridex.indexer.structure.experts import ExpertWeight, FusedExperts, Routing, routers, unknown_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
@@ -89,6 +89,7 @@ class Architecture:
         self.staging = False
         self._stage = Stage(model, self.structure)
         self._rotaries = varying_rotaries(model)
+        self._check_padding()
 
     @property
     def ffn_out(self) -> list[nn.Module]:
@@ -180,6 +181,26 @@ class Architecture:
         options: dict[str, Any] = {"use_cache": False} if takes(self.body, "use_cache") else {}
         with self.positioned(batch):
             return self.last_states(lambda: self.body(batch.ids, **batch.named, **options))
+
+    @torch.no_grad()
+    def _check_padding(self) -> None:
+        """Refuse a model whose states depend on how far its batch is padded (a convolution over padding, for one).
+
+        Raises:
+            InputError: they do.
+        """
+        ids, device = tiny_ids(self.model), next(self.model.parameters()).device
+        short = ids[1, : ids.shape[1] - 2].tolist()
+        was_training = self.model.training
+        self.model.eval()
+        together = self.final_states(pad([ids[0].tolist(), short], other_id(ids, self.model), device))[1, : len(short)].float()
+        alone = self.final_states(pad([short], 0, device))[0].float()
+        self.model.train(was_training)
+        if not torch.allclose(together, alone, rtol=0, atol=(5e-2 if half(self.model) else 1e-3) * float(alone.abs().max())):
+            raise InputError(
+                f"{self.where}: what {type(self.model).__name__} says of a text depends on the padding of its batch, so attridex "
+                "cannot say what it says of the text alone"
+            )
 
     def last_states(self, run: Any) -> Tensor:
         """What the last block gives in a pass [S, T, h]."""
@@ -321,6 +342,11 @@ def without_router_logits(config: Any) -> None:
     """Let a mixture of experts give logits alone: the balance of its router is a matter of its training."""
     if getattr(config, "output_router_logits", False):
         config.output_router_logits = False
+
+
+def half(model: nn.Module) -> bool:
+    """Whether a model has weights of two bytes."""
+    return next(model.parameters()).dtype in (torch.float16, torch.bfloat16)
 
 
 def known(value: Tensor | None) -> Tensor:

@@ -127,7 +127,7 @@ def captured_linear(
 
         kept = on_input(name, ordered(x.detach()), experts)
         if not output.requires_grad:  # made of parameters alone, as a table of distances
-            output = output.detach().requires_grad_(True)
+            output = output.detach().requires_grad_(True).clone()  # a leaf may not be added to in place
         output.register_hook(lambda delta: on_gradient(name, kept, ordered(delta)))
         return output
 

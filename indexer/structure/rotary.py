@@ -63,5 +63,6 @@ def alone(forward: Callable[..., Any], x: Tensor, positions: Tensor, extent: int
         kwargs: of the call.
     """
     forward(x, torch.zeros_like(positions[:1, :1]), *args, **kwargs)  # a short text puts dynamic NTK back
-    whole = torch.cat([positions, torch.full_like(positions[:, :1], extent - 1)], 1)
+    last = torch.full_like(positions[:, :1], extent - 1)
+    whole = torch.cat([positions.clamp(max=extent - 1), last], 1)  # padding stands further on
     return [part[:, :-1] for part in forward(x, whole, *args, **kwargs)]
