@@ -115,9 +115,10 @@ class CorpusConfig(Section):
     segments: list[str] = []
     """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
     text: str | None = None
-    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`."""
+    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`; of a language model every
+    token has a loss, or with a `target` those that `tokenizer(text + target)` adds."""
     pair: list[str] = []
-    """Input form: two columns, given to the tokenizer as `tokenizer(first, second)`, with their token types."""
+    """Input form: two columns (or format strings), given to the tokenizer as `tokenizer(first, second)`, with token types."""
     messages: str | None = None
     """Input form: a column of chat messages, read by the tokenizer's chat template."""
     documents: str | None = None
@@ -125,8 +126,8 @@ class CorpusConfig(Section):
     encoded: bool = False
     """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
     choices: str = "choices"
-    """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`; with labels of their own as
-    `{"text": [...], "label": [...]}`."""
+    """For multiple-choice: column with the list of choices, which the input form shows as `{choice}` (a pair as `choice`); with
+    labels of their own as `{"text": [...], "label": [...]}`."""
     target: str | None = None
     """For causal-lm: format string of the text to predict."""
     per_token: bool = False
@@ -171,9 +172,23 @@ class CorpusConfig(Section):
             raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
         if self.form == "messages" and isinstance(self.truncation, str):
             raise ValueError("truncation of messages is true or false: whole turns are left out, the oldest first")
-        if self.form == "pair" and len(self.pair) != 2:
-            raise ValueError(f'pair = ["first", "second"] names two columns; this names {len(self.pair)}')
+        if self.form == "pair" and (len(self.pair) != 2 or not all(self.pair)):
+            raise ValueError(f'pair = ["first", "second"] names two columns; this is {self.pair}')
         return self
+
+    @model_validator(mode="after")
+    def truncation_of_the_form(self) -> Self:
+        """Refuse a truncation that the tokenizer's call would not make of this form, or that nothing asks for."""
+        if self.truncation_side is not None and not self.truncation:
+            raise ValueError("truncation_side says nothing without truncation; set truncation = true too")
+        if self.truncation in ("only_first", "only_second") and self.form != "pair":
+            raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
+        return self
+
+    @property
+    def shown(self) -> str:
+        """All templates of the input form, for a look at what they show."""
+        return " ".join([*self.segments, self.text or "", *(part if "{" in part else f"{{{part}}}" for part in self.pair)])
 
     @model_validator(mode="after")
     def settings_of_the_form(self) -> Self:
@@ -247,8 +262,8 @@ class Config(Section):
             self._check_language_model()
         elif corpus.target is not None or (corpus.per_token and task != "token-classification"):
             raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
-        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in "".join(corpus.segments):
-            raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
+        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
+            raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
@@ -282,9 +297,9 @@ class Config(Section):
 
     def _check_language_model(self) -> None:
         corpus, task = self.corpus, self.model.task
-        if corpus.form in (*LONG_FORMS, "encoded") and corpus.target is not None:
+        if corpus.form in (*LONG_FORMS, "encoded", "pair") and corpus.target is not None:
             raise ValueError(f"corpus.target is for segments and text; {corpus.form} says itself what has a loss")
-        if corpus.target is None and (corpus.form in ("segments", "pair") or (task == "seq2seq-lm" and corpus.form == "text")):
+        if corpus.target is None and (corpus.form == "segments" or (task == "seq2seq-lm" and corpus.form == "text")):
             raise ValueError(f'corpus.target: task "{task}" needs the text to predict, as target = "{{answer}}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')

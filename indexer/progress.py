@@ -1,7 +1,7 @@
 """Progress of long work, on stderr: a bar with rate and time left, or a line now and then where there is no terminal."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -96,6 +96,12 @@ def pace(done: int, seconds: float, left: int) -> str:
 def say(line: str) -> None:
     """A line on stderr, before or after work."""
     Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def say_all(lines: Iterable[str], *, enabled: bool) -> None:
+    """Lines on stderr, where they are wanted."""
+    for line in lines if enabled else ():
+        say(line)
 
 
 def about(seconds: float) -> str:

@@ -14,7 +14,7 @@ from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.neurons.quadrature import GRADIENT
-from attridex.indexer.progress import about, say
+from attridex.indexer.progress import about, say, say_all
 from attridex.indexer.signing.signer import Signer
 
 TRIAL = 2.0
@@ -54,6 +54,7 @@ def build(
     check(signer)
     with write_lock(index):
         bind(plan, index)
+        say_all(plan.survey.remarks, enabled=show_progress)
         told = show_progress and config.neurons.enabled
         signed = build_ranges(
             plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None

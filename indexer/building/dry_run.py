@@ -9,6 +9,7 @@ from attridex.indexer.building.pilot import run_pilot
 from attridex.indexer.building.plan import check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
+from attridex.indexer.progress import say_all
 
 
 def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forecast:
@@ -19,6 +20,7 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     """
     plan, signer, sampler, reading = prepared(config, index)
     check_bound(plan, index)
+    say_all(plan.survey.remarks, enabled=show_progress)
     base = resident("VmRSS")
     pilot = run_pilot(plan, signer, sampler.longest_first, show_progress=show_progress)
     vectors = vector_bytes(plan, signer)

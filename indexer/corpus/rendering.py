@@ -11,6 +11,7 @@ from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
+from attridex.indexer.forms.vocabulary import Vocabulary
 
 TOKENS: Task = "token-classification"
 PART = "#"
@@ -23,6 +24,8 @@ class Renderer:
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
         text_fields: columns that the input form shows.
+        vocabulary: what is known of the tokens.
+        remarks: what is to be said of how texts are read.
         added_fields: columns that it adds.
     """
 
@@ -32,6 +35,8 @@ class Renderer:
         form: Form,
         labels: Sequence[str],
         show: Callable[[Sequence[int]], str],
+        vocabulary: Vocabulary | None = None,
+        remarks: Sequence[str] = (),
         task: Task = "sequence-classification",
     ) -> None:
         """See the attributes.
@@ -41,8 +46,11 @@ class Renderer:
             form: encodes records.
             labels: names of the model's outputs.
             show: gives the text of ids.
+            vocabulary: what is known of the tokens; nothing unless given.
+            remarks: what is to be said of how texts are read.
             task: what the model decides.
         """
+        self.vocabulary, self.remarks = vocabulary or Vocabulary(str), tuple(remarks)
         self.text_fields, self.added_fields = form.fields, form.adds
         self._corpus, self._form, self._show, self._task = corpus, form, show, task
         self._labels = LabelReader(corpus, labels)
@@ -62,6 +70,21 @@ class Renderer:
         if len(found) != 1:
             raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
         return self._instance(found[0], record, where, label_used=label_used)
+
+    def stored(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
+        """Render what an index stores of an instance, which may be one target token of a record (corpus.per_token).
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+            label_used: False lets a label pass that the model does not have.
+        """
+        if not self._corpus.per_token:
+            return self.render(record, where, label_used=label_used)
+        number, column = int(str(record[self._corpus.id]).rpartition(PART)[2]), self._corpus.label
+        if self._task == TOKENS:
+            return self.token_part(self.render({**record, column: None}, where), number, record.get(column))
+        return self.per_token(self.render(record, where, label_used=label_used))[number]
 
     def instances(self, record: Mapping[str, Any], where: str) -> list[RenderedInstance]:
         """The instances of a corpus's record: one, or one of each part of a document, or of each target token.
@@ -162,14 +185,6 @@ class Renderer:
             )
             parts.append(part)
         return parts
-
-    def stored_part(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
-        """The instance of one target token, from what an index stores of it; see `render` for what it raises."""
-        number = int(str(record[self._corpus.id]).rpartition(PART)[2])
-        if self._task != TOKENS:
-            return self.per_token(self.render(record, where))[number]
-        column = self._corpus.label
-        return self.token_part(self.render({**record, column: None}, where), number, record.get(column))
 
     def token_part(self, instance: RenderedInstance, place: int, label: str | None = None) -> RenderedInstance:
         """The instance of one labelled token.

@@ -11,6 +11,7 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import Attempt, attempts
+from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
@@ -47,6 +48,7 @@ class Survey:
         fingerprint: SHA-256 over ids, contents and fields in order.
         columns: DuckDB type of each text and metadata column.
         unusable: records that are left out.
+        remarks: what is to be said of how texts are read.
     """
 
     instances: int
@@ -55,13 +57,15 @@ class Survey:
     fingerprint: str
     columns: dict[str, str]
     unusable: tuple[Unusable, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Count:
     """What is known of a corpus up to some record."""
 
-    def __init__(self, columns: Sequence[str], rules: ColumnRules) -> None:
+    def __init__(self, columns: Sequence[str], rules: ColumnRules, remarks: Remarks) -> None:
         """`columns` that are stored."""
+        self.remarks = remarks
         self.counted, self.unusable = Counter[str](), list[Unusable]()
         self.kinds: dict[str, set[str]] = {name: set() for name in columns}
         self.digest, self._rules, self._seen = hashlib.sha256(), rules, set[bytes]()
@@ -73,6 +77,7 @@ class Count:
             InputError: its id stood before.
         """
         check_id(instance.id, where, self._seen)
+        self.remarks.see(instance)
         self.counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
         for name, kinds in self.kinds.items():
             kinds.add(self._rules.kind_of(instance.fields[name]))
@@ -108,7 +113,7 @@ def survey(
     """
     columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
-    count, example = Count(columns, RULES[corpus.rendering]), dict[str, Any]()
+    count, example = Count(columns, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
     for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
@@ -123,8 +128,8 @@ def survey(
         if count.kinds[name] == {"NULL"}:
             raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
     counted, unusable = count.counted, tuple(count.unusable)
-    types = count.types(renderer.text_fields)
-    return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable)
+    types, said = count.types(renderer.text_fields), (*renderer.remarks, *count.remarks.lines)
+    return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)
 
 
 def check_usable(corpus: CorpusConfig, count: Count) -> None:

@@ -8,8 +8,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import SpecialTokens
-from attridex.indexer.forms.templates import parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]
 """Gives the ids of a text without special tokens."""
@@ -29,12 +28,13 @@ class Segments:
             choices: whether the task is multiple-choice.
 
         Raises:
-            InputError: a segment is not a format string, or `truncate` names no segment, or several.
+            InputError: a segment is not a format string, or `truncate` names no segment, or several; or none shows a column.
         """
         self._tokenize, self._special, self.limit = tokenize, special, limit
         self._segments = [parse_template(segment, "corpus.segments") for segment in corpus.segments]
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: "corpus.segments" for segment in self._segments for name in segment.fields}
+        check_shown([*self._segments, *([self._target] if self._target else [])], "corpus.segments")
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()

@@ -10,8 +10,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import surroundings
-from attridex.indexer.forms.templates import Template, parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Texts:
             language: whether every token (of a target, if there is one) has a loss.
 
         Raises:
-            InputError: a template is not a format string.
+            InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._language = tokenizer, limit, language
         self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
@@ -53,6 +52,7 @@ class Texts:
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
+        check_shown(self._templates, f"corpus.{corpus.form}")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._vanishing = Vanishing(self._plain, corpus.rendering)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.heads import auto_model
+from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 from attridex.indexer.task_forms.source_target import SourceTarget
@@ -124,7 +125,9 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, config.model.task)
+    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
+    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:

@@ -106,9 +106,8 @@ class Signer:
             stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
             label_used: False lets a label pass that the model does not have.
         """
-        if stored and self.config.corpus.per_token:
-            return self.renderer.stored_part(record, where)
-        return self.renderer.render(record, where, label_used=label_used)
+        rendered = self.renderer.stored if stored else self.renderer.render
+        return rendered(record, where, label_used=label_used)
 
     @torch.no_grad()
     def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:
