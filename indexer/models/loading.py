@@ -15,11 +15,11 @@ from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.heads import auto_model
 from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
+from attridex.indexer.structure.heads import auto_model
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.heads import auto_model
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 

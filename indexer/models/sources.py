@@ -11,9 +11,9 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
-from attridex.indexer.models.heads import auto_model, check_head, check_problem, scores_choices
 from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.outputs import moved_name
+from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:

@@ -12,11 +12,11 @@ from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.heads import PROBLEMS, auto_model
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
+from attridex.indexer.structure.heads import PROBLEMS, auto_model
 from attridex.indexer.training.evaluation import TaskReader
 
 PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
