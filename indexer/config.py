@@ -267,7 +267,7 @@ class Config(Section):
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
-            self._check_regression()
+            self.gradients.check_regression()
         if task == "seq2seq-lm":
             self._check_encoder_decoder()
         if task == "token-classification" and corpus.form not in ("text", "encoded"):
@@ -278,18 +278,7 @@ class Config(Section):
         if self.corpus.form != "text" or self.corpus.per_token:
             found = "per_token" if self.corpus.form == "text" else self.corpus.form
             raise ValueError(f'task "seq2seq-lm" reads corpus.text = "{{question}}" with a target, whole; this has {found}')
-        if factored := {"kfac", "ekfac"} & set(self.gradients.curvature):
-            raise ValueError(f"gradients.curvature: '{min(factored)}' is not built for seq2seq-lm; use \"fisher\" here")
-
-    def _check_regression(self) -> None:
-        if self.gradients.label == "predicted":
-            raise ValueError(
-                'gradients.label = "predicted": the squared error of a regression\'s own prediction is 0; use "gold"'
-            )
-        if "trak" in self.gradients.curvature:
-            raise ValueError(
-                "gradients.curvature: 'trak' is of a label's log-odds, which a regression has not; use \"fisher\" here"
-            )
+        self.gradients.check_encoder_decoder()
 
     def skipping(self, bad: bool) -> Self:
         """The same, leaving out records that cannot be used where `bad` says so."""
