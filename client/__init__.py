@@ -10,7 +10,8 @@ from attridex.client.client import Client
 from attridex.client.filters import parse_filter
 from attridex.client.refine import RefinedNeuron, refine_neurons
 from attridex.v1.answers import IndexInfo, Instance, InstancesAnswer, NeuronsAnswer, Page, PredictAnswer, SignatureAnswer
-from attridex.v1.requests import Intervention, Neuron, Query, Scoring
+from attridex.v1.neurons import Neuron
+from attridex.v1.requests import Intervention, Query, Scoring
 
 __all__ = [
     "AsyncClient", "Client", "IndexInfo", "Instance", "InstancesAnswer", "Intervention", "Neuron", "NeuronsAnswer", "Page",

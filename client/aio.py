@@ -60,6 +60,7 @@ class AsyncClient(AsyncConnection):
         label: str | None = None,
         fields: Sequence[str] = (),
         ascending: bool = False,
+        group: str = "",
         **keywords: Unpack[ScoringKeywords],
     ) -> InstancesAnswer:
         """IA: the training instances that a prediction owes most to.
@@ -72,12 +73,13 @@ class AsyncClient(AsyncConnection):
             label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
             fields: columns to return with each hit.
             ascending: give the lowest scores instead.
+            group: a column, as "document": scores of instances with the same value are summed before the k best are chosen.
             keywords: what a `Scoring` holds; method "grad-dot" unless given.
         """
         chosen, condition = as_scoring(scoring, keywords), as_filter(where)
         return await self.send(
             AttributeInstancesRequest(
-                as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending
+                as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending, group=group
             )
         )
 

@@ -1,6 +1,6 @@
 """Answers as JSON lines and as tables for people."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from attridex.client.records import Line
 from attridex.v1.answers import (
     Answer,
     Info,
+    InstanceHit,
     InstancesAnswer,
     InstancesResult,
     InterventionResult,
@@ -20,8 +21,9 @@ from attridex.v1.answers import (
     PredictAnswer,
     Prediction,
     PredictResult,
-    beside,
 )
+from attridex.v1.neurons import Neuron
+from attridex.v1.tabular import beside
 
 
 def line_head(info: Info, query_id: str, prediction: Prediction | None) -> Line:
@@ -46,14 +48,20 @@ def line_tail(info: Info) -> Line:
 
 def neuron_json(value: NeuronScore) -> Line:
     """A neuron as JSON."""
-    line: Line = {"layer": value.layer, "unit": value.unit, "score": value.score}
+    line: Line = {**value.place, "score": value.score}
     return {**line, "instances": list(value.instance_ids)} if value.instance_ids else line
+
+
+def hit_head(hit: InstanceHit) -> Line:
+    """What every hit is: of a group also how many instances were summed, and the one that scores highest."""
+    line: Line = {"rank": hit.rank, "id": hit.id, "score": hit.score}
+    return {**line, "instances": hit.instances, "best": hit.best} if hit.instances else line
 
 
 def instance_lines(answer: InstancesAnswer) -> Iterator[Line]:
     """One line a query of IA and NA-Instances."""
     for result in answer.results:
-        hits = [beside({"rank": hit.rank, "id": hit.id, "score": hit.score}, hit.fields) for hit in result.hits]
+        hits = [beside(hit_head(hit), hit.fields) for hit in result.hits]
         line = {**line_head(answer.info, result.query_id, result.prediction), "hits": hits}
         if result.neurons:
             line["neurons"] = [neuron_json(value) for value in result.neurons]
@@ -84,7 +92,7 @@ def predict_lines(answer: PredictAnswer) -> Iterator[Line]:
                 {
                     "name": each.name, "mode": each.mode, "predicted": each.predicted or None,
                     "probabilities": dict(each.probabilities), **({"greedy": each.greedy} if each.greedy else {}),
-                    "neurons": [list(pair) for pair in each.neurons],
+                    "neurons": [neuron.numbers for neuron in each.neurons],
                 }
                 for each in result.interventions
             ],
@@ -152,13 +160,25 @@ def shown_value(value: Any) -> str:
 
 def neuron_table(result: NeuronsResult) -> Table:
     """Neurons of a query."""
-    table = Table("rank", "layer", "unit", "score", box=None, pad_edge=False)
+    columns = place_columns([value.neuron for value in result.neurons])
+    table = Table("rank", *columns, "score", box=None, pad_edge=False)
     for rank, value in enumerate(result.neurons, 1):
-        table.add_row(str(rank), str(value.layer), str(value.unit), f"{value.score:.4g}")
+        table.add_row(str(rank), *place_cells(value.neuron, columns), f"{value.score:.4g}")
     asked = len({identity for value in result.neurons for identity in value.instance_ids})
     if asked:
         table.caption = f"{asked} instances name {len(result.neurons)} distinct neurons"
     return table
+
+
+def place_columns(neurons: Sequence[Neuron]) -> tuple[str, ...]:
+    """The columns that name neurons; one for experts where any has one."""
+    return ("layer", "expert", "unit") if any(each.expert is not None for each in neurons) else ("layer", "unit")
+
+
+def place_cells(neuron: Neuron, columns: Sequence[str]) -> list[str]:
+    """A neuron's cells in these columns."""
+    parts = (getattr(neuron, name) for name in columns)
+    return ["" if part is None else str(part) for part in parts]
 
 
 def predict_table(result: PredictResult) -> Table:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from attridex.client.errors import UsageError
 from attridex.v1.answers import NeuronsResult
-from attridex.v1.requests import Neuron
+from attridex.v1.neurons import Neuron
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,19 @@ class RefinedNeuron:
         unit: from 0.
         score: mean over the prompts that name it; what it scores in the others is not known.
         prompts: how many name it.
+        expert: of a mixture of experts.
     """
 
     layer: int
     unit: int
     score: float
     prompts: int
+    expert: int | None = None
+
+    @property
+    def neuron(self) -> Neuron:
+        """(layer, unit, expert)."""
+        return Neuron(self.layer, self.unit, self.expert)
 
 
 def refine_neurons(results: Sequence[NeuronsResult], share: float = 0.5) -> tuple[RefinedNeuron, ...]:
@@ -36,7 +43,7 @@ def refine_neurons(results: Sequence[NeuronsResult], share: float = 0.5) -> tupl
         share: from 0 to below 1; exactly this share is not enough.
 
     Returns:
-        The neurons in descending score, ties by (layer, unit).
+        The neurons in descending score, ties by (layer, expert, unit).
 
     Raises:
         UsageError: a share that no neuron or every neuron would pass.
@@ -48,8 +55,8 @@ def refine_neurons(results: Sequence[NeuronsResult], share: float = 0.5) -> tupl
         for neuron, score in {value.neuron: value.score for value in result.neurons}.items():
             scores.setdefault(neuron, []).append(score)
     found = [
-        RefinedNeuron(neuron.layer, neuron.unit, sum(values) / len(values), len(values))
+        RefinedNeuron(neuron.layer, neuron.unit, sum(values) / len(values), len(values), neuron.expert)
         for neuron, values in scores.items()
         if len(values) / len(results) > share
     ]
-    return tuple(sorted(found, key=lambda each: (-each.score, each.layer, each.unit)))
+    return tuple(sorted(found, key=lambda each: (-each.score, each.layer, -1 if each.expert is None else each.expert, each.unit)))

@@ -21,14 +21,23 @@ from attridex.indexer.sections import Section as Section
 from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 
-Task = Literal["sequence-classification", "multiple-choice", "causal-lm"]
+Task = Literal[
+    "sequence-classification", "multiple-choice", "causal-lm", "regression", "multi-label", "token-classification", "seq2seq-lm"
+]
+LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
+"""Those of language models, whose answer is a target's tokens."""
+CLASSIFIER_TASKS = ("sequence-classification", "regression", "multi-label")
+"""Those of a head that reads one state of a sequence."""
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
-ENCODED_FORMS = ("documents", "encoded")
-"""Those whose instances cannot be made again from an index's columns: it stores their encodings."""
+ENCODED_FORMS = ("messages", "documents", "encoded")
+"""Those whose instances an index's columns do not tell: it stores their encodings."""
 LONG_FORMS = ("messages", "documents")
 """Those of language models where many tokens of an instance have a loss."""
 FORM_SETTINGS = {
+    "truncate": ("segments",),
+    "truncation": ("text", "pair", "messages"),
+    "truncation_side": ("text", "pair"),
     "chat_template": ("messages",),
     "tools": ("messages",),
     "loss_on": ("messages",),
@@ -51,12 +60,17 @@ class ModelConfig(Section):
     """Revision of a model on the Hub."""
     adapter: str | None = None
     """A PEFT adapter of the model: a directory, or a name on the Hub."""
+    quantization: dict[str, Any] | None = None
+    """How the model is quantised as it is loaded, as transformers says it: `{load_in_4bit = true, bnb_4bit_quant_type = "nf4"}`;
+    for a base model that was so in the training. A model that was saved quantised says it itself."""
     task: Task = "sequence-classification"
     """What the model decides."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of the weights; losses, sums and stored vectors are float32 whatever it is."""
     device: str = "auto"
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
+    trust_remote_code: bool = False
+    """Whether Python code that lies beside the model may run, for models that transformers does not have."""
     max_length: int = Field(512, ge=2)
     """Tokens of an instance at most."""
     checkpoints: list[str] = []
@@ -101,9 +115,10 @@ class CorpusConfig(Section):
     segments: list[str] = []
     """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
     text: str | None = None
-    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`."""
+    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`; of a language model every
+    token has a loss, or with a `target` those that `tokenizer(text + target)` adds."""
     pair: list[str] = []
-    """Input form: two columns, given to the tokenizer as `tokenizer(first, second)`, with their token types."""
+    """Input form: two columns (or format strings), given to the tokenizer as `tokenizer(first, second)`, with token types."""
     messages: str | None = None
     """Input form: a column of chat messages, read by the tokenizer's chat template."""
     documents: str | None = None
@@ -111,8 +126,8 @@ class CorpusConfig(Section):
     encoded: bool = False
     """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
     choices: str = "choices"
-    """For multiple-choice: column with the list of choices, which a segment shows as `{choice}`; with labels of their own as
-    `{"text": [...], "label": [...]}`."""
+    """For multiple-choice: column with the list of choices, which the input form shows as `{choice}` (a pair as `choice`); with
+    labels of their own as `{"text": [...], "label": [...]}`."""
     target: str | None = None
     """For causal-lm: format string of the text to predict."""
     per_token: bool = False
@@ -124,11 +139,13 @@ class CorpusConfig(Section):
     truncation_side: Literal["left", "right"] | None = None
     """Side from which the tokenizer shortens; its own unless given."""
     chat_template: str | None = None
-    """For messages: a file with a chat template in place of the tokenizer's own."""
+    """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
     tools: str | None = None
     """For messages: a column with the tools that the chat template is given."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
+    word_pieces: Literal["first", "all"] = "first"
+    """For token-classification: whether a word's label is that of its first token, or of all."""
     stride: int = Field(0, ge=0)
     """For documents: tokens that a window shares with the one before; they are context and have no loss."""
     metadata: list[str] = []
@@ -153,9 +170,25 @@ class CorpusConfig(Section):
         if len(given) != 1:
             found = f"this has {' and '.join(given)}" if given else "this has none"
             raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
-        if self.form == "pair" and len(self.pair) != 2:
-            raise ValueError(f'pair = ["first", "second"] names two columns; this names {len(self.pair)}')
+        if self.form == "messages" and isinstance(self.truncation, str):
+            raise ValueError("truncation of messages is true or false: whole turns are left out, the oldest first")
+        if self.form == "pair" and (len(self.pair) != 2 or not all(self.pair)):
+            raise ValueError(f'pair = ["first", "second"] names two columns; this is {self.pair}')
         return self
+
+    @model_validator(mode="after")
+    def truncation_of_the_form(self) -> Self:
+        """Refuse a truncation that the tokenizer's call would not make of this form, or that nothing asks for."""
+        if self.truncation_side is not None and not self.truncation:
+            raise ValueError("truncation_side says nothing without truncation; set truncation = true too")
+        if self.truncation in ("only_first", "only_second") and self.form != "pair":
+            raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
+        return self
+
+    @property
+    def shown(self) -> str:
+        """All templates of the input form, for a look at what they show."""
+        return " ".join([*self.segments, self.text or "", *(part if "{" in part else f"{{{part}}}" for part in self.pair)])
 
     @model_validator(mode="after")
     def settings_of_the_form(self) -> Self:
@@ -170,6 +203,8 @@ class CorpusConfig(Section):
         """Refuse a corpus with no source, or with two."""
         if bool(self.files) == bool(self.dataset):
             raise ValueError('give either files = [...] or dataset = "..."')
+        if self.files and self.streaming:
+            raise ValueError("streaming = true is for a dataset; files are never copied")
         return self
 
 
@@ -194,8 +229,9 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def scope_of_the_task(cls, data: Any) -> Any:
-        """A causal language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
-        if not isinstance(data, dict) or not isinstance(data.get("model"), dict) or data["model"].get("task") != "causal-lm":
+        """A language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
+        model = data.get("model") if isinstance(data, dict) else None
+        if not isinstance(model, dict) or model.get("task") not in LANGUAGE_TASKS:
             return data
         gradients = data.get("gradients", {})
         return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
@@ -209,6 +245,11 @@ class Config(Section):
         neurons = data.get("neurons", {})
         return {**data, "neurons": {"rule": "gradient", **neurons}} if isinstance(neurons, dict) else data
 
+    @property
+    def scores_by_gradient(self) -> bool:
+        """Whether neurons are scored by one backward pass where the input form makes that the default."""
+        return self.neurons.enabled and self.neurons.rule == "gradient" and self.corpus.form in LONG_FORMS
+
     @model_validator(mode="after")
     def fits_the_task(self) -> Self:
         """Refuse settings that mean nothing for the task."""
@@ -217,30 +258,44 @@ class Config(Section):
             raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
         if corpus.form in LONG_FORMS and task != "causal-lm":
             raise ValueError(f'corpus.{corpus.form} is for task = "causal-lm" only, this is "{task}"')
-        if task == "causal-lm":
+        if task in LANGUAGE_TASKS:
             self._check_language_model()
-        elif corpus.target is not None or corpus.per_token:
+        elif corpus.target is not None or (corpus.per_token and task != "token-classification"):
             raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
-        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in "".join(corpus.segments):
-            raise ValueError('corpus.segments: task "multiple-choice" needs a segment that shows {choice}')
+        if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
+            raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
             raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
+        if task == "regression":
+            self.gradients.check_regression()
+        if task == "seq2seq-lm":
+            self._check_encoder_decoder()
+        if task == "token-classification" and corpus.form not in ("text", "encoded"):
+            raise ValueError(f'task "token-classification" reads words, as corpus.text = "{{tokens}}"; this has {corpus.form}')
         return self
+
+    def _check_encoder_decoder(self) -> None:
+        if self.corpus.form != "text" or self.corpus.per_token:
+            found = "per_token" if self.corpus.form == "text" else self.corpus.form
+            raise ValueError(f'task "seq2seq-lm" reads corpus.text = "{{question}}" with a target, whole; this has {found}')
+        self.gradients.check_encoder_decoder()
 
     def skipping(self, bad: bool) -> Self:
         """The same, leaving out records that cannot be used where `bad` says so."""
         return self.model_copy(update={"corpus": self.corpus.model_copy(update={"skip_bad": True})}) if bad else self
 
     def _check_language_model(self) -> None:
-        corpus = self.corpus
-        if corpus.form in (*LONG_FORMS, "encoded") and corpus.target is not None:
+        corpus, task = self.corpus, self.model.task
+        if corpus.form in (*LONG_FORMS, "encoded", "pair") and corpus.target is not None:
             raise ValueError(f"corpus.target is for segments and text; {corpus.form} says itself what has a loss")
-        if corpus.target is None and corpus.form in ("segments", "pair"):
-            raise ValueError('corpus.target: task "causal-lm" needs the text to predict, as target = "{answer}"')
+        if corpus.target is None and (corpus.form == "segments" or (task == "seq2seq-lm" and corpus.form == "text")):
+            raise ValueError(f'corpus.target: task "{task}" needs the text to predict, as target = "{{answer}}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')
         if self.gradients.label == "predicted":
-            raise ValueError('gradients.label = "predicted": causal-lm has no predicted label, its loss is the target\'s')
+            raise ValueError(
+                f'gradients.label = "predicted": {self.model.task} has no predicted label, its loss is the target\'s'
+            )
 
 
 def load_config(path: Path) -> Config:
@@ -295,10 +350,26 @@ def anchored(config: Config, base: Path) -> Config:
         "model": model.model_copy(update={**places, "checkpoints": list(map(path, model.checkpoints))}),
         "corpus": corpus.model_copy(update=sources),
     }
+    if corpus.chat_template is not None:
+        update["corpus"] = update["corpus"].model_copy(update={"chat_template": template_text(base, corpus.chat_template)})
     if training:
         own = {"base": path(training.base), "test_files": files(training.test_files, "training.test_files")}
         update["training"] = training.model_copy(update=own)
     return config.model_copy(update=update)
+
+
+def template_text(base: Path, given: str) -> str:
+    """A chat template, of a file seen from `base` unless it is one itself.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if "{" in given:
+        return given
+    try:
+        return (base / given).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"corpus.chat_template: {base / given}: cannot be read as a chat template ({error})") from None
 
 
 def describe(error: ErrorDetails) -> str:

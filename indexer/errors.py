@@ -37,6 +37,12 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def brief(value: object) -> str:
+    """A value in a message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the words ": did you mean 'x'?" for the known name nearest to `name`, else what is known."""
     options = [str(option) for option in known]

@@ -7,13 +7,13 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from attridex.indexer.config import RENDERING
-
+NAMED = 2
+"""Number of the first rules of reading records by which names decide."""
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?", re.ASCII)
 """A whole number as files write it: `3`, and `3.0` where a column has a missing value elsewhere."""
 
 
-def output_of(value: Any, names: Sequence[str], rendering: int = RENDERING) -> int | None:
+def output_of(value: Any, names: Sequence[str], rendering: int = NAMED) -> int | None:
     """Number of the output that a label means; None for a label that is none.
 
     Args:
@@ -21,7 +21,7 @@ def output_of(value: Any, names: Sequence[str], rendering: int = RENDERING) -> i
         names: of the outputs, in their order.
         rendering: number of the rules by which records are read.
     """
-    return numbered_output(value, names) if rendering == 1 else named_output(value, names)
+    return numbered_output(value, names) if rendering < NAMED else named_output(value, names)
 
 
 def named_output(value: Any, names: Sequence[str]) -> int | None:

@@ -1,7 +1,7 @@
 """Progress of long work, on stderr: a bar with rate and time left, or a line now and then where there is no terminal."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -91,3 +91,21 @@ def pace(done: int, seconds: float, left: int) -> str:
     each = seconds / done
     rate = f"{each:.1f} s each" if each > 1 else f"{1 / max(each, 1e-9):.1f}/s"
     return f", {rate}, {timedelta(seconds=round(each * left))} left" if left else ""
+
+
+def say(line: str) -> None:
+    """A line on stderr, before or after work."""
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def say_all(lines: Iterable[str], *, enabled: bool) -> None:
+    """Lines on stderr, where they are wanted."""
+    for line in lines if enabled else ():
+        say(line)
+
+
+def about(seconds: float) -> str:
+    """A time in words, no more exact than it is known."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "1 s or less"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from attridex.indexer.config import LANGUAGE_TASKS
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -29,13 +31,25 @@ class Wording:
     tasks: Mapping[str, Meaning] = field(default_factory=dict)
 
     @classmethod
-    def by_sign(cls, usual: str, language: str, scale: str) -> "Wording":
-        """Words that differ in the sign alone, which is `language` for language models."""
-        return cls(Meaning(usual, scale), {"causal-lm": Meaning(language, scale)})
+    def by_sign(cls, usual: str, language: str, number: str, scale: str) -> "Wording":
+        """Words that differ in the sign alone.
+
+        Args:
+            usual: for tasks whose answer is a label.
+            language: for language models.
+            number: for regressions.
+            scale: for all.
+        """
+        return cls(Meaning(usual, scale), {**for_language(Meaning(language, scale)), "regression": Meaning(number, scale)})
 
     def of(self, task: str) -> Meaning:
         """The meaning for a task."""
         return self.tasks.get(task, self.usual)
+
+
+def for_language(meaning: Meaning) -> dict[str, Meaning]:
+    """The same meaning for every task of language models."""
+    return dict.fromkeys(LANGUAGE_TASKS, meaning)
 
 
 LOWERS = "higher = the training instance lowers the query's loss more"
@@ -44,6 +58,16 @@ STORED_SPACE = Meaning(LOWERS, "stored space, not normalised")
 """What a signature's gradient is."""
 PROBABILITIES = Wording(
     Meaning("probability of each label", "softmax over the model's outputs, 0 to 1"),
-    {"causal-lm": Meaning("mean probability of the target's tokens, under the model", "0 to 1, mean over the target's tokens")},
+    {
+        **for_language(
+            Meaning("mean probability of the target's tokens, under the model", "0 to 1, mean over the target's tokens")
+        ),
+        "regression": Meaning("the model's number for each output, no probability", "as the model gives it"),
+        "multi-label": Meaning("probability of each label", "sigmoid of each of the model's outputs by itself, 0 to 1"),
+        "token-classification": Meaning(
+            "mean probability of each label over the labelled tokens",
+            "softmax over the model's outputs, 0 to 1, mean over tokens",
+        ),
+    },
 )
 """What `Predict` gives."""

@@ -26,6 +26,14 @@ PIECES = 120
 SMALL = {"num_labels": 3, "pad_token_id": 0, "vocab_size": 40}
 BASE = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64}
 GATED = {**BASE, "intermediate_size": 40, "num_key_value_heads": 2}
+ROUTED = {**GATED, "intermediate_size": 12, "num_experts_per_tok": 2}
+QWEN2_MOE = {"moe_intermediate_size": 8, "shared_expert_intermediate_size": 20, "num_experts": 4}
+GLM4_MOE = {
+    "moe_intermediate_size": 8, "n_routed_experts": 4, "n_shared_experts": 2, "first_k_dense_replace": 1, "n_group": 2,
+    "topk_group": 2, "head_dim": 6,
+}  # fmt: skip
+MAMBA2 = {"hidden_size": 24, "num_hidden_layers": 3, "state_size": 4, "num_heads": 6, "head_dim": 8, "n_groups": 2}
+QWEN3_MOE = {"moe_intermediate_size": 8, "num_experts": 4, "head_dim": 6}
 CONFIGS: dict[str, Callable[[], Any]] = {
     "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=24, **SMALL),
     "opt-post-norm": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=12, do_layer_norm_before=False, **SMALL),
@@ -36,6 +44,15 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: hf.Qwen2Config(**GATED, **{**SMALL, "vocab_size": PIECES}),
     "qwen2-window": lambda: hf.Qwen2Config(**GATED, use_sliding_window=True, sliding_window=5, max_window_layers=1, **SMALL),
     "gemma": lambda: hf.GemmaConfig(**GATED, head_dim=6, **SMALL),
+    "mixtral": lambda: hf.MixtralConfig(**ROUTED, num_local_experts=4, **SMALL),
+    "qwen3_moe": lambda: hf.Qwen3MoeConfig(**ROUTED, **QWEN3_MOE, mlp_only_layers=[1], **SMALL),
+    "qwen2_moe": lambda: hf.Qwen2MoeConfig(**ROUTED, **QWEN2_MOE, **SMALL),
+    "glm4_moe": lambda: hf.Glm4MoeConfig(**ROUTED, **GLM4_MOE, **SMALL),
+    "olmoe": lambda: hf.OlmoeConfig(**ROUTED, num_experts=4, **SMALL),
+    "gpt_oss": lambda: hf.GptOssConfig(**ROUTED, head_dim=6, num_local_experts=4, sliding_window=5, **SMALL),
+    "mamba": lambda: hf.MambaConfig(hidden_size=24, num_hidden_layers=3, state_size=4, **SMALL),
+    "mamba2": lambda: hf.Mamba2Config(**MAMBA2, **SMALL),
+    "falcon_mamba": lambda: hf.FalconMambaConfig(hidden_size=24, num_hidden_layers=3, state_size=4, **SMALL),
     "bert": lambda: hf.BertConfig(**BASE, intermediate_size=40, **SMALL),
     "roberta": lambda: hf.RobertaConfig(**BASE, intermediate_size=40, **SMALL),
 }
@@ -47,13 +64,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def tiny_model(family: str, task: str = "sequence-classification") -> Any:
+def tiny_model(family: str, task: str = "sequence-classification", outputs: int = 1) -> Any:
     """A random model of a family; weights are large enough to make neurons matter."""
     torch.manual_seed(0)
     config = CONFIGS[family]()
     config.initializer_range = config.init_std = 0.3
     if task == "multiple-choice":
-        config.num_labels = 1
+        config.num_labels = outputs
     made = hf.AutoModelForCausalLM if task == "causal-lm" else hf.AutoModelForSequenceClassification
     return made.from_config(config).eval()
 

@@ -9,10 +9,12 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import transformers as hf
 
-from tests.conftest import Ran, records, write_jsonl
+from tests.conftest import WORDS, Ran, records, write_jsonl
 
 PAGES = Path(__file__).parent.parent / "docs/how-to"
 FILE = re.compile(r"`([\w.-]+)`(?: beside the folder)?:\n\n```\w+\n(.*?)```", re.DOTALL)
@@ -93,6 +95,39 @@ def follow(demo: Path, attridex: Callable[..., Ran], monkeypatch: pytest.MonkeyP
         return said
 
     return run
+
+
+SECTION = re.compile(r"```python\n(def encode.*?)```.*?```toml\n(.*?)```(.*?)(?=\n## |$)", re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "section", SECTION.findall((PAGES / "input-forms.md").read_text()), ids=lambda found: found[1].split()[0]
+)
+def test_an_input_form_is_the_call_beside_it(section: tuple[str, str, str], attridex: Callable[..., Ran], tmp_path: Path) -> None:
+    code, corpus, said = section
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.lower().split()]
+    tokenizer = hf.BertTokenizer(vocab={word: number for number, word in enumerate(words)})
+    model = dict(re.findall(r'`(task|max_length) = "?([\w-]+)"?` in', said))
+    kind = hf.OPTConfig if model.get("task") == "causal-lm" else hf.BertConfig
+    kind(vocab_size=len(words), hidden_size=8, num_attention_heads=1, num_labels=1 if "task" in model else 3).save_pretrained(
+        tmp_path
+    )
+    tokenizer.save_pretrained(tmp_path)
+    lines = [f"{key} = {value if value.isdigit() else json.dumps(value)}" for key, value in model.items()]
+    (tmp_path / "c.toml").write_text("\n".join(["[model]", 'path = "."', *lines, "[corpus]", 'files = ["a.jsonl"]', corpus]))
+    write_jsonl(tmp_path / "a.jsonl", records(8))
+    names: dict[str, Any] = {}
+    exec(code, names)
+    ran = attridex("show", tmp_path / "c.toml", "--limit", 8, "--json")
+    assert ran.code == 0, ran.err
+    for row, shown in zip(records(8), ran.lines, strict=True):
+        made = names["encode"](tokenizer, row)
+        ids = made["input_ids"] if "choice" in corpus else [made["input_ids"]]
+        assert [sequence["ids"] for sequence in shown["sequences"]] == ids
+        if "labels" in made:
+            assert shown["sequences"][0]["loss"] == [*range(1, len(made["labels"]))]
+        elif "choice" not in corpus:
+            assert shown["sequences"][0]["types"] == made["token_type_ids"]
 
 
 def test_a_method_is_added(demo: Path, follow: Callable[[str], list[str]]) -> None:

@@ -59,7 +59,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
     """
     edited: list[torch.Tensor] = []
 
-    def edit(number: int, x: torch.Tensor) -> torch.Tensor:
+    def edit(number: int, x: torch.Tensor, _routing: object) -> torch.Tensor:
         if number != layer:
             return x
         flat = x.reshape(-1, x.shape[-1])
@@ -68,7 +68,7 @@ def plain_point(arch: Architecture, one: TokenBatch, layer: int, alpha: float) -
 
     with edited_ffn(arch, "post", edit):
         states = arch.body(one.ids, attention_mask=one.mask, use_cache=False).last_hidden_state
-        probability = arch.head(states[:, -1]).softmax(-1)[0].max()
+        probability = arch.logits(arch.head_input(states[:, -1])).softmax(-1)[0].max()
         torch.autograd.grad(probability, edited)
 
 

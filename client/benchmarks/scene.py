@@ -15,7 +15,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
-from attridex.indexer.models.families import family_of
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.signing.signer import Signer
 from attridex.indexer.tasks.instance_batches import InstanceBatch
@@ -39,7 +38,7 @@ def classifier(size: dict[str, int]) -> Any:
 
 def architecture(size: dict[str, int]) -> Architecture:
     """The same, ready for the indexer's functions."""
-    return Architecture(classifier(size), family_of("opt", "benchmark"))
+    return Architecture(classifier(size))
 
 
 def token_batch(size: int, tokens: int) -> TokenBatch:
@@ -56,7 +55,7 @@ def forward(arch: Architecture, tokens: TokenBatch) -> None:
 
 def forward_and_backward(signer: Signer, batch: InstanceBatch) -> None:
     """One forward pass, and one backward pass of the loss to the activations, without weight gradients."""
-    embeddings = signer.arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)  # type: ignore[operator]
+    embeddings = signer.arch.model.get_input_embeddings()(batch.tokens.ids).requires_grad_(True)
     states = signer.arch.body(inputs_embeds=embeddings, attention_mask=batch.tokens.mask, use_cache=False).last_hidden_state
     signer.objective.read(signer.arch, states, batch).loss.sum().backward()
 

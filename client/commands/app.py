@@ -8,7 +8,7 @@ import typer
 
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "bench")
+LOCAL = ("build", "show", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "bench")
 """Commands that work on an index or a model in this process."""
 
 

@@ -45,6 +45,8 @@ class Asking:
     timeout: options.Timeout = 3600.0
     no_verify: options.Verify = False
     as_json: options.Json = False
+    output: options.Output = ""
+    max_new_tokens: options.MaxNewTokens = 0
 
     def client(self) -> Client:
         """The client that is asked for.
@@ -70,7 +72,12 @@ class Asking:
         if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
         asked = map(Query.record, read_records(self.queries)) if self.queries else map(Query.instance, self.instance or [])
-        return islice(asked, self.limit)
+        return islice((replace(query, **self.chosen) for query in asked), self.limit)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What is chosen for every query, where something is."""
+        return {name: value for name in ("output", "max_new_tokens") if (value := getattr(self, name))}
 
 
 def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str = "") -> None:
@@ -128,7 +135,7 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     from attridex.indexer.progress import progress
 
     kind = RPCS[type(request)].field
-    settings = {"kind": kind, **asked, "limit": asking.limit, "instances": asking.instance}
+    settings = {"kind": kind, **asked, **asking.chosen, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
         settings["queries"] = file_hash(asking.queries)
     with progress("Evaluating", total, "queries", enabled=True) as advance:

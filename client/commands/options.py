@@ -47,6 +47,13 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method's own; repeatable.")
 ]
 Label = Annotated[str | None, typer.Option("--label", help="gold or predicted: whose loss the query's gradient is of.")]
+Output = Annotated[
+    str, typer.Option("--output", help="The output whose probability neurons are scored for; the predicted one unless given.")
+]
+MaxNewTokens = Annotated[
+    int,
+    typer.Option("--max-new-tokens", min=0, help="Ask about what a language model says next, where a query has no target."),
+]
 Verify = Annotated[bool, typer.Option("--no-verify", help="Do not check the index's files first.")]
 
 

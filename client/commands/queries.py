@@ -27,11 +27,15 @@ def ia(
     label: Label = None,
     ascending: Annotated[bool, typer.Option("--ascending", help="The lowest scores instead.")] = False,
     fields: Fields = "",
+    group: Annotated[
+        str, typer.Option("--group", help="Sum the scores of instances with the same value of this column, as of a document.")
+    ] = "",
 ) -> None:
     """Training instances that a prediction owes most to (instance attribution)."""
     asked = {**scoring.asked(), "k": k, "where": where, "label": label, "ascending": ascending, "fields": fields}
+    asked |= {"group": group} if group else {}
     request = AttributeInstancesRequest(
-        (), scoring.scoring(), k, as_filter(where), as_label(label), ascending=ascending, index=asking.name
+        (), scoring.scoring(), k, as_filter(where), as_label(label), ascending=ascending, index=asking.name, group=group
     )
     ask_queries(asking, request, asked, fields)
 
@@ -92,7 +96,8 @@ def ia_neurons(
 def predict(
     asking: Asking,
     suppress: Annotated[
-        list[str] | None, typer.Option("--suppress", help="na:R, ia:METHOD:R (ia:influence/fisher:R) or LAYER-UNIT,...")
+        list[str] | None,
+        typer.Option("--suppress", help="na:R, ia:METHOD:R (ia:influence/fisher:R) or LAYER-UNIT,... (LAYER-EXPERT.UNIT)"),
     ] = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="The same, keeping only these neurons; repeatable.")] = None,
 ) -> None:

@@ -123,14 +123,20 @@ def refined_line(group: Group, neurons: tuple[RefinedNeuron, ...], wanted: Refin
         "predicted": dict(said),
         "method": info.method,
         "refine": wanted.share,
-        "neurons": [asdict(neuron) for neuron in neurons],
+        "neurons": [refined_json(neuron) for neuron in neurons],
         **output.line_tail(info),
     }
 
 
+def refined_json(value: RefinedNeuron) -> Line:
+    """A neuron as JSON; experts only where there are any."""
+    return {name: part for name, part in asdict(value).items() if part is not None}
+
+
 def refined_table(neurons: tuple[RefinedNeuron, ...]) -> Table:
     """A group's neurons for people."""
-    table = Table("rank", "layer", "unit", "score", "prompts", box=None, pad_edge=False)
+    columns = output.place_columns([each.neuron for each in neurons])
+    table = Table("rank", *columns, "score", "prompts", box=None, pad_edge=False)
     for rank, each in enumerate(neurons, 1):
-        table.add_row(str(rank), str(each.layer), str(each.unit), f"{each.score:.4g}", str(each.prompts))
+        table.add_row(str(rank), *output.place_cells(each.neuron, columns), f"{each.score:.4g}", str(each.prompts))
     return table

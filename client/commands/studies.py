@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,9 @@ def study(
     server: ServerAddress = None,
     index_name: IndexName = "",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything drawn.")] = 0,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Trainings of every model that a study retrains, with a seed each.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="A taste: at most so many queries and tests.")] = None,
     settings: Annotated[Path | None, typer.Option("--settings", help="TOML: shared keys, and a table for each study.")] = None,
     config: Annotated[
@@ -49,6 +53,8 @@ def study(
     from attridex.client.workbench.settings import load_settings
 
     chosen = load_settings(settings, {known.name: known.settings for known in studies().values()})
+    if seeds is not None:
+        chosen = replace(chosen, common=replace(chosen.common, seeds=seeds))
     asking = Asking(queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json)
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
@@ -111,12 +117,18 @@ def show_tables(result: "StudyResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from attridex.client.workbench.fitness import unlearned
+
+    words = unlearned(result)
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(f"\n[bold]{result.title}[/bold]")
+    if words:
+        console.print(f"warning: {words}", markup=False, highlight=False)
     for name, rows in result.tables.items():
         if not rows:
             continue
-        table = Table(title=name.replace("_", " "), title_justify="left", box=None, pad_edge=False)
+        title = f"{name.replace('_', ' ')}; {words}" if words else name.replace("_", " ")
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         keys = [key for key in rows[0] if key not in ("low", "high")]
         for key in keys:
             table.add_column(key)

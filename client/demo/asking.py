@@ -107,4 +107,4 @@ def evidence_of(client: Client, row: Record, ia: InstancesResult, na: InstancesR
 
 def neuron_names(neurons: Sequence[NeuronScore]) -> str:
     """Neurons as layer-unit."""
-    return ", ".join(f"{neuron.layer}-{neuron.unit}" for neuron in neurons)
+    return ", ".join(each.neuron.name for each in neurons)

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from attridex.client.figures.numbers import number
 from attridex.v1.answers import NeuronScore
+from attridex.v1.neurons import NeuronLayout
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 900, 74, 14, 8, 46
 LARGEST = 8.0
@@ -17,22 +18,21 @@ LARGEST = 8.0
 class Frame:
     """Where things lie: layers from the top down, units from left to right; lengths in pixels of the drawing."""
 
-    layers: int
-    units: int
+    layout: NeuronLayout
 
     @property
     def step(self) -> float:
         """Between layers: fewer layers get more room."""
-        return max(15.0, min(30.0, 330 / self.layers))
+        return max(15.0, min(30.0, 330 / self.layout.layers))
 
     @property
     def height(self) -> float:
         """Of the whole drawing."""
-        return TOP + self.step * self.layers + BOTTOM
+        return TOP + self.step * self.layout.layers + BOTTOM
 
-    def x(self, unit: float) -> float:
-        """Place of a unit."""
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * unit / max(1, self.units - 1), 1)
+    def x(self, place: float) -> float:
+        """Where a unit is that stands at a place of its layer."""
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * place / max(1, self.layout.units - 1), 1)
 
     def y(self, layer: int) -> float:
         """Place of a layer."""
@@ -40,19 +40,18 @@ class Frame:
 
     def ticks(self) -> list[int]:
         """Units that are labelled: quarters, and the last."""
-        return sorted({round(part * (self.units - 1) / 4) for part in range(5)})
+        return sorted({round(part * (self.layout.units - 1) / 4) for part in range(5)})
 
 
-def neuron_map(neurons: Sequence[NeuronScore], layers: int, units: int, label: str) -> Markup:
+def neuron_map(neurons: Sequence[NeuronScore], layout: NeuronLayout, label: str) -> Markup:
     """The map as an <svg> element; colours and text size come from the page's style.
 
     Args:
         neurons: what is drawn.
-        layers: of the model.
-        units: of a layer.
+        layout: of the model's neurons.
         label: what the map shows, for who cannot see it.
     """
-    frame = Frame(layers, units)
+    frame = Frame(layout)
     top = max((abs(each.score) for each in neurons), default=0.0) or 1.0
     # Small dots are drawn last, so that none is covered.
     dots = [dot(frame, each, abs(each.score) / top) for each in sorted(neurons, key=lambda each: -abs(each.score))]
@@ -68,7 +67,7 @@ def rows(frame: Frame) -> list[Markup]:
         Markup('<line x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" text-anchor="end">{}</text>').format(
             LEFT, WIDTH - RIGHT, frame.y(at), frame.y(at), LEFT - 14, frame.y(at) + 4, f"layer {at}"
         )
-        for at in range(frame.layers)
+        for at in range(frame.layout.layers)
     ]
 
 
@@ -81,13 +80,26 @@ def axis(frame: Frame) -> list[Markup]:
     ]
     return [
         *labels,
-        Markup('<text x="{}" y="{:.0f}" text-anchor="middle">unit</text>').format(frame.x((frame.units - 1) / 2), below + 36),
+        Markup('<text x="{}" y="{:.0f}" text-anchor="middle">{}</text>').format(
+            frame.x((frame.layout.units - 1) / 2), below + 36, counted(frame.layout)
+        ),
     ]
+
+
+def counted(layout: NeuronLayout) -> str:
+    """What is counted along a row."""
+    return f"units, expert by expert ({layout.experts} of {layout.expert_units})" if layout.experts else "unit"
+
+
+def full_name(neuron: NeuronScore) -> str:
+    """A neuron in words."""
+    return ", ".join(f"{part} {at}" for part, at in neuron.place.items())
 
 
 def dot(frame: Frame, neuron: NeuronScore, strength: float) -> Markup:
     """A neuron; one that lowers the probability is hollow."""
     return Markup('<circle cx="{}" cy="{}" r="{:.1f}" opacity="{:.2f}"{}><title>{}</title></circle>').format(
-        frame.x(neuron.unit), frame.y(neuron.layer), max(2.0, LARGEST * strength**0.5), 0.35 + 0.6 * strength,
-        Markup(' class="hollow"' * (neuron.score < 0)), f"layer {neuron.layer}, unit {neuron.unit}: {number(neuron.score)}",
+        frame.x(frame.layout.place(neuron.neuron)), frame.y(neuron.layer),
+        max(2.0, LARGEST * strength**0.5), 0.35 + 0.6 * strength,
+        Markup(' class="hollow"' * (neuron.score < 0)), f"{full_name(neuron)}: {number(neuron.score)}",
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -12,7 +13,9 @@ from attridex.client.figures.palette import Palette
 from attridex.client.files import write_whole
 from attridex.client.report import about
 from attridex.client.report.sections import section_of
+from attridex.client.studies.base import KeyNumber, Study
 from attridex.client.studies.registry import on_page
+from attridex.client.workbench.fitness import unlearned
 from attridex.client.workbench.methods import method_name
 from attridex.client.workbench.results import RESULT, StudyResult, read_result
 
@@ -57,12 +60,18 @@ def render(results: Results) -> tuple[str, Mapping[Picture, bytes]]:
     palette = Palette.of(details)
     sections = [section_of(study, results.get(study.name), palette) for study in on_page()]
     figures = {picture: picture.svg() for each in sections for picture in each.contents.pictures}
-    keys = [key for study in on_page() if study.name in results for key in study.key_numbers(results[study.name])]
+    keys = [key for study in on_page() if study.name in results for key in keys_of(study, results[study.name])]
     html = environment(palette).get_template("report.html").render(
         facts=about.run_facts(results), methods=about.described_methods(results), again=about.run_again(results), keys=keys,
         sections=sections, images={picture.name: data_uri(svg) for picture, svg in figures.items()}, index=run.index,
     )  # fmt: skip
     return html, figures
+
+
+def keys_of(study: Study[Any], result: StudyResult) -> list[KeyNumber]:
+    """What a reader of a study looks for first, labelled where its model has not learned the task."""
+    words = unlearned(result)
+    return [key._replace(words=f"{key.words} ({words})") if words else key for key in study.key_numbers(result)]
 
 
 def environment(palette: Palette) -> Environment:

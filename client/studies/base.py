@@ -8,6 +8,7 @@ from attridex.client.figures.numbers import count, interval, number
 from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, Table
 from attridex.client.workbench.context import Context
+from attridex.client.workbench.fitness import FIT, told_fit
 from attridex.client.workbench.methods import method_name
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.statistics import Row
@@ -25,6 +26,7 @@ FACTS: Mapping[str, Callable[[Any], str]] = {
     "r": lambda n: f"top {number(n)} neurons",
     "instances": lambda n: count(n, "training instance"),
     "pool": lambda n: f"pool of {count(n, 'instance')}",
+    FIT: told_fit,
 }
 """Facts that several studies have, in words."""
 

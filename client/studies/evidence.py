@@ -1,8 +1,8 @@
 """Evidence for single answers: the text, what stands behind it by every method, its neurons, and what editing them does."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attridex.client.figures.numbers import number
 from attridex.client.figures.palette import Palette
@@ -18,6 +18,7 @@ from attridex.client.workbench.requests import instances_request, neurons_reques
 from attridex.client.workbench.results import Findings, StudyResult, read_object, write_json
 from attridex.client.workbench.statistics import Row
 from attridex.v1.answers import NeuronsAnswer, NeuronScore, PredictAnswer
+from attridex.v1.neurons import NeuronLayout
 from attridex.v1.requests import Intervention, PredictRequest, as_queries
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run_evidence(context: Context, config: EvidenceSettings) -> Findings:
     write_json(context.out / STUDY.name / TEXTS, texts)
     return Findings(
         tables={"pages": pages, "hits": hits, "neurons": neuron_rows(context, config, asked)} if asked else {},
-        facts={"queries": len(asked), "layers": context.index.layers, "units": context.index.units},
+        facts={"queries": len(asked), **layout_facts(context.index.layout)},
     )
 
 
@@ -104,6 +105,11 @@ def shown_instances(context: Context, config: EvidenceSettings, asked: Sequence[
     )  # fmt: skip
 
 
+def layout_facts(layout: NeuronLayout) -> dict[str, Any]:
+    """How many neurons there are; experts only where there are any."""
+    return {name: size for name, size in asdict(layout).items() if size}
+
+
 def neuron_rows(context: Context, config: EvidenceSettings, asked: Sequence[Asked]) -> list[Row]:
     """Top neurons of each query."""
     if not context.index.manifest["neurons"]:
@@ -113,15 +119,15 @@ def neuron_rows(context: Context, config: EvidenceSettings, asked: Sequence[Aske
         neuron_lines, settings={"r": config.r},
     )  # fmt: skip
     return [
-        {"query": line["query"], "rank": rank, "layer": layer, "unit": unit, "score": score}
-        for line in found for rank, (layer, unit, score) in enumerate(line["neurons"], 1)
+        {"query": line["query"], "rank": rank, **place, "score": score}
+        for line in found for rank, (place, score) in enumerate(line["neurons"], 1)
     ]  # fmt: skip
 
 
 def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
-    """One line a query: its neurons as (layer, unit, score)."""
+    """One line a query: its neurons, each with its score."""
     for result in answer.results:
-        yield {"query": result.query_id, "neurons": [[each.layer, each.unit, each.score] for each in result.neurons]}
+        yield {"query": result.query_id, "neurons": [[each.place, each.score] for each in result.neurons]}
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def evidence_section(result: StudyResult, palette: Palette) -> Contents:
 def shown_answer(page: Row, result: StudyResult, records: Records) -> ShownAnswer:
     """One query."""
     name, gold = page["query"], page.get("gold")
-    own = tuple(NeuronScore(row["layer"], row["unit"], row["score"]) for row in pick(result.rows("neurons"), query=name))
+    own = tuple(scored_neuron(row) for row in pick(result.rows("neurons"), query=name))
     return ShownAnswer(
         id=name, record=records.of(f"query {name}"),
         predicted=str(page["predicted"]), probability=page["probability"], loss=page.get("loss"),
@@ -189,6 +195,12 @@ def shown_answer(page: Row, result: StudyResult, records: Records) -> ShownAnswe
         map=drawn_map(own, name, result.facts) if own else None,
         edits=tuple(shown_edit(each, page) for each in page.get("edits", [])),
     )  # fmt: skip
+
+
+def scored_neuron(row: Row) -> NeuronScore:
+    """A neuron of a row; one without an expert is an FFN's that every token passes."""
+    expert = row.get("expert")
+    return NeuronScore(row["layer"], row["unit"], row["score"], expert=None if expert is None else int(expert))
 
 
 def is_right(page: Row, result: StudyResult) -> bool:
@@ -205,12 +217,19 @@ def found_by(hits: Sequence[Row], records: Records) -> tuple[tuple[str, tuple[Sh
     )
 
 
-def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, int]) -> "Markup":
+def drawn_map(neurons: Sequence[NeuronScore], query: str, size: Mapping[str, Any]) -> "Markup":
     """The map of a query's neurons."""
     from attridex.client.figures.neuron_map import neuron_map
 
     label = f"The {len(neurons)} top neurons of query {query} by layer and unit; their scores are listed below"
-    return neuron_map(neurons, size["layers"], size["units"], label)
+    return neuron_map(neurons, layout_of(size), label)
+
+
+def layout_of(facts: Mapping[str, Any]) -> NeuronLayout:
+    """The inverse of `layout_facts`."""
+    sizes: dict[str, Any] = {each.name: facts[each.name] for each in fields(NeuronLayout) if each.name in facts}
+    lists = {name: tuple(size) for name, size in sizes.items() if isinstance(size, list)}
+    return NeuronLayout(**(sizes | lists))
 
 
 def shown_edit(found: Row, page: Row) -> ShownEdit:

@@ -20,7 +20,8 @@ from attridex.client.workbench.neurons import NEURONS, neurons_of
 from attridex.client.workbench.results import Findings
 from attridex.client.workbench.statistics import Row, mean_columns
 from attridex.v1.answers import PredictAnswer
-from attridex.v1.requests import MODES, Intervention, Mode, Neuron, PredictRequest, as_queries
+from attridex.v1.neurons import Neuron
+from attridex.v1.requests import MODES, Intervention, Mode, PredictRequest, as_queries
 
 SIZES = (0, 1, 2, 5, 10, 20, 50, 100)
 
@@ -117,11 +118,12 @@ def random_sets(context: Context, query: str, r: int, draws: int) -> Iterator[Ne
         r: neurons of a set.
         draws: sets.
     """
-    layers, units = context.index.layers, context.index.units
+    layout = context.index.layout
+    numbers = layout.numbers
     chance = random.Random(f"{context.seed}/{query}")
     for draw in range(draws):
-        drawn = chance.sample(range(layers * units), min(r, layers * units))
-        yield NeuronSet(RANDOM, [Neuron(*divmod(one, units)) for one in drawn], draw)
+        drawn = chance.sample(numbers, min(r, len(numbers)))
+        yield NeuronSet(RANDOM, [layout.neuron(one) for one in drawn], draw)
 
 
 def edited_predictions(

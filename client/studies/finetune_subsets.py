@@ -4,7 +4,6 @@ All training instances are ranked by a method's sums of ranks over the queries; 
 bottom of that ranking and on random subsets of the same size, and tested on the same held-out instances.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -19,9 +18,10 @@ from attridex.client.studies.base import Contents, Study
 from attridex.client.workbench.context import Context
 from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod, chosen, method_name
 from attridex.client.workbench.ranking import Rows, drawn_pool, order, rank_sums
+from attridex.client.workbench.resampling import crossed_interval
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import retraining, test_records, training_configuration
-from attridex.client.workbench.statistics import Row, above_draws, mean_columns
+from attridex.client.workbench.retrained import majority_share, retraining, test_records, training_configuration
+from attridex.client.workbench.statistics import Row, above_draws
 
 if TYPE_CHECKING:
     from attridex.client.figures.drawing import Picture
@@ -77,34 +77,35 @@ def run_finetune_subsets(context: Context, config: FinetuneSettings) -> Findings
     rows = np.array([instances[at].row for at in pool], np.int64)
     subsets = list(drawn_subsets(context, config, rows))
     right: list[NDArray[np.bool_]] = []
-    with context.progress("finetune-subsets: training", len(subsets), "models") as advance:
+    with context.progress("finetune-subsets: training", len(subsets) * context.seeds, "models") as advance:
         for subset in subsets:
-            ids = [instances[pool[at]].id for at in subset.chosen]
-            right.append(trainer.evaluation(ids, tests).right)
-            advance(1)
+            ids, trainings = [instances[pool[at]].id for at in subset.chosen], []
+            for again in range(context.seeds):
+                trainings.append(trainer.evaluation(ids, tests, again=again).right)
+                advance(1)
+            right.append(np.stack(trainings))
     return Findings(
         tables={"accuracy": accuracy_table(subsets, right, context.seed)},
         rows={
             "models": [
-                {**one.part._asdict(), "draw": one.draw, "instances": len(one.chosen), "accuracy": float(found.mean())}
-                for one, found in zip(subsets, right, strict=True)
+                {
+                    **one.part._asdict(), "draw": one.draw, "training": again, "instances": len(one.chosen),
+                    "accuracy": float(found.mean()),
+                }
+                for one, trainings in zip(subsets, right, strict=True) for again, found in enumerate(trainings)
             ]
         },
         facts={
-            "pool": len(pool), "tests": len(tests), "queries": len(context.queries), "models": len(subsets),
-            **majority_share([test.label for test in tests]),
+            "pool": len(pool), "tests": len(tests), "queries": len(context.queries),
+            "models": len(subsets) * context.seeds, "seeds": context.seeds,
+            "accuracy_of_pool": round(float(right[0].mean()), 4), **majority_share([test.label for test in tests]),
         },
         notes=[
-            "intervals are over test instances; those of random subsets over the mean of their draws on each test instance",
+            f"intervals are over test instances, draws of random subsets and {count(context.seeds, 'training seed')}"
+            + "; one has no chance of its own in them (--seeds 2)" * (context.seeds == 1),
             "beside random subsets, the second interval is over their draws: it holds 0 where one more might do as well",
         ],
     )  # fmt: skip
-
-
-def majority_share(labels: Sequence[int | None]) -> dict[str, float]:
-    """Accuracy of one answer to all tests, the most frequent label; nothing where there are no labels."""
-    counts = Counter(label for label in labels if label is not None)
-    return {"majority": round(max(counts.values()) / len(labels), 4)} if counts else {}
 
 
 def drawn_subsets(context: Context, config: FinetuneSettings, rows: Rows) -> Iterator[Subset]:
@@ -144,20 +145,25 @@ def part_size(n: int, fraction: float) -> int:
 def accuracy_table(subsets: Sequence[Subset], right: Sequence[NDArray[np.bool_]], seed: int) -> list[Row]:
     """Accuracy of each kind of subset, and its difference to random subsets of the same size.
 
-    "above random" is paired over test instances; "above draws" holds how much random subsets differ among themselves.
+    "above random" is paired over test instances and training seeds; "above draws" holds how much random subsets differ among
+    themselves.
+
+    Args:
+        subsets: that were trained on.
+        right: of each subset, who is right with each training seed [seeds, tests].
+        seed: of the resampling.
     """
     groups: dict[Part, list[NDArray[np.float64]]] = {}
     for subset, found in zip(subsets, right, strict=True):
-        groups.setdefault(subset.part, []).append(found.astype(np.float64))
-    means = {part: np.mean(values, axis=0) for part, values in groups.items()}
+        groups.setdefault(subset.part, []).append(np.atleast_2d(found).astype(np.float64))
+    drawn = {part: np.stack(values) for part, values in groups.items()}  # [draws, seeds, tests]
     table: list[Row] = []
-    for part, values in means.items():
+    for part, values in drawn.items():
         about, beside = part._asdict(), Part(RANDOM, "", part.fraction)
-        table.append({**about, "measure": "accuracy", **mean_columns(values, seed)})
-        if beside in means and part.method != RANDOM:
-            table.append({**about, "measure": "above random", **mean_columns(values - means[beside], seed)})
-            draws = [each.mean() for each in groups[beside]]
-            table.append({**about, "measure": "above draws", **above_draws(values.mean(), draws).columns()})
+        table.append({**about, "measure": "accuracy", **crossed_interval(values, seed).columns()})
+        if beside in drawn and part.method != RANDOM:
+            table.append({**about, "measure": "above random", **crossed_interval(values - drawn[beside], seed).columns()})
+            table.append({**about, "measure": "above draws", **above_draws(values.mean(), drawn[beside].mean((1, 2))).columns()})
     return table
 
 
@@ -192,7 +198,7 @@ def one_size(rows: Sequence[Row], palette: Palette) -> "Picture":
         "finetune-subsets-one-size", dot_panels([panel], palette.adding({WHOLE: Look(INK)})),
         "A dot with its interval of the test accuracy of each part, beside random subsets.",
         "Dotted line and grey band: random subsets of the same size, the mean of their draws. Lines and band are 95 % bootstrap "
-        "intervals over test instances.",
+        "intervals over test instances, draws and training seeds.",
     )  # fmt: skip
 
 
@@ -222,7 +228,7 @@ def all_sizes(rows: Sequence[Row], sizes: Sequence[float], palette: Palette) -> 
         "Line chart of test accuracy against the share of training instances, for the most and the least influential by each "
         "method, beside random subsets and the whole pool.",
         "Solid: the most influential; dash-dotted: the least. Grey: random subsets of the same size. Dotted: the whole pool. "
-        "Bands are 95 % bootstrap intervals over test instances.",
+        "Bands are 95 % bootstrap intervals over test instances, draws and training seeds.",
     )  # fmt: skip
 
 
@@ -242,6 +248,12 @@ STUDY = Study(
     run=run_finetune_subsets,
     section=finetune_section,
     check=check_methods,
-    facts={"tests": lambda n: count(n, "test instance"), "models": lambda n: f"{count(n, 'model')} trained"},
+    facts={
+        "tests": lambda n: count(n, "test instance"),
+        "models": lambda n: f"{count(n, 'model')} trained",
+        "seeds": lambda n: count(n, "training seed"),
+        "majority": lambda share: f"always the most frequent label: {number(share)}",
+        "accuracy_of_pool": lambda share: f"trained on the whole pool: {number(share)}",
+    },
     order=80,
 )

@@ -5,7 +5,7 @@ over S of the method's scores (Park et al. 2023, arXiv 2303.14186). The head alo
 the index's model, or the whole model from its pretrained weights.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -20,17 +20,18 @@ from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, hig
 from attridex.client.workbench import heads
 from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
 from attridex.client.workbench.ranking import Rows, drawn_pool
+from attridex.client.workbench.resampling import Agreements, agreements
 from attridex.client.workbench.results import Findings, StudyResult
-from attridex.client.workbench.retrained import retraining, training_configuration
+from attridex.client.workbench.retrained import majority_share, retraining, training_configuration
 from attridex.client.workbench.scores import Scores, all_scores, save_array
-from attridex.client.workbench.statistics import Float64, Row, mean_columns
+from attridex.client.workbench.statistics import Float64, Row
 from attridex.indexer.ranks import spearman
 
 if TYPE_CHECKING:
     from attridex.indexer.training.evaluation import Evaluation
 
-Retrain = Callable[[Rows], "Evaluation"]
-"""Trains on a half, named by positions in the pool, and says of the queries their losses [q] and who is right [q]."""
+Retrain = Callable[[Rows, int], "Evaluation"]
+"""Trains on a half, named by positions in the pool, with one of several seeds; gives losses [q] and who is right [q]."""
 REFERENCE = "grad-dot"
 """What the other methods are held against."""
 
@@ -71,19 +72,23 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
     halves = [np.sort(chance.permutation(len(pool))[: max(1, len(pool) // 2)]) for _ in range(config.halves)]
     head = config.retrain == "head"
     retrain = head_retraining(context, ids, queries, config.ridge) if head else model_retraining(context, ids, queries)
-    said = []
-    with context.progress(f"lds: retraining {'the head ' * head}on halves", len(halves), f"{config.retrain}s") as advance:
-        for half in halves:
-            said.append(retrain(half))
-            advance(1)
-    actual, accuracy = np.stack([each.losses for each in said]), float(np.mean([each.right.mean() for each in said]))
-    found = {}
+    seeds, said = 1 if head else context.seeds, []  # a head's optimum has no chance
+    total = seeds * len(halves)
+    with context.progress(f"lds: retraining {'the head ' * head}on halves", total, f"{config.retrain}s") as advance:
+        for again in range(seeds):
+            for half in halves:
+                said.append(retrain(half, again))
+                advance(1)
+    actual = np.stack([each.losses for each in said]).reshape(seeds, len(halves), -1)
+    accuracy = float(np.mean([each.right.mean() for each in said]))
+    foretold = {}
     for method in context.methods:
         scores = all_scores(context, method, "gold", queries, "labelled")
-        found[method.name] = lds_of_queries(scores[:, rows], halves, actual)
+        foretold[method.name] = sums_over_halves(scores[:, rows], halves)
+    found = {method: np.mean([correlations(sums, each) for each in actual], axis=0) for method, sums in foretold.items()}
     names = [query.id for query in queries]
     return Findings(
-        tables={"lds": lds_table(found, context.seed)},
+        tables={"lds": lds_table(agreements(foretold, -actual, context.seed))},
         rows={
             "lds": [
                 {"query": name, "method": method, "lds": float(values[at])}
@@ -91,31 +96,46 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
             ]
         },
         facts={
-            "queries": len(queries), "halves": len(halves), "pool": len(pool), "retrain": config.retrain,
-            "accuracy_of_halves": round(accuracy, 4),
+            "queries": len(queries), "halves": len(halves), "seeds": seeds, "pool": len(pool), "retrain": config.retrain,
+            "accuracy_of_halves": round(accuracy, 4), **majority_share([query.gold for query in queries if not language]),
         },
         notes=[
             "scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances",
-            "intervals are over queries; all of them share the halves, whose chance is not in them",
+            f"intervals are over {units_of(seeds, head=head)}; differences are paired over all of them",
         ],
     )  # fmt: skip
 
 
+def units_of(seeds: int, *, head: bool) -> str:
+    """What is resampled for an interval."""
+    if seeds > 1:
+        return f"queries, halves and {seeds} training seeds"
+    return "queries and halves" if head else "queries and halves; one training seed has no chance of its own in them (--seeds 2)"
+
+
+def sums_over_halves(found: Scores, halves: Sequence[Rows]) -> Float64:
+    """What a method foretells [halves, q]: the sums of its scores [q, n] over halves; what is no hit adds nothing."""
+    filled = np.nan_to_num(found.astype(np.float64), nan=0.0)
+    return np.stack([filled[:, half].sum(1) for half in halves])
+
+
+def correlations(sums: Float64, actual: Float64) -> Float64:
+    """Spearman's rho of each query [q] between sums and -losses, both [halves, q]."""
+    return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(sums.shape[1])])
+
+
 def lds_of_queries(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
     """Spearman's rho of each query [q] between sums of scores [q, n] over halves and -losses [halves, q]."""
-    filled = np.nan_to_num(found.astype(np.float64), nan=0.0)
-    sums = np.stack([filled[:, half].sum(1) for half in halves])
-    return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(found.shape[0])])
+    return correlations(sums_over_halves(found, halves), actual)
 
 
-def lds_table(found: Mapping[str, Float64], seed: int) -> list[Row]:
-    """Mean LDS of each method, and its difference to grad-dot's, paired over queries; a constant side counts as 0."""
-    filled = {method: np.nan_to_num(values) for method, values in found.items()}
-    table: list[Row] = [{"method": m, "measure": "lds", **mean_columns(values, seed)} for m, values in filled.items()]
-    if REFERENCE in filled:
+def lds_table(found: Agreements) -> list[Row]:
+    """Mean LDS of each method, and its difference to grad-dot's, paired; a constant side counts as 0."""
+    table: list[Row] = [{"method": m, "measure": "lds", **found.interval(m).columns()} for m in found.figures]
+    if REFERENCE in found.figures:
         table += [
-            {"method": m, "measure": f"above {REFERENCE}", **mean_columns(values - filled[REFERENCE], seed)}
-            for m, values in filled.items() if m != REFERENCE
+            {"method": m, "measure": f"above {REFERENCE}", **found.interval(m, REFERENCE).columns()}
+            for m in found.figures if m != REFERENCE
         ]  # fmt: skip
     return table
 
@@ -124,7 +144,7 @@ def model_retraining(context: Context, ids: Sequence[str], queries: Sequence[Ask
     """The whole model, trained as the index's model was; `ids` are of the pool's instances."""
     trainer = retraining(context, training_configuration(context))
     tests = [trainer.render(query.record, f"query '{query.id}'") for query in queries]
-    return lambda half: trainer.evaluation([ids[at] for at in half], tests)
+    return lambda half, again: trainer.evaluation([ids[at] for at in half], tests, again=again)
 
 
 def head_retraining(context: Context, ids: Sequence[str], queries: Sequence[Asked], ridge: float) -> Retrain:
@@ -144,7 +164,7 @@ def head_retraining(context: Context, ids: Sequence[str], queries: Sequence[Aske
     outputs = 1 if states.shape[1] > 1 else len(context.index.labels)
     start = heads.fit_head(states, labels, outputs, ridge)
 
-    def retrain(half: Rows) -> Evaluation:
+    def retrain(half: Rows, _again: int) -> Evaluation:
         weights = heads.fit_head(states[half], labels[half], outputs, ridge, start)
         return Evaluation(heads.head_losses(tests, gold, weights), heads.head_logits(tests, weights).argmax(1) == gold)
 
@@ -188,9 +208,9 @@ def lds_section(result: StudyResult, palette: Palette) -> Contents:
     drawn = picture(
         "lds", bar_panels([panel], palette),
         "Bars of the linear datamodelling score of each method.",
-        "Mean over queries. Lines are 95 % bootstrap intervals.",
+        "Mean over queries. Lines are 95 % bootstrap intervals over queries, halves and training seeds.",
     )  # fmt: skip
-    names = {"lds": "LDS", f"above {REFERENCE}": f"above {REFERENCE}, paired over queries"}
+    names = {"lds": "LDS", f"above {REFERENCE}": f"above {REFERENCE}, paired"}
     across = Axis("measure", "", lambda measure: names.get(measure, measure))
     return Contents([drawn], [pivot(rows, METHOD, across, "Linear datamodelling score")])
 
@@ -215,6 +235,8 @@ STUDY = Study(
     facts={
         "halves": lambda n: count(n, "random half").replace("halfs", "halves"),
         "retrain": lambda what: f"retrained: {what}",
+        "seeds": lambda n: count(n, "training seed"),
+        "majority": lambda share: f"always the most frequent label: {number(share)}",
         "accuracy_of_halves": lambda share: f"mean accuracy of the retrained models {number(share)}",
     },
     order=60,

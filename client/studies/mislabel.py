@@ -6,26 +6,29 @@ corpus, gives a known share another label, trains the model on that and indexes 
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
+from attridex.client.figures.numbers import count
 from attridex.client.figures.palette import BLACK, BLUE, REFERENCE, Look, Palette
 from attridex.client.figures.tables import Axis, pick, pivot
 from attridex.client.studies.base import Contents, KeyNumber, Study, highest, leaders, measured_rows
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.fitness import fit_facts
 from attridex.client.workbench.methods import NA_INSTANCES, Kind, StudyMethod, method_name
 from attridex.client.workbench.ranking import drawn_pool
 from attridex.client.workbench.requests import instances_request
+from attridex.client.workbench.resampling import grouped_interval
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.retrained import retraining, training_configuration
-from attridex.client.workbench.statistics import Float64, Row, auc, disagreement, interval_of
+from attridex.client.workbench.statistics import Float64, Interval, Row, auc, disagreement, interval_of
 from attridex.v1.requests import Query
 
 if TYPE_CHECKING:
@@ -56,17 +59,47 @@ class MislabelSettings:
     ] = ("rep-sim", NA_INSTANCES.name)
 
 
+class Suspected(NamedTuple):
+    """Instances of an index, which of them are labelled wrongly [n], and by each signal how suspicious they are [n]."""
+
+    ids: list[str]
+    wrong: NDArray[np.bool_]
+    signals: Mapping[str, Float64]
+    fit: Mapping[str, Any]
+
+
 def run_mislabel(context: Context, config: MislabelSettings) -> Findings:
     """Score every instance by how suspicious it is, and see whether the wrong ones come first."""
     if config.column:
-        return measure_signals(context, context.client, config, config.column, {})
-    with Client.local(flipped_index(context, config)) as client:
-        return measure_signals(context, client, config, MARK, {"flipped_share": config.share})
+        return suspected_findings(context, [suspected(context, context.client, config, config.column)], {})
+    draws = []
+    for again in range(context.seeds):
+        with Client.local(flipped_index(context, config, again)) as client:
+            draws.append(suspected(context, client, config, MARK))
+    return suspected_findings(context, draws, {"flipped_share": config.share, "seeds": context.seeds})
 
 
-def measure_signals(
-    context: Context, client: Client, config: MislabelSettings, column: str, facts: Mapping[str, float]
-) -> Findings:
+def suspected_findings(context: Context, draws: Sequence[Suspected], more: Mapping[str, float]) -> Findings:
+    """Figures of all signals over draws of wrong labels."""
+    table = [row for name in draws[0].signals for row in signal_rows(name, draws, context.seed)]
+    rows = [
+        {"id": one, "draw": number, "wrong": bool(draw.wrong[at]), **{name: float(own[at]) for name, own in draw.signals.items()}}
+        for number, draw in enumerate(draws) for at, one in enumerate(draw.ids)
+    ]  # fmt: skip
+    units = f"instances and {len(draws)} draws of wrong labels, each with a training seed" if len(draws) > 1 else "instances"
+    alone = "; the one draw of wrong labels and its training have no chance of their own in them (--seeds 2)"
+    return Findings(
+        tables={MARK: table},
+        rows={"instances": rows},
+        facts={"instances": len(draws[0].ids), "wrong": int(draws[0].wrong.sum()), **more, **draws[0].fit},
+        notes=[
+            "precision is the share of wrong labels among the highest scores, as many as there are wrong ones",
+            f"intervals are over {units}{alone * ('seeds' in more and len(draws) == 1)}",
+        ],
+    )
+
+
+def suspected(context: Context, client: Client, config: MislabelSettings, column: str) -> Suspected:
     """All signals on an index with a column that tells the wrong labels.
 
     Args:
@@ -74,7 +107,6 @@ def measure_signals(
         client: asks the index that has the column.
         config: settings.
         column: tells the wrong labels.
-        facts: what else the result tells.
     """
     info = client.get_index()
     if column not in info.columns:
@@ -89,16 +121,8 @@ def measure_signals(
         signals[method.name] = neighbour_disagreements(context, client, method, labels, config.neighbours)
     chance = random.Random(context.seed)
     signals[RANDOM] = [chance.random() for _ in instances]
-    rows = [
-        {"id": each.id, "wrong": bool(wrong[at]), **{name: float(values[at]) for name, values in signals.items()}}
-        for at, each in enumerate(instances)
-    ]
-    table = [row for name, values in signals.items() for row in signal_rows(name, np.array(values), wrong, context.seed)]
-    return Findings(
-        tables={MARK: table},
-        rows={"instances": rows},
-        facts={"instances": len(instances), "wrong": int(wrong.sum()), **facts},
-        notes=["precision is the share of wrong labels among the highest scores, as many as there are wrong ones"],
+    return Suspected(
+        list(labels), wrong, {name: np.array(values, np.float64) for name, values in signals.items()}, fit_facts(info.manifest)
     )
 
 
@@ -109,28 +133,35 @@ def is_wrong(value: Any, column: str) -> bool:
     return bool(value)
 
 
-def signal_rows(name: str, values: Float64, wrong: NDArray[np.bool_], seed: int) -> list[Row]:
-    """AUC and precision of a signal, with intervals over instances.
+def signal_rows(name: str, draws: Sequence[Suspected], seed: int) -> list[Row]:
+    """AUC and precision of a signal, with intervals over instances, and over draws where there are several.
 
     Args:
         name: of the signal.
-        values: higher is more suspicious [n].
-        wrong: whether a label is wrong [n].
+        draws: of wrong labels.
         seed: of the resampling.
     """
 
-    def precision(chosen: Any) -> float:
-        count = int(wrong[chosen].sum())
-        top = chosen[np.argsort(-values[chosen], kind="stable")[:count]]
-        return float(wrong[top].mean()) if count else float("nan")
+    def precision(draw: int, chosen: Any) -> float:
+        values, wrong = draws[draw].signals[name][chosen], draws[draw].wrong[chosen]
+        count = int(wrong.sum())
+        return float(wrong[np.argsort(-values, kind="stable")[:count]].mean()) if count else float("nan")
 
-    def area(chosen: Any) -> float:
-        return auc(values[chosen], wrong[chosen])
+    def area(draw: int, chosen: Any) -> float:
+        return auc(draws[draw].signals[name][chosen], draws[draw].wrong[chosen])
 
     return [
-        {"method": name, "measure": what, **interval_of(statistic, len(wrong), seed, BOOTSTRAP).columns()}
+        {"method": name, "measure": what, **over_draws(statistic, draws, seed).columns()}
         for what, statistic in (("auc", area), ("precision", precision))
     ]
+
+
+def over_draws(statistic: Callable[[int, Any], float], draws: Sequence[Suspected], seed: int) -> Interval:
+    """A statistic of a draw's instances, over all draws."""
+    sizes = [len(draw.ids) for draw in draws]
+    if len(draws) == 1:
+        return interval_of(lambda chosen: statistic(0, chosen), sizes[0], seed, BOOTSTRAP)
+    return grouped_interval(statistic, sizes, seed, BOOTSTRAP)
 
 
 def neighbour_disagreements(
@@ -159,8 +190,8 @@ def neighbour_disagreements(
     return found
 
 
-def flipped_index(context: Context, config: MislabelSettings) -> Path:
-    """Flip labels of a part of the corpus, train on it and index it, or take up what an earlier run left."""
+def flipped_index(context: Context, config: MislabelSettings, again: int = 0) -> Path:
+    """Flip labels of a part of the corpus, train on it and index it, or take up what is left of a run; `again` counts draws."""
     from attridex.indexer.building.build import build
 
     trained = training_configuration(context)
@@ -173,10 +204,10 @@ def flipped_index(context: Context, config: MislabelSettings) -> Path:
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]
     labels = {one: label for one in ids if (label := trainer.instances[one].label) is not None}
     outputs = {identity: len(each.outputs) for identity, each in trainer.instances.items()}
-    flips = flipped_labels(labels, outputs, config.share, context.seed)
+    flips = flipped_labels(labels, outputs, config.share, context.seed + again)
     context.say(f"mislabel: training on {len(ids)} instances, {len(flips)} of them with another label")
-    model = trainer.model(ids, flips)
-    directory = context.work(f"mislabel/{fingerprint([ids, flips])[:16]}")
+    model = trainer.model(ids, flips, again)
+    directory = context.work(f"mislabel/{fingerprint([ids, flips, again] if again else [ids, flips])[:16]}")
     directory.mkdir(parents=True, exist_ok=True)
     new = {one: relabelling(trainer.instances[one], trained.corpus, flips[one]) for one in flips}
     build(noisy_config(trained, directory, model, ids, new), directory / "index", show_progress=not context.quiet)
@@ -238,7 +269,7 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, Row
 
     identity = trained.corpus.id
     for number, record in enumerate(read_records(trained.corpus)):
-        one = str(record.values[identity]) if identity else str(number)
+        one = str(record.values.get(identity)) if identity else str(number)
         if one in ids:
             values = {**record.values, identity or "id": one, MARK: one in flips}
             yield {**values, **flips.get(one, {})}
@@ -260,7 +291,7 @@ def mislabel_section(result: StudyResult, palette: Palette) -> Contents:
         "mislabel", bar_panels(panels, looks),
         "Bars of AUC and precision of each signal at finding wrong labels.",
         "Dotted: chance, which is 0.5 for AUC and the share of wrong labels for precision. Lines are 95 % bootstrap intervals "
-        "over instances.",
+        "over instances, and over draws of wrong labels where there are several.",
     )  # fmt: skip
     down, across = Axis("method", "signal", method_name), Axis("measure", "", lambda measure: NAMES.get(measure, measure))
     return Contents([drawn], [pivot(rows, down, across, "Finding wrong labels")])
@@ -283,5 +314,6 @@ STUDY = Study(
     run=run_mislabel,
     section=mislabel_section,
     key_numbers=mislabel_key_numbers,
+    facts={"seeds": lambda n: f"{count(n, 'draw')} of wrong labels, each with a training seed"},
     order=70,
 )

@@ -18,7 +18,7 @@ from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import Findings, Meaning, StudyResult
 from attridex.client.workbench.statistics import Row, interval_of, mean_columns, rounded, shared
 from attridex.v1.answers import InstancesAnswer
-from attridex.v1.requests import Neuron
+from attridex.v1.neurons import Neuron
 
 Lists = Mapping[str, Mapping[str, Sequence[Any]]]
 """method -> query -> what it found, best first."""
@@ -59,7 +59,7 @@ def run_overlap(context: Context, config: OverlapSettings) -> Findings:
         rows={
             "instances": [{"query": q, "method": m, "ids": list(lists[q])} for m, lists in instances.items() for q in queries],
             "neurons": [
-                {"query": q, "method": m, "neurons": [f"{layer}-{unit}" for layer, unit in lists[q]]}
+                {"query": q, "method": m, "neurons": [neuron.name for neuron in lists[q]]}
                 for m, lists in neurons.items() for q in queries
             ],
         },
@@ -120,7 +120,7 @@ def layer_rows(lists: Lists, count: int) -> list[Row]:
     """Share of a method's neurons that lie in each layer."""
     table: list[Row] = []
     for method, queries in lists.items():
-        held = Counter(layer for neurons in queries.values() for layer, _ in neurons)
+        held = Counter(neuron.layer for neurons in queries.values() for neuron in neurons)
         total = max(1, sum(held.values()))
         table += [{"method": method, "layer": at, "share": rounded(held[at] / total), "n": held[at]} for at in range(count)]
     return table

@@ -12,6 +12,7 @@ from attridex.client.errors import UsageError
 from attridex.client.studies.base import Study
 from attridex.client.studies.registry import studies
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.fitness import fit_facts
 from attridex.client.workbench.methods import chosen
 from attridex.client.workbench.results import (
     RESULT,
@@ -23,7 +24,7 @@ from attridex.client.workbench.results import (
     write_findings,
     write_json,
 )
-from attridex.client.workbench.settings import Settings
+from attridex.client.workbench.settings import Common, Settings
 
 RUN = "run.json"
 
@@ -72,6 +73,22 @@ def check_common(context: Context) -> None:
             )
 
 
+MANY_ANSWERS = ("regression", "multi-label", "token-classification")
+"""Tasks whose answer is not one of the outputs."""
+OF_ONE_ANSWER = ("faithfulness", "artefacts", "evidence", "mislabel", "finetune-subsets")
+"""Studies that ask whether an answer is right, or stays as it is."""
+
+
+def check_answers(study: str, task: str) -> None:
+    """Refuse a study of right and wrong answers for a task whose answer is a number, or several labels.
+
+    Raises:
+        NotPossibleError: it is one.
+    """
+    if study in OF_ONE_ANSWER and task in MANY_ANSWERS:
+        raise NotPossibleError(f"[{study}]: asks whether one answer is right; a {task} model gives numbers or several labels")
+
+
 def run_study(study: Study[Any], context: Context, settings: Any, about: StudiedRun) -> None:
     """Run one study and write its results; one that is done with the same settings is not run again.
 
@@ -81,6 +98,7 @@ def run_study(study: Study[Any], context: Context, settings: Any, about: Studied
         settings: of the study.
         about: what the result says of the run.
     """
+    check_answers(study.name, context.index.task)
     directory, config = context.out / study.name, as_json(asdict(settings))
     if (known := read_result(directory)) is not None:
         if known.config != config:
@@ -95,7 +113,7 @@ def run_study(study: Study[Any], context: Context, settings: Any, about: Studied
         study=study.name, title=study.title, config=config, seed=about.seed, limit=about.limit, common=about.common,
         queries=about.queries, index=about.index, versions=versions(),
         times={"began": first.began, "ended": utc_now(), "resumed": first.resumed, "seconds": round(seconds, 1)},
-        tables=found.tables, methods=found.methods, notes=found.notes, facts=found.facts,
+        tables=found.tables, methods=found.methods, notes=found.notes, facts={**fit_facts(context.index.manifest), **found.facts},
         method_details=context.index.method_details,
     )  # fmt: skip
     write_findings(directory, found, result)
@@ -129,7 +147,7 @@ def described_run(context: Context) -> StudiedRun:
     return StudiedRun(
         seed=context.seed,
         limit=context.limit,
-        common=as_json(asdict(context.common)),
+        common=shared_settings(context.common),
         queries=fingerprint([[query.record, query.gold] for query in context.queries]),
         index=StudiedIndex(
             version=index.version, instances=index.instances, task=index.task, labels=list(index.labels),
@@ -139,6 +157,14 @@ def described_run(context: Context) -> StudiedRun:
             gradients=manifest["config"]["gradients"], neurons=manifest["config"]["neurons"],
         ),
     )  # fmt: skip
+
+
+def shared_settings(common: Common) -> dict[str, Any]:
+    """What all studies share, as JSON; a single training seed, which older runs had, is not told."""
+    found: dict[str, Any] = as_json(asdict(common))
+    if common.seeds == Common().seeds:
+        del found["seeds"]
+    return found
 
 
 def bind_run(out: Path, about: StudiedRun) -> None:

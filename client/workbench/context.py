@@ -80,6 +80,11 @@ class Context:
         return "gold" if self.index.task == "causal-lm" else self.common.label
 
     @property
+    def seeds(self) -> int:
+        """Trainings of every model that is retrained."""
+        return max(1, self.common.seeds)
+
+    @property
     def methods(self) -> tuple[StudyMethod, ...]:
         """Methods to compare."""
         return chosen(self.common.methods, self.index)

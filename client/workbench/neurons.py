@@ -9,7 +9,7 @@ from attridex.client.workbench.methods import NA, NA_INSTANCES, Kind, StudyMetho
 from attridex.client.workbench.requests import neurons_request
 from attridex.client.workbench.results import Meaning
 from attridex.v1.answers import NeuronsAnswer
-from attridex.v1.requests import Neuron
+from attridex.v1.neurons import Neuron
 
 NEURONS = 100
 """Neurons asked for, a query."""
@@ -45,7 +45,7 @@ def neurons_of(context: Context) -> dict[StudyMethod, NamedNeurons]:
 def named_neurons(context: Context, method: StudyMethod) -> NamedNeurons:
     """The top neurons of each query by one method."""
     looked = min(INSTANCES, context.index.instances)
-    r = min(NEURONS, context.index.layers * context.index.units)
+    r = min(NEURONS, context.index.layout.size)
     lines = context.ask(
         f"neurons/{method.path}", context.queries,
         lambda batch: neurons_request(context, method, batch, r=r, instances=looked),
@@ -56,7 +56,7 @@ def named_neurons(context: Context, method: StudyMethod) -> NamedNeurons:
 
 
 def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
-    """One line a query: its neurons as (layer, unit)."""
+    """One line a query: its neurons as (layer, unit), with the expert where they have one."""
     for result in answer.results:
-        neurons = [[each.layer, each.unit] for each in result.neurons]
+        neurons = [each.neuron.numbers for each in result.neurons]
         yield {"query": result.query_id, "neurons": neurons, "sign": answer.info.sign, "scale": answer.info.scale}

@@ -1,7 +1,9 @@
 """What the retraining studies share: the configuration, the tests, and models trained on parts of the corpus."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attridex.client.records import read_records
 from attridex.client.workbench.context import Context, NotPossibleError, file_in, sampled
@@ -66,3 +68,9 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
     records = [PlacedRecord(record, f"{path}: '{record['id']}'") for record in read_records(path)]
     limits = [limit for limit in (count, context.limit) if limit]
     return sampled(records, min(limits, default=0), context.seed)
+
+
+def majority_share(labels: Sequence[Any]) -> dict[str, float]:
+    """Accuracy of one answer to all tests, the most frequent label; nothing where there are no labels."""
+    counts = Counter(label for label in labels if label is not None)
+    return {"majority": round(max(counts.values()) / len(labels), 4)} if counts else {}

@@ -23,6 +23,9 @@ class Common:
         "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers",
     ] = ()
     label: Annotated[Literal["predicted", "gold"], "whose loss a query's gradient is of"] = "predicted"
+    seeds: Annotated[
+        int, "trainings of every model that a study retrains, each with a seed of its own; intervals hold their chance from 2 on"
+    ] = 1
     same: Annotated[
         dict[str, tuple[str, ...]],
         "names of a gold label that stand for several outputs of the model, as "

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attridex.indexer.building.engines import build_ranges
+from attridex.indexer.building.load import Sampler
+from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import bind, prepared
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
+from attridex.indexer.neurons.quadrature import GRADIENT
+from attridex.indexer.progress import about, say, say_all
 from attridex.indexer.signing.signer import Signer
+
+TRIAL = 2.0
+"""Seconds of a trial that tells how long neurons will take, about."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,30 @@ def build(
         BusyError: another process is building it.
     """
     model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
-    plan, signer = prepared(config.model_copy(update={"model": model}), index)
+    plan, signer, sampler, _ = prepared(config.model_copy(update={"model": model}), index)
     check(signer)
     with write_lock(index):
         bind(plan, index)
-        signed = build_ranges(plan, signer, index, show_progress=show_progress)
+        say_all(plan.survey.remarks, enabled=show_progress)
+        told = show_progress and config.neurons.enabled
+        signed = build_ranges(
+            plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None
+        )
         return Built(commit(index, plan, signer), signed)
+
+
+def tell_neurons(signer: Signer, sampler: Sampler) -> None:
+    """Say before the work what neurons will cost."""
+    say(neuron_forecast(signer, sampler))
+
+
+def neuron_forecast(signer: Signer, sampler: Sampler) -> str:
+    """How long scoring the corpus's neurons will take, and how long by activation times gradient, in a line."""
+    pace, work, rule = measured_pace(signer, sampler.kept, TRIAL), sampler.load.probe_tokens, signer.config.neurons.rule
+    if signer.rule == GRADIENT:
+        return f'neurons: about {about(pace.fast * work)} by rule = "gradient"'
+    points = len(signer.rule.points)
+    return (
+        f'neurons: about {about(pace.neurons * work)} by rule = "{rule}" with {points} points; '
+        f'rule = "gradient" would take about {about(pace.fast * work)}, neurons.enabled = false none'
+    )

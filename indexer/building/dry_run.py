@@ -1,14 +1,15 @@
 """What a build would cost, before it begins: rows and tokens are counted, a pilot gives the rest."""
 
-import time
 from pathlib import Path
 
+from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.memory import resident
-from attridex.indexer.building.pilot import run_pilot, sampled
+from attridex.indexer.building.pilot import run_pilot
 from attridex.indexer.building.plan import check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
+from attridex.indexer.progress import say_all
 
 
 def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forecast:
@@ -17,13 +18,11 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
     Raises:
         InputError: whatever `build.build` would refuse before it begins.
     """
-    plan, signer = prepared(config, index)
+    plan, signer, sampler, reading = prepared(config, index)
     check_bound(plan, index)
+    say_all(plan.survey.remarks, enabled=show_progress)
     base = resident("VmRSS")
-    began = time.perf_counter()
-    sample, total = sampled(plan, signer)
-    reading = time.perf_counter() - began
-    pilot = run_pilot(plan, signer, sample, show_progress=show_progress)
+    pilot = run_pilot(plan, signer, sampler.longest_first, show_progress=show_progress)
     vectors = vector_bytes(plan, signer)
     return Forecast(
         instances=plan.survey.instances,
@@ -35,7 +34,9 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         vectors=vectors,
         disk=sum(vectors.values()) + other_bytes(plan, signer, pilot),
         memory=forecast_memory(plan, signer, pilot, base),
-        seconds=forecast_time(pilot, total, reading),
+        seconds=forecast_time(pilot, sampler.load, reading),
         there=sum(whole_ranges(index, plan).values()),
+        fast_neurons=pilot.pace.fast * sampler.load.probe_tokens,
+        fit=sample_fit(signer, sampler.kept, plan.tally, pilot.pace),
         left_out=len(plan.survey.unusable),
     )

@@ -1,5 +1,6 @@
 """The local engine: this process, one model, range after range."""
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from attridex.indexer.progress import progress
 from attridex.indexer.signing.signer import Signer
 
 
-def build_ranges(plan: Plan, signer: Signer, index: Path, *, show_progress: bool) -> int:
+def build_ranges(
+    plan: Plan, signer: Signer, index: Path, *, show_progress: bool, begin: Callable[[], None] = lambda: None
+) -> int:
     """Build every range that is not there yet, in one pass over the corpus.
 
     Args:
@@ -18,6 +21,7 @@ def build_ranges(plan: Plan, signer: Signer, index: Path, *, show_progress: bool
         signer: signs instances.
         index: the index directory.
         show_progress: whether a bar or lines go to stderr.
+        begin: is called before the first of them, if any is left to be built.
 
     Returns:
         How many instances were signed now; the rest was there from an earlier run.
@@ -26,6 +30,7 @@ def build_ranges(plan: Plan, signer: Signer, index: Path, *, show_progress: bool
     done = sum(whole.values())
     if len(whole) == len(plan.shards):
         return 0
+    begin()
     needed = plan.config.gradients.label == "gold"
     stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed)
     with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.building.pilot import Load, Pilot
+from attridex.indexer.building.load import Load
+from attridex.indexer.building.pilot import Pilot
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import vector_dims
+from attridex.indexer.fit import Fit
 from attridex.indexer.index.layout import BM25, CATALOG, CSC_INDPTR, CURVATURE, FACTORS, INSTANCES, MANIFEST, SIDECAR, TOMBSTONES
 from attridex.indexer.models.loading import LoadedModel
 from attridex.indexer.signing.signer import Signer
@@ -43,7 +45,9 @@ class Forecast:
             after batches of many sizes, was seen to hold up to twice that; without a GPU `device` is 0.
         seconds: on this machine, of `reading` the corpus, of `gradients`, of `neurons`, and in `total`.
         there: instances that an earlier build has indexed already.
+        fast_neurons: seconds of `neurons` by rule = "gradient".
         left_out: records that cannot be used.
+        fit: the check of fit on a sample.
     """
 
     instances: int
@@ -57,7 +61,9 @@ class Forecast:
     memory: dict[str, int]
     seconds: dict[str, float]
     there: int
+    fast_neurons: float = 0.0
     left_out: int = 0
+    fit: Fit | None = None
 
 
 def element(plan: Plan, dim: int) -> int:
@@ -150,12 +156,23 @@ def weight_bytes(loaded: LoadedModel) -> int:
 
 def forecast_time(pilot: Pilot, total: Load, reading: float) -> dict[str, float]:
     """Time of a build's parts, as in `Forecast.seconds`; the corpus is read twice."""
-    loads = [timing.load for timing in pilot.timings]
-    gradients = sum(timing.gradients for timing in pilot.timings) * total.tokens / sum(load.tokens for load in loads)
-    work = np.array([[load.probes, load.probe_tokens] for load in loads], np.float64)
-    neurons = extrapolated(work, np.array([timing.neurons for timing in pilot.timings]), total)
-    parts = {"reading": 2 * reading, "gradients": gradients, "neurons": neurons}
+    parts = {"reading": 2 * reading, "gradients": gradient_time(pilot, total), "neurons": neuron_time(pilot, total)}
     return {**parts, "total": sum(parts.values())}
+
+
+def gradient_time(pilot: Pilot, total: Load) -> float:
+    """Seconds for all gradients, by tokens."""
+    if not pilot.timings:
+        return pilot.pace.gradients * total.tokens
+    return sum(timing.gradients for timing in pilot.timings) * total.tokens / sum(timing.load.tokens for timing in pilot.timings)
+
+
+def neuron_time(pilot: Pilot, total: Load) -> float:
+    """Seconds for all neurons."""
+    if not pilot.timings:
+        return pilot.pace.neurons * total.probe_tokens
+    work = np.array([[timing.load.probes, timing.load.probe_tokens] for timing in pilot.timings], np.float64)
+    return extrapolated(work, np.array([timing.neurons for timing in pilot.timings]), total)
 
 
 def extrapolated(work: NDArray[np.float64], taken: NDArray[np.float64], total: Load) -> float:

@@ -1,47 +1,30 @@
 """A pilot: a sample of the corpus, signed and written to a temporary directory as a build would, with its time and memory."""
 
-import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from attridex.indexer.building.load import Load
 from attridex.indexer.building.memory import watched
+from attridex.indexer.building.pace import SHORT, Pace, measured_pace, one_target, shortened
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import RangeResults, write_range
 from attridex.indexer.building.versions import commit
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.index.layout import shard_dir, version_dir
+from attridex.indexer.curvature.matrices import largest, stored_bytes
+from attridex.indexer.index.layout import CURVATURE, shard_dir, version_dir
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.signing.signer import Signer
 
-SAMPLE = 256
-"""Instances that a pilot signs at most."""
-SECONDS = 6.0
-"""After this long no further group of instances is begun, and none is larger than what takes so long or is scored at once."""
+SECONDS = 8.0
+"""No group of instances is begun that would end later, once a pace is found in half of it."""
+DECOMPOSED = 1024
+"""Rows of the largest matrix that a pilot decomposes; the size of larger ones is reckoned."""
 GROUPS = 8
 """Least number of groups of like length that a sample is cut into."""
-
-
-@dataclass
-class Load:
-    """Work: instances and tokens for gradients, sequences and tokens for neurons."""
-
-    instances: int = 0
-    tokens: int = 0
-    probes: int = 0
-    probe_tokens: int = 0
-
-    def add(self, instance: RenderedInstance) -> None:
-        """Count an instance: a language model's neurons are scored before each target token, those of choices for one choice."""
-        self.instances += 1
-        self.tokens += instance.tokens
-        self.probes += len(instance.reads) or 1
-        longest = instance.longest
-        self.probe_tokens += sum(read + 1 for read in instance.reads) if instance.reads else longest
 
 
 @dataclass(frozen=True)
@@ -59,12 +42,13 @@ class Pilot:
 
     Attributes:
         rows: instances signed.
-        timings: of each group.
+        timings: of each group; none where the model is too slow for one.
         pass_bytes: memory of the largest pass, beside the model and the results.
         neurons: neurons kept, over all rows.
         empty: size of each of a shard's files for no instance.
         shard: size of each of a shard's files for `rows` instances.
         version: size of each of a version's files for `rows` instances.
+        pace: found before anything was signed.
     """
 
     rows: int
@@ -74,26 +58,7 @@ class Pilot:
     empty: dict[str, int]
     shard: dict[str, int]
     version: dict[str, int]
-
-
-class Sample(NamedTuple):
-    """Instances of a corpus, longest first, and the load of all of it."""
-
-    instances: list[RenderedInstance]
-    load: Load
-
-
-def sampled(plan: Plan, signer: Signer) -> Sample:
-    """A uniform sample of the corpus (reservoir sampling with a fixed seed)."""
-    chance, kept, total = random.Random(0), list[RenderedInstance](), Load()
-    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=plan.config.gradients.label == "gold")
-    for number, (_, instance) in enumerate(stream):
-        total.add(instance)
-        if number < SAMPLE:
-            kept.append(instance)
-        elif (place := chance.randrange(number + 1)) < SAMPLE:
-            kept[place] = instance
-    return Sample(sorted(kept, key=lambda instance: -instance.tokens), total)
+    pace: Pace = field(default_factory=lambda: Pace(0.0))
 
 
 def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
@@ -115,7 +80,7 @@ def groups(lengths: Sequence[int], budget: int, cap: int) -> list[range]:
 
 
 def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *, show_progress: bool) -> Pilot:
-    """Sign a sample, the longest group first, until SECONDS have passed; then write what was signed.
+    """Sign a sample, the longest group first, as far as SECONDS allow; then write what was signed.
 
     Args:
         plan: of the build.
@@ -123,54 +88,81 @@ def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *,
         sample: instances, longest first.
         show_progress: whether a bar or lines go to stderr.
     """
-    results = RangeResults(signer, plan, len(sample))
-    lengths, budget = [instance.tokens for instance in sample], plan.config.engine.batch_tokens
-    order = groups(lengths, budget, cap_of(plan, signer, sample))
-    whole = sample[: len(groups(lengths, budget, len(sample))[0])]
     with watched(signer.loaded.device) as peak, progress("Pilot", len(sample), "instances", enabled=show_progress) as advance:
-        if len(whole) > len(order[0]):  # for the memory of a whole batch
-            RangeResults(signer, plan, len(whole)).take_gradients(whole, range(len(whole)), lambda _count: None)
-        signed = list(timed(results, sample, order, advance))
+        pace = measured_pace(signer, sample, SECONDS / 2)
+        cap = cap_of(pace, sample)
+        tried = sample if cap else [shortened(one_target(sample[-1]), SHORT)]
+        results = RangeResults(signer, plan, len(tried))
+        signed = list(timed(results, tried, Signing(plan, pace, cap), advance)) if cap else hasty(results, tried)
+    passes = peak.bytes * share_unseen(plan, signer, pace, sample)
     with tempfile.TemporaryDirectory(prefix="attridex-pilot-") as directory:
-        rows, sizes = written(Path(directory), results, plan, signer, sample)
-    return Pilot(rows, signed, peak.bytes, sum(map(len, results.kept)), *sizes)
+        rows, sizes = written(Path(directory), results, plan, signer, tried)
+    return Pilot(rows, signed, round(passes), sum(map(len, results.kept)), sizes[0], sizes[1], sizes[2], pace)
 
 
-def cap_of(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance]) -> int:
-    """Instances that fit into SECONDS, or that are scored at once if those are more."""
-    for _ in range(2):  # the first pass pays for what is made once
-        began = time.perf_counter()
-        RangeResults(signer, plan, 1).sign(sample[-1:], lambda _count: None)
-        one = time.perf_counter() - began
-    return max(1, int(SECONDS / one), signer.scored_at_once(sample[0].longest) if plan.config.neurons.enabled else 1)
+def cap_of(pace: Pace, sample: Sequence[RenderedInstance]) -> int:
+    """Instances of the longest kind that fit into half of SECONDS; 0 for models that are too slow for one."""
+    load = Load()
+    load.add(sample[0])
+    return min(len(sample), int(SECONDS / 2 / pace.seconds(load)))
 
 
-def timed(
-    results: RangeResults, sample: Sequence[RenderedInstance], order: Sequence[range], advance: Advance
-) -> Iterator[Timing]:
-    """Sign group after group.
+def hasty(results: RangeResults, tried: Sequence[RenderedInstance]) -> list[Timing]:
+    """Sign one short text in the fastest way, so that there is something to be written; its time says nothing."""
+    results.take_gradients(tried, range(len(tried)), lambda _count: None)
+    results.score_neurons(tried, range(len(tried)), lambda _count: None, fast=True)
+    return []
+
+
+def share_unseen(plan: Plan, signer: Signer, pace: Pace, sample: Sequence[RenderedInstance]) -> float:
+    """How many times larger than what was tried the passes of a build are, at most.
+
+    Args:
+        plan: of the build.
+        signer: of the build.
+        pace: tells what was tried.
+        sample: instances, longest first.
+    """
+    batch = min(plan.config.engine.batch_tokens, plan.survey.tokens)
+    found = [1.0, batch / pace.tokens]
+    if plan.config.neurons.enabled and pace.sequences > 1:
+        at_once = min(signer.scored_at_once(sample[0].longest), plan.survey.instances)
+        found.append(at_once / pace.sequences)
+    return max(found)
+
+
+class Signing(NamedTuple):
+    """How a sample is signed: by which plan, at which pace, and so many instances at most in a group."""
+
+    plan: Plan
+    pace: Pace
+    cap: int
+
+
+def timed(results: RangeResults, sample: Sequence[RenderedInstance], signing: Signing, advance: Advance) -> Iterator[Timing]:
+    """Sign group after group, each only if it will end in time; the first in any case.
 
     Args:
         results: where signatures are put.
-        sample: instances.
-        order: rows of each group, in the order that they are signed.
+        sample: instances, longest first.
+        signing: how.
         advance: hears of instances that are signed.
     """
+    order = groups([instance.tokens for instance in sample], signing.plan.config.engine.batch_tokens, signing.cap)
     began = time.perf_counter()
-    for rows in order:
-        instances = [sample[row] for row in rows]
-        load = Load()
+    for number, rows in enumerate(order):
+        instances, load = [sample[row] for row in rows], Load()
         for instance in instances:
             load.add(instance)
         start = time.perf_counter()
+        if number and start - began + signing.pace.seconds(load) > SECONDS:
+            return
         results.take_gradients(instances, rows, lambda _count: None)
         middle = time.perf_counter()
         results.score_neurons(instances, rows, lambda _count: None)
         end = time.perf_counter()
         advance(len(rows))
         yield Timing(load, middle - start, end - middle if results.neurons else 0.0)
-        if end - began > SECONDS:
-            return
 
 
 def written(
@@ -191,10 +183,14 @@ def written(
     index, empty = directory / "index", directory / "empty"
     empty.mkdir()
     results.write(empty, instances, [])
+    kinds, blocks = plan.config.gradients.curvature, signer.gradients.blocks
+    slow = largest(kinds, blocks) > DECOMPOSED
+    gradients = plan.config.gradients.model_copy(update={"curvature": [] if slow else kinds})
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
     survey = replace(plan.survey, instances=len(instances))
-    small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard}))
+    small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard, "gradients": gradients}))
     sidecar = write_range(results, small, index, 0, instances)
-    manifest = commit(index, small, signer)
+    manifest = commit(index, small, signer, measured=False)
     places = (empty, shard_dir(index, small.shards[0]), version_dir(index, manifest.version))
-    return sidecar.rows, [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]
+    sizes = [{path.name: path.stat().st_size for path in place.iterdir()} for place in places]
+    return sidecar.rows, [*sizes[:2], sizes[2] | ({CURVATURE: stored_bytes(kinds, blocks)} if slow else {})]

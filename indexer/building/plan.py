@@ -5,14 +5,19 @@ in any order, again.
 """
 
 import hashlib
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from attridex.indexer.building.fit import Tally
+from attridex.indexer.building.load import Sampler
 from attridex.indexer.config import Config, CorpusConfig
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
@@ -26,9 +31,18 @@ from attridex.indexer.signing.signer import Signer
 
 NEWER = (
     "text", "pair", "messages", "documents", "encoded", "truncation", "truncation_side", "chat_template", "tools", "loss_on",
-    "stride",
+    "stride", "word_pieces",
 )  # fmt: skip
 """Settings of the corpus that plans of older indices do not have."""
+
+
+class Prepared(NamedTuple):
+    """A build that may begin, with a sample of its corpus, and the seconds that reading it once took."""
+
+    plan: "Plan"
+    signer: Signer
+    sampler: Sampler
+    reading: float
 
 
 class InstanceRange(NamedTuple):
@@ -47,12 +61,14 @@ class Plan:
         model: what the model is.
         labels: names of its outputs, if they have names.
         survey: what the corpus holds.
+        tally: what the corpus says, for the check of fit.
     """
 
     config: Config
     model: ModelIdentity
     labels: list[str]
     survey: Survey
+    tally: Tally = field(default_factory=Tally, compare=False)
 
     @cached_property
     def settings(self) -> JsonObject:
@@ -86,9 +102,9 @@ class Plan:
         return resolve_precision(self.config.index.precision, self.survey.instances, dim)
 
 
-def survey_corpus(config: Config) -> Survey:
-    """Check the whole corpus before any weights are loaded; see `corpus.survey` for what it raises."""
-    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold")
+def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lambda _: None) -> Survey:
+    """Check the whole corpus before any weights are loaded, showing every instance; see `corpus.survey` for what it raises."""
+    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold", see=see)
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
@@ -102,14 +118,21 @@ def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
     return Plan(config, signer.identity(), signer.labels, found)
 
 
-def prepared(config: Config, index: Path) -> tuple[Plan, Signer]:
+def prepared(config: Config, index: Path) -> Prepared:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = with_class_names(as_begun(config, index))
-    found = survey_corpus(config)
+    sampler, tally, began = Sampler(), Tally(), time.perf_counter()
+
+    def see(instance: RenderedInstance) -> None:
+        sampler.see(instance)
+        tally.see(instance)
+
+    found = survey_corpus(config, see)
+    reading = time.perf_counter() - began
     signer = Signer.load(config)
-    return make_plan(config, found, signer), signer
+    return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
 
 
 def as_begun(config: Config, index: Path) -> Config:
@@ -142,6 +165,8 @@ def newer_settings(config: Config, data: JsonObject) -> JsonObject:
     found = {
         f"corpus.{key}": data["corpus"][key] for key in NEWER if data["corpus"][key] != CorpusConfig.model_fields[key].default
     }
+    if config.model.quantization is not None:
+        found["model.quantization"] = config.model.quantization
     return found | ({"rendering": config.corpus.rendering} if config.corpus.rendering > 1 else {})
 
 

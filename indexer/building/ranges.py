@@ -22,7 +22,6 @@ from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
 from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, ScoredNeuron
 from attridex.indexer.signing.signer import Signer
-from attridex.indexer.tasks.instance_batches import NO_LABEL
 
 Float32 = NDArray[np.float32]
 
@@ -132,10 +131,19 @@ class RangeResults:
             self.vectors[TRACIN][row] = reading.tracin
         self.decided[row], self.loss[row] = reading.decision, reading.loss
 
-    def score_neurons(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
-        """Score the neurons of instances whose gradients are taken, if the index keeps neurons."""
+    def score_neurons(
+        self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance, *, fast: bool = False
+    ) -> None:
+        """Score the neurons of instances whose gradients are taken, if the index keeps neurons.
+
+        Args:
+            instances: rendered texts.
+            at: their rows.
+            advance: hears of instances.
+            fast: take activation times gradient whatever rule the index has.
+        """
         if self.neurons:
-            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at]):
+            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at], fast=fast):
                 self._keep(at[scored.position], scored.neurons)
                 advance(1)
 
@@ -170,13 +178,13 @@ class RangeResults:
         write_shard(directory, contents, self._plan.survey.columns, self._plan.precision)
 
     def _describe(self, instance: RenderedInstance, row: int) -> Row:
-        columns, predicted = self._plan.survey.columns, self.decided[row].predicted
+        columns = self._plan.survey.columns
         stored = RULES[self._plan.config.corpus.rendering].stored
         return {
             "id": instance.id,
             "content_hash": instance.key,
             "label": instance.label_name,
-            "predicted": None if predicted == NO_LABEL else instance.outputs[predicted],
+            "predicted": self.decided[row].said,
             "loss": float(self.loss[row]),
             "tokens": instance.tokens,
             "truncated": instance.truncated,

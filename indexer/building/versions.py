@@ -1,7 +1,7 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
+from attridex.indexer.building.fit import Answer, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.curvature.over_shards import Statistics
@@ -17,7 +18,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
-from attridex.indexer.index.catalog import CatalogWriter, writing_catalog
+from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
 from attridex.indexer.index.deletion import now
 from attridex.indexer.index.directory import list_versions, next_version, read_manifest, read_sidecar, write_current
 from attridex.indexer.index.layout import (
@@ -52,9 +53,16 @@ SIGN = "higher = the training instance lowers the query's loss more (gradients o
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
 
 
-def commit(index: Path, plan: Plan, signer: Signer) -> Manifest:
-    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already."""
-    writer = VersionWriter(index, plan, signer)
+def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
+    """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already.
+
+    Args:
+        index: the index directory.
+        plan: whose shards are there.
+        signer: of the build.
+        measured: whether the neurons' rank agreement is measured, which scores neurons anew.
+    """
+    writer = VersionWriter(index, plan, signer, measured=measured)
     before = writer.before
     if before and sorted(before.config.index.approximate) == sorted(plan.config.index.approximate):
         if not (index / CURRENT).exists():
@@ -72,8 +80,16 @@ class VersionWriter:
         before: the last version of these shards, if there is one; what is deleted there stays deleted.
     """
 
-    def __init__(self, index: Path, plan: Plan, signer: Signer) -> None:
-        """Every shard of the plan is there."""
+    def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
+        """Every shard of the plan is there.
+
+        Args:
+            index: the index directory.
+            plan: of the build.
+            signer: of the build.
+            measured: see `commit`.
+        """
+        self._measured = measured and plan.config.neurons.enabled
         self._index, self._plan, self._signer = index, plan, signer
         self._sidecars = [read_sidecar(index, name) for name in plan.shards]
         self._entries = [
@@ -112,7 +128,7 @@ class VersionWriter:
     def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
         """Catalog and postings; `influences` are further columns of the instances [n]."""
         columns = {**dict.fromkeys(influences, "DOUBLE"), **self._plan.survey.columns}
-        with writing_catalog(directory / CATALOG, columns, self._signer.units, self._rows) as catalog:
+        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
             for shard in self._shards:
                 own = {name: values[shard.start : shard.stop] for name, values in influences.items()}
                 catalog.add_instances(shard.instances(), shard.start, own)
@@ -178,10 +194,26 @@ class VersionWriter:
             shards=self._entries,
             files=file_entries(directory),
             recall=recall,
-            agreement=agreement(signer, self._shards) if config.neurons.enabled else {},
+            fit=fit_of(self._answers(), self._plan.tally),
+            agreement=agreement(signer, self._shards) if self._measured else {},
             libraries=library_versions(),
             revision=git_revision(),
         )
+
+    def _places(self) -> NeuronPlaces:
+        """What turns a neuron's number into its name."""
+        return NeuronPlaces(self._signer.units, self._signer.arch.experts, self._signer.arch.expert_units)
+
+    def _answers(self) -> Iterator[Answer]:
+        """What the model says of the instances, as the shards store it."""
+        tally = self._plan.tally
+        for shard, sidecar in zip(self._shards, self._sidecars, strict=True):
+            table = shard.instances(["label", "predicted", "loss"]).to_pydict()
+            gone = {left.position for left in sidecar.bad}
+            places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
+            for place, label, predicted, loss in zip(places, *table.values(), strict=True):
+                told = bool(tally.labels) and None not in (label, predicted)
+                yield Answer(label == predicted if told else None, loss, tally.targets[place] if tally.targets else 0)
 
     def _unusable(self) -> list[LeftOut]:
         """Records that were left out before any model work."""
@@ -199,6 +231,10 @@ class VersionWriter:
             layers=signer.layers,
             units=signer.units,
             hidden=signer.arch.hidden,
+            experts=signer.arch.experts,
+            expert_units=signer.arch.expert_units,
+            shared_units=signer.arch.shared_units if signer.arch.experts else [],
+            dense_layers=signer.arch.dense_layers if signer.arch.experts else [],
         )
 
     def _corpus_facts(self) -> CorpusFacts:

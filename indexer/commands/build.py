@@ -1,6 +1,7 @@
 """The command `build`: an index from a model and its training data, or what that would take."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from attridex.indexer.commands.readable import human_size, human_time
 
 if TYPE_CHECKING:
     from attridex.indexer.building.forecast import Forecast
+    from attridex.indexer.fit import Fit
     from attridex.indexer.index.records import Manifest
 
 NAMED = 10
@@ -40,10 +42,16 @@ def build(
     from attridex.indexer.errors import NumericError
 
     loaded = load_config(config).skipping(skip_bad)  # before what is slow to import: a typo is said at once
+    if loaded.scores_by_gradient:
+        say(
+            f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
+            "gradients at every token take hundreds of times as long"
+        )
     from attridex.indexer.building.build import build as run
 
     built = run(loaded, out, show_progress=True)
     manifest = built.manifest
+    say_fit(manifest.fit)
     if as_json:
         emit({**summary(manifest), "signed": built.signed, "bytes": size_of(out)})
     else:
@@ -86,9 +94,17 @@ def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = F
 
     found = dry_run(loaded, out)
     if as_json:
-        emit(vars(found))
+        emit(asdict(found))
     else:
         show_facts(forecast_facts(found, out))
+    say_fit(found.fit)
+
+
+def say_fit(fit: "Fit | None") -> None:
+    """Say how well the model does, and warn where it does no better than what needs no model."""
+    for line in (fit.words, fit.warning) if fit else ():
+        if line:
+            say(line)
 
 
 def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
@@ -106,5 +122,6 @@ def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
         **{name: f"{human_size(size)} in use" for name, size in peaks.items() if size},
         "memory of": parts,
         "time": ", ".join(f"{name} {human_time(value)}" for name, value in times.items()),
+        **({'neurons by rule = "gradient"': human_time(found.fast_neurons)} if found.fast_neurons else {}),
         "pilot": f"{found.pilot:,} instances tried; nothing written to {out}",
     }

@@ -23,15 +23,26 @@ def summary(manifest: "Manifest") -> "JsonObject":
         **({"adapter": adapter} if adapter else {}),
         "family": manifest.model.family,
         "labels": manifest.model.labels,
-        "neurons": f"{manifest.model.layers} layers x {manifest.model.units} units" if manifest.neurons else "none",
+        "neurons": neuron_words(manifest) if manifest.neurons else "none",
         "parameters": manifest.config.gradients.parameters,
         "gradient_dim": manifest.gradient_dim,
         "precision": manifest.precision,
         "label": manifest.label,
         "curvatures": manifest.curvatures,
         "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
+        **({"fit": f"{manifest.fit.words}{'; ' * (not manifest.fit.better)}{manifest.fit.warning}"} if manifest.fit else {}),
         "columns": [column.name for column in manifest.columns],
     }
+
+
+def neuron_words(manifest: "Manifest") -> str:
+    """How many neurons there are."""
+    model = manifest.model
+    if not model.experts:
+        return f"{model.layers} layers x {model.units} units"
+    shared = sum(model.shared_units)
+    beside = f", and {shared} without an expert" if shared else ""
+    return f"{model.layers - len(model.dense_layers)} layers x {model.experts} experts x {model.expert_units} units{beside}"
 
 
 def size_of(index: Path) -> int:

@@ -24,9 +24,12 @@ def finetune(
     if as_json:
         emit({"model": str(out), **figures, "checkpoints": kept})
         return
-    scores = ", ".join(f"{name} {value:.1%}" for name, value in figures["accuracy"].items())
+    scores = ", ".join(f"{name} {value:.1%}" for name, value in figures.get("accuracy", {}).items())
+    errors = ", ".join(f"{name} {value:.4g}" for name, value in figures.get("mean_squared_error", {}).items())
     say(f"{out}: {figures['instances']} instances, {figures['steps']} steps, loss {figures['train_loss']:.3f}")
     if scores:
         say(f"accuracy: {scores}")
+    if errors:
+        say(f"mean squared error: {errors}")
     if kept:
         say(f"model.checkpoints for TracIn: {', '.join(kept)}")

@@ -14,6 +14,9 @@ def neurons(
     ] = None,
     predicted: Annotated[bool, typer.Option("--predicted", help="The label is the model's own, not the corpus's.")] = False,
     layer: Annotated[int | None, typer.Option("--layer", help="Only this layer, counted from 0.", show_default=False)] = None,
+    expert: Annotated[
+        int | None, typer.Option("--expert", help="Only this expert of a mixture of experts, counted from 0.", show_default=False)
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many neurons.")] = 20,
     min_kept: Annotated[
         int, typer.Option("--min-kept", min=1, help="With --label: leave out neurons that fewer instances keep.")
@@ -26,10 +29,10 @@ def neurons(
 
     manifest = read_manifest(index, read_current(index))
     if label is None:
-        rows = most_kept(index, manifest, layer=layer, top=top)
+        rows = most_kept(index, manifest, layer=layer, top=top, expert=expert)
     else:
         kind = "predicted" if predicted else "label"
-        rows = most_lifted(index, manifest, label, kind=kind, least=min_kept, layer=layer, top=top)
+        rows = most_lifted(index, manifest, label, kind=kind, least=min_kept, layer=layer, top=top, expert=expert)
     if as_json:
         for row in rows:
             emit(row)

@@ -25,6 +25,9 @@ class RenderedInstance:
         reads: where tokens have a loss, the positions whose states decide them, in ascending order.
         wanted: what is wanted at each of them: of a language model the next token.
         types: token types of each sequence; empty where the tokenizer gives none.
+        goals: what is wanted of every output, where not one of them is right: numbers, or 1 for labels that hold.
+        source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
+        answer: the label as tables show it, where it is not one of the outputs.
     """
 
     id: str
@@ -37,20 +40,25 @@ class RenderedInstance:
     reads: Tokens = ()
     wanted: Tokens = ()
     types: tuple[Tokens, ...] = ()
+    goals: tuple[float, ...] = ()
+    answer: str | None = None
+    source: Tokens = ()
 
     @property
     def tokens(self) -> int:
-        """Number of tokens over all sequences."""
-        return sum(len(sequence) for sequence in self.sequences)
+        """Number of tokens over all sequences, and of the source."""
+        return sum(len(sequence) for sequence in self.sequences) + len(self.source)
 
     @property
     def longest(self) -> int:
         """Tokens of the longest sequence."""
-        return max(map(len, self.sequences))
+        return max(map(len, (*self.sequences, self.source)))
 
     @property
     def label_name(self) -> str | None:
-        """The label as tables show it: its name, a choice's number, or the target's text."""
+        """The label as tables show it: its name, a choice's number, the target's text, numbers, or a list of names."""
+        if self.answer is not None:
+            return self.answer
         if self.reads:
             return self.outputs[0]
         return None if self.label is None else self.outputs[self.label]
@@ -58,8 +66,8 @@ class RenderedInstance:
 
 def stored_encoding(instance: RenderedInstance) -> dict[str, Any]:
     """What an index stores of an instance so that it needs no rendering again; see `index.tables`."""
-    values = {name: getattr(instance, name) for name in ("id", "sequences", "types", "label", "reads", "wanted", "outputs")}
-    return {**values, "content_hash": instance.key, "truncated": instance.truncated}
+    names = ("id", "sequences", "types", "label", "reads", "wanted", "outputs", "goals", "answer")
+    return {**{name: getattr(instance, name) for name in names}, "content_hash": instance.key, "truncated": instance.truncated}
 
 
 def from_encoding(stored: Mapping[str, Any]) -> RenderedInstance:
@@ -75,10 +83,12 @@ def from_encoding(stored: Mapping[str, Any]) -> RenderedInstance:
         reads=tuple(stored["reads"]),
         wanted=tuple(stored["wanted"]),
         types=tuple(map(tuple, stored["types"])),
+        goals=tuple(stored["goals"]),
+        answer=stored["answer"],
     )
 
 
-def content_hash(encoding: Encoding, label: int | None) -> str:
+def content_hash(encoding: Encoding, label: int | None, goals: Sequence[float] = ()) -> str:
     """Identity of an instance: SHA-256 (first 128 bits, hex) of its tokens, of its label, and of what has a loss.
 
     Token types, and tokens with a loss that are not simply the last ones, count where there are any.
@@ -90,8 +100,12 @@ def content_hash(encoding: Encoding, label: int | None) -> str:
         parts += encoding.types
     if encoding.reads and not ends_with(encoding.sequences[0], encoding.reads, encoding.wanted):
         parts += [encoding.reads, encoding.wanted]
+    if encoding.source:
+        parts.append(encoding.source)
     for part in parts:
         digest.update(np.asarray([len(part), *part], dtype="<i8").tobytes())
+    if goals:
+        digest.update(np.asarray(goals, dtype="<f8").tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -5,7 +5,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, brief
 from attridex.indexer.outputs import numbers_name, output_of
 
 
@@ -40,7 +40,7 @@ class LabelReader:
         number = output_of(value, outputs, self._rendering)
         if number is None and used:
             raise InputError(
-                f"{where}: label {value!r} is none of the model's outputs: {', '.join(outputs)}{self._hint(outputs)}"
+                f"{where}: label {brief(value)} is none of the model's outputs: {', '.join(outputs)}{self._hint(outputs)}"
             )
         return number
 
@@ -73,7 +73,7 @@ class LabelReader:
         if number is None and value is not None and used:
             told = "" if own else f", or {', '.join(outputs)}: choices are counted from 0"
             hint = "" if own else '; give their own labels as choices = {"text": [...], "label": [...]}'
-            raise InputError(f"{where}: label {value!r} is none of the choices: {', '.join(names)}{told}{hint}")
+            raise InputError(f"{where}: label {brief(value)} is none of the choices: {', '.join(names)}{told}{hint}")
         return number
 
     @staticmethod

@@ -9,7 +9,7 @@ from attridex.indexer.corpus.columns import RULES
 from attridex.indexer.corpus.datasets_library import features_of, load_split, read_dataset
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.readers.class_labels import class_names, parquet_features
 from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.record_files import read_record_file
@@ -99,14 +99,14 @@ def identified(record: PlacedRecord, corpus: CorpusConfig, number: int) -> dict[
             'id = "" numbers the instances'
         )
     if isinstance(value, bool | list | dict | bytes):
-        raise InputError(f"{record.where}: the id (corpus.id) is {value!r}; a text or a number is needed")
+        raise InputError(f"{record.where}: the id (corpus.id) is {brief(value)}; a text or a number is needed")
     return dict(record.values)
 
 
 def no_label(record: PlacedRecord, corpus: CorpusConfig) -> str:
     """What is said of a record without a label."""
     if corpus.label in record.values:
-        found = f"no label: column '{corpus.label}' (corpus.label) is {record.values[corpus.label]!r}"
+        found = f"no label: column '{corpus.label}' (corpus.label) is {brief(record.values[corpus.label])}"
     else:
         found = f"missing column '{corpus.label}' (corpus.label); {nearest(corpus.label, record.values)}"
     return f'{record.where}: {found}; gradients.label = "predicted" needs none'

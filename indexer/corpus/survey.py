@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import Attempt, attempts
+from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
@@ -47,6 +48,7 @@ class Survey:
         fingerprint: SHA-256 over ids, contents and fields in order.
         columns: DuckDB type of each text and metadata column.
         unusable: records that are left out.
+        remarks: what is to be said of how texts are read.
     """
 
     instances: int
@@ -55,13 +57,15 @@ class Survey:
     fingerprint: str
     columns: dict[str, str]
     unusable: tuple[Unusable, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Count:
     """What is known of a corpus up to some record."""
 
-    def __init__(self, columns: Sequence[str], rules: ColumnRules) -> None:
+    def __init__(self, columns: Sequence[str], rules: ColumnRules, remarks: Remarks) -> None:
         """`columns` that are stored."""
+        self.remarks = remarks
         self.counted, self.unusable = Counter[str](), list[Unusable]()
         self.kinds: dict[str, set[str]] = {name: set() for name in columns}
         self.digest, self._rules, self._seen = hashlib.sha256(), rules, set[bytes]()
@@ -73,6 +77,7 @@ class Count:
             InputError: its id stood before.
         """
         check_id(instance.id, where, self._seen)
+        self.remarks.see(instance)
         self.counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
         for name, kinds in self.kinds.items():
             kinds.add(self._rules.kind_of(instance.fields[name]))
@@ -91,8 +96,16 @@ class Count:
         return found | dict.fromkeys(texts, "VARCHAR")
 
 
-def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Survey:
+def survey(
+    corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, see: Callable[[RenderedInstance], None] = lambda _: None
+) -> Survey:
     """Check every record and count them.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        see: is shown every instance.
 
     Raises:
         InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
@@ -100,7 +113,7 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
     """
     columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
-    count, example = Count(columns, RULES[corpus.rendering]), dict[str, Any]()
+    count, example = Count(columns, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
     for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
@@ -109,13 +122,14 @@ def survey(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> 
         for instance in attempt.instances:
             example = {**attempt.record.values}
             count.add(instance, attempt.record.where)
+            see(instance)
     check_usable(corpus, count)
     for name in corpus.metadata:
         if count.kinds[name] == {"NULL"}:
             raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
     counted, unusable = count.counted, tuple(count.unusable)
-    types = count.types(renderer.text_fields)
-    return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable)
+    types, said = count.types(renderer.text_fields), (*renderer.remarks, *count.remarks.lines)
+    return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)
 
 
 def check_usable(corpus: CorpusConfig, count: Count) -> None:

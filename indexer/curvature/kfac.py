@@ -35,14 +35,14 @@ class FactorSums:
         self._outputs = {block.name: np.zeros((block.rows,) * 2) for block in blocks}
         self._tokens = dict.fromkeys(self._inputs, 0)
 
-    def add(self, name: str, a: Float[Tensor, "B T i"], delta: Float[Tensor, "B T o"], mask: Shaped[Tensor, "S L"]) -> None:
+    def add(self, name: str, a: Float[Tensor, "B T i"], delta: Float[Tensor, "B T o"], mask: Shaped[Tensor, "..."]) -> None:
         """Add a layer's sums.
 
         Args:
             name: of the layer.
             a: its inputs.
             delta: the gradients of its outputs.
-            mask: 1 for what counts; its S x L entries are those B x T.
+            mask: 1 for what counts; its entries are those B x T.
         """
         real = mask.reshape(-1).bool()
         rows, errors = a.reshape(-1, a.shape[-1])[real].double(), delta.reshape(-1, delta.shape[-1])[real].double()

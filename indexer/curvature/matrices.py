@@ -41,6 +41,25 @@ def check_size(kinds: Iterable[str], blocks: Sequence[Block]) -> None:
             )
 
 
+def largest(kinds: Iterable[str], blocks: Sequence[Block]) -> int:
+    """Rows of the largest matrix that is decomposed; 0 for no curvature."""
+    sides = [max(block.rows, block.columns) for block in blocks]
+    own = {"kfac": max(sides), "ekfac": max(sides), "fisher": max(block.stop - block.start for block in blocks)}
+    return max((own.get(kind, blocks[-1].stop) for kind in kinds), default=0)
+
+
+def stored_bytes(kinds: Iterable[str], blocks: Sequence[Block]) -> int:
+    """Bytes of the eigendecompositions of some curvatures in float64."""
+    wanted, dim = set(kinds), blocks[-1].stop
+    numbers = sum(dim * dim + dim for kind in wanted & {"hessian", "trak"})
+    if "fisher" in wanted:
+        numbers += sum((block.stop - block.start) * (block.stop - block.start + 1) for block in blocks)
+    if wanted & {"kfac", "ekfac"}:
+        kept = 2 if "ekfac" in wanted else 1  # EK-FAC's eigenvalues stand beside those of K-FAC
+        numbers += sum(block.rows**2 + block.columns**2 + kept * block.rows * block.columns for block in blocks)
+    return 8 * numbers
+
+
 def float64_chunks(size: int, *streams: Iterable[Singles] | Iterable[Doubles]) -> Iterator[tuple[Doubles, ...]]:
     """Arrays of streams that go side by side, `size` rows at a time and in float64."""
     for arrays in zip(*streams, strict=True):

@@ -47,8 +47,10 @@ class Statistics:
         return tensors
 
     def _hessian(self) -> list[Matrix]:
-        predictions, hidden = (each.predictions() for each in self._shards), (each.hidden() for each in self._shards)
-        return head_hessian(predictions, hidden, self._shards[0].predictions().shape[1], self._shards[0].vectors(HIDDEN).dim)
+        outputs = self._blocks[0].rows  # one logit decides between two labels, the second of which it is of
+        predictions = (each.predictions()[:, -outputs:] for each in self._shards)
+        hidden = (each.hidden() for each in self._shards)
+        return head_hessian(predictions, hidden, outputs, self._shards[0].vectors(HIDDEN).dim)
 
     def _factors(self) -> Tensors:
         total: Tensors = {}

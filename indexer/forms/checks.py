@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import Encoding, Form
+from attridex.indexer.forms.encoding import Continuing, Encoding, Form
 from attridex.indexer.forms.vocabulary import Vocabulary
 
 
@@ -28,16 +28,38 @@ class Checked:
             self._check(encoding, where)
         return found
 
+    @property
+    def limit(self) -> int:
+        """See `Continuing`; 0 of a form that is none."""
+        return self._form.limit if isinstance(self._form, Continuing) else 0
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Continuing.prompt`.
+
+        Raises:
+            InputError: see `encode`; or the form has no targets.
+        """
+        if not isinstance(self._form, Continuing):
+            raise InputError(f"{where}: this input form has no target to leave out; leave max_new_tokens out")
+        made = self._form.prompt(record, where)
+        found = None if made is None else self._taken(made)
+        if found is not None:
+            self._check(found, where)
+        return found
+
     def _taken(self, encoding: Encoding) -> Encoding:
         """What the model takes: a Trainer leaves out token types that it is not called with."""
         return replace(encoding, types=()) if self._vocabulary.types == 0 else encoding
 
     def _check(self, encoding: Encoding, where: str) -> None:
-        for ids in encoding.sequences:
-            if not ids or (self._own_needed and self._vocabulary.special.issuperset(ids)):
+        texts = encoding.sequences if not encoding.source else (encoding.source,)
+        for ids in (*texts, *encoding.sequences):
+            if not ids or (ids in texts and self._own_needed and self._vocabulary.special.issuperset(ids)):
                 raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
             if not self._vocabulary.embedded(max(ids)):
                 raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")
+        if not self._vocabulary.embedded(max(encoding.wanted, default=0)):
+            raise InputError(f"{where}: token {self._vocabulary.beyond(max(encoding.wanted))}")
         kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=-1)
         if kinds is not None and highest >= kinds:
             raise InputError(

@@ -2,12 +2,12 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.outputs import whole_number
 
 CHOICE = "choice"
@@ -30,7 +30,7 @@ def text_of(record: Mapping[str, Any], name: str, where: str, setting: str) -> s
         raise InputError(f"{where}: missing column '{name}' ({setting} shows it); {nearest(name, record)}")
     value = record[name]
     if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool) or not is_finite(value):
-        raise InputError(f"{where}: column '{name}' holds {value!r}; a text is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(value)}; a text is needed")
     text = str(value)
     if not text.strip():
         raise InputError(f"{where}: column '{name}' is empty; give a text or leave the instance out")
@@ -74,7 +74,7 @@ def choices_of(record: Mapping[str, Any], name: str, where: str) -> Choices:
             value = None
     texts, labels = split_choices(value)
     if not isinstance(texts, list | tuple) or len(texts) < 2 or not all(isinstance(c, str) and c.strip() for c in texts):
-        raise InputError(f"{where}: column '{name}' holds {record[name]!r}; a list of two or more texts is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of two or more texts is needed")
     return Choices(tuple(texts), own_labels(labels, len(texts), f"{where}: column '{name}'"))
 
 
@@ -121,11 +121,16 @@ class Columns:
         self._texts = {name: setting for name, setting in shown.items() if choices is None or name not in (CHOICE, choices)}
         self.names = tuple(dict.fromkeys(choices if choices and name == CHOICE else name for name in shown))
 
-    def read(self, record: Mapping[str, Any], where: str) -> "Values":
-        """The values of a record; see `text_of` and `choices_of` for what it raises."""
+    def lacks(self, record: Mapping[str, Any], names: Sequence[str]) -> bool:
+        """Whether a record has none of some columns."""
+        return all(record.get(name) is None for name in names)
+
+    def read(self, record: Mapping[str, Any], where: str, without: Sequence[str] = ()) -> "Values":
+        """The values of a record, `without` some columns; see `text_of` and `choices_of` for what it raises."""
         choices = choices_of(record, self._choices, where) if self._choices else Choices()
-        texts = {name: text_of(record, name, where, setting) for name, setting in self._texts.items()}
-        return Values(texts, choices, {name: texts.get(name, list(choices.texts)) for name in self.names})
+        shown = {name: setting for name, setting in self._texts.items() if name not in without}
+        texts = {name: text_of(record, name, where, setting) for name, setting in shown.items()}
+        return Values(texts, choices, {name: texts.get(name, list(choices.texts)) for name in self.names if name not in without})
 
 
 class Values:

@@ -6,7 +6,7 @@ A row may hold several texts: positions that start again (or `seq_lengths`) part
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig
+from attridex.indexer.config import CorpusConfig, Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding
 from attridex.indexer.forms.token_rows import (
@@ -35,33 +35,34 @@ Decode = Callable[[Sequence[int]], str]
 class Encoded:
     """Encoded rows."""
 
-    def __init__(self, corpus: CorpusConfig, decode: Decode, limit: int, *, choices: bool, language: bool) -> None:
+    def __init__(self, corpus: CorpusConfig, decode: Decode, limit: int, task: Task) -> None:
         """Keep how rows are read.
 
         Args:
             corpus: columns.
             decode: gives the text of ids.
             limit: tokens of a sequence at most.
-            choices: whether the task is multiple-choice: each column is a list of lists.
-            language: whether each token has a label of its own.
+            task: of multiple choice each column is a list of lists; some tasks have a label for each token.
         """
         self.fields: tuple[str, ...] = (TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
-        self._decode, self._limit, self._choices, self._language = decode, limit, choices, language
+        self._decode, self._limit, self._task = decode, limit, task
+        self._choices, self._language = task == "multiple-choice", task == "causal-lm"
+        self._tokens = self._language or task == "token-classification"
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
         if self._choices:
             return [self._of_choices(record, where)]
-        whole = read_row(record, where, labelled=self._language)
+        whole = read_row(record, where, labelled=self._tokens)
         parts = parts_of(whole, lengths_of(record, where), where)
         if len(parts) < 2:
             found = [self._encoding([whole], record, where)]
         else:
-            check_packed(parts, record, where, decided_once=not self._language)
+            check_packed(parts, record, where, decided_once=not self._tokens)
             found = [self._encoding([part], record, f"{where}, part {number}", str(number)) for number, part in enumerate(parts)]
-        if not self._language:
+        if not self._tokens:
             return found
         learned = [encoding for encoding in found if encoding.reads]  # a packed text without a loss teaches nothing
         if not learned:
@@ -88,9 +89,11 @@ class Encoded:
         """
         for row in rows:
             self._check_length(row, where)
-        reads, wanted = losses_by_labels(rows[0], where) if self._language else ((), ())
+        reads, wanted = losses_by_labels(rows[0], where, shifted=self._language) if self._tokens else ((), ())
         texts = [self._decode(row.ids) for row in rows]
-        said = self._decode(wanted) if len(wanted) < len(rows[0].ids) - 1 else ""  # where all is learned, the text says it
+        said = (
+            self._decode(wanted) if self._language and len(wanted) < len(rows[0].ids) - 1 else ""
+        )  # where all is learned, the text says it
         return Encoding(
             sequences=tuple(row.ids for row in rows),
             types=tuple(row.types for row in rows) if any(row.types for row in rows) else (),
@@ -99,7 +102,7 @@ class Encoded:
             fields={TEXT: record.get(TEXT) if self._own_text else "\n".join(texts), DOCUMENT: str(record.get(self._id, ""))},
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
-            label=None if self._language else self._output(record, where),
+            label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
 
     def _check_length(self, row: TokenRow, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Tokens = tuple[int, ...]
 DOCUMENT = "document"
@@ -21,8 +21,11 @@ class Encoding:
         truncated: whether tokens were cut to fit the model.
         fields: the columns that are shown, as they are stored.
         outputs: names of what the model decides between, where the record brings its own; of a language model its target.
+        words: of token-classification the word that each position that is read is of, where a record's labels are of words.
+        word_count: how many words the record has.
         answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
+        source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         label: output index, where the form reads it; else the label's column says it.
     """
 
@@ -34,8 +37,11 @@ class Encoding:
     fields: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     part: str = ""
+    words: Tokens = ()
+    word_count: int = 0
     answers: tuple[str, ...] = ()
     label: int | None = None
+    source: Tokens = ()
 
 
 class Form(Protocol):
@@ -58,6 +64,28 @@ class Form(Protocol):
 
         Raises:
             InputError: a column is missing or of another kind, a text is empty, or the input is too long.
+        """
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A form whose records may come without a target, so that the model goes on from what stands before it.
+
+    Attributes:
+        limit: tokens of a sequence at most.
+    """
+
+    limit: int
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """What stands before the target; None where the record has one.
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+
+        Raises:
+            InputError: see `Form.encode`.
         """
 
 

@@ -8,8 +8,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import SpecialTokens
-from attridex.indexer.forms.templates import parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]
 """Gives the ids of a text without special tokens."""
@@ -29,12 +28,13 @@ class Segments:
             choices: whether the task is multiple-choice.
 
         Raises:
-            InputError: a segment is not a format string, or `truncate` names no segment, or several.
+            InputError: a segment is not a format string, or `truncate` names no segment, or several; or none shows a column.
         """
-        self._tokenize, self._special, self._limit = tokenize, special, limit
+        self._tokenize, self._special, self.limit = tokenize, special, limit
         self._segments = [parse_template(segment, "corpus.segments") for segment in corpus.segments]
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: "corpus.segments" for segment in self._segments for name in segment.fields}
+        check_shown([*self._segments, *([self._target] if self._target else [])], "corpus.segments")
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
@@ -63,6 +63,14 @@ class Segments:
         own = values.choices.labels
         return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Continuing.prompt`."""
+        if self._target is None or not self._columns.lacks(record, self._target.fields):
+            return None
+        values = self._columns.read(record, where, without=self._target.fields)
+        ids, cut = self._fit(self._parts(values.texts, where), [], where)
+        return Encoding((ids,), truncated=cut, fields=values.fields)
+
     def _losses(self, ids: Tokens, target: int, where: str) -> tuple[Tokens, Tokens]:
         if target == len(ids) and (self._first_lost or target == 1):
             end = "was read at a wrong position by attridex 0.1; build the index anew" if self._first_lost else "has no loss"
@@ -88,10 +96,10 @@ class Segments:
     def _fit(self, parts: list[list[int]], target: list[int], where: str) -> tuple[Tokens, bool]:
         """Join segments and target; cut the end of the segment named by `truncate` where the whole is too long."""
         before, after = self._special.before, (*self._special.after, *target)
-        excess = len(before) + len(after) + sum(map(len, parts)) - self._limit
+        excess = len(before) + len(after) + sum(map(len, parts)) - self.limit
         if excess > 0:
             if self._cut is None or len(parts[self._cut]) < excess:
                 end = "; set corpus.truncate to the field to shorten" if self._cut is None else " even with the cut segment empty"
-                raise InputError(f"{where}: {excess} tokens over the limit of {self._limit}{end}")
+                raise InputError(f"{where}: {excess} tokens over the limit of {self.limit}{end}")
             parts[self._cut] = parts[self._cut][: len(parts[self._cut]) - excess]
         return (*before, *(token for part in parts for token in part), *after), excess > 0

@@ -1,10 +1,13 @@
-"""Templates: format strings such as "Premise : {premise}", split once."""
+"""Templates: format strings such as "Premise : {premise}", split once, and columns that leave nothing in what they give."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
 from attridex.indexer.errors import InputError
+
+SURE = 4
+"""So many tokens beyond those of a template's own words are surely of its one field."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,50 @@ def parse_template(template: str, setting: str) -> Template:
     except ValueError as error:
         raise InputError(f"{setting}: {template!r}: {error}; write fields as {{name}}") from None
     return Template(template, tuple(parts))
+
+
+def check_shown(templates: Sequence[Template], setting: str) -> None:
+    """Refuse templates of a `setting` that show no column: all records would be the same.
+
+    Raises:
+        InputError: they show none.
+    """
+    if not any(template.fields for template in templates):
+        words = ", ".join(repr(template.template) for template in templates)
+        raise InputError(f"{setting}: {words} shows no column; write columns in braces, as {{premise}}")
+
+
+class Vanishing:
+    """Looks for columns that leave no token in what a template gives."""
+
+    def __init__(self, tokenize: Callable[[str], list[int]], rendering: int) -> None:
+        """`tokenize` gives the ids of a text without special tokens; records whose `rendering` is 1 may vanish."""
+        self._tokenize, self._refused = tokenize, rendering > 1
+        self._words: dict[str, int] = {}
+
+    def check(self, template: Template, texts: Mapping[str, str], count: int, where: str) -> None:
+        """Refuse a column without tokens.
+
+        Args:
+            template: a part of the input.
+            texts: of its fields.
+            count: tokens of it, filled in; 0 where that is not known.
+            where: names the record in errors.
+
+        Raises:
+            InputError: a column has no tokens.
+        """
+        if not self._refused or (len(template.fields) == 1 and count > self._own(template) + SURE):
+            return
+        for name in template.fields:
+            if not self._tokenize(texts[name]):
+                raise InputError(
+                    f"{where}: column '{name}' holds {texts[name][:60]!r}, of which the tokenizer makes no tokens; "
+                    "give another text or leave the instance out"
+                )
+
+    def _own(self, template: Template) -> int:
+        """Tokens of a template's own words."""
+        if template.template not in self._words:
+            self._words[template.template] = len(self._tokenize(template.text(dict.fromkeys(template.fields, ""))))
+        return self._words[template.template]

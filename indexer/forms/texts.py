@@ -10,8 +10,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import surroundings
-from attridex.indexer.forms.templates import Template, parse_template
-from attridex.indexer.forms.vanishing import Vanishing
+from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Texts:
             language: whether every token (of a target, if there is one) has a loss.
 
         Raises:
-            InputError: a template is not a format string.
+            InputError: a template is not a format string, or shows no column.
         """
-        self._tokenizer, self._limit, self._language = tokenizer, limit, language
+        self._tokenizer, self.limit, self._language = tokenizer, limit, language
         self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
         self._side = corpus.truncation_side or tokenizer.truncation_side
         self._around = surroundings(tokenizer)
@@ -53,6 +52,7 @@ class Texts:
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
+        check_shown(self._templates, f"corpus.{corpus.form}")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._vanishing = Vanishing(self._plain, corpus.rendering)
@@ -68,6 +68,19 @@ class Texts:
             for template in templates:
                 self._vanishing.check(template, texts, own, where)
         return [found]
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
+        if not self._language or len(self._templates) > 1:
+            raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
+        fields = self._target.fields if self._target else ()
+        if self._target and not self._columns.lacks(record, fields):
+            return None
+        values = self._columns.read(record, where, without=fields)
+        made = self._tokenized([self._templates[0].text(values.texts)], where)
+        count = len(made.ids) - len(self._around.after)
+        types = (made.types[:count],) if made.types else ()
+        return Encoding((made.ids[:count],), types, truncated=made.lost > 0, fields=values.fields)
 
     def _whole(self, values: Values, where: str) -> Encoding:
         """A text or pair, one sequence a choice; of a language model every token has a loss."""
@@ -103,7 +116,7 @@ class Texts:
         reads, wanted = losses_of(whole.ids, start)
         if not reads or len(whole.ids) - after <= start:
             raise InputError(
-                f"{where}: nothing that has a loss is left of the target within {self._limit} tokens (model.max_length)"
+                f"{where}: nothing that has a loss is left of the target within {self.limit} tokens (model.max_length)"
             )
         types = (whole.types,) if whole.types else ()
         return Encoding((whole.ids,), types, reads, wanted, whole.lost > 0, values.fields, (said.strip(),))
@@ -111,12 +124,12 @@ class Texts:
     def _tokenized(self, texts: list[str], where: str) -> Tokenized:
         """A text or pair, cut by the tokenizer where it is too long."""
         whole = self._call(*texts)
-        excess = len(whole.ids) - self._limit
+        excess = len(whole.ids) - self.limit
         if excess <= 0:
             return whole
         if not self._truncation:
             raise InputError(
-                f"{where}: {excess} tokens over the limit of {self._limit} (model.max_length, or the model's own); "
+                f"{where}: {excess} tokens over the limit of {self.limit} (model.max_length, or the model's own); "
                 "set it higher, or corpus.truncation = true as in a call with truncation"
             )
         cut = self._cut(texts, where)
@@ -125,13 +138,13 @@ class Texts:
     def _cut(self, texts: list[str], where: str) -> Tokenized:
         """A text or pair, shortened as the tokenizer does it."""
         try:
-            cut = self._call(*texts, truncation=self._truncation, max_length=self._limit)
-            reason = "" if 0 < len(cut.ids) <= self._limit else f"{len(cut.ids)} tokens are left"
+            cut = self._call(*texts, truncation=self._truncation, max_length=self.limit)
+            reason = "" if 0 < len(cut.ids) <= self.limit else f"{len(cut.ids)} tokens are left"
         except Exception as error:  # of the tokenizers' own kinds, where they cannot cut
             reason = first_line(error)
         if reason:
             how = f'by corpus.truncation = "{self._truncation}"'
-            raise InputError(f"{where}: the tokenizer cannot shorten it to {self._limit} tokens {how} ({reason})")
+            raise InputError(f"{where}: the tokenizer cannot shorten it to {self.limit} tokens {how} ({reason})")
         return cut
 
     def _call(self, *texts: str, **options: Any) -> Tokenized:

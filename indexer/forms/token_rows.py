@@ -145,14 +145,19 @@ def check_packed(parts: Sequence[TokenRow], record: Mapping[str, Any], where: st
         )
 
 
-def losses_by_labels(row: TokenRow, where: str) -> tuple[Tokens, Tokens]:
-    """`reads` and `wanted`: where a label is not -100 and something stands before it.
+def losses_by_labels(row: TokenRow, where: str, *, shifted: bool) -> tuple[Tokens, Tokens]:
+    """`reads` and `wanted`: where a label is not -100.
+
+    Args:
+        row: with a label a token.
+        where: names it in errors.
+        shifted: whether a label is decided at the token before it, as a language model's is; the first has none then.
 
     Raises:
         InputError: a label is no token.
     """
-    at = [place for place, label in enumerate(row.labels) if label != NO_LOSS and place > 0]
+    at = [place for place, label in enumerate(row.labels) if label != NO_LOSS and place >= shifted]
     wrong = next((row.labels[place] for place in at if row.labels[place] < 0), None)
     if wrong is not None:
         raise InputError(f"{where}: '{LABELS}' hold {wrong}; a token's id is needed, or {NO_LOSS} where it has no loss")
-    return tuple(place - 1 for place in at), tuple(row.labels[place] for place in at)
+    return tuple(place - shifted for place in at), tuple(row.labels[place] for place in at)

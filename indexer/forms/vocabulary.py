@@ -1,6 +1,6 @@
 """What is known of a tokenizer's tokens, and of what the model has for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -11,16 +11,26 @@ class Vocabulary:
     Attributes:
         name: gives a token as the tokenizer writes it.
         special: ids of special tokens, but for the unknown one, which stands for words.
+        begins: ids of the special tokens that a sequence may begin with.
         unknown: id of the unknown token, if there is one.
         embeddings: tokens that the model has embeddings for; None where it does not say.
         types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
+        causal: whether a classifier reads the last token that is not padding, else the first.
+        padding: id of the token that the model takes for padding; None where it knows none.
     """
 
     name: Callable[[int], str]
     special: frozenset[int] = frozenset()
+    begins: frozenset[int] = frozenset()
     unknown: int | None = None
     embeddings: int | None = None
     types: int | None = None
+    causal: bool = False
+    padding: int | None = None
+
+    def read(self, ids: Sequence[int]) -> int:
+        """Position whose state a classifier's head reads."""
+        return max((at for at, token in enumerate(ids) if token != self.padding), default=0) if self.causal else 0
 
     def embedded(self, token: int) -> bool:
         """Whether the model has an embedding for a token."""

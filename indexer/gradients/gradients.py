@@ -3,22 +3,25 @@
 Letters: B instances, J states that the head reads for each, O outputs and h inputs of the head, d stored dimensions.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from attridex.indexer.curvature.kfac import FactorSums
+from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.sketches import Sketch
 from attridex.indexer.index.records import Block
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import differentiable_inputs
 from attridex.indexer.models.low_rank import OnGradient, OnInput
-from attridex.indexer.tasks.instance_batches import InstanceBatch
+from attridex.indexer.structure.uses import LinearUse
+from attridex.indexer.tasks.instance_batches import InstanceBatch, single_instances
 from attridex.indexer.tasks.objective import Objective, Reading
 from attridex.indexer.tasks.token_loss import SURE
 
@@ -62,7 +65,7 @@ class HeadGradients:
             raise TypeError("this task has no head of its own")
         kept, rows = self._sketch.keep("head", reading.inputs), self._sketch.project("head", reading.errors)
         if factors:
-            factors.add("head", kept, rows, torch.ones(kept.shape[:2]))
+            factors.add("head", kept, rows, torch.ones(kept.shape[:2]) if reading.real is None else reading.real)
         out = torch.zeros(batch.size, self.dim, device=kept.device)
         self._sketch.add("head", kept, rows, out)
         return GradientPass(reading, out)
@@ -71,7 +74,9 @@ class HeadGradients:
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
-    def __init__(self, arch: Architecture, objective: Objective, capture: Capture, sketch: Sketch) -> None:
+    def __init__(
+        self, arch: Architecture, objective: Objective, capture: Capture, sketch: Sketch, uses: Mapping[str, LinearUse]
+    ) -> None:
         """Prepare to take them.
 
         Args:
@@ -79,30 +84,103 @@ class LayerGradients:
             objective: of its task.
             capture: shows the layers of the sketch.
             sketch: what is kept of them.
+            uses: how often a pass uses each of them.
         """
         self._arch, self._objective, self._capture, self._sketch = arch, objective, capture, sketch
+        self._fires = {name: 1 if use.passed_by else use.fires for name, use in uses.items()}
+        self._alone = any(use.shared for use in uses.values())
         self.dim, self.blocks = sketch.dim, sketch.blocks
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
-        """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one."""
+        """One forward and backward pass; see `Gradients.take`. The sequences of an instance count as one.
+
+        Where a layer reads something that all instances share, there is a pass for each of them.
+
+        Raises:
+            InputError: a layer was not called as often as when the model was loaded.
+        """
+        if self._alone and batch.size > 1:
+            passes = [self.take(one, factors) for one in single_instances(batch)]
+            return GradientPass(joined([each.reading for each in passes]), torch.cat([each.gradients for each in passes]))
         out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
+        calls: Counter[str] = Counter()
 
-        def on_input(name: str, a: Tensor) -> Tensor:
-            return self._sketch.keep(name, a.reshape(batch.size, -1, a.shape[-1]))
+        def on_input(name: str, a: Tensor, experts: Tensor | None = None) -> KeptInput:
+            owner = batch.targets.owner if self._arch.staging and len(batch.targets.owner) else None
+            own = None if experts is None else experts.reshape(batch.size, -1)
+            return KeptInput(self._sketch.keep(name, by_instance(a, batch.size, owner)), owner, own)
 
-        def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
-            rows = self._sketch.project(name, delta.reshape(batch.size, -1, delta.shape[-1]))
-            self._sketch.add(name, kept, rows, out)
+        def on_gradient(name: str, kept: KeptInput, delta: Tensor) -> None:
+            calls[name] += 1
+            rows = self._sketch.project(name, by_instance(delta, batch.size, kept.owner), kept.experts)
+            self._sketch.add(name, kept.rows, rows, out)
             if factors:
-                whole = rows.shape[:2].numel() == batch.tokens.mask.numel()
-                mask = batch.tokens.mask if whole else torch.ones(rows.shape[:2])  # an encoder's pooler reads one state
-                factors.add(name, kept, rows, mask)
+                factors.add(name, kept.rows, rows, mask_of(rows, batch, kept.owner))
 
         with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, self._arch.final_states(batch.tokens), batch)
             size = backward_size(reading.loss.detach(), next(self._arch.model.parameters()).dtype)
             (reading.loss / size).sum().backward()
+        self._check(calls)
         return GradientPass(reading, out * size[:, None])
+
+    def _check(self, calls: Counter[str]) -> None:
+        """Refuse a pass that left a layer out: its gradient would silently be another one's."""
+        for name, fires in self._fires.items():
+            if calls[name] != fires:
+                seen = f"{name} took part {calls[name]} times in a pass, {fires} times when the model was loaded"
+                raise InputError(f"{self._arch.where}: {seen}; its gradient would silently be another one's")
+
+
+@dataclass(frozen=True)
+class KeptInput:
+    """What is kept of a layer's input.
+
+    Attributes:
+        rows: by instance.
+        owner: instance of each row, where instances have different numbers of them; None where the rows are in equal parts.
+        experts: the expert of each row, where the layer is many.
+    """
+
+    rows: Float[Tensor, "B T i"]
+    owner: Int[Tensor, " N"] | None
+    experts: Int[Tensor, "B T"] | None = None
+
+
+def by_instance(x: Float[Tensor, "..."], size: int, owner: Int[Tensor, " N"] | None) -> Float[Tensor, "B T n"]:
+    """Rows of a layer by instance, filled up with zeros; see `KeptInput.owner`."""
+    if owner is None:
+        return x.reshape(size, -1, x.shape[-1])
+    out = x.new_zeros(size, int(owner.bincount(minlength=size).max()), x.shape[-1])
+    return out.index_put((owner, places_of(owner, size)), x.reshape(-1, x.shape[-1]))
+
+
+def places_of(owner: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
+    """Place of each row among those of its instance; rows of an instance follow each other."""
+    starts = torch.cat([owner.new_zeros(1), owner.bincount(minlength=size).cumsum(0)])[:-1]
+    return torch.arange(len(owner), device=owner.device) - starts[owner]
+
+
+def mask_of(rows: Float[Tensor, "B T o"], batch: InstanceBatch, owner: Int[Tensor, " N"] | None) -> Tensor:
+    """1 for the rows of a layer that count; of fused experts each token has several."""
+    if owner is not None:
+        return by_instance(torch.ones(len(owner), 1, device=owner.device), batch.size, owner)[..., 0]
+    times, odd = divmod(rows.shape[:2].numel(), batch.tokens.mask.numel())
+    # An encoder's pooler reads one state of each instance.
+    return torch.ones(rows.shape[:2]) if odd else batch.tokens.mask.reshape(-1).repeat_interleave(times)
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """Readings of instances as one."""
+    columns = {field.name: [getattr(reading, field.name) for reading in readings] for field in fields(Reading)}
+    return Reading(**{name: joined_column(values) for name, values in columns.items()})
+
+
+def joined_column(values: Sequence[Any]) -> Any:
+    """Tensors or lists put together; None stays."""
+    if values[0] is None:
+        return None
+    return torch.cat(list(values)) if isinstance(values[0], Tensor) else [one for value in values for one in value]
 
 
 def backward_size(loss: Float[Tensor, " B"], dtype: torch.dtype) -> Float[Tensor, " B"]:

@@ -4,13 +4,11 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
-
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
-from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.models.architectures import Architecture, LinearLayer
 from attridex.indexer.models.hooks import captured_linear
 from attridex.indexer.models.low_rank import captured_factors, factor_layers
 from attridex.indexer.tasks.objective import Objective
@@ -27,12 +25,17 @@ def head_scope(arch: Architecture, objective: Objective, config: GradientsConfig
     return HeadGradients(arch, objective, make_sketch({"head": arch.head}, config, whole="head"))
 
 
-def linear_scope(choose: Callable[[Architecture], dict[str, nn.Module]]) -> GradientScope:
+def linear_scope(choose: Callable[[Architecture], dict[str, LinearLayer]]) -> GradientScope:
     """Linear layers of the model, by name, as `choose` gives them."""
 
     def scope(arch: Architecture, objective: Objective, config: GradientsConfig) -> Gradients:
         layers = choose(arch)
-        return LayerGradients(arch, objective, partial(captured_linear, layers), make_sketch(layers, config))
+        uses = {name: arch.uses[name] for name in layers}
+        arch.check_layers(list(layers))
+        swapped = frozenset(name for name, use in uses.items() if use.tokens_first)
+        skipped = frozenset(name for name, use in uses.items() if use.passed_by)
+        capture = partial(captured_linear, layers, tokens_first=swapped, passed_by=skipped)
+        return LayerGradients(arch, objective, capture, make_sketch(layers, config), uses)
 
     return scope
 
@@ -47,7 +50,11 @@ def adapter_scope(arch: Architecture, objective: Objective, config: GradientsCon
                 'taken; use "linear" or "mlp", gradients of the merged model'
             )
     sketch = make_sketch(factor_layers(arch.adapter), config)
-    return LayerGradients(arch, objective, partial(captured_factors, arch.model, arch.adapter), sketch)
+    arch.check_layers(list(arch.adapter))
+    uses = {f"{name}.{weight}": arch.structure.uses[name] for name, pair in arch.adapter.items() for weight in pair.weights}
+    swapped = frozenset(name for name in arch.adapter if arch.structure.uses[name].tokens_first)
+    capture = partial(captured_factors, arch.model, arch.adapter, tokens_first=swapped)
+    return LayerGradients(arch, objective, capture, sketch, uses)
 
 
 SCOPES: dict[str, GradientScope] = {
@@ -65,7 +72,7 @@ def make_gradients(arch: Architecture, objective: Objective, config: GradientsCo
     return scope(arch, objective, config)
 
 
-def layers_named(arch: Architecture, expression: str) -> dict[str, nn.Module]:
+def layers_named(arch: Architecture, expression: str) -> dict[str, LinearLayer]:
     """Linear layers whose name a regular expression fits.
 
     Raises:

@@ -3,12 +3,13 @@
 Letters: B instances, T tokens, d stored dimensions, o and i outputs and inputs of a linear layer, ko and ki what is kept of them.
 """
 
+from collections.abc import Mapping
 from math import prod
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError
@@ -20,7 +21,10 @@ from attridex.indexer.gradients.projection import (
     side_projected,
 )
 from attridex.indexer.index.records import Block
-from attridex.indexer.models.architectures import linear_shape
+from attridex.indexer.models.architectures import LinearLayer, linear_shape
+
+Experts = Int[Tensor, "B T"] | None
+"""The expert of each row of fused experts."""
 
 
 @runtime_checkable
@@ -33,8 +37,8 @@ class Sketch(Protocol):
     def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """What is kept of the input until the backward pass."""
 
-    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
-        """P_out delta, or delta itself."""
+    def project(self, name: str, delta: Float[Tensor, "B T o"], experts: Experts = None) -> Float[Tensor, "B T ko"]:
+        """P_out delta, or delta itself; of fused experts delta stands among the outputs of all of them."""
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """Add a layer's part to the stored vectors.
@@ -78,9 +82,12 @@ class LayerSketch:
         """P_in a."""
         return side_projected(a, self._sides[name].inner)
 
-    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
+    def project(self, name: str, delta: Float[Tensor, "B T o"], experts: Experts = None) -> Float[Tensor, "B T ko"]:
         """P_out delta."""
-        return side_projected(delta, self._sides[name].outer)
+        side = self._sides[name]
+        if experts is None:
+            return side_projected(delta, side.outer)
+        return among_experts(delta, experts, side.rows) if side.outer is None else expert_projected(delta, experts, side.outer)
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """The layer's ko x ki numbers; see `Sketch.add`.
@@ -91,15 +98,22 @@ class LayerSketch:
             rows: P_out delta.
             out: where they are put.
         """
-        out[:, self._at[name]] = outer_sums(rows, kept)
+        out[:, self._at[name]] += outer_sums(rows, kept)  # a layer that is called more than once has the sum
 
 
 class GlobalSketch:
     """One projection of the whole gradient: each layer's image is added into the same d numbers."""
 
-    def __init__(self, maps: dict[str, BlockProjection], dim: int, whole: str) -> None:
-        """The projection of each layer by its name; `whole` is the one block's."""
-        self.dim = dim
+    def __init__(self, maps: dict[str, BlockProjection], outputs: dict[str, int], dim: int, whole: str) -> None:
+        """Prepare to project.
+
+        Args:
+            maps: the projection of each layer by its name.
+            outputs: how many each layer has.
+            dim: d.
+            whole: name of the one block.
+        """
+        self.dim, self._outputs = dim, outputs
         self.blocks = consecutive_blocks({whole: (1, dim)})
         self._maps = maps
 
@@ -107,9 +121,9 @@ class GlobalSketch:
         """The input itself."""
         return a
 
-    def project(self, name: str, delta: Float[Tensor, "B T o"]) -> Float[Tensor, "B T ko"]:
+    def project(self, name: str, delta: Float[Tensor, "B T o"], experts: Experts = None) -> Float[Tensor, "B T ko"]:
         """The output gradient itself."""
-        return delta
+        return delta if experts is None else among_experts(delta, experts, self._outputs[name])
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """Project the layer's gradient and add it; see `Sketch.add`.
@@ -123,7 +137,25 @@ class GlobalSketch:
         out += self._maps[name](outer_sums(rows, kept))
 
 
-def make_sketch(layers: dict[str, nn.Module], config: GradientsConfig, whole: str = "all") -> Sketch:
+def among_experts(delta: Float[Tensor, "B T o"], experts: Int[Tensor, "B T"], outputs: int) -> Float[Tensor, "B T outputs"]:
+    """Output gradients of fused experts among the outputs of all of them; 0 elsewhere."""
+    size = delta.shape[-1]
+    whole = delta.new_zeros(*delta.shape[:2], outputs // size, size)
+    return whole.scatter(2, experts[..., None, None].expand(*experts.shape, 1, size), delta[:, :, None]).flatten(2)
+
+
+def expert_projected(
+    delta: Float[Tensor, "B T o"], experts: Int[Tensor, "B T"], side: Float[Tensor, "ko outputs"]
+) -> Float[Tensor, "B T ko"]:
+    """The same, projected: each row sees the columns of its own expert."""
+    columns = side.to(delta).reshape(len(side), -1, delta.shape[-1])
+    found = delta.new_zeros(*delta.shape[:2], len(side))
+    for expert in experts.unique().tolist():
+        found[experts == expert] = delta[experts == expert] @ columns[:, expert].T
+    return found
+
+
+def make_sketch(layers: Mapping[str, LinearLayer], config: GradientsConfig, whole: str = "all") -> Sketch:
     """What is kept of the layers' gradients; `whole` names the block of a projection of all of them together.
 
     Raises:
@@ -134,7 +166,8 @@ def make_sketch(layers: dict[str, nn.Module], config: GradientsConfig, whole: st
     if kind == "none":
         return LayerSketch({name: KroneckerSides(None, None, *shape) for name, shape in shapes.items()})
     if kind != "kronecker":
-        return GlobalSketch({name: global_projection(kind, prod(shapes[name]), dim, seed, name) for name in shapes}, dim, whole)
+        maps = {name: global_projection(kind, prod(shapes[name]), dim, seed, name) for name in shapes}
+        return GlobalSketch(maps, {name: rows for name, (rows, _) in shapes.items()}, dim, whole)
     if dim < len(layers):
         raise InputError(f"gradients.dim = {dim}: fewer than one for each of {len(layers)} layers; use at least {len(layers)}")
     return LayerSketch({name: kronecker_sides(name, shape, dim // len(layers), seed) for name, shape in shapes.items()})

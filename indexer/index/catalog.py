@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,50 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@dataclass(frozen=True)
+class NeuronPlaces:
+    """What turns a neuron's number into layer, expert and unit.
+
+    Attributes:
+        units: places of a layer, those of all its experts counted.
+        experts: of a layer; 0 where there are none, and then the tables have no such column.
+        expert_units: units of one expert; places behind them are of units without an expert.
+    """
+
+    units: int
+    experts: int = 0
+    expert_units: int = 0
+
+    @property
+    def names(self) -> str:
+        """The columns that name a neuron."""
+        return "layer, expert, unit" if self.experts else "layer, unit"
+
+    @property
+    def columns(self) -> str:
+        """What makes the columns behind the layer of a neuron's number, as SQL."""
+        place = f"(neuron % {self.units})"
+        if not self.experts:
+            return f"CAST({place} AS INTEGER) AS unit"
+        routed = self.experts * self.expert_units
+        unit = f"CASE WHEN {place} < {routed} THEN {place} % {self.expert_units} ELSE {place} - {routed} END"
+        expert = f"CASE WHEN {place} < {routed} THEN CAST({place} // {self.expert_units} AS INTEGER) END"
+        return f"{expert} AS expert, CAST({unit} AS INTEGER) AS unit"
+
+
 class CatalogWriter:
     """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
 
-    def __init__(self, path: Path, columns: Mapping[str, str], units: int, rows: int) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, str], places: NeuronPlaces, rows: int) -> None:
         """Create the tables.
 
         Args:
             path: its file.
             columns: DuckDB type of each column of the instances beside attridex's own.
-            units: F, which turns a neuron's number into layer and unit.
+            places: what turns a neuron's number into layer, expert and unit.
             rows: instances that are about to come.
         """
-        self._units = units
+        self._places = places
         self._columns = {**OWN_COLUMNS, **columns}
         self._spill = path.parent / "spill"
         block = SMALL_BLOCK if rows < MANY else LARGE_BLOCK
@@ -107,8 +139,8 @@ class CatalogWriter:
     def sort_neurons(self) -> None:
         """Make the `neurons` table, sorted by neuron and row, so that a look-up reads one stretch of it."""
         self._con.execute(
-            f"""CREATE TABLE neurons AS SELECT neuron, CAST(neuron // {self._units} AS INTEGER) AS layer,
-            CAST(neuron % {self._units} AS INTEGER) AS unit, row, score, rank, weight FROM unsorted ORDER BY neuron, row"""
+            f"""CREATE TABLE neurons AS SELECT neuron, CAST(neuron // {self._places.units} AS INTEGER) AS layer,
+            {self._places.columns}, row, score, rank, weight FROM unsorted ORDER BY neuron, row"""
         )
         self._con.execute("DROP TABLE unsorted")
 
@@ -119,18 +151,19 @@ class CatalogWriter:
         corpus's ("label") or the model's ("predicted"); `share` is P(kept | label), and `lift` P(kept | label) / P(kept).
         Both stay as they are when instances are deleted.
         """
+        names = self._places.names
         self._con.execute(
-            """CREATE TABLE neuron_statistics AS SELECT neuron, layer, unit, count(*) AS kept,
+            f"""CREATE TABLE neuron_statistics AS SELECT neuron, {names}, count(*) AS kept,
             count(*) / (SELECT count(*) FROM instances) AS share, avg(CAST(score AS DOUBLE)) AS mean_score,
             max(score) AS max_score, avg(rank) AS mean_rank
-            FROM neurons GROUP BY neuron, layer, unit ORDER BY kept DESC, neuron"""
+            FROM neurons GROUP BY neuron, {names} ORDER BY kept DESC, neuron"""
         )
         self._con.execute(
-            """CREATE TABLE neuron_labels AS
+            f"""CREATE TABLE neuron_labels AS
             WITH labelled AS (SELECT row, kind, name AS label FROM instances UNPIVOT (name FOR kind IN (label, predicted))),
             sizes AS (SELECT kind, label, count(*) AS instances FROM labelled GROUP BY kind, label),
             counts AS (SELECT neuron, kind, label, count(*) AS kept FROM neurons JOIN labelled USING (row) GROUP BY ALL)
-            SELECT neuron, layer, unit, kind, label, counts.kept, counts.kept / instances AS share,
+            SELECT neuron, {names}, kind, label, counts.kept, counts.kept / instances AS share,
             counts.kept / instances / statistics.share AS lift
             FROM counts JOIN sizes USING (kind, label) JOIN neuron_statistics AS statistics USING (neuron)
             ORDER BY kind, label, lift DESC, counts.kept DESC, neuron"""
@@ -163,13 +196,13 @@ class CatalogWriter:
 
 
 @contextmanager
-def writing_catalog(path: Path, columns: Mapping[str, str], units: int, rows: int) -> Iterator[CatalogWriter]:
+def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces, rows: int) -> Iterator[CatalogWriter]:
     """Write a catalog, which is whole once the block ends well.
 
     Args:
         path: its file.
         columns: DuckDB type of each column of the instances beside attridex's own.
-        units: F, which turns a neuron's number into layer and unit.
+        places: what turns a neuron's number into layer, expert and unit.
         rows: instances that are about to come.
 
     Raises:
@@ -177,7 +210,7 @@ def writing_catalog(path: Path, columns: Mapping[str, str], units: int, rows: in
         OSError: DuckDB cannot write.
     """
     try:
-        writer = CatalogWriter(path, columns, units, rows)
+        writer = CatalogWriter(path, columns, places, rows)
         try:
             yield writer
             writer.finish()

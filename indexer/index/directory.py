@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.indexer.files import clear_leftovers, file_hash, replace_file
-from attridex.indexer.index.layout import CURRENT, FORMAT, LOCK, MANIFEST, PLAN, SIDECAR, VERSIONS, shard_dir, version_dir
+from attridex.indexer.index.layout import CURRENT, FORMAT, LOCK, MANIFEST, PLAN, SIDECAR, SOURCE, VERSIONS, shard_dir, version_dir
 from attridex.indexer.index.records import Manifest, Sidecar, parse_record, read_sealed
 
 
@@ -47,7 +48,23 @@ def read_manifest(index: Path, version: str) -> Manifest:
     data = read_sealed(path)
     if data.get("format") != FORMAT:
         raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {FORMAT}; build it anew")
-    return parse_record(Manifest, data, path)
+    manifest = parse_record(Manifest, data, path)
+    return manifest.model_copy(update={"config": moved(manifest.config, index / SOURCE)})
+
+
+def moved(config: Config, source: Path) -> Config:
+    """A configuration whose files lie in an index's `source`, seen from where the index lies now."""
+
+    def place(path: str) -> str:
+        here = source / Path(path).name
+        return str(here.resolve()) if Path(path).parent.name == SOURCE and here.exists() else path
+
+    model, corpus = config.model, config.corpus
+    places = {"path": place(model.path), "adapter": model.adapter and place(model.adapter)}
+    if (places["path"], places["adapter"]) == (model.path, model.adapter):
+        return config
+    files = corpus.model_copy(update={"files": list(map(place, corpus.files))})
+    return config.model_copy(update={"model": model.model_copy(update=places), "corpus": files})
 
 
 def write_current(index: Path, version: str) -> None:

@@ -64,7 +64,7 @@ class FileKind(NamedTuple):
 UNIT = "flat FAISS index, float32 or float16"
 NEURONS_ON = "neurons.enabled"
 STRUCTURES_ON = "index.approximate"
-ENCODINGS_ON = "corpus.documents or corpus.encoded"
+ENCODINGS_ON = "corpus.messages, documents or encoded"
 SHARD_FILES = (
     FileKind(SIDECAR, "the range, its rows, instances left out, size and SHA-256 of each other file", "sealed JSON, Sidecar"),
     FileKind(GRADIENTS, "training gradients of length 1 [n, d]", UNIT),

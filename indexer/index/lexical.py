@@ -18,9 +18,8 @@ TOKEN = r"(?u)\b\w+\b"
 def text_of(values: Mapping[str, Any], fields: Iterable[str]) -> str:
     """The text of a record that BM25 sees: its text fields."""
     parts = [values.get(name) for name in fields]
-    return " ".join(
-        " ".join(map(str, part)) if isinstance(part, list | tuple) else str(part) for part in parts if part is not None
-    )
+    texts = [" ".join(map(str, part)) if isinstance(part, list | tuple) else part for part in parts]
+    return " ".join("" if text is None else str(text) for text in texts)
 
 
 def words(texts: Sequence[str]) -> list[list[str]]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, f
 from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
+from attridex.indexer.fit import Fit
 from attridex.indexer.index.layout import FORMAT, Column
 
 
@@ -81,7 +82,7 @@ class Block(Record):
 
 
 class ModelFacts(Record):
-    """What the index knows of its model."""
+    """What the index knows of its model; `units` are those of a layer, of all its experts where it has any."""
 
     path: str
     hash: str
@@ -91,6 +92,10 @@ class ModelFacts(Record):
     layers: int
     units: int
     hidden: int
+    experts: int = 0
+    expert_units: int = 0
+    shared_units: list[int] = []
+    dense_layers: list[int] = []
 
 
 class CorpusFacts(Record):
@@ -132,6 +137,7 @@ class Manifest(Record):
     files: dict[str, FileEntry]
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
+    fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
 

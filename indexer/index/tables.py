@@ -27,6 +27,7 @@ ENCODING_SCHEMA = pa.schema(
     [
         ("id", pa.string()), ("content_hash", pa.string()), ("sequences", pa.list_(IDS)), ("types", pa.list_(IDS)),
         ("label", pa.int32()), ("reads", IDS), ("wanted", IDS), ("outputs", pa.list_(pa.string())), ("truncated", pa.bool_()),
+        ("goals", pa.list_(pa.float64())), ("answer", pa.string()),
     ]
 )  # fmt: skip
 """See `corpus.instances.RenderedInstance`."""

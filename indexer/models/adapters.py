@@ -187,8 +187,8 @@ def untie(wrapped: nn.Module, layers: Any) -> None:
     """Give layers that share their weight with another module (tied embeddings) one of their own: only they are adapted."""
     seen = Counter(id(parameter) for _, parameter in wrapped.named_parameters(remove_duplicate=False))
     for layer in layers:
-        weight = layer.get_base_layer().weight
-        if seen[id(weight)] > 1:
+        weight = getattr(layer.get_base_layer(), "weight", None)  # fused experts have several, none of them tied
+        if weight is not None and seen[id(weight)] > 1:
             layer.get_base_layer().weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
 
 

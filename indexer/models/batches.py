@@ -23,21 +23,58 @@ class TokenBatch:
         mask: 1 for a real token, 0 for padding.
         lengths: real tokens of each sequence.
         types: token types; None where the model is given none.
+        own_reads: positions that are read, where they are not those of the head.
+        extents: tokens of the whole text that each sequence begins; None where the sequences are the whole texts.
+        source: what the encoder of an encoder-decoder model reads, whose decoder reads the sequences.
     """
 
     ids: Int[Tensor, "S T"]
     mask: Int[Tensor, "S T"]
     lengths: Int[Tensor, " S"]
     types: Int[Tensor, "S T"] | None = None
+    own_reads: Int[Tensor, " S"] | None = None
+    extents: Int[Tensor, " S"] | None = None
+    source: "TokenBatch | None" = None
 
     @property
     def named(self) -> dict[str, Tensor]:
         """What a model is called with beside the ids."""
         return {"attention_mask": self.mask} | ({} if self.types is None else {"token_type_ids": self.types})
 
-    def read(self, causal: bool) -> Int[Tensor, " S"]:
-        """Position that the head reads: the last real token, or CLS for encoders."""
-        return self.lengths - 1 if causal else torch.zeros_like(self.lengths)
+    def rows(self, chosen: slice) -> "TokenBatch":
+        """Some of the sequences, without padding that they do not need."""
+        width = int(self.lengths[chosen].max())
+        cut = (slice(chosen.start, chosen.stop), slice(width))
+        types = None if self.types is None else self.types[cut]
+        own = None if self.own_reads is None else self.own_reads[chosen]
+        return TokenBatch(
+            self.ids[cut],
+            self.mask[cut],
+            self.lengths[chosen],
+            types,
+            own,
+            self.whole[chosen],
+            self.source and self.source.rows(chosen),
+        )
+
+    def repeated(self, times: int) -> "TokenBatch":
+        """All sequences, so many times one behind the other."""
+        types = None if self.types is None else self.types.repeat(times, 1)
+        own = None if self.own_reads is None else self.own_reads.repeat(times)
+        return TokenBatch(
+            self.ids.repeat(times, 1),
+            self.mask.repeat(times, 1),
+            self.lengths.repeat(times),
+            types,
+            own,
+            self.whole.repeat(times),
+            self.source and self.source.repeated(times),
+        )
+
+    @property
+    def whole(self) -> Int[Tensor, " S"]:
+        """Tokens of each sequence's whole text."""
+        return self.lengths if self.extents is None else self.extents
 
 
 def plan_batches(lengths: Sequence[int], budget: int, overhead: int = 0) -> Iterator[list[int]]:

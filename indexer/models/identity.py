@@ -16,6 +16,9 @@ from attridex.indexer.models.tokenizers import tokenizer_source
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
 
+CHAT = ("chat_template*", "additional_chat_templates/*")
+"""Files of chat templates, which count where chats are read by them."""
+
 
 class ModelIdentity(NamedTuple):
     """SHA-256 of what an index's content depends on: of the model, its tokenizer, and each checkpoint."""
@@ -25,12 +28,12 @@ class ModelIdentity(NamedTuple):
     checkpoints: list[str]
 
 
-def model_identity(model: ModelConfig, rendering: int = RENDERING) -> ModelIdentity:
-    """The identity of a model as it lies there now, with the tokenizer that reads texts for it."""
+def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: bool = False) -> ModelIdentity:
+    """The identity of a model as it lies there now, with the tokenizer that reads texts (and `chats`) for it."""
     checkpoints = [model_hash(at_checkpoint(model, path)) for path in model.checkpoints]
     source = tokenizer_source(model, rendering)
     directory = model_directory(model) if source == model.path else Path(source)
-    return ModelIdentity(model_hash(model), files_hash(directory, TOKENIZER), checkpoints)
+    return ModelIdentity(model_hash(model), files_hash(directory, (*TOKENIZER, *(CHAT if chats else ()))), checkpoints)
 
 
 def model_hash(model: ModelConfig) -> str:

@@ -5,19 +5,21 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.activations import NewGELUActivation
 from transformers.models.bloom.modeling_bloom import BloomGelu
 from transformers.utils import logging as transformers_logging
 
-from attridex.indexer.config import Config, ModelConfig, Task
+from attridex.indexer.config import Config, ModelConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
+from attridex.indexer.models.families import Family
 from attridex.indexer.models.low_rank import LowRank
+from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
+from attridex.indexer.structure.heads import auto_model
 
 
 @dataclass(frozen=True)
@@ -44,23 +46,29 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
-    device = resolve_device(wanted.device)
+    device, dtype = resolve_device(wanted.device), getattr(torch, wanted.dtype)
+    rounded = quantisation(hf, wanted)
     with quiet_transformers():
-        model, loading = auto_model(wanted.task).from_pretrained(
+        model, loading = auto_model(wanted.task, hf).from_pretrained(
             wanted.path,
             revision=wanted.revision,
             config=hf,
-            dtype=getattr(torch, wanted.dtype),
+            dtype=dtype,
             output_loading_info=True,
             ignore_mismatched_sizes=adapter is not None,
+            trust_remote_code=wanted.trust_remote_code,
+            **({} if wanted.quantization is None else {"quantization_config": rounded}),
         )
+        model = plain(model, dtype)
     check_trained(wanted, loading, adapter)
     factors: dict[str, LowRank] = {}
     if adapter:
         model, factors = merged(model, adapter, factors=config.gradients.parameters == "adapter")
     fuse_activations(model)
+    plain_arithmetic(model)
     model.eval().requires_grad_(False).to(device)
-    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()})
+    arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()}, wanted.path)
+    check_causal(arch, family)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))
@@ -87,17 +95,35 @@ def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None
         )
 
 
+def plain_arithmetic(model: nn.Module) -> None:
+    """Let every layer be called once and whole: no emulation of tensor parallelism (BLOOM), no FFN in stretches of tokens.
+
+    Both compute the same numbers in another order of additions.
+    """
+    for module in model.modules():
+        if getattr(module, "slow_but_exact", False):
+            module.slow_but_exact = False  # type: ignore[assignment]
+        if getattr(module, "chunk_size_feed_forward", 0):
+            module.chunk_size_feed_forward = 0  # type: ignore[assignment]
+
+
+def check_causal(arch: Architecture, family: Family) -> None:
+    """Refuse a model that sees otherwise than its modules said before it was loaded, by which its inputs are rendered.
+
+    Raises:
+        InputError: it does.
+    """
+    if arch.causal != family.causal:
+        said, found = ("causal", "an encoder") if family.causal else ("an encoder", "causal")
+        raise InputError(f"{arch.where}: by its modules the model is {said}, but a pass of it is that of {found}")
+
+
 def fuse_activations(model: nn.Module) -> None:
     """Let PyTorch's own kernel compute the tanh form of GELU, which these modules write out in several passes."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, NewGELUActivation | BloomGelu):
                 setattr(module, name, nn.GELU("tanh"))
-
-
-def auto_model(task: Task) -> Any:
-    """The class that loads a task's model."""
-    return AutoModelForCausalLM if task == "causal-lm" else AutoModelForSequenceClassification
 
 
 class quiet_transformers:  # noqa: N801 - reads as a statement

@@ -9,15 +9,21 @@ s delta' outer (A x); of A, s (B^T delta') outer x; of c, s delta'; and of the m
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-OnInput = Callable[[str, Tensor], Tensor]
-"""on_input(name of a layer, its input) -> what is kept of it until the backward pass."""
-OnGradient = Callable[[str, Tensor, Tensor], None]
+OnGradient = Callable[[str, Any, Tensor], None]
 """on_gradient(name of a layer, what was kept of its input, the gradient of its output)."""
 BIAS, MAGNITUDE = "lora_B.bias", "lora_magnitude_vector"
+
+
+class OnInput(Protocol):
+    """Says what is kept of a layer's input until the backward pass."""
+
+    def __call__(self, name: str, x: Tensor, experts: Tensor | None = None, /) -> Any:
+        """`experts` is the expert of each row where the layer is many."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,11 @@ def factor_layers(factors: Mapping[str, LowRank]) -> dict[str, nn.Module]:
 
 @contextmanager
 def captured_factors(
-    model: nn.Module, factors: Mapping[str, LowRank], on_input: OnInput, on_gradient: OnGradient
+    model: nn.Module,
+    factors: Mapping[str, LowRank],
+    on_input: OnInput,
+    on_gradient: OnGradient,
+    tokens_first: frozenset[str] = frozenset(),
 ) -> Iterator[None]:
     """See each LoRA weight's input and the gradient of its output, as `hooks.captured_linear` does for linear layers.
 
@@ -68,16 +78,20 @@ def captured_factors(
         factors: the LoRA of each layer by the layer's name.
         on_input: gives what is kept of an input.
         on_gradient: takes that in the backward pass.
+        tokens_first: layers that are given [T, S, i] instead of [S, T, i].
     """
 
     def hook(name: str, pair: LowRank) -> Callable[..., None]:
+        def ordered(x: Tensor) -> Tensor:
+            return x.transpose(0, 1) if name in tokens_first else x
+
         def seen(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            inputs = inputs_of(pair, args[0].detach().to(pair.a.weight.dtype))
+            inputs = inputs_of(pair, ordered(args[0].detach().to(pair.a.weight.dtype)))
             kept = {weight: on_input(f"{name}.{weight}", x) for weight, x in inputs.items()}
-            made = None if pair.magnitude is None else without_bias(output.detach(), module) / pair.magnitude
+            made = None if pair.magnitude is None else without_bias(ordered(output.detach()), module) / pair.magnitude
 
             def back(delta: Tensor) -> None:
-                for weight, gradient in gradients_of(pair, delta.to(pair.b.weight.dtype), made).items():
+                for weight, gradient in gradients_of(pair, ordered(delta.to(pair.b.weight.dtype)), made).items():
                     on_gradient(f"{name}.{weight}", kept[weight], gradient)
 
             output.register_hook(back)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,23 +11,47 @@ from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.checks import Checked
+from attridex.indexer.forms.documents import Documents
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
+from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
-from attridex.indexer.models.loading import auto_model
+from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.structure.heads import auto_model
+from attridex.indexer.task_forms.source_target import SourceTarget
+from attridex.indexer.task_forms.words import Words
 
 
 def positions(hf: Any, family: Family) -> int:
     """Longest sequence that a model takes."""
-    limit = int(getattr(hf, "max_position_embeddings", None) or getattr(hf, "n_positions", None) or 1 << 20)
+    text = hf.get_text_config()
+    told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
+    limit = int(next(filter(None, told), 1 << 20))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
+
+
+def start_token(hf: Any) -> int | None:
+    """The token that the decoder of an encoder-decoder model begins with."""
+    found = getattr(hf, "decoder_start_token_id", None)
+    return None if found is None else int(found)
+
+
+def known_start(start: int | None) -> int:
+    """The token that a decoder begins with.
+
+    Raises:
+        InputError: the model's configuration does not say it.
+    """
+    if start is None:
+        raise InputError("model.path: the model's config.json has no decoder_start_token_id, with which its decoder begins")
+    return start
 
 
 def special_tokens(tokenizer: Any, causal: bool) -> SpecialTokens:
@@ -66,12 +90,12 @@ def make_renderer(config: Config) -> Renderer:
     vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model.task, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family)))
+    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf)))
 
 
 def model_class(task: Task, hf: Any) -> Any:
     """The class that transformers makes a task's model of; None where it knows none."""
-    found = auto_model(task)._model_mapping.get(type(hf), None)
+    found = auto_model(task, hf)._model_mapping.get(type(hf), None)
     return found[0] if isinstance(found, tuple | list) else found
 
 
@@ -89,17 +113,21 @@ class Reads:
         vocabulary: what is known of its tokens.
         causal: whether the model is a causal one.
         positions: tokens of a sequence at most.
+        start: the token that a decoder begins with.
     """
 
     tokenizer: Any
     vocabulary: Vocabulary
     causal: bool
     positions: int
+    start: int | None = None
 
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode)
+    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
+    return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:
@@ -116,10 +144,18 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+        case "text" if task == "seq2seq-lm":
+            return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
+        case "text" if task == "token-classification":
+            return Words(corpus, tokenizer, limit)
         case "text" | "pair":
             return Texts(corpus, tokenizer, limit, choices=choices, language=language)
+        case "messages":
+            return Messages(corpus, tokenizer, limit)
+        case "documents":
+            return Documents(corpus, tokenizer, limit)
         case "encoded":
-            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, choices=choices, language=language)
+            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, config.model.task)
     raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
 
 

@@ -6,22 +6,27 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from attridex.indexer.config import RENDERING, ModelConfig, Task
+from attridex.indexer.config import LANGUAGE_TASKS, RENDERING, ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
+from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.outputs import moved_name
+from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
 
     Raises:
-        InputError: there is none, or its family is not known here.
+        InputError: there is none, transformers has no such model for the task, or it was trained for another task.
     """
-    hf = load_hf_config(model.path, model.revision)
-    family = family_of(hf.model_type, model.path)
+    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code)
+    check_head(model.task, hf, model.path, adapted=adapter is not None)
+    check_problem(model.task, hf, model.path)
+    family = family_of(auto_model(model.task, hf), hf, model.path, remote_code=model.trust_remote_code)
+    quantisation(hf, model)
     outputs = adapter.outputs(family.head) if adapter else None
     if outputs is not None and outputs != hf.num_labels:
         hf.num_labels = outputs
@@ -42,7 +47,7 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
     """
     if task == "causal-lm" and not family.causal:
         raise InputError(f'{where}: a {hf.model_type} model is an encoder; task "causal-lm" needs a causal language model')
-    if task == "multiple-choice" and hf.num_labels != 1:
+    if task == "multiple-choice" and hf.num_labels != 1 and not scores_choices(hf):
         raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
 
 
@@ -71,16 +76,21 @@ def check_source(path: str, revision: str | None) -> None:
         raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {first_line(error)}") from None
 
 
-def load_hf_config(path: str, revision: str | None) -> Any:
+def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
     """The model's own configuration.
 
+    Args:
+        path: of the model.
+        revision: of a model on the Hub.
+        remote_code: whether code that lies beside the model may run.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it comes with code of its own that may not run.
     """
     check_source(path, revision)
     known_families()
     try:
-        return AutoConfig.from_pretrained(path, revision=revision)
+        return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
 
@@ -98,8 +108,10 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int
         InputError: `corpus.labels` has another length than the model has outputs, a name twice, or the model's own names in
             another order; or the model's own names stand twice.
     """
-    if task != "sequence-classification":
+    if task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
+    if task == "sequence-classification" and hf.num_labels == 1:
+        return two_labels(wanted)
     own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
     if wanted is None and len(set(own)) == len(own):
         return own
@@ -112,6 +124,20 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int
     if rendering > 1:
         check_order(wanted, own)
     return list(wanted)
+
+
+def two_labels(wanted: list[str] | None) -> list[str]:
+    """Names of the two labels between which one logit decides: below 0, and above.
+
+    Raises:
+        InputError: `corpus.labels` names not two of them.
+    """
+    if wanted is not None and (len(wanted) != 2 or wanted[0] == wanted[1]):
+        raise InputError(
+            f"corpus.labels names {len(wanted)} labels ({', '.join(wanted)}); the model's one output decides between two: name "
+            'the one below 0 and the one above, as ["no", "yes"] (a model of numbers: model.task = "regression")'
+        )
+    return wanted or ["0", "1"]
 
 
 def check_order(wanted: Sequence[str], own: Sequence[str]) -> None:

@@ -33,16 +33,23 @@ def tokenizer_source(model: ModelConfig, rendering: int) -> str:
 def model_tokenizer(model: ModelConfig, rendering: int) -> Any:
     """The tokenizer that a model's texts are read with; see `load_tokenizer` for what it raises."""
     path = tokenizer_source(model, rendering)
-    return load_tokenizer(path, model.revision if path == model.path else None, model.task)
+    revision = model.revision if path == model.path else None
+    return load_tokenizer(path, revision, model.task, remote_code=model.trust_remote_code)
 
 
-def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
+def load_tokenizer(path: str, revision: str | None, task: Task, *, remote_code: bool = False) -> Any:
     """A tokenizer.
+
+    Args:
+        path: a directory, or a name on the Hub.
+        revision: on the Hub.
+        task: what the model decides.
+        remote_code: whether the source's own code may run.
 
     Raises:
         InputError: there is none, or it has no padding token, which a classifier was trained with.
     """
-    tokenizer = any_tokenizer(path, revision)
+    tokenizer = any_tokenizer(path, revision, remote_code=remote_code)
     if tokenizer.pad_token_id is None and task != "causal-lm":
         raise InputError(
             f"{path}: the tokenizer has no padding token; set one (tokenizer.pad_token = tokenizer.eos_token; "
@@ -51,14 +58,14 @@ def load_tokenizer(path: str, revision: str | None, task: Task) -> Any:
     return tokenizer
 
 
-def any_tokenizer(path: str, revision: str | None) -> Any:
-    """A tokenizer, with or without a padding token.
+def any_tokenizer(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
+    """A tokenizer, with or without a padding token; `remote_code` lets the source's own code run.
 
     Raises:
         InputError: there is none, or only a class of tokenizers without the vocabulary of this model.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except Exception as error:  # classes of tokenizers raise whatever their missing files lead to
         raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
     if lacks_vocabulary(tokenizer, path):
@@ -93,9 +100,11 @@ def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, 
     return Vocabulary(
         name=lambda token: str(tokenizer.convert_ids_to_tokens(token)),
         special=frozenset(tokenizer.all_special_ids) - {unknown},
+        begins=frozenset((tokenizer.bos_token_id, tokenizer.cls_token_id)) - {None},
         unknown=unknown,
         embeddings=brought(adapter) or getattr(hf.get_text_config(), "vocab_size", None),
         types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
+        padding=getattr(hf.get_text_config(), "pad_token_id", None),
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AttentionInterface
@@ -26,6 +27,8 @@ def row_attention(
     value: Float[Tensor, "B G K D"],
     attention_mask: Bool[Tensor, "B P"],
     scaling: float | None = None,
+    softcap: float | None = None,
+    s_aux: Float[Tensor, " H"] | None = None,
     **_options: Any,
 ) -> tuple[Float[Tensor, "B R H D"], None]:
     """Attention output of edited copies.
@@ -37,6 +40,8 @@ def row_attention(
         value: likewise.
         attention_mask: True where a prefix position may be seen.
         scaling: of the scores; D ** -0.5 unless given.
+        softcap: largest score, which tanh leads to (Gemma 2).
+        s_aux: of each head the score of a place that has no value (gpt-oss).
         _options: what other implementations need.
     """
     size, heads, rows, width = query.shape
@@ -45,11 +50,17 @@ def row_attention(
     past, own = key[:, :, None, :prefix], key[:, :, None, prefix:]
     seen = q.flatten(2, 3) @ past[:, :, 0].transpose(-1, -2)
     seen = seen.reshape(size, groups, heads // groups, rows, prefix)
-    seen = seen.masked_fill(~attention_mask[:, None, None, None], -torch.inf)
-    weights = torch.cat([seen, (q * own).sum(-1, keepdim=True)], -1).softmax(-1, dtype=torch.float32).to(query.dtype)
-    mixed = (weights[..., :prefix].flatten(2, 3) @ value[:, :, :prefix]).reshape(q.shape)
-    mixed = mixed + weights[..., prefix:] * value[:, :, None, prefix:]
-    return mixed.reshape(size, heads, rows, width).transpose(1, 2), None
+    scores = torch.cat([seen, (q * own).sum(-1, keepdim=True)], -1)
+    scores = scores if softcap is None else softcap * torch.tanh(scores / softcap)
+    visible = F.pad(attention_mask, (0, 1), value=True)
+    scores = scores.masked_fill(~visible[:, None, None, None], -torch.inf)
+    if s_aux is not None:
+        scores = torch.cat([scores, s_aux.to(scores).reshape(1, groups, -1, 1, 1).expand(*scores.shape[:-1], 1)], -1)
+    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    past_value, own_value = value[:, :, :prefix], value[:, :, None, prefix:]
+    mixed = (weights[..., :prefix].flatten(2, 3) @ past_value).reshape(*q.shape[:-1], -1)
+    mixed = mixed + weights[..., prefix : prefix + 1] * own_value
+    return mixed.reshape(size, heads, rows, -1).transpose(1, 2), None
 
 
 AttentionInterface.register(NAME, row_attention)
@@ -62,11 +73,11 @@ def fits(arch: Architecture) -> bool:
 
 
 @contextmanager
-def attending_rows(arch: Architecture) -> Iterator[None]:
-    """Let the model attend by rows."""
+def attending(arch: Architecture, name: str = NAME) -> Iterator[None]:
+    """Let the model attend by a registered attention; by rows unless another is named."""
     config: Any = arch.model.config
     before = config._attn_implementation
-    config._attn_implementation = NAME
+    config._attn_implementation = name
     try:
         yield
     finally:

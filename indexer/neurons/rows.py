@@ -11,23 +11,31 @@ size.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache
 
+from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture, Site
-from attridex.indexer.models.batches import TokenBatch
-from attridex.indexer.models.hooks import edited_ffn
-from attridex.indexer.neurons.row_attention import attending_rows, fits
+from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.hooks import Turns, edited_ffn, routing_held
+from attridex.indexer.neurons.row_attention import attending, fits
+from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids, with_first
+from attridex.indexer.structure.experts import Routing
 
-RowEdit = Callable[[int, Float[Tensor, "B r F"]], Float[Tensor, "B r F"]]
-"""edit(layer, activations of the rows so far) -> the edited ones; the last rows are those that entered at this layer."""
+WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
+"""Settings of a model's configuration that say how many tokens a layer sees."""
+
+RowEdit = Callable[[int, Float[Tensor, "B r F"], Routing | None], Float[Tensor, "B r F"]]
+"""edit(layer, activations of the rows so far, where they are routed) -> the edited ones; the last rows entered at this layer."""
 RowGrowth = Callable[[int, Float[Tensor, "B r h"]], Float[Tensor, "B R h"]]
 """grow(layer, states behind it of the rows so far) -> the states with the rows that enter there."""
 
@@ -42,7 +50,9 @@ class RowOutputs(NamedTuple):
     hidden: Float[Tensor, "B R h"]
 
 
-def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit) -> RowOutputs:
+def run_rows(
+    arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[int], edit: RowEdit, *, held: bool = True
+) -> RowOutputs:
     """Run each instance with copies of its read position.
 
     Args:
@@ -51,13 +61,16 @@ def run_rows(arch: Architecture, batch: TokenBatch, site: Site, enter: Sequence[
         site: where `edit` acts.
         enter: for each layer, how many copies of row 0 enter before it.
         edit: replaces FFN activations at the read position.
+        held: whether a mixture's experts and their weights stay those of the unedited row, as constants.
 
     Returns:
         Outputs of R = 1 + sum(enter) rows; gradients flow if enabled by the caller.
     """
+    batch = until_read(arch, batch)
     if packs(arch, batch):
-        return PackedRows(arch, batch, enter).run(site, edit)
-    return CopiedRows(arch, batch, enter).run(site, edit)
+        return PackedRows(arch, batch, enter, held=held).run(site, edit)
+    rows = CopiedRows if agrees(arch, CopiedRows) else WholeRows
+    return rows(arch, batch, enter, held=held).run(site, edit)
 
 
 def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, grow: RowGrowth) -> Float[Tensor, "B R C"]:
@@ -73,34 +86,121 @@ def grow_rows(arch: Architecture, batch: TokenBatch, site: Site, see: RowEdit, g
     Returns:
         Logits; row 0 is the unedited one.
     """
-    return PackedRows(arch, batch, [0] * len(arch.layers), grow).run(site, see).logits
+    return PackedRows(arch, until_read(arch, batch), [0] * len(arch.layers), grow).run(site, see).logits
+
+
+def until_read(arch: Architecture, batch: TokenBatch) -> TokenBatch:
+    """Sequences of a causal model up to the position that is read; what comes behind it changes nothing."""
+    if not arch.causal or (arch.structure.reads != "last" and batch.own_reads is None):
+        return batch
+    lengths = arch.read(batch) + 1
+    places = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    return replace(batch, mask=(places < lengths[:, None]).long(), lengths=lengths, extents=batch.whole)
 
 
 def packs(arch: Architecture, batch: TokenBatch) -> bool:
     """Whether the copies can ride as query rows of one decode step."""
-    window = getattr(arch.model.config, "sliding_window", None) if uses_window(arch) else None
-    return arch.causal and (window is None or batch.ids.shape[1] <= window)
+    window = window_of(arch)
+    return (
+        arch.causal
+        and arch.structure.reads in ("last", "each")
+        and (window is None or batch.ids.shape[1] <= window)
+        and agrees(arch, PackedRows)
+    )
 
 
-def uses_window(arch: Architecture) -> bool:
-    """Whether any layer of the model attends through a sliding window."""
-    config = arch.model.config
+def window_of(arch: Architecture) -> int | None:
+    """Tokens that a layer with the shortest window sees; None where all layers see everything."""
+    config = arch.model.config.get_text_config()
     kinds = getattr(config, "layer_types", None)
-    if kinds is not None:
-        return any(kind != "full_attention" for kind in kinds)
-    return bool(getattr(config, "use_sliding_window", False))
+    if kinds is not None and all(kind == "full_attention" for kind in kinds):
+        return None
+    if getattr(config, "use_sliding_window", True) is False:
+        return None
+    sizes = [size for name in WINDOWS if isinstance(size := getattr(config, name, None), int) and size > 0]
+    return min(sizes, default=None)
+
+
+def agrees(arch: Architecture, rows: "type[PackedRows | CopiedRows]") -> bool:
+    """Whether a way of running copies gives what whole sequences give, on a tiny input; tried once a model."""
+    known = TRIED.setdefault(arch, {})
+    if rows not in known:
+        known[rows] = tried(arch, rows)
+    return known[rows]
+
+
+@torch.no_grad()
+def tried(arch: Architecture, rows: "type[PackedRows | CopiedRows]") -> bool:
+    """Run copies of a tiny input with halved activations, both ways."""
+    batch = tiny_batch(arch)
+    enter = [1] * len(arch.layers)
+
+    def halved(_layer: int, x: Tensor, _routing: Routing | None) -> Tensor:
+        return torch.cat([x[:, :1], x[:, 1:] * 0.5], 1)
+
+    site: Site = "post" if arch.ffns else "head"
+    expected = WholeRows(arch, batch, enter).run(site, halved).logits
+    try:
+        found = rows(arch, batch, enter).run(site, halved).logits
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, NotImplementedError, InputError):
+        return False
+    half = expected.dtype in (torch.float16, torch.bfloat16)
+    rtol = 5e-2 if half else 1e-3
+    return torch.allclose(found, expected, rtol=rtol, atol=rtol * 1e-1 * float(expected.abs().max()))
+
+
+def tiny_batch(arch: Architecture) -> TokenBatch:
+    """Two short sequences of different lengths."""
+    ids = tiny_ids(arch.model)
+    short = ids.shape[1] - 2
+    return pad([ids[0].tolist(), ids[1, :short].tolist()], other_id(ids, arch.model), next(arch.model.parameters()).device)
 
 
 def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Arguments]:
     """The arguments of a layer's call by name, the hidden states apart."""
     parameters = list(inspect.signature(layer.forward).parameters)
-    return args[0], {**dict(zip(parameters[1:], args[1:], strict=False)), **kwargs}
+    named = {**dict(zip(parameters, args, strict=False)), **kwargs}
+    return named.pop(parameters[0]), named
 
 
-class PackedRows:
+class Rows:
+    """What the ways of running copies have in common."""
+
+    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], *, held: bool = True) -> None:
+        """Nothing runs yet.
+
+        Args:
+            arch: the model.
+            batch: B sequences.
+            enter: for each layer, how many copies of row 0 enter before it.
+            held: whether all rows are routed as the unedited one; see `run_rows`.
+        """
+        self._arch, self._batch, self._enter, self._held = arch, batch, enter, held
+        self._size = len(batch.ids)
+        self._rows = 1
+
+    def routing(self) -> AbstractContextManager[None]:
+        """Let every row be routed as the unedited one of its instance, where that is asked for."""
+        return routing_held(self._arch, self.as_unedited) if self._held else nullcontext()
+
+    def as_unedited(self, routing: Routing) -> Routing:
+        """The routing of row 0 for all rows, as a constant; copies of whole sequences follow each other."""
+        length = self._size * self._batch.ids.shape[1]
+        own = Routing(routing.experts[:length], routing.weights[:length].detach())
+        return Routing(*(part.repeat(len(routing.experts) // length, 1) for part in own))
+
+    def outputs(self, states: Float[Tensor, "B R h"]) -> RowOutputs:
+        """What the head says of rows."""
+        hidden = self._arch.head_input(states)
+        return RowOutputs(self._arch.logits(hidden), hidden)
+
+
+class PackedRows(Rows):
     """Copies as query rows of one decode step over a shared prefix."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None) -> None:
+    def __init__(
+        self, arch: Architecture, batch: TokenBatch, enter: Sequence[int], grow: RowGrowth | None = None, *, held: bool = True
+    ) -> None:
         """Nothing runs yet.
 
         Args:
@@ -108,9 +208,10 @@ class PackedRows:
             batch: B sequences.
             enter: for each layer, how many copies of row 0 enter before it.
             grow: adds rows behind each layer.
+            held: whether all rows are routed as the unedited one; see `run_rows`.
         """
-        self._arch, self._batch, self._enter, self._grow = arch, batch, enter, grow
-        self._rows = 1
+        super().__init__(arch, batch, enter, held=held)
+        self._grow = grow
         self._backend = fits(arch)
         self._prefix = batch.ids.shape[1] - 1
         position = torch.arange(self._prefix, device=batch.ids.device)
@@ -124,31 +225,33 @@ class PackedRows:
         mask = self._seen.long()
         if self._prefix:
             mask[:, 0] = 1
-            with torch.no_grad():
-                arch.body(batch.ids[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True)
-        last = batch.ids.gather(1, (batch.lengths - 1)[:, None])
+            types = {} if batch.types is None else {"token_type_ids": batch.types[:, :-1]}
+            with torch.no_grad(), arch.positioned(batch):
+                arch.body(batch.ids[:, :-1], attention_mask=mask, past_key_values=cache, use_cache=True, **types)
+        read = (batch.lengths - 1)[:, None]
+        last = batch.ids.gather(1, read)
         step: Arguments = {"attention_mask": torch.cat([mask, torch.ones_like(last)], 1), "past_key_values": cache}
-        if "position_ids" in inspect.signature(arch.body.forward).parameters:
-            step["position_ids"] = (batch.lengths - 1)[:, None]
-        attention = attending_rows(arch) if self._backend else nullcontext()
-        with ExitStack() as hooks, attention, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
-            for number, layer in enumerate(arch.layers):
-                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
-                if self._grow:
-                    hooks.enter_context(layer.register_forward_hook(partial(self._behind, number, self._grow)))
-            states = arch.body(last, use_cache=True, **step).last_hidden_state
-        # Some bodies (GPT-2) give their output the shape of the ids they were called with: one position.
-        hidden = arch.head_input(states.reshape(len(batch.ids), self._rows, -1))
-        return RowOutputs(arch.head(hidden), hidden)
+        if batch.types is not None:
+            step["token_type_ids"] = batch.types.gather(1, read)
+        if takes(arch.body, "position_ids"):
+            step["position_ids"] = read
+        attention = attending(arch) if self._backend else nullcontext()
+        edits, layers = edited_ffn(arch, site, partial(self._edited, edit)), (self._before, self._behind if self._grow else None)
+        with attention, arch.positioned(batch), self.routing(), edits, around_layers(arch, *layers):
+            states = arch.last_states(lambda: arch.body(last, use_cache=True, **step))
+        return self.outputs(states.reshape(self._size, self._rows, -1))
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
-        return edit(layer, x.reshape(len(self._batch.ids), self._rows, -1)).reshape(x.shape)
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
+        own = routing and routing.reshape(self._size, self._rows)
+        return edit(layer, x.reshape(self._size, self._rows, -1), own).reshape(x.shape)
 
-    def _before(
-        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
-    ) -> tuple[tuple[Any, ...], Arguments]:
+    def as_unedited(self, routing: Routing) -> Routing:
+        """The routing of row 0 for all rows, as a constant."""
+        own = Routing(routing.experts, routing.weights.detach()).reshape(self._size, self._rows).at((slice(None), slice(1)))
+        return Routing(*(part.expand(-1, self._rows, -1).flatten(0, 1) for part in own))
+
+    def _before(self, number: int, states: Tensor, named: Arguments) -> tuple[Tensor, Arguments]:
         """Let a layer's copies enter, and each row attend as it must."""
-        states, named = layer_arguments(layer, args, kwargs)
         if number == 0:
             self._rows = 1
         if self._enter[number]:
@@ -157,13 +260,14 @@ class PackedRows:
         named["attention_mask"] = self._seen if self._backend else self._mask(states)
         if named.get("alibi") is not None:
             named["alibi"] = self._alibi(named["alibi"])
-        return (states,), named
+        return states, named
 
-    def _behind(self, number: int, grow: RowGrowth, _layer: nn.Module, _args: Any, output: Any) -> Any:
+    def _behind(self, number: int, states: Tensor) -> Tensor:
         """Let rows enter behind a layer."""
-        states = grow(number, output if isinstance(output, Tensor) else output[0])
+        if self._grow:
+            states = self._grow(number, states)
         self._rows = states.shape[1]
-        return states if isinstance(output, Tensor) else (states, *output[1:])
+        return states
 
     def _mask(self, states: Tensor) -> Tensor:
         """Additive mask [B, 1, r, P + r]: each row sees the prefix and itself."""
@@ -177,39 +281,49 @@ class PackedRows:
         return torch.cat([alibi[..., : self._prefix], alibi[..., -1:].expand(-1, -1, self._rows)], 2)
 
 
-class CopiedRows:
-    """Copies of whole sequences, which enter the batch behind the unedited ones: row r of instance b is r * B + b."""
+class WholeRows(Rows):
+    """Copies of whole sequences from the embeddings on: the slowest way, which asks nothing of a model's layers."""
 
-    def __init__(self, arch: Architecture, batch: TokenBatch, enter: Sequence[int]) -> None:
-        """Nothing runs yet."""
-        self._arch, self._batch, self._enter = arch, batch, enter
-        self._size = len(batch.ids)
-        self._read = batch.read(arch.causal)
-        self._rows = 1
+    def run(self, site: Site, edit: RowEdit) -> RowOutputs:
+        """See `run_rows`: a copy that enters later is one that is not edited before."""
+        self._all = 1 + sum(self._enter)
+        with self.routing(), edited_ffn(self._arch, site, partial(self._edited, edit)):
+            states = self._arch.final_states(self._batch.repeated(self._all))
+        return self.outputs(self.at_read(states))
+
+    def at_read(self, states: Tensor) -> Float[Tensor, "B R h"]:
+        """States at the read position, by sequence and row."""
+        rows = states.reshape(-1, self._size, *states.shape[1:])
+        return rows[:, torch.arange(self._size, device=states.device), self._arch.read(self._batch)].transpose(0, 1)
+
+    def _edited(self, edit: RowEdit, layer: int, x: Tensor, routing: Routing | None) -> Tensor:
+        """Edit the rows that have entered, at their read position."""
+
+        def read(values: Tensor) -> Tensor:
+            return self._by_row(values)[at].transpose(0, 1)
+
+        at = (slice(1 + sum(self._enter[: layer + 1])), torch.arange(self._size, device=x.device), self._arch.read(self._batch))
+        edited = self._by_row(x).clone()
+        edited[at] = edit(layer, read(x), routing and Routing(*map(read, routing))).transpose(0, 1)
+        return edited.reshape(x.shape)
+
+    def _by_row(self, values: Tensor) -> Tensor:
+        """What belongs to tokens [rows, B, T, .]."""
+        return values.reshape(-1, self._size, self._batch.ids.shape[1], values.shape[-1])
+
+
+class CopiedRows(WholeRows):
+    """Copies of whole sequences, which enter the batch behind the unedited ones: row r of instance b is r * B + b."""
 
     def run(self, site: Site, edit: RowEdit) -> RowOutputs:
         """See `run_rows`."""
-        arch, batch = self._arch, self._batch
-        with ExitStack() as hooks, edited_ffn(arch, site, lambda layer, x: self._edited(edit, layer, x)):
-            for number, layer in enumerate(arch.layers):
-                hooks.enter_context(layer.register_forward_pre_hook(partial(self._before, number), with_kwargs=True))
-            states = arch.final_states(batch)
-        rows = states.reshape(self._rows, self._size, *states.shape[1:])
-        hidden = arch.head_input(rows[:, torch.arange(self._size), self._read].transpose(0, 1))
-        return RowOutputs(arch.head(hidden), hidden)
+        edits = edited_ffn(self._arch, site, partial(self._edited, edit))
+        with self.routing(), edits, around_layers(self._arch, self._before):
+            states = self._arch.final_states(self._batch)
+        return self.outputs(self.at_read(states))
 
-    def _edited(self, edit: RowEdit, layer: int, x: Tensor) -> Tensor:
-        rows = x.reshape(self._rows, self._size, -1, x.shape[-1])
-        at = (slice(None), torch.arange(self._size), self._read)
-        edited = rows.clone()
-        edited[at] = edit(layer, rows[at].transpose(0, 1)).transpose(0, 1)
-        return edited.reshape(x.shape)
-
-    def _before(
-        self, number: int, layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments
-    ) -> tuple[tuple[Any, ...], Arguments]:
+    def _before(self, number: int, states: Tensor, named: Arguments) -> tuple[Tensor, Arguments]:
         """Let a layer's copies enter, and what else the layer takes be repeated for them."""
-        states, named = layer_arguments(layer, args, kwargs)
         if number == 0:
             self._rows = 1
         if self._enter[number]:
@@ -217,7 +331,7 @@ class CopiedRows:
             self._rows += self._enter[number]
         for name in ("attention_mask", "position_embeddings", "position_ids", "alibi"):
             named[name] = self._repeated(named.get(name))
-        return (states,), {name: value for name, value in named.items() if value is not None}
+        return states, {name: value for name, value in named.items() if value is not None}
 
     def _repeated(self, value: Any) -> Any:
         """An argument made for B sequences, for all rows; one that is the same for every sequence stays."""
@@ -226,3 +340,38 @@ class CopiedRows:
         if not isinstance(value, Tensor) or (len(value) == 1 and self._size > 1):
             return value
         return value.repeat(self._rows, *[1] * (value.dim() - 1))
+
+
+TRIED: MutableMapping[Architecture, dict[type, bool]] = WeakKeyDictionary()
+"""Which ways of running copies agree with whole sequences, by model."""
+
+
+@contextmanager
+def around_layers(
+    arch: Architecture,
+    before: Callable[[int, Tensor, Arguments], tuple[Tensor, Arguments]],
+    behind: Callable[[int, Tensor], Tensor] | None = None,
+) -> Iterator[None]:
+    """Change what layers are called with, and the states that they give.
+
+    Args:
+        arch: the model.
+        before: gives the states and the other arguments of a layer, by its number.
+        behind: gives the states behind a layer.
+    """
+    entered, left = Turns(enumerate(arch.layers)), Turns(enumerate(arch.layers))
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[tuple[Any, ...], Arguments]:
+        states, named = before(entered.layer(module), *layer_arguments(module, args, kwargs))
+        return (states,), named
+
+    def leave(module: nn.Module, _args: Any, output: Any) -> Any:
+        states = first_tensor(output)
+        return output if behind is None or states is None else with_first(output, behind(left.layer(module), states))
+
+    with ExitStack() as hooks:
+        for module in entered.layers:
+            hooks.enter_context(module.register_forward_pre_hook(enter, with_kwargs=True))
+            if behind is not None:
+                hooks.enter_context(module.register_forward_hook(leave))
+        yield

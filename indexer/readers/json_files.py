@@ -21,11 +21,12 @@ class TwiceError(ValueError):
 
 def read_jsonl(path: Path, stream: BinaryIO) -> Iterator[PlacedRecord]:
     """One JSON object a line; blank lines are skipped."""
-    for number, line in enumerate(stream, 1):
+    for number, content in enumerate(stream, 1):
+        line = content.removeprefix(BOM.encode()) if number == 1 else content
         if line.strip():
             where = f"{path}:{number}"
             text = decoded(line, path, number).rstrip("\r\n")
-            yield placed(parsed(text.removeprefix(BOM) if number == 1 else text, where), where, text)
+            yield placed(parsed(text, where), where, text)
 
 
 def read_json(path: Path, stream: BinaryIO) -> Iterator[PlacedRecord]:

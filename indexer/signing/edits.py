@@ -31,7 +31,24 @@ class EditedOutputs:
     Attributes:
         probabilities: of the outputs [1 + number of edits, C]; row 0 is unedited.
         greedy: for causal-lm, what the model would have said, for each row.
+        said: what is predicted for each row, as tables show it; none for causal-lm.
     """
 
     probabilities: NDArray[np.float32]
     greedy: tuple[str, ...] | None
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EditedProbes:
+    """What is decided of probes under edits, row by row.
+
+    Attributes:
+        probabilities: of the outputs.
+        best: the most probable output of each probe.
+        said: what is predicted, as tables show it; none of a language model.
+    """
+
+    probabilities: NDArray[np.float32]
+    best: list[list[int]]
+    said: list[str]

@@ -21,11 +21,12 @@ class ScoredNeuron(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The predicted output (-1 for causal-lm), its log-odds, and the probabilities of all outputs [C]."""
+    """The output that neuron scores explain (-1 for causal-lm), its log-odds, probabilities of all [C], and what is predicted."""
 
     predicted: int
     margin: float
     probabilities: Float32
+    said: str | None
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class GradientReading:
     """What the pass that gives a text's gradient reads of it.
 
     Attributes:
-        predicted: output index with the highest probability; -1 for causal-lm.
-        label: output index whose loss was taken; -1 for causal-lm.
-        loss: cross-entropy of that label, in nats; for causal-lm the mean over target tokens.
+        predicted: output index that neuron scores explain, the most probable one; -1 for causal-lm.
+        label: the label whose loss was taken, as tables show it; for causal-lm the target.
+        loss: of that label, as the task has it.
+        said: what is predicted, as tables show it; None for causal-lm.
         outputs: names of what the model decides between.
         probabilities: of the outputs [C]; for causal-lm the mean probability of the target tokens [1].
         margins: log-odds of the outputs [C].
@@ -46,8 +48,9 @@ class GradientReading:
     """
 
     predicted: int
-    label: int
+    label: str
     loss: float
+    said: str | None
     outputs: tuple[str, ...]
     probabilities: Float32
     margins: Float32
@@ -59,7 +62,11 @@ class GradientReading:
     @property
     def decision(self) -> Decision:
         """What neuron scores explain."""
-        return Decision(self.predicted, float(self.margins[self.predicted]), self.probabilities)
+        return self.about(self.predicted)
+
+    def about(self, output: int) -> Decision:
+        """The decision with another output to explain."""
+        return Decision(output, float(self.margins[output]), self.probabilities, self.said)
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attridex.indexer.config import Config
+from attridex.indexer.config import LANGUAGE_TASKS, Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.rendering import PART
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
@@ -23,8 +24,10 @@ from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
+from attridex.indexer.neurons.token_scores import score_tokens, scores_together
+from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
-from attridex.indexer.signing.edits import EditedOutputs, NeuronEdit
+from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.signature import (
     Decision,
@@ -36,9 +39,13 @@ from attridex.indexer.signing.signature import (
     as_neurons,
 )
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
-from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
-from attridex.indexer.tasks.registry import OBJECTIVES
+from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
+from attridex.indexer.tasks.registry import objective_of
 
+ATTENTION = 1 << 27
+"""Attention weights that a pass over all tokens of texts may keep."""
+FACTORS = 1 << 26
+"""Factors that edits may have at a time: a mixture of experts has many neurons."""
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
@@ -57,7 +64,7 @@ class Signer:
     Attributes:
         labels: names of the model's outputs, in their order.
         layers: number of layers L.
-        units: FFN neurons a layer F.
+        units: FFN neurons a layer F, those of all its experts counted.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
     """
@@ -71,7 +78,7 @@ class Signer:
         self.config, self.loaded = config, loaded
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
-        self.objective = OBJECTIVES[config.model.task]
+        self.objective = objective_of(config.model.task, loaded.arch.outputs)
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
@@ -87,7 +94,8 @@ class Signer:
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
-        return model_identity(self.config.model, self.config.corpus.rendering)
+        corpus = self.config.corpus
+        return model_identity(self.config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
     def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.render` for what it raises.
@@ -98,10 +106,23 @@ class Signer:
             stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
             label_used: False lets a label pass that the model does not have.
         """
-        instance = self.renderer.render(record, where, label_used=label_used)
-        if not stored or not self.config.corpus.per_token:
-            return instance
-        return self.renderer.per_token(instance)[int(instance.id.rpartition(PART)[2])]
+        rendered = self.renderer.stored if stored else self.renderer.render
+        return rendered(record, where, label_used=label_used)
+
+    @torch.no_grad()
+    def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:
+        """A prompt with what a language model says next as its target: its greedy continuation, up to its end of text.
+
+        Raises:
+            InputError: there is no room for it, or it is nothing.
+        """
+        count = min(most, self.renderer.room(prompt))
+        if count < 1:
+            raise InputError("the prompt is as long as model.max_length lets it be; there is no room to go on")
+        tokens = continuation(self.arch.model, prompt, count, self.loaded)
+        if not tokens:
+            raise InputError("the model ends its text at once; it says nothing that could be explained")
+        return self.renderer.continued(prompt, tokens)
 
     def sign(
         self,
@@ -112,6 +133,7 @@ class Signer:
         label: LabelSource = "gold",
         tracin: bool = False,
         fast: bool = False,
+        output: str = "",
     ) -> list[Signature]:
         """Signatures of instances, in their order.
 
@@ -122,12 +144,17 @@ class Signer:
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
             tracin: whether to take gradients at the checkpoints too.
             fast: score neurons by activation times gradient, whatever rule the index has.
+            output: whose probability (a regression's number) neuron scores explain; as the task has it unless named.
+
+        Raises:
+            InputError: an instance has no such output.
         """
         found: dict[int, GradientReading] = {}
         for batch in self.gradient_batches(instances, gradient=gradient, label=label, tracin=tracin):
             found |= zip(batch.positions, batch.readings, strict=True)
         readings = [found[position] for position in range(len(instances))]
-        scored = dict(self.neuron_scores(instances, [each.decision for each in readings], fast=fast)) if neurons else {}
+        decisions = [each.about(output_number(each.outputs, output)) if output else each.decision for each in readings]
+        scored = dict(self.neuron_scores(instances, decisions, fast=fast, named=bool(output))) if neurons else {}
         keep = self.config.neurons.keep
         return [Signature.joined(reading, scored.get(position), keep) for position, reading in enumerate(readings)]
 
@@ -154,10 +181,11 @@ class Signer:
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
             taken = self.gradients.take(batch, factors) if gradient else None
             reading = taken.reading if taken else self._read(batch)
-            same = replace(batch, labels=reading.labels)  # a checkpoint may predict another label
+            same = self.objective.settled(batch, reading)
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
             gradients = taken.gradients if taken else None
-            yield GradientBatch(positions, self._split(reading, chosen, gradients, torch.cat(earlier, 1) if earlier else None))
+            tracks = torch.cat(earlier, 1) if earlier else None
+            yield GradientBatch(positions, self._split(reading, chosen, gradients, tracks, predicted=label == "predicted"))
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
@@ -165,23 +193,39 @@ class Signer:
         return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
 
     def _split(
-        self, reading: Reading, instances: Sequence[RenderedInstance], gradients: Tensor | None, tracin: Tensor | None
+        self,
+        reading: Reading,
+        instances: Sequence[RenderedInstance],
+        gradients: Tensor | None,
+        tracin: Tensor | None,
+        *,
+        predicted: bool,
     ) -> list[GradientReading]:
-        """A batch's reading and gradients, for each of its instances."""
-        predicted, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
+        """A batch's reading and gradients, for each of its instances.
+
+        Args:
+            reading: of the batch.
+            instances: of the batch.
+            gradients: of the batch.
+            tracin: those at the checkpoints.
+            predicted: whether the loss is of the predicted labels.
+        """
+        explained, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
         probabilities, margins, hidden = map(on_host, (reading.probabilities, reading.margins, reading.hidden))
+        said = [self.objective.answer(reading, row, instance.outputs) for row, instance in enumerate(instances)]
         own = None if gradients is None else on_host(gradients)
         earlier = None if tracin is None else on_host(tracin)
         return [
             GradientReading(
-                predicted=predicted[row],
-                label=labels[row],
+                predicted=explained[row],
+                label=label_name(instance, labels[row], said[row], predicted=predicted),
                 loss=losses[row],
+                said=said[row],
                 outputs=instance.outputs,
                 probabilities=probabilities[row],
                 margins=margins[row],
                 hidden=hidden[row],
-                greedy=None if reading.greedy is None else self._text(reading.greedy[row]),
+                greedy=self._text(reading.greedy[row]) if reading.greedy and said[row] is None else None,
                 gradient=None if own is None else own[row],
                 tracin=None if earlier is None else earlier[row],
             )
@@ -199,7 +243,7 @@ class Signer:
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
-        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False
+        self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False, named: bool = False
     ) -> Iterator[ScoredInstance]:
         """Neuron scores of instances, each as soon as it is known.
 
@@ -207,23 +251,50 @@ class Signer:
             instances: rendered texts.
             decisions: theirs.
             fast: take activation times gradient instead of the configured rule.
+            named: whether the decisions say which output is explained, not the task.
         """
         self.arch.check_site(self.config.neurons.site)
         rule = GRADIENT if fast else self.rule
+        if rule == GRADIENT and self.config.model.task == "causal-lm" and self.together:
+            yield from self._token_scores(instances)
+            return
         owners, probes = list[int](), list[Probe]()
         for position, (instance, decision) in enumerate(zip(instances, decisions, strict=True)):
             own = self.objective.probes(instance, decision.predicted, decision.margin)
             owners += [position] * len(own)
-            probes += own
+            probes += [replace(probe, output=decision.predicted) for probe in own] if named else own
         scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
         yield from probe_means(scored, Counter(owners))
+
+    @cached_property
+    def together(self) -> bool:
+        """Whether activation times gradient of all tokens of a text comes from one pass."""
+        return scores_together(self.arch, self.config.neurons.site)
+
+    def _token_scores(self, instances: Sequence[RenderedInstance]) -> Iterator[ScoredInstance]:
+        """Activation times gradient of instances, the mean over each one's target tokens, batch after batch."""
+        lengths = [instance.longest for instance in instances]
+        weights = ATTENTION // max(1, self.arch.heads * self.layers * max(lengths, default=1))
+        budget = min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs, weights)
+        for part in plan_batches(lengths, budget):
+            chosen = [instances[at] for at in part]
+            batch = collate(chosen, self.loaded.pad, self.loaded.device)
+            probes = [Probe((), token) for token in batch.targets.wanted.tolist()]
+            watch = partial(self.objective.watch, probes=probes)
+            found = score_tokens(self.arch, batch.tokens, self.config.neurons.site, batch.targets.owner, batch.targets.at, watch)
+            means = NeuronPass(batch.targets.mean(found.scores), batch.targets.mean(found.activations))
+            yield from map(ScoredInstance, part, self._readings(means))
+
+    def _readings(self, scored: NeuronPass) -> Iterator[NeuronReading]:
+        """Scores and activations as they are stored."""
+        columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
+        return (NeuronReading(*row) for row in zip(*columns, strict=True))
 
     def _probe_readings(self, probes: Sequence[Probe], rule: Quadrature) -> Iterator[tuple[int, NeuronReading]]:
         """The readings of probes with their positions, batch after batch."""
         for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
             scored = self._score([probes[at] for at in part], rule)
-            columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
-            yield from zip(part, (NeuronReading(*row) for row in zip(*columns, strict=True)), strict=True)
+            yield from zip(part, self._readings(scored), strict=True)
 
     def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
@@ -234,6 +305,12 @@ class Signer:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
         riding = self.layers * len(rule.points) if self.arch.causal and rule != GRADIENT else 0
         return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
+
+    def with_points(self, points: int) -> Self:
+        """The same signer with another number of points of the integral."""
+        other = copy(self)
+        other.rule = quadrature(self.config.neurons.rule, points)
+        return other
 
     def scored_at_once(self, length: int) -> int:
         """Sequences of a length whose neurons are scored in one pass."""
@@ -253,30 +330,62 @@ class Signer:
         return [self._edited(instance, variants) for instance, variants in zip(instances, edits, strict=True)]
 
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
-        factors = torch.stack([self._factors(edit) for edit in edits]) if edits else torch.ones(0, self.layers, self.units)
+        self.arch.check_site(self.config.neurons.site)
+        for edit in edits:
+            self._check_neurons(edit)
         probes = self.objective.edited(instance)
+        longest = max(len(probe.sequence) for probe in probes)
+        apart = self.config.model.task in LANGUAGE_TASKS  # choices decide together
+        most = max(1, self.config.engine.batch_tokens // longest) if apart else len(probes)
+        parts = [probes[start : start + most] for start in range(0, len(probes), most)]
+        found = [self._edited_probes(part, edits, instance.outputs) for part in parts]
+        probabilities = [each.probabilities for each in found]
+        mean = np.average(probabilities, axis=0, weights=[*map(len, parts)]) if len(parts) > 1 else probabilities[0]
+        said = [[token for each in found for token in each.best[row]] for row in range(len(mean))]
+        return EditedOutputs(mean.astype(np.float32), tuple(map(self._text, said)) if apart else None, tuple(found[0].said))
+
+    def _edited_probes(self, probes: Sequence[Probe], edits: Sequence[NeuronEdit], outputs: Sequence[str]) -> EditedProbes:
+        """What is decided of probes under edits, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
-        probabilities, greedy = [], []
-        for number, part in enumerate(factors.split(chunk)):
+        probabilities, best, said = list[Float32](), list[list[int]](), list[str]()
+        for number, part in enumerate(self._factors(edits, min(chunk, max(1, FACTORS // (self.layers * self.units))))):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
-            probabilities.append(self.objective.decide(logits, probes)[fresh].cpu().numpy())
-            greedy += [self._text(tokens) for tokens in logits[:, fresh].argmax(-1).T.tolist()] if instance.reads else []
-        return EditedOutputs(np.concatenate(probabilities), tuple(greedy) if instance.reads else None)
+            probabilities.append(on_host(self.objective.decide(logits, probes)[fresh]))
+            best += logits[:, fresh].argmax(-1).T.tolist()
+            said += self.objective.answers(logits[:, fresh], probes, outputs)
+        return EditedProbes(np.concatenate(probabilities), best, said)
 
     def _text(self, tokens: Sequence[int]) -> str:
         """Tokens as text."""
         return str(self.loaded.tokenizer.decode(list(tokens))).strip()
 
-    def _factors(self, edit: NeuronEdit) -> Tensor:
+    def _factors(self, edits: Sequence[NeuronEdit], chunk: int) -> Iterator[Tensor]:
+        """What each activation is multiplied by [V, L, F], some edits at a time; once nothing where there are none."""
+        for start in range(0, max(1, len(edits)), chunk):
+            found = [edit.factors(self.layers, self.units) for edit in edits[start : start + chunk]]
+            yield torch.stack(found) if found else torch.ones(0, self.layers, self.units)
+
+    def _check_neurons(self, edit: NeuronEdit) -> None:
+        """Refuse neurons that the model does not have."""
         for layer, unit in edit.neurons:
             if not (0 <= layer < self.layers and 0 <= unit < self.units):
                 raise InputError(
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
-        return edit.factors(self.layers, self.units)
+
+
+def output_number(outputs: Sequence[str], name: str) -> int:
+    """The place of an output among those of an instance.
+
+    Raises:
+        InputError: it has none of that name.
+    """
+    if name not in outputs:
+        raise InputError(f"output '{name}': the model decides between no such ones; {nearest(name, outputs)}")
+    return outputs.index(name)
 
 
 def on_host(values: Tensor) -> Float32:

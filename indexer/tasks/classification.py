@@ -15,7 +15,7 @@ from torch import Tensor
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types
+from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types, watched
 
 
 def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
@@ -52,22 +52,38 @@ class SequenceClassification(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal))
-        return decided(arch.head(hidden), batch.labels, hidden.detach(), hidden.detach()[:, None])
+        hidden = arch.hidden_states(states, batch.tokens)
+        return decided(self.logits(arch.logits(hidden)), batch.labels, hidden.detach(), hidden.detach()[:, None])
+
+    def logits(self, given: Float[Tensor, "*B O"]) -> Float[Tensor, "*B C"]:
+        """Logits of the labels: those of the head."""
+        return given.float()
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
-        """Probability of the label that the unedited row predicts."""
-        p = logits.float().softmax(-1)
-        target = p[:, 0].argmax(-1)
-        return p.gather(2, target[:, None, None].expand(-1, p.shape[1], 1))[..., 0]
+        """Probability of the probe's output, or of the label that the unedited row predicts."""
+        p = self.logits(logits).softmax(-1)
+        return watched(p, probes, p[:, 0].argmax(-1))
 
     def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Softmax over the labels."""
-        return logits[0].float().softmax(-1)
+        return self.logits(logits)[0].softmax(-1)
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence itself."""
         return [Probe(instance.sequences[0], types=first_types(instance))]
+
+
+class OneLogit(SequenceClassification):
+    """One sequence, one logit z that decides between two labels: softmax over (0, z)."""
+
+    def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
+        """See `Objective.read`; the head has one output, whose error is that of the second label."""
+        reading = super().read(arch, states, batch)
+        return reading if reading.errors is None else replace(reading, errors=reading.errors[..., 1:])
+
+    def logits(self, given: Float[Tensor, "*B 1"]) -> Float[Tensor, "*B 2"]:
+        """Logits of the two labels: 0 and z."""
+        return torch.cat([torch.zeros_like(given), given], -1).float()
 
 
 class MultipleChoice(Objective):
@@ -75,8 +91,8 @@ class MultipleChoice(Objective):
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
-        hidden = arch.hidden_states(states, batch.tokens.read(arch.causal)).reshape(batch.size, -1, states.shape[-1])
-        logits = arch.head(hidden)[..., 0]
+        hidden = arch.hidden_states(states, batch.tokens).reshape(batch.size, -1, arch.hidden)
+        logits = arch.logits(hidden)[..., 0]
         chosen = hidden.detach()[torch.arange(batch.size, device=states.device), logits.argmax(1)]
         return decided(logits, batch.labels, chosen, hidden.detach())
 

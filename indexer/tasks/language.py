@@ -23,8 +23,8 @@ class CausalLM(Objective):
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         targets = batch.targets
-        hidden = states[targets.owner, targets.at]
-        cost, best = token_losses(arch.head, hidden, targets.wanted)
+        hidden = arch.head_input(states[targets.owner, targets.at])
+        cost, best = token_losses(arch.head, hidden, targets.wanted, arch.structure.rule)
         loss = targets.mean(cost)
         fixed = loss.detach()
         margins = -fixed - torch.log(-torch.expm1(-fixed))
@@ -47,4 +47,15 @@ class CausalLM(Objective):
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence up to each position that decides a token."""
         ids, tokens = instance.sequences[0], zip(instance.reads, instance.wanted, strict=True)
-        return [Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1]) for read, wanted in tokens]
+        return [
+            Probe(ids[: read + 1], wanted, types=first_types(instance)[: read + 1], extent=len(ids), source=instance.source)
+            for read, wanted in tokens
+        ]
+
+    def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
+        """None: what the model would have said stands in the reading's tokens."""
+        return None
+
+    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+        """Nothing: what the model would have said are the most probable tokens."""
+        return []

@@ -5,7 +5,7 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -15,10 +15,12 @@ from torch import Tensor
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
-from attridex.indexer.tasks.instance_batches import InstanceBatch
+from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
 
 NO_TOKEN = -1
 """A probe that watches no vocabulary token."""
+NO_OUTPUT = -1
+"""A probe that watches the output that the task takes by itself."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,17 @@ class Reading:
     """What a task reads in one forward pass. float32.
 
     Attributes:
-        margins: log-odds of each output, log p / (1 - p); for causal-lm (C = 1) of exp(-loss).
-        loss: cross-entropy of the label (mean over target tokens), differentiable.
-        labels: output whose loss it is; NO_LABEL for causal-lm.
-        predicted: most probable output; NO_LABEL for causal-lm.
-        probabilities: of the outputs; for causal-lm (C = 1) the mean probability of the target tokens.
-        hidden: state behind the decision: of the predicted choice, or the mean over target positions.
+        margins: log-odds of each output, log p / (1 - p); for causal-lm (C = 1) of exp(-loss); 0 for a regression.
+        loss: of the label, as the task has it, differentiable.
+        labels: output whose loss it is; NO_LABEL where the loss is not of one output.
+        predicted: output that neuron scores explain; NO_LABEL for causal-lm.
+        probabilities: of the outputs; for causal-lm (C = 1) the mean probability of the target tokens; a regression's numbers.
+        hidden: state behind the decision: of the predicted choice, or the mean over the positions that are read.
         errors: gradient of the loss in the head's outputs; None for causal-lm.
         inputs: states that the head reads; None for causal-lm.
-        greedy: for causal-lm the most probable token at each target position, one list an instance.
+        greedy: the most probable token (or label) at each position that is read, one list an instance.
+        goals: what was wanted of every output, for tasks that have goals.
+        real: 1 for states that the head reads, 0 for what fills up a row of them; None where all are real.
     """
 
     margins: Float[Tensor, "B C"]
@@ -46,6 +50,8 @@ class Reading:
     errors: Float[Tensor, "B J O"] | None = None
     inputs: Float[Tensor, "B J h"] | None = None
     greedy: list[list[int]] | None = None
+    goals: Float[Tensor, "B O"] | None = None
+    real: Float[Tensor, "B J"] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,35 @@ class Probe:
     """A sequence whose read position is edited, and what is watched there.
 
     Attributes:
-        sequence: token ids; the last one (CLS for encoders) is the read position.
+        sequence: token ids.
         token: vocabulary token whose probability is watched, or NO_TOKEN.
         margin: log-odds of the predicted choice, the other choices held; 0 elsewhere.
         types: token types; empty where the tokenizer gives none.
+        output: the output that is watched, or NO_OUTPUT.
+        read: the position that is read and edited; that of the head (the last token, CLS for encoders) where None.
+        source: of an encoder-decoder model, what its encoder reads.
+        extent: tokens of the whole text that the sequence begins; None where it is the whole text.
     """
 
     sequence: tuple[int, ...]
     token: int = NO_TOKEN
     margin: float = 0.0
     types: tuple[int, ...] = ()
+    output: int = NO_OUTPUT
+    read: int | None = None
+    extent: int | None = None
+    source: tuple[int, ...] = ()
 
 
 def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
     """Put the sequences of probes into one batch."""
-    return pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    batch = pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
+    extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
+    own = [probe.read for probe in probes if probe.read is not None]
+    reads = torch.tensor(own, device=device) if own else None
+    sources = [probe.source for probe in probes if probe.source]
+    source = pad(sources, pad_token, device) if sources else None
+    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads, source=source)
 
 
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:
@@ -94,3 +114,38 @@ class Objective(Protocol):
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """Sequences that an ablation edits."""
+
+    def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
+        """What is predicted for a row, as tables show it; None where the task predicts nothing but its target."""
+        return outputs[int(reading.predicted[row])]
+
+    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+        """What is predicted for each row of edited sequences, as tables show it; nothing where `answer` gives None."""
+        return [outputs[at] for at in self.decide(logits, probes).argmax(-1).tolist()]
+
+    def settled(self, batch: InstanceBatch, reading: Reading) -> InstanceBatch:
+        """The same batch with the labels that a reading took: another model may predict others."""
+        return replace(batch, labels=reading.labels)
+
+
+def watched(values: Float[Tensor, "S R O"], probes: Sequence[Probe], chosen: Int[Tensor, " S"]) -> Float[Tensor, "S R"]:
+    """Each probe's output among values; where it names none, the `chosen` one."""
+    named = torch.tensor([probe.output for probe in probes], device=values.device)
+    target = torch.where(named == NO_OUTPUT, chosen, named)
+    return values.gather(2, target[:, None, None].expand(-1, values.shape[1], 1))[..., 0]
+
+
+def label_name(instance: RenderedInstance, label: int, said: str | None, *, predicted: bool) -> str:
+    """The label whose loss was taken, as tables show it.
+
+    Args:
+        instance: whose.
+        label: output whose loss it was, or NO_LABEL.
+        said: what is predicted; None of a language model, whose label is its target.
+        predicted: whether the loss is of that.
+    """
+    if label != NO_LABEL:
+        return instance.outputs[label]
+    if said is None:
+        return instance.outputs[0]
+    return said if predicted or instance.answer is None else instance.answer

@@ -58,7 +58,7 @@ def from_trainer(
         return None
     done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
     own = {"gradients": {"curvature": list(curvature), **({} if parameters is None else {"parameters": parameters})}}
-    if done.task in ("causal-lm", "seq2seq-lm"):
+    if done.task == "causal-lm":
         own["neurons"] = {"rule": "gradient"}
     config = hand_over(done, rows, merged_settings(own, settings or {}), Path(index), show=show_progress)
     return build(config, Path(index), show_progress=show_progress, check=partial(check_losses, done, rows))

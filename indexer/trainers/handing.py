@@ -108,7 +108,7 @@ def write_source(done: Trained, rows: TrainingRows, sections: Sections, director
         warnings.warn(
             f"from_trainer: {found.idle} rows have no token with a loss; they taught nothing and are left out", stacklevel=2
         )
-    saved = saved_model(done.model, done.tokenizer, done.output, directory / MODEL)
+    saved = saved_model(done, directory / MODEL)
     whole = merged_settings({"model": model_settings(done, saved, found.longest)}, sections)
     write_synced(directory / CONFIG, toml(whole).encode())
     write_record(directory / SOURCE_RECORD, Source(files=tree_entries(directory)))

@@ -12,9 +12,9 @@ from attridex.indexer.errors import InputError, first_line, nearest
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "labels")
 """Columns of a batch that say what the model reads and learns."""
 DERIVED = (
-    "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "decoder_input_ids", "length", "seq_lengths",
+    "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "length", "seq_lengths",
 )  # fmt: skip
-"""Columns that say the same again, for attention kernels, samplers and decoders."""
+"""Columns that say the same again, for attention kernels and samplers."""
 NO_LOSS = -100
 """The label of a token without a loss."""
 

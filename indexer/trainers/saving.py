@@ -1,17 +1,18 @@
 """The model of a training on disk: where its own script saved it already, else beside the index's rows."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
+from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
-from attridex.indexer.models.adapters import NAME
 from attridex.indexer.models.identity import TOKENIZER, WEIGHTS
 from attridex.indexer.models.loading import quiet_transformers
+from attridex.indexer.trainers.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -27,27 +28,16 @@ class SavedModel:
     adapter: str | None = None
 
 
-def saved_model(model: Any, tokenizer: Any, output: Path, out: Path) -> SavedModel:
-    """Save a trained model, unless its script did so already.
-
-    Args:
-        model: of the trainer, unwrapped.
-        tokenizer: its tokenizer, which is saved with it.
-        output: the trainer's `output_dir`.
-        out: directory where it is saved if `output` does not hold it.
-
-    Raises:
-        InputError: an adapter whose base model lies nowhere.
-    """
-    base = base_of(model) if hasattr(model, "peft_config") else None
+def saved_model(done: Trained, out: Path) -> SavedModel:
+    """Save a trained model and its tokenizer in `out`, unless the trainer's `output_dir` holds the same files already."""
     with publish(out) as directory, quiet_transformers():
-        model.save_pretrained(directory)
-        tokenizer.save_pretrained(directory)
+        done.model.save_pretrained(directory)
+        done.tokenizer.save_pretrained(directory)
     place = out.name
-    if holds(output, out):
+    if holds(done.output, out):
         shutil.rmtree(out)
-        place = str(output.resolve())
-    return SavedModel(place) if base is None else SavedModel(base, place)
+        place = str(done.output.resolve())
+    return SavedModel(place) if done.base_path is None else SavedModel(done.base_path, place)
 
 
 def holds(directory: Path, saved: Path) -> bool:
@@ -62,29 +52,19 @@ def same_trees(one: Path, other: Path) -> bool:
 
 
 def same_bytes(one: Path, other: Path) -> bool:
-    """Whether two files have the same content."""
+    """Whether two files have the same content; an adapter's settings hold sets, which are written in any order."""
+    if one.name == ADAPTER_CONFIG:
+        return settings_of(one) == settings_of(other)
     return one.stat().st_size == other.stat().st_size and file_hash(one) == file_hash(other)
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Settings of an adapter, whose lists are sets."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: sorted(map(str, value)) if isinstance(value, list) else value for name, value in found.items()}
 
 
 def model_files(directory: Path) -> Iterator[Path]:
     """Files of a model, an adapter and a tokenizer."""
     for pattern in (*WEIGHTS, *TOKENIZER, *ADAPTER_FILES):
         yield from directory.glob(pattern)
-
-
-def base_of(model: Any) -> str:
-    """Where the base model of an adapter lies: a directory or a name on the Hub.
-
-    Raises:
-        InputError: nowhere, or there are several adapters.
-    """
-    if list(model.peft_config) != [NAME]:
-        names = ", ".join(model.peft_config)
-        raise InputError(f"from_trainer: the model's adapters are {names}; one, called '{NAME}', can be indexed")
-    path = model.peft_config[NAME].base_model_name_or_path
-    if not path:
-        raise InputError(
-            "from_trainer: the adapter's base model was loaded from nowhere; save it, and load it by from_pretrained before the "
-            "adapter is put on it"
-        )
-    return str(Path(path).resolve()) if Path(path).is_dir() else str(path)

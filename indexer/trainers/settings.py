@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from attridex.indexer.models.sources import load_hf_config
 from attridex.indexer.trainers.saving import SavedModel
 from attridex.indexer.trainers.source import ROWS
 from attridex.indexer.trainers.trained import Trained
@@ -22,11 +23,21 @@ def model_settings(done: Trained, saved: SavedModel, longest: int) -> dict[str, 
     return {
         "path": saved.path,
         "adapter": saved.adapter,
+        "quantization": quantised(done, saved),
         "task": done.task,
         "dtype": str(done.base.dtype).removeprefix("torch."),
         "max_length": max(2, longest, accepted(done)),
         "checkpoints": list(done.checkpoints),
     }
+
+
+def quantised(done: Trained, saved: SavedModel) -> dict[str, Any] | None:
+    """How the base model was quantised as it was loaded; None where it is not, or lies there quantised."""
+    settings = getattr(done.base.config, "quantization_config", None)
+    if settings is None or getattr(load_hf_config(saved.path, None), "quantization_config", None) is not None:
+        return None
+    given: dict[str, Any] = settings if isinstance(settings, dict) else settings.to_dict()
+    return {name: value for name, value in given.items() if value is not None and not name.startswith("_")}
 
 
 def accepted(done: Trained) -> int:

@@ -68,7 +68,7 @@ def toml(data: Mapping[str, Mapping[str, Any]]) -> str:
 def value_text(value: Any) -> str:
     """A value as TOML."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {value_text(own)}" for key, own in value.items() if own is not None) + "}"
+        return "{" + ", ".join(f"{value_text(key)} = {value_text(own)}" for key, own in value.items() if own is not None) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(value_text, value)) + "]"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON leaves as it is

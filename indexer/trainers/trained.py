@@ -10,6 +10,7 @@ import torch
 from transformers.models.auto import modeling_auto
 
 from attridex.indexer.errors import InputError
+from attridex.indexer.models.adapters import NAME
 from attridex.indexer.training.keeping import KeepCheckpoints
 
 CLASSES = {
@@ -17,7 +18,6 @@ CLASSES = {
     "sequence-classification": modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
     "multiple-choice": modeling_auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
     "token-classification": modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
-    "seq2seq-lm": modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 }
 """transformers' classes of models, by task."""
 PROBLEMS = {"regression": "regression", "multi_label_classification": "multi-label"}
@@ -36,6 +36,7 @@ class Trained:
         output: the trainer's `output_dir`.
         checkpoints: directories of TracIn's.
         exact: whether the model computes in float32.
+        base_path: of an adapter where its base model lies.
     """
 
     model: Any
@@ -45,6 +46,7 @@ class Trained:
     output: Path
     checkpoints: tuple[str, ...]
     exact: bool
+    base_path: str | None = None
 
     @property
     def adapted(self) -> bool:
@@ -61,7 +63,7 @@ def trained(trainer: Any, task: str | None, checkpoints: Sequence[str | Path] | 
         checkpoints: directories; those that a `KeepCheckpoints` of the trainer kept unless given.
 
     Raises:
-        InputError: the model's task is not known, or there is no tokenizer.
+        InputError: the model's task is not known, its adapter cannot be indexed, or there is no tokenizer.
     """
     model = getattr(trainer.model, "_orig_mod", trainer.model)
     base = model.get_base_model() if hasattr(model, "peft_config") else model
@@ -69,9 +71,12 @@ def trained(trainer: Any, task: str | None, checkpoints: Sequence[str | Path] | 
         warnings.warn(f"from_trainer: the training had {reason}; an index takes the plain loss of its task", stacklevel=3)
     kept = [path for each in trainer.callback_handler.callbacks if isinstance(each, KeepCheckpoints) for path in each.kept]
     given = kept if checkpoints is None else [str(Path(path).resolve()) for path in checkpoints]
+    path = None if base is model else base_of(model)
     full = all(weight.dtype == torch.float32 for weight in model.parameters())
     exact = full and trainer.accelerator.mixed_precision in (None, "no")
-    return Trained(model, base, tokenizer_of(trainer), task or task_of(base), Path(trainer.args.output_dir), tuple(given), exact)
+    return Trained(
+        model, base, tokenizer_of(trainer), task or task_of(base), Path(trainer.args.output_dir), tuple(given), exact, path
+    )
 
 
 def task_of(model: Any) -> str:
@@ -112,3 +117,24 @@ def changed_loss(trainer: Any) -> str | None:
     if getattr(settings, "loss_type", None) not in (None, "nll"):
         return f'another loss (loss_type = "{settings.loss_type}")'
     return None if own.__module__.startswith(("transformers.", "trl.")) else f"a loss of its own ({own.__qualname__})"
+
+
+def base_of(model: Any) -> str:
+    """Where the base model of an adapter lies: a directory or a name on the Hub.
+
+    Raises:
+        InputError: nowhere, or it is no LoRA, or there are several adapters.
+    """
+    settings = model.peft_config.get(NAME)
+    if list(model.peft_config) != [NAME]:
+        names = ", ".join(model.peft_config)
+        raise InputError(f"from_trainer: the model's adapters are {names}; one, called '{NAME}', can be indexed")
+    if settings.peft_type != "LORA":
+        raise InputError(f"from_trainer: a PEFT adapter of kind {settings.peft_type.value}; attridex knows LORA")
+    path = settings.base_model_name_or_path
+    if not path:
+        raise InputError(
+            "from_trainer: the adapter's base model was loaded from nowhere; save it, and load it by from_pretrained before the "
+            "adapter is put on it"
+        )
+    return str(Path(path).resolve()) if Path(path).is_dir() else str(path)

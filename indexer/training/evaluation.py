@@ -15,7 +15,7 @@ from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.progress import Advance
 from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.objective import Reading
-from attridex.indexer.tasks.registry import OBJECTIVES
+from attridex.indexer.tasks.registry import objective_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Evaluation:
     """What a model says of some tests.
 
     Attributes:
-        losses: cross-entropy of the gold label [n].
+        losses: of the gold label, as the task has it [n].
         right: whether the most probable output is the gold one [n].
     """
 
@@ -43,7 +43,7 @@ class TaskReader:
 
     def __init__(self, arch: Architecture, task: Task, pad_token: int) -> None:
         """`pad_token` fills batches."""
-        self.arch, self._objective, self._pad = arch, OBJECTIVES[task], pad_token
+        self.arch, self._objective, self._pad = arch, objective_of(task, arch.outputs), pad_token
 
     def read(self, instances: Sequence[RenderedInstance]) -> Iterator[GroupReading]:
         """Readings of instances, those with as many sequences together."""
@@ -54,6 +54,12 @@ class TaskReader:
         for positions in groups.values():
             batch = collate([instances[position] for position in positions], self._pad, device)
             yield GroupReading(positions, self._objective.read(self.arch, self.arch.final_states(batch.tokens), batch))
+
+    def is_right(self, reading: Reading, row: int, instance: RenderedInstance) -> bool:
+        """Whether what is predicted of an instance is its label, or every token that has a loss; of a regression nearly never."""
+        if reading.greedy is not None:
+            return reading.greedy[row] == list(instance.wanted)
+        return self._objective.answer(reading, row, instance.outputs) == instance.label_name
 
     @torch.no_grad()
     def read_all(self, instances: Sequence[RenderedInstance], advance: Advance, budget: int = 4096) -> Iterator[GroupReading]:
@@ -77,12 +83,6 @@ def evaluate(
     """
     losses, right = np.zeros(len(instances)), np.zeros(len(instances), bool)
     for at, reading in reader.read_all(instances, advance, budget):
-        said = reading.predicted.tolist() if reading.greedy is None else reading.greedy
         losses[at] = reading.loss.double().cpu().numpy()
-        right[at] = [answer == expected(instances[row]) for row, answer in zip(at, said, strict=True)]
+        right[at] = [reader.is_right(reading, row, instances[position]) for row, position in enumerate(at)]
     return Evaluation(losses, right)
-
-
-def expected(instance: RenderedInstance) -> int | list[int] | None:
-    """The right answer: the label, or the target's tokens."""
-    return list(instance.wanted) if instance.reads else instance.label

@@ -41,9 +41,11 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     tests = {path: read_labelled(Path(path), renderer, config.corpus) for path in training.test_files}
     figures: JsonObject = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
-        figures["accuracy"] = {
-            Path(path).name: float(evaluate(reader, data, advance).right.mean()) for path, data in tests.items()
-        }
+        said = {Path(path).name: evaluate(reader, data, advance) for path, data in tests.items()}
+    if config.model.task == "regression":
+        figures["mean_squared_error"] = {name: float(each.losses.mean()) for name, each in said.items()}
+    else:
+        figures["accuracy"] = {name: float(each.right.mean()) for name, each in said.items()}
     save(reader.arch, start.tokenizer, config, figures, out)
     shutil.rmtree(work_dir(out), ignore_errors=True)
     return figures
@@ -79,7 +81,7 @@ def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[st
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with publish(out) as directory, quiet_transformers():
-        arch.model.save_pretrained(directory)  # type: ignore[operator]
+        arch.model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
         write_synced(directory / TRAINING_RECORD, json_bytes({"config": config.model_dump(mode="json"), **figures}))
         for kept in sorted(work_dir(out).glob("kept-*")):

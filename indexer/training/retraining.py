@@ -55,27 +55,34 @@ class Retraining:
         return labelled(self._start.renderer, record, where)
 
     def evaluation(
-        self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None
+        self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None, again: int = 0
     ) -> Evaluation:
-        """Train on some instances (with other labels where given) and read the tests; from the cache where that was done."""
-        chosen = self._chosen(ids, labels or {})
-        key = self._key(chosen)
+        """Train on some instances and read the tests; from the cache where that was done.
+
+        Args:
+            ids: of the instances.
+            tests: each with its label.
+            labels: other labels, by id.
+            again: which of several trainings, each with a seed of its own.
+        """
+        chosen, config = self._chosen(ids, labels or {}), self._seeded(again)
+        key = self._key(chosen, config)
         path = self._directory / f"{key}-{digest([test.key for test in tests])}.json"
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
             return Evaluation(np.array(found["losses"]), np.array(found["right"], bool))
-        reader, _ = self._trained(key, chosen)
+        reader, _ = self._trained(key, chosen, config)
         said = evaluate(reader, tests)
         replace_file(path, json_bytes({"losses": said.losses.tolist(), "right": said.right.tolist()}))
         shutil.rmtree(work_dir(self._directory / key), ignore_errors=True)
         return said
 
-    def model(self, ids: Iterable[str], labels: Mapping[str, int] | None = None) -> Path:
-        """Directory of the model trained on some instances (with other labels where given)."""
-        chosen = self._chosen(ids, labels or {})
-        out = self._directory / self._key(chosen)
+    def model(self, ids: Iterable[str], labels: Mapping[str, int] | None = None, again: int = 0) -> Path:
+        """Directory of the model trained on some instances; see `evaluation`."""
+        chosen, config = self._chosen(ids, labels or {}), self._seeded(again)
+        out = self._directory / self._key(chosen, config)
         if not (out / "config.json").exists():
-            reader, figures = self._trained(out.name, chosen)
+            reader, figures = self._trained(out.name, chosen, config)
             save(reader.arch, self._start.tokenizer, self._config, figures, out)
             shutil.rmtree(work_dir(out), ignore_errors=True)
         return out
@@ -89,14 +96,19 @@ class Retraining:
             chosen.append(replace(instance, label=labels[identity]) if identity in labels else instance)
         return chosen
 
-    def _key(self, chosen: Sequence[RenderedInstance]) -> str:
-        settings = self._training.model_dump(exclude={"test_files", "keep_checkpoints"})
+    def _seeded(self, again: int) -> Config:
+        """The configuration of one of several trainings."""
+        training = self._training.model_copy(update={"seed": self._training.seed + again})
+        return self._config.model_copy(update={"training": training})
+
+    def _key(self, chosen: Sequence[RenderedInstance], config: Config) -> str:
+        settings = training_of(config).model_dump(exclude={"test_files", "keep_checkpoints"})
         return digest([settings, self._config.model.task, [[each.key, each.label] for each in chosen]])
 
-    def _trained(self, key: str, chosen: Sequence[RenderedInstance]) -> tuple[TaskReader, dict[str, float]]:
-        start = begin(self._config)
+    def _trained(self, key: str, chosen: Sequence[RenderedInstance], config: Config) -> tuple[TaskReader, dict[str, float]]:
+        start = begin(config)
         self._directory.mkdir(parents=True, exist_ok=True)
-        figures = train(start.reader, chosen, self._training, self._directory / key, False)
+        figures = train(start.reader, chosen, training_of(config), self._directory / key, False)
         return start.reader, figures
 
 

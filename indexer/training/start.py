@@ -6,17 +6,21 @@ from typing import Any
 
 import torch
 
-from attridex.indexer.config import Config, Task, TrainingConfig
+from attridex.indexer.config import LANGUAGE_TASKS, Config, Task, TrainingConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.loading import auto_model, quiet_transformers
+from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
+from attridex.indexer.structure.heads import PROBLEMS, auto_model
 from attridex.indexer.training.evaluation import TaskReader
+
+PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
+"""What transformers calls a task in a model's configuration, so that a trained model says what it was trained for."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,14 @@ def training_of(config: Config) -> TrainingConfig:
 
 def training_labels(config: Config) -> list[str]:
     """The model's outputs, in their order: `corpus.labels`, or else the data's classes; none where records bring their own."""
-    if config.model.task != "sequence-classification":
+    if config.model.task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
     if config.corpus.labels is not None:
         if len(set(config.corpus.labels)) != len(config.corpus.labels):
             raise InputError(f"corpus.labels has a name twice: {', '.join(config.corpus.labels)}")
         return config.corpus.labels
+    if config.model.task == "regression":
+        return ["LABEL_0"]
     if classes := label_names(config.corpus):
         return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
@@ -72,7 +78,7 @@ def training_labels(config: Config) -> list[str]:
 def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
     hf = load_hf_config(training.base, None)
-    family = family_of(hf.model_type, training.base)
+    family = family_of(auto_model(task, hf), hf, training.base)
     if training.layers is not None:
         if training.layers > hf.num_hidden_layers:
             raise InputError(f"training.layers = {training.layers}: {training.base} has {hf.num_hidden_layers}")
@@ -83,11 +89,12 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
-    if task != "causal-lm":
+    if task not in LANGUAGE_TASKS:
         check_order(labels, [str(name) for _, name in sorted(hf.id2label.items())])
+        hf.problem_type = PROBLEM_TYPES.get(task)
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)
     with quiet_transformers():
-        model = auto_model(task).from_pretrained(training.base, config=hf, dtype=torch.float32)
-    return Architecture(model, family), tokenizer
+        model = auto_model(task, hf).from_pretrained(training.base, config=hf, dtype=torch.float32)
+    return Architecture(model, family, where=training.base), tokenizer

@@ -1,12 +1,14 @@
 """What an index holds: its instances by id and page by page, and its description. Needs neither vectors nor a model."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from attridex.indexer.index.layout import is_reserved
 from attridex.service.answering.call import Call
 from attridex.service.answering.hits import instances_of
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.reading.checks import check_fields, check_neurons
+from attridex.service.reading.checks import check_fields, check_neurons, layout_of
 from attridex.service.scoring.curvature import curvatures_of
 from attridex.service.search.planner import PageToken, listing_sql
 from attridex.v1.answers import IndexInfo, Instances, Page
@@ -62,6 +64,6 @@ def describe_index(call: Call) -> IndexInfo:
         own_columns=tuple(name for name, _ in manifest.columns if is_reserved(name)),
         methods=tuple(method.name for method in methods if not method.missing), method_details=methods,
         curvatures=tuple(curvatures_of(manifest)), gradient_dim=manifest.gradient_dim,
-        layers=manifest.model.layers, units=manifest.model.units, site=manifest.config.neurons.site,
+        **asdict(layout_of(version)), site=manifest.config.neurons.site,
         has_model=call.tools.encoder is not None, manifest=manifest.model_dump(mode="json"),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attridex.service.reading.asked import as_scores
+from attridex.service.search.groups import GroupHits
 from attridex.service.search.postings import SharingHit, kept_neurons
 from attridex.service.search.scan import Hits
 from attridex.service.storage.version import IndexVersion
@@ -17,6 +18,16 @@ def scored_hits(version: IndexVersion, found: Hits, fields: Sequence[str]) -> tu
     return tuple(
         InstanceHit(rank, identity, int(row), float(score), values)
         for rank, (identity, row, score, values) in enumerate(zip(ids, found.rows, found.scores, shown, strict=True), 1)
+    )
+
+
+def group_hits(version: IndexVersion, found: GroupHits, fields: Sequence[str]) -> tuple[InstanceHit, ...]:
+    """Groups as hits, each with the asked columns of its best instance."""
+    ids, shown = version.ids_of(found.best), version.fields(found.best.tolist(), fields)
+    columns = zip(found.names, found.best, found.scores, shown, found.counts, ids, strict=True)
+    return tuple(
+        InstanceHit(rank, name, int(row), float(score), values, instances=int(count), best=identity)
+        for rank, (name, row, score, values, count, identity) in enumerate(columns, 1)
     )
 
 

@@ -1,5 +1,6 @@
 """The search behind IA and IA-Neurons: queries, their best rows, and how those were scored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from attridex.service.scoring.structures import Structure
 from attridex.service.search.approximate import approximate_top
 from attridex.service.search.postings import best_positions
 from attridex.service.search.scan import Hits
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import Info
 from attridex.v1.filters import Filter
 from attridex.v1.requests import LabelSource, Query, Scoring
@@ -77,6 +79,24 @@ def checked_scores(method: RowMethod, scores: Float64, rows: int) -> Float64:
     return scores
 
 
+def checked_space(method: VectorMethod, version: IndexVersion, asked: Sequence[Asked], settled: Settled) -> Space:
+    """Where a method scans, and the queries' vectors there.
+
+    Args:
+        method: which may be others'.
+        version: the index.
+        asked: the queries.
+        settled: the method's settings.
+
+    Raises:
+        ServiceError: there is not one finite vector for each query.
+    """
+    space = method.space(version, asked, settled.values)
+    if len(space.queries) != len(asked) or not np.isfinite(space.queries).all():
+        raise ServiceError(f"method '{method.name}': one finite vector for each of {len(asked)} queries is needed")
+    return space
+
+
 @dataclass(frozen=True)
 class Search:
     """A search made ready."""
@@ -97,9 +117,7 @@ class Search:
 
     def by_vectors(self, method: VectorMethod, asked: list[Asked]) -> Influential:
         """The best rows of a method that scans vectors, by a structure where one serves."""
-        space = method.space(self.call.version, asked, self.settled.values)
-        if len(space.queries) != len(asked) or not np.isfinite(space.queries).all():
-            raise ServiceError(f"method '{method.name}': one finite vector for each of {len(asked)} queries is needed")
+        space = checked_space(method, self.call.version, asked, self.settled)
         found = self._approximately(method, space)
         if found is not None:
             return Influential(asked, found, self.settled, self.settled.structure)

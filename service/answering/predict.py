@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from attridex.service.answering.call import Call
 from attridex.service.answering.influential import Wanted, find_influential
 from attridex.service.encoding.need import Need
@@ -12,12 +10,13 @@ from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.meaning import PROBABILITIES
 from attridex.service.neurons.aggregates import top_neurons
 from attridex.service.reading.asked import Asked, as_scores, neurons_of
-from attridex.service.reading.checks import check_neuron_ids, check_r, choose
+from attridex.service.reading.checks import check_neuron_ids, check_r, choose, layout_of
 from attridex.service.reading.predictions import signed_prediction
 from attridex.service.scoring.curvature import choose_curvature, curvatures_of
 from attridex.service.scoring.settle import check_indexed, check_settings
 from attridex.v1.answers import InterventionResult, PredictAnswer, PredictResult
-from attridex.v1.requests import Intervention, Neuron, PredictRequest, Scoring
+from attridex.v1.neurons import Neuron
+from attridex.v1.requests import Intervention, PredictRequest, Scoring
 
 if TYPE_CHECKING:
     from attridex.indexer.signing.edits import EditedOutputs
@@ -84,11 +83,17 @@ def edited_prediction(call: Call, one: Asked, interventions: Sequence[Interventi
     """
     from attridex.indexer.signing.edits import NeuronEdit
 
-    if one.signature is None:
+    if one.signature is None or one.instance is None:
         raise ServiceError(f"query '{one.name}': no prediction")
+    if not interventions:
+        return PredictResult(one.query.id, signed_prediction(one.signature), ())
     chosen = [chosen_neurons(call, one, intervention) for intervention in interventions]
-    edits = [NeuronEdit(intervention.mode, neurons) for intervention, neurons in zip(interventions, chosen, strict=True)]
-    edited = call.reader.model().edit(call.reader.rendered(one, need), edits, call.caller)
+    layout = layout_of(call.version)
+    edits = [
+        NeuronEdit(intervention.mode, tuple((each.layer, layout.place(each)) for each in neurons))
+        for intervention, neurons in zip(interventions, chosen, strict=True)
+    ]
+    edited = call.reader.model().edit(one.instance, edits, call.caller)
     results = tuple(
         intervention_result(one.signature.outputs, intervention, neurons, edited, row)
         for row, (intervention, neurons) in enumerate(zip(interventions, chosen, strict=True), 1)
@@ -141,7 +146,7 @@ def intervention_result(
     p = edited.probabilities[row]
     return InterventionResult(
         intervention.name or intervention_name(intervention), intervention.mode,
-        outputs[int(np.argmax(p))] if edited.greedy is None else "", dict(zip(outputs, map(float, p), strict=True)),
+        edited.said[row] if edited.said else "", dict(zip(outputs, map(float, p), strict=True)),
         neurons, edited.greedy[row] if edited.greedy else "",
     )  # fmt: skip
 
@@ -149,5 +154,5 @@ def intervention_result(
 def intervention_name(intervention: Intervention) -> str:
     """A name for an intervention that has none."""
     if intervention.neurons is not None:
-        return f"{intervention.mode} {','.join(f'{layer}-{unit}' for layer, unit in intervention.neurons)}"
+        return f"{intervention.mode} {','.join(neuron.name for neuron in intervention.neurons)}"
     return f"{intervention.mode} {intervention.scoring.short if intervention.scoring else 'na'}:{intervention.r}"

@@ -78,6 +78,29 @@ class Encoder:
         except InputError as error:
             raise InvalidArgumentError(str(error), "queries") from None
 
+    def continued(self, record: Mapping[str, Any], where: str, more: int, caller: Caller) -> "RenderedInstance":
+        """Render a record whose target, where it has none, is what the model says next.
+
+        Args:
+            record: its columns.
+            where: what it is called in errors.
+            more: tokens of that at most.
+            caller: who waits.
+
+        Raises:
+            InvalidArgumentError: see `render`; or the model says nothing, or has no room to say it.
+        """
+        try:
+            prompt = self._signer.renderer.prompt(record, where)
+        except InputError as error:
+            raise InvalidArgumentError(str(error), "queries") from None
+        if prompt is None:
+            return self.render(record, where)
+        job = Job(prompt, None, more=more)
+        self._run([job], caller)
+        result: RenderedInstance = job.result
+        return result
+
     def sign(self, instances: Sequence["RenderedInstance"], need: Need, caller: Caller) -> list["Signature"]:
         """Signatures of instances; only those not remembered cost model work."""
         known = [self._cache.get(instance.key, need) for instance in instances]
@@ -135,11 +158,19 @@ class Encoder:
         for job, result in zip(jobs, self._results(jobs), strict=True):
             job.succeed(result, began)
 
-    def _results(self, jobs: Sequence[Job]) -> Sequence["Signature | EditedOutputs"]:
+    def _results(self, jobs: Sequence[Job]) -> Sequence["Signature | EditedOutputs | RenderedInstance"]:
         """What the model gives for jobs of one need."""
-        instances, need = [job.instance for job in jobs], jobs[0].need
+        instances, need, more = [job.instance for job in jobs], jobs[0].need, jobs[0].more
+        if more:
+            return [self._signer.continued(instance, more) for instance in instances]
         if need is None:
             return self._signer.edit(instances, [job.edits for job in jobs])
         return self._signer.sign(
-            instances, gradient=need.gradient, neurons=need.neurons, label=need.label, tracin=need.tracin, fast=need.fast
+            instances,
+            gradient=need.gradient,
+            neurons=need.neurons,
+            label=need.label,
+            tracin=need.tracin,
+            fast=need.fast,
+            output=need.output,
         )

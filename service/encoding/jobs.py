@@ -22,11 +22,12 @@ BATCH_TOKENS = 8192
 
 @dataclass
 class Job:
-    """One text waiting for the model, to be signed as `need` says, or under `edits` where there is none."""
+    """One text waiting for the model: to be continued by so many tokens, to be signed as `need` says, or under `edits`."""
 
     instance: "RenderedInstance"
     need: Need | None
     edits: Sequence["NeuronEdit"] = ()
+    more: int = 0
     done: threading.Event = field(default_factory=threading.Event)
     began: float = 0.0
     ended: float = 0.0
@@ -110,7 +111,7 @@ def packed(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 def by_need(jobs: Sequence[Job]) -> list[list[Job]]:
     """Jobs with the same need run together."""
-    groups: dict[Need | None, list[Job]] = {}
+    groups: dict[tuple[Need | None, int], list[Job]] = {}
     for job in jobs:
-        groups.setdefault(job.need, []).append(job)
+        groups.setdefault((job.need, job.more), []).append(job)
     return list(groups.values())

@@ -17,6 +17,7 @@ class Need:
         neurons: scores, activations and dense signatures.
         tracin: gradients at the checkpoints.
         fast: whether neuron scores are activation times gradient.
+        output: whose probability neuron scores explain; as the task has it where empty.
     """
 
     label: LabelSource = "gold"
@@ -24,6 +25,7 @@ class Need:
     neurons: bool = False
     tracin: bool = False
     fast: bool = False
+    output: str = ""
 
     @property
     def gold(self) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.service.meaning import Wording
+from attridex.service.reading.asked import named_score
+from attridex.service.reading.checks import layout_of
 from attridex.service.search.postings import kept_neurons
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
@@ -58,8 +60,8 @@ def summed_neurons(version: IndexVersion, rows: Rows, r: int) -> tuple[NeuronSco
 
 def listed(version: IndexVersion, found: Mapping[int, Found], order: list[int]) -> tuple[NeuronScore, ...]:
     """Neurons in some order."""
-    units = version.manifest.model.units
-    return tuple(NeuronScore(n // units, n % units, found[n].score, tuple(found[n].ids)) for n in order)
+    layout = layout_of(version)
+    return tuple(named_score(layout.neuron(n), found[n].score, tuple(found[n].ids)) for n in order)
 
 
 AGGREGATES: Mapping[str, Aggregate] = {
@@ -67,6 +69,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         Wording.by_sign(
             "higher = the neuron raises the probability of that instance's predicted label more",
             "higher = the neuron raises P(target) of that instance more",
+            "higher = the neuron raises the number that is predicted for that instance more",
             "the neuron's own score in the first instance that gave it; instances in rank order, each gives its best neuron",
         ),
         top_neurons,
@@ -75,6 +78,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         Wording.by_sign(
             "higher = the neuron raises the predictions of the influential instances more",
             "higher = the neuron raises P(target) of the influential instances more",
+            "higher = the neuron raises the numbers that are predicted for the influential instances more",
             "sum of scores over instances, top 5 neurons of each",
         ),
         summed_neurons,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.index.records import Manifest
 from attridex.service.errors import NotIndexedError
 from attridex.service.meaning import Meaning, Wording
@@ -12,12 +13,27 @@ LABEL = "P(predicted label)"
 TARGET = "P(target), the mean probability of the target's tokens"
 RAISES = "higher = the neuron raises the probability of the predicted label more"
 RAISES_TARGET = "higher = the neuron raises P(target) more"
-INTEGRATED = "integrated gradients of {of}, zero baseline; a share of a probability"
-ONE_STEP = "activation times gradient of {of}, one backward pass; approximates integrated gradients"
-NEURON_METHODS: Mapping[str, Wording] = {
-    name: Wording(Meaning(RAISES, scale.format(of=LABEL)), {"causal-lm": Meaning(RAISES_TARGET, scale.format(of=TARGET))})
-    for name, scale in ((EXACT, INTEGRATED), (FAST, ONE_STEP))
+TASKS = {
+    **dict.fromkeys(LANGUAGE_TASKS, (RAISES_TARGET, TARGET)),
+    "regression": ("higher = the neuron raises the number more", "the output (the first, unless one is named)"),
+    "multi-label": ("higher = the neuron raises the probability of the most probable label more", "P(the most probable label)"),
+    "token-classification": (RAISES, "P(predicted label), the mean over the labelled tokens, each at its own position"),
 }
+"""Sign of the scores and what they are of, for tasks whose answer is no label of the whole."""
+INTEGRATED = "integrated gradients of {of}, zero baseline; a share of {unit}"
+ONE_STEP = "activation times gradient of {of}, one backward pass; approximates integrated gradients"
+
+
+def scored_by(scale: str) -> Wording:
+    """The words of an NA method for every task."""
+    tasks = {
+        task: Meaning(sign, scale.format(of=of, unit="it" if task == "regression" else "a probability"))
+        for task, (sign, of) in TASKS.items()
+    }
+    return Wording(Meaning(RAISES, scale.format(of=LABEL, unit="a probability")), tasks)
+
+
+NEURON_METHODS: Mapping[str, Wording] = {EXACT: scored_by(INTEGRATED), FAST: scored_by(ONE_STEP)}
 
 
 def stored_neuron_method(manifest: Manifest) -> str:

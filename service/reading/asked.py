@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.service.errors import InvalidArgumentError, ServiceError
+from attridex.service.reading.checks import layout_of
 from attridex.service.search.postings import Weighted, kept_neurons
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import NeuronScore
 from attridex.v1.exact_values import InexactNumber, through_doubles
+from attridex.v1.neurons import Neuron
 from attridex.v1.requests import NeuronsSource, Query, VectorSource
 
 if TYPE_CHECKING:
+    from attridex.indexer.corpus.instances import RenderedInstance
     from attridex.indexer.signing.signature import Signature
 
 Float64 = NDArray[np.float64]
@@ -26,12 +29,14 @@ class Asked:
 
     Attributes:
         name: what it is called in errors.
+        instance: the text as the model reads it, where it was signed.
     """
 
     query: Query
     name: str
     row: int | None = None
     signature: "Signature | None" = None
+    instance: "RenderedInstance | None" = None
 
     @property
     def stored_row(self) -> int:
@@ -79,16 +84,21 @@ def gradient_of(version: IndexVersion, one: Asked) -> Float64:
 
 def neurons_of(version: IndexVersion, one: Asked, most: int | None = None) -> list[Weighted]:
     """The neurons that a query names, or else keeps, in descending score; `most` at most."""
-    units = version.manifest.model.units
+    layout = layout_of(version)
     if isinstance(one.query.source, NeuronsSource):
         named = dict.fromkeys(one.query.source.neurons)
-        return [Weighted(layer * units + unit, 0.0) for layer, unit in named][:most]
+        return [Weighted(layout.number(neuron), 0.0) for neuron in named][:most]
     if one.signature is not None:
-        return [Weighted(layer * units + unit, score) for layer, unit, score in one.signature.top(0)[:most]]
+        return [Weighted(layer * layout.units + unit, score) for layer, unit, score in one.signature.top(0)[:most]]
     return kept_neurons(version, one.stored_row, most)
 
 
 def as_scores(version: IndexVersion, neurons: Sequence[Weighted]) -> tuple[NeuronScore, ...]:
-    """Neuron ids with scores, as (layer, unit)."""
-    units = version.manifest.model.units
-    return tuple(NeuronScore(neuron // units, neuron % units, score) for neuron, score in neurons)
+    """Neuron ids with scores, by name."""
+    layout = layout_of(version)
+    return tuple(named_score(layout.neuron(neuron), score) for neuron, score in neurons)
+
+
+def named_score(neuron: Neuron, score: float, instance_ids: tuple[str, ...] = ()) -> NeuronScore:
+    """A neuron's score, with the instances that gave it."""
+    return NeuronScore(neuron.layer, neuron.unit, score, instance_ids, neuron.expert)

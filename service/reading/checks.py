@@ -6,11 +6,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.errors import nearest
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion
-from attridex.v1.requests import LabelSource, Neuron
+from attridex.v1.neurons import Neuron, NeuronLayout
+from attridex.v1.requests import LabelSource, Query
 
 HITS = 10
 """Hits of a query where nothing else is asked for."""
@@ -42,7 +44,9 @@ def hits_wanted(version: IndexVersion, k: int | None, field: str = "k") -> int:
 
 def check_r(version: IndexVersion, r: int) -> None:
     """Refuse a number of neurons that the model cannot give."""
-    most = version.manifest.model.layers * version.manifest.model.units
+    most = layout_of(version).size
+    if not most:
+        check_neurons(version)
     if not 0 <= r <= most:
         raise InvalidArgumentError(f"r = {r}: must be 0 to {most}, the number of neurons", "r")
 
@@ -55,8 +59,39 @@ def check_fields(version: IndexVersion, fields: Sequence[str]) -> None:
 
 def check_label(version: IndexVersion, label: LabelSource) -> None:
     """Refuse the predicted label where there is none."""
-    if label == "predicted" and version.manifest.task == "causal-lm":
-        raise InvalidArgumentError("label = 'predicted': causal-lm has no predicted label, its loss is the target's", "label")
+    task = version.manifest.task
+    if label == "predicted" and task in LANGUAGE_TASKS:
+        raise InvalidArgumentError(f"label = 'predicted': {task} has no predicted label, its loss is the target's", "label")
+    if label == "predicted" and task == "regression":
+        raise InvalidArgumentError("label = 'predicted': the squared error of a regression's own prediction is 0", "label")
+
+
+def check_choices(version: IndexVersion, query: Query, name: str, *, neurons: bool) -> None:
+    """Refuse what a query chooses that means nothing for it.
+
+    Args:
+        version: the index.
+        query: the query.
+        name: what it is called in errors.
+        neurons: whether neurons are asked for.
+    """
+    task, labels = version.manifest.task, version.manifest.model.labels
+    if query.output and (not neurons or query.kind not in ("record", "instance_id")):
+        raise InvalidArgumentError(f"query '{name}': output: only the neurons of a text are scored for an output", "queries")
+    if query.output and (task in LANGUAGE_TASKS or (labels and query.output not in labels)):
+        known = nearest(query.output, labels) if labels else f"{task} explains its target"
+        raise InvalidArgumentError(f"query '{name}': output '{query.output}': {known}", "queries")
+    if query.max_new_tokens and (task not in LANGUAGE_TASKS or query.kind != "record"):
+        raise InvalidArgumentError(f"query '{name}': max_new_tokens: only a language model goes on from a record", "queries")
+
+
+def check_gold(version: IndexVersion, label: str | None, name: str) -> None:
+    """Refuse a text without a label where a missing one cannot be the predicted one."""
+    if label is None and version.manifest.task == "regression":
+        column = version.manifest.config.corpus.label
+        raise InvalidArgumentError(
+            f"query '{name}': missing column '{column}' (corpus.label); a regression's gradient needs a number", "queries"
+        )
 
 
 def check_vector(version: IndexVersion, vector: NDArray[np.float32], name: str) -> None:
@@ -77,17 +112,24 @@ def check_neuron_ids(version: IndexVersion, neurons: Sequence[Neuron], whose: st
         whose: the query or intervention, in words.
         field: the request's field to blame.
     """
-    model = version.manifest.model
+    layout = layout_of(version)
     if not neurons:
         raise InvalidArgumentError(f"{whose}: no neurons given", field)
-    for layer, unit in neurons:
-        if not (0 <= layer < model.layers and 0 <= unit < model.units):
-            raise InvalidArgumentError(
-                f"{whose}: neuron {layer}-{unit}: there are {model.layers} layers of {model.units} units, from 0", field
-            )
+    for neuron in neurons:
+        if not layout.has(neuron):
+            raise InvalidArgumentError(f"{whose}: neuron {neuron.name}: there are {layout.words}, from 0", field)
+
+
+def layout_of(version: IndexVersion) -> NeuronLayout:
+    """The neurons of an index's model."""
+    model = version.manifest.model
+    shared, dense = tuple(model.shared_units), tuple(model.dense_layers)
+    return NeuronLayout(model.layers, model.units, model.experts, model.expert_units, shared, dense)
 
 
 def check_neurons(version: IndexVersion) -> None:
     """Refuse a neuron query to an index without neurons."""
+    if not version.manifest.neurons and not version.manifest.model.units:
+        raise NotIndexedError("the index was built without neurons; none were found in its model")
     if not version.manifest.neurons:
         raise NotIndexedError("the index was built without neurons; build with neurons.enabled = true")

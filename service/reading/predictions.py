@@ -20,10 +20,8 @@ def prediction_of(version: IndexVersion, one: Asked) -> Prediction | None:
 def signed_prediction(signature: "Signature") -> Prediction:
     """What a signature says of the model's answer; a language model's label is its target."""
     s = signature
-    label = s.outputs[0] if s.label < 0 else s.outputs[s.label]
-    predicted = "" if s.predicted < 0 else s.outputs[s.predicted]
     probabilities = dict(zip(s.outputs, map(float, s.probabilities), strict=True))
-    return Prediction(predicted, label, float(s.loss), probabilities, s.greedy or "")
+    return Prediction(s.said or "", s.label, float(s.loss), probabilities, s.greedy or "")
 
 
 def stored_prediction(version: IndexVersion, row: int) -> Prediction:

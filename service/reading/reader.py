@@ -11,7 +11,7 @@ from attridex.service.encoding.encoder import Encoder
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError
 from attridex.service.reading.asked import Asked, record_of
-from attridex.service.reading.checks import check_neuron_ids, check_neurons, check_vector
+from attridex.service.reading.checks import check_choices, check_gold, check_neuron_ids, check_neurons, check_vector
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import SOURCES, InstanceSource, NeuronsSource, Query, RecordSource, VectorSource
 
@@ -61,9 +61,11 @@ class Reader:
         if need.neurons:
             check_neurons(self.version)
         asked = [self._check(query, number, sources, model_needed) for number, query in enumerate(queries)]
+        for one in asked:
+            check_choices(self.version, one.query, one.name, neurons=need.neurons)
         if not model_needed and self.encoder is None:
             return asked
-        texts = [at for at, one in enumerate(asked) if sign or isinstance(one.query.source, RecordSource)]
+        texts = [at for at, one in enumerate(asked) if sign or one.query.output or isinstance(one.query.source, RecordSource)]
         for at, one in zip(texts, self._signed([asked[at] for at in texts], need), strict=True):
             asked[at] = one
         return asked
@@ -93,17 +95,29 @@ class Reader:
         """Texts with their signatures."""
         if not texts:
             return []
-        signatures = self.model().sign([self.rendered(one, need) for one in texts], need, self.caller)
-        for one, signature in zip(texts, signatures, strict=True):
-            if not np.isfinite(signature.loss):
+        made = [replace(one, instance=self.rendered(one, need)) for one in texts]
+        for output in dict.fromkeys(one.query.output for one in made):
+            at = [place for place, one in enumerate(made) if one.query.output == output]
+            instances = [instance for place in at if (instance := made[place].instance)]
+            signatures = self.model().sign(instances, replace(need, output=output), self.caller)
+            for place, signature in zip(at, signatures, strict=True):
+                made[place] = replace(made[place], signature=signature)
+        for one in made:
+            if one.signature is not None and not np.isfinite(one.signature.loss):
                 raise InvalidArgumentError(f"query '{one.name}': the model's loss is not finite", "queries")
-        return [replace(one, signature=signature) for one, signature in zip(texts, signatures, strict=True)]
+        return made
 
     def rendered(self, one: Asked, need: Need) -> "RenderedInstance":
         """The query's text, rendered; of a training instance as it was encoded, or from its stored fields."""
         if isinstance(one.query.source, RecordSource):
+            where = f"query '{one.name}'"
             record = record_of(self.version, one.query.source.values, one.name)
-            return self.model().render(record, f"query '{one.name}'", label_used=need.gold)
+            if one.query.max_new_tokens:
+                return self.model().continued(record, where, one.query.max_new_tokens, self.caller)
+            made = self.model().render(record, where, label_used=need.gold)
+            if need.gold:
+                check_gold(self.version, made.label_name, one.name)
+            return made
         manifest = self.version.manifest
         if manifest.config.corpus.keeps_encodings:
             from attridex.indexer.corpus.instances import from_encoding

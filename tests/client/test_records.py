@@ -36,7 +36,7 @@ def test_records_are_read_and_named_after_their_place(kind: str, tmp_path: Path)
     [
         ("q.txt", "x", "unknown kind"),
         ("q.jsonl", "", "no queries"),
-        ("q.jsonl", '{"a": 1}\n{', r"q.jsonl:2: not valid JSON"),
+        ("q.jsonl", '{"a": 1}\n{', r"q.jsonl:2:2: not valid JSON"),
         ("q.jsonl", "[1]", r"q.jsonl:1: a JSON object is needed, found list"),
         ("q.jsonl", '{"id": 1}\n{"id": "1"}', r"q.jsonl:2: duplicate id '1'"),
         ("q.csv", "id,text\n1", "q.csv:2: the line has not as many values"),

@@ -12,7 +12,6 @@ from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
-from attridex.indexer.models.families import family_of
 from attridex.indexer.neurons.quadrature import Quadrature, quadrature
 from attridex.indexer.neurons.scores import NeuronPass, score_neurons
 from attridex.indexer.signing.signer import Signer
@@ -31,7 +30,7 @@ def load(directory: Path) -> Architecture:
     import transformers
 
     model = transformers.AutoModelForSequenceClassification.from_pretrained(directory).eval().requires_grad_(False)
-    return Architecture(model, family_of(model.config.model_type, "test"))
+    return Architecture(model)
 
 
 def signer(directory: Path, **sections: dict[str, Any]) -> Signer:

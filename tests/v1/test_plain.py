@@ -64,3 +64,11 @@ def test_an_answer_is_a_table_of_its_hits() -> None:
     assert answer.to_arrow().to_pylist() == expected
     assert answer.to_pandas().to_dict("records") == expected
     assert np.isfinite(answer.to_pandas()["score"]).all()
+
+
+def test_whole_numbers_beyond_64_bits_are_decimals_in_a_table() -> None:
+    info = Info("i", "1", "m", "", "")
+    hits = tuple(InstanceHit(rank, f"t{rank}", rank, 0.5, {"big": value}) for rank, value in enumerate((2**63 + 5, None, -1), 1))
+    table = InstancesAnswer(info, (InstancesResult("q", None, hits),)).to_arrow()
+    assert [None if value is None else int(value) for value in table.column("big").to_pylist()] == [2**63 + 5, None, -1]
+    assert table.column("rank").to_pylist() == [1, 2, 3]

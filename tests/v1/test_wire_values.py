@@ -17,7 +17,8 @@ from attridex.v1.answers import Instance, InstanceHit
 from attridex.v1.errors import UsageError
 from attridex.v1.exact_values import InexactNumber
 from attridex.v1.filters import DEPTH, NODES, And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
-from attridex.v1.requests import Query, RecordSource
+from attridex.v1.requests import AttributeInstancesRequest, GetInstancesRequest, Query, RecordSource
+from attridex.v1.rpcs import RPCS
 
 HIT, INSTANCE = (codec.ColumnsCodec(kind, getattr(pb, kind.__name__)) for kind in (InstanceHit, Instance))
 QUERY = pb.Query(id="q", instance_id="t1")
@@ -84,6 +85,22 @@ def test_dates_decimals_and_numbers_of_numpy_travel_as_json_has_them() -> None:
 def test_a_record_that_json_cannot_hold_is_refused_before_it_is_sent() -> None:
     with pytest.raises(UsageError, match="holds what JSON cannot"):
         wire_values.query_to_wire(Query("q", RecordSource({"a": object()})))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AttributeInstancesRequest((Query.instance("\udcb2"),)),
+        AttributeInstancesRequest((Query.instance("t1", id="x\ud800"),)),
+        AttributeInstancesRequest((Query.record({"a": "\ud800", "n": 3.0}, id="q"),)),
+        AttributeInstancesRequest((Query.instance("t1"),), where=Comparison("genre", "=", "\ud800")),
+        AttributeInstancesRequest((Query.instance("t1"),), fields=("\ud800",)),
+        GetInstancesRequest(("\udcb2",)),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_before_it_is_sent(request_: Any) -> None:
+    with pytest.raises(UsageError, match="surrogate"):
+        RPCS[type(request_)].request.encode(request_)
 
 
 def test_at_most_1024_queries_are_taken() -> None:

@@ -4,23 +4,17 @@ Nothing here knows of protobuf; `codec` maps the two. The service makes these, t
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.v1.errors import MissingPackageError
-from attridex.v1.requests import LabelSource, Mode, Neuron
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+from attridex.v1.neurons import Neuron, NeuronLayout
+from attridex.v1.requests import LabelSource, Mode
+from attridex.v1.tabular import Row, Tabular, beside
 
 Float32 = NDArray[np.float32]
-Row = dict[str, Any]
-"""A line of a table: values by the names of their columns."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +77,26 @@ class NeuronScore:
     unit: int
     score: float
     instance_ids: tuple[str, ...] = ()
+    expert: int | None = None
 
     @property
     def neuron(self) -> Neuron:
-        """(layer, unit)."""
-        return Neuron(self.layer, self.unit)
+        """(layer, unit, expert)."""
+        return Neuron(self.layer, self.unit, self.expert)
+
+    @property
+    def place(self) -> Mapping[str, int]:
+        """The parts of its name: layer, expert where it has one, and unit."""
+        return {"layer": self.layer, **({} if self.expert is None else {"expert": self.expert}), "unit": self.unit}
 
 
 @dataclass(frozen=True)
 class InstanceHit:
-    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares."""
+    """A retrieved training instance; rank from 1. For NA-Instances with the query's neurons that it shares.
+
+    Where instances were grouped, a group: `id` is the column's value, `instances` how many were summed, `best` the id of the one
+    that scores highest, whose row and fields these are.
+    """
 
     rank: int
     id: str
@@ -100,6 +104,8 @@ class InstanceHit:
     score: float
     fields: Mapping[str, Any] = field(default_factory=dict)
     shared: tuple[NeuronScore, ...] = ()
+    instances: int = 0
+    best: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,48 +160,6 @@ class Signature:
     activation: Float32
 
 
-@contextmanager
-def needing(package: str, what: str) -> Iterator[None]:
-    """An import of a package that may not be there."""
-    try:
-        yield
-    except ModuleNotFoundError:
-        raise MissingPackageError(f"{what} needs {package}: pip install {package}") from None
-
-
-def beside(own: Row, columns: Mapping[str, Any]) -> Row:
-    """A hit's own values and the columns of its instance; "fields." stands before a column that has the name of another value."""
-    return own | {f"fields.{name}" if name in own and own[name] != value else name: value for name, value in columns.items()}
-
-
-class Tabular:
-    """An answer that can become a table, one row a hit."""
-
-    def rows(self) -> Iterator[Row]:
-        """Flat rows."""
-        raise NotImplementedError
-
-    def to_arrow(self) -> "pa.Table":
-        """The answer as an Arrow table.
-
-        Raises:
-            MissingPackageError: pyarrow is not installed.
-        """
-        with needing("pyarrow", "to_arrow()"):
-            import pyarrow as pa
-        return pa.Table.from_pylist(list(self.rows()))
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """The answer as a data frame.
-
-        Raises:
-            MissingPackageError: pandas is not installed.
-        """
-        with needing("pandas", "to_pandas()"):
-            import pandas as pd
-        return pd.DataFrame(list(self.rows()))
-
-
 @dataclass(frozen=True)
 class InstancesAnswer(Tabular):
     """Training instances for each query, in the order asked."""
@@ -220,12 +184,16 @@ class NeuronsAnswer(Tabular):
     results: tuple[NeuronsResult, ...]
 
     def rows(self) -> Iterator[Row]:
-        """One row a neuron."""
+        """One row a neuron; every row has a column for the expert where any neuron has one."""
+        experts = any(one.expert is not None for each in self.results for one in each.neurons)
         return (
-            {"query_id": each.query_id, "rank": rank, "layer": one.layer, "unit": one.unit, "score": one.score}
+            {
+                "query_id": each.query_id, "rank": rank, "layer": one.layer, **({"expert": one.expert} if experts else {}),
+                "unit": one.unit, "score": one.score,
+            }
             for each in self.results
             for rank, one in enumerate(each.neurons, 1)
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -350,10 +318,15 @@ class IndexInfo:
         instances: those that answers can hold, all but deleted ones.
         columns: DuckDB type of each column.
         methods: names of the IA methods that it can answer.
+        units: FFN units of a layer, those of all its experts counted.
         has_model: False where only look-ups by instance id, vector and neurons are answered.
         manifest: of the served version.
         method_details: every method that the server knows; empty where it is older than they are.
         own_columns: columns that are attridex's own, not the corpus's.
+        experts: of a layer; 0 where there are none.
+        expert_units: units of one expert.
+        shared_units: see `NeuronLayout`.
+        dense_layers: see `NeuronLayout`.
     """
 
     name: str
@@ -372,3 +345,12 @@ class IndexInfo:
     manifest: Mapping[str, Any]
     method_details: tuple[Method, ...] = ()
     own_columns: tuple[str, ...] = ()
+    experts: int = 0
+    expert_units: int = 0
+    shared_units: tuple[int, ...] = ()
+    dense_layers: tuple[int, ...] = ()
+
+    @property
+    def layout(self) -> NeuronLayout:
+        """The neurons of its model."""
+        return NeuronLayout(self.layers, self.units, self.experts, self.expert_units, self.shared_units, self.dense_layers)

@@ -63,12 +63,14 @@ class Vector(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., dtype: _Optional[_Union[Dtype, str]] = ...) -> None: ...
 
 class Neuron(_message.Message):
-    __slots__ = ("layer", "unit")
+    __slots__ = ("layer", "unit", "expert")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
     layer: int
     unit: int
-    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ...) -> None: ...
+    expert: int
+    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., expert: _Optional[int] = ...) -> None: ...
 
 class NeuronSet(_message.Message):
     __slots__ = ("neurons",)
@@ -77,20 +79,24 @@ class NeuronSet(_message.Message):
     def __init__(self, neurons: _Optional[_Iterable[_Union[Neuron, _Mapping]]] = ...) -> None: ...
 
 class Query(_message.Message):
-    __slots__ = ("id", "record", "instance_id", "vector", "neurons", "record_json")
+    __slots__ = ("id", "record", "instance_id", "vector", "neurons", "record_json", "output", "max_new_tokens")
     ID_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     NEURONS_FIELD_NUMBER: _ClassVar[int]
     RECORD_JSON_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     id: str
     record: _struct_pb2.Struct
     instance_id: str
     vector: Vector
     neurons: NeuronSet
     record_json: str
-    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ..., record_json: _Optional[str] = ...) -> None: ...
+    output: str
+    max_new_tokens: int
+    def __init__(self, id: _Optional[str] = ..., record: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., instance_id: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., neurons: _Optional[_Union[NeuronSet, _Mapping]] = ..., record_json: _Optional[str] = ..., output: _Optional[str] = ..., max_new_tokens: _Optional[int] = ...) -> None: ...
 
 class Filter(_message.Message):
     __slots__ = ("comparison", "is_null", "like")
@@ -219,19 +225,21 @@ class Prediction(_message.Message):
     def __init__(self, predicted: _Optional[str] = ..., label: _Optional[str] = ..., loss: _Optional[float] = ..., probabilities: _Optional[_Iterable[_Union[LabelProbability, _Mapping]]] = ..., greedy: _Optional[str] = ...) -> None: ...
 
 class NeuronScore(_message.Message):
-    __slots__ = ("layer", "unit", "score", "instance_ids")
+    __slots__ = ("layer", "unit", "score", "instance_ids", "expert")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
     layer: int
     unit: int
     score: float
     instance_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    expert: int
+    def __init__(self, layer: _Optional[int] = ..., unit: _Optional[int] = ..., score: _Optional[float] = ..., instance_ids: _Optional[_Iterable[str]] = ..., expert: _Optional[int] = ...) -> None: ...
 
 class InstanceHit(_message.Message):
-    __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json")
+    __slots__ = ("rank", "id", "row", "score", "fields", "shared", "fields_json", "instances", "best")
     RANK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +247,8 @@ class InstanceHit(_message.Message):
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
     FIELDS_JSON_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    BEST_FIELD_NUMBER: _ClassVar[int]
     rank: int
     id: str
     row: int
@@ -246,7 +256,9 @@ class InstanceHit(_message.Message):
     fields: _struct_pb2.Struct
     shared: _containers.RepeatedCompositeFieldContainer[NeuronScore]
     fields_json: str
-    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., fields_json: _Optional[str] = ...) -> None: ...
+    instances: int
+    best: str
+    def __init__(self, rank: _Optional[int] = ..., id: _Optional[str] = ..., row: _Optional[int] = ..., score: _Optional[float] = ..., fields: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., shared: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ..., fields_json: _Optional[str] = ..., instances: _Optional[int] = ..., best: _Optional[str] = ...) -> None: ...
 
 class InstancesResult(_message.Message):
     __slots__ = ("query_id", "prediction", "hits", "neurons")
@@ -271,7 +283,7 @@ class NeuronsResult(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
 
 class AttributeInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings", "group")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +307,7 @@ class AttributeInstancesRequest(_message.Message):
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -311,7 +324,8 @@ class AttributeInstancesRequest(_message.Message):
     lissa_depth: int
     seed: int
     settings: _containers.ScalarMap[str, str]
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    group: str
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class AttributeInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -642,7 +656,7 @@ class Method(_message.Message):
     def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
 
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -659,6 +673,10 @@ class IndexInfo(_message.Message):
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     METHOD_DETAILS_FIELD_NUMBER: _ClassVar[int]
     OWN_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_UNITS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    DENSE_LAYERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -675,7 +693,11 @@ class IndexInfo(_message.Message):
     manifest: str
     method_details: _containers.RepeatedCompositeFieldContainer[Method]
     own_columns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ...) -> None: ...
+    experts: int
+    expert_units: int
+    shared_units: _containers.RepeatedScalarFieldContainer[int]
+    dense_layers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

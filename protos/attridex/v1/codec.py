@@ -63,8 +63,15 @@ class Codec(Generic[Plain]):
         """The message of a plain form.
 
         Raises:
-            UsageError: a count that the wire cannot carry.
+            UsageError: a count that the wire cannot carry, or a text that is none.
         """
+        try:
+            return self._made(value)
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(error.object[error.start]):04x}"
+            raise UsageError(f"{error.object[:60]!a} holds half of a surrogate pair ({half}), which is no text") from None
+
+    def _made(self, value: Plain) -> Any:
         arguments = self.arguments(value)
         try:
             return self._message(**arguments)

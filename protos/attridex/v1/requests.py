@@ -4,28 +4,21 @@ Nothing here knows of protobuf; `codec` maps the two. Client and service share t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import index
-from typing import Any, Literal, NamedTuple, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from attridex.v1.errors import UsageError
 from attridex.v1.filters import Filter
+from attridex.v1.neurons import NamedNeuron, Neuron, as_neurons
 
 LabelSource = Literal["gold", "predicted"]
 Mode = Literal["suppress", "keep"]
 MODES: tuple[Mode, ...] = ("suppress", "keep")
 QUERIES = 1024
 """Queries a request may hold; a stream takes more."""
-
-
-class Neuron(NamedTuple):
-    """An FFN neuron, both counted from 0."""
-
-    layer: int
-    unit: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +63,15 @@ class Query:
     Attributes:
         id: chosen by the caller, returned with the answer.
         source: None only where the wire brought none, which is refused.
+        output: whose probability (a regression's number) neurons are scored for; as the task has it where empty.
+        max_new_tokens: of a language model: the target of a record without one is what the model says next, so many tokens at
+            most.
     """
 
     id: str = ""
     source: Source | None = None
+    output: str = ""
+    max_new_tokens: int = 0
 
     @property
     def kind(self) -> str:
@@ -101,28 +99,9 @@ class Query:
         return cls(id, VectorSource(array))
 
     @classmethod
-    def neurons(cls, neurons: Iterable[tuple[int, int]], id: str = "") -> Self:
-        """Neurons as (layer, unit), the most important first."""
+    def neurons(cls, neurons: Iterable[NamedNeuron], id: str = "") -> Self:
+        """Neurons as (layer, unit), or `Neuron`s, the most important first."""
         return cls(id, NeuronsSource(as_neurons(neurons)))
-
-
-def as_neurons(neurons: Iterable[tuple[int, int]]) -> tuple[Neuron, ...]:
-    """Pairs as neurons.
-
-    Raises:
-        UsageError: one is no pair of whole numbers from 0.
-    """
-    try:
-        return tuple(Neuron(part_of_neuron(layer), part_of_neuron(unit)) for layer, unit in neurons)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"neurons are pairs (layer, unit) counted from 0: {error}") from None
-
-
-def part_of_neuron(value: int) -> int:
-    """A layer or unit that the wire can carry."""
-    if not 0 <= index(value) < 1 << 32:
-        raise ValueError(f"Value out of range: {value}")
-    return index(value)
 
 
 @dataclass(frozen=True)
@@ -180,7 +159,7 @@ NAMED_SETTINGS = ("curvature", "damping", "lissa_scale", "lissa_depth", "seed")
 
 @dataclass(frozen=True)
 class AttributeInstancesRequest:
-    """IA. `k` is 10 unless given, or all instances of a smaller index."""
+    """IA. `k` is 10 unless given, or all instances of a smaller index; `group` is a column whose instances are summed."""
 
     queries: tuple[Query, ...]
     scoring: Scoring = Scoring()
@@ -190,6 +169,7 @@ class AttributeInstancesRequest:
     fields: tuple[str, ...] = ()
     ascending: bool = False
     index: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,7 +230,7 @@ class Intervention:
     def __init__(
         self,
         mode: str,
-        neurons: Iterable[tuple[int, int]] | None = None,
+        neurons: Iterable[NamedNeuron] | None = None,
         method: "str | Scoring" = "na",
         r: int = 0,
         name: str = "",
@@ -277,7 +257,7 @@ class Intervention:
 
     @classmethod
     def parse(cls, mode: str, text: str) -> Self:
-        """Read "na:10", "ia:grad-dot:5" or "3-17,5-2", as the command line has it.
+        """Read "na:10", "ia:grad-dot:5", "3-17,5-2" or "3-2.17", as the command line has it.
 
         Raises:
             UsageError: it is none of these.
@@ -286,11 +266,11 @@ class Intervention:
         if method and count.isdecimal() and (method == "na" or method.startswith("ia:")):
             return cls(mode, None, method, int(count), f"{mode} {text}")
         try:
-            pairs = [tuple(int(part) for part in neuron.split("-")) for neuron in text.split(",")]
-            neurons = [(layer, unit) for layer, unit in pairs]
+            neurons = [Neuron.parse(each) for each in text.split(",")]
         except ValueError:
             raise UsageError(
-                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT"
+                f"--{mode} {text}: write na:R, ia:METHOD[/CURVATURE]:R, or neurons as LAYER-UNIT,LAYER-UNIT "
+                "(LAYER-EXPERT.UNIT of an expert)"
             ) from None
         return cls(mode, neurons, name=f"{mode} {text}")
 
@@ -367,7 +347,7 @@ def as_queries(queries: Iterable["Query | Mapping[str, Any]"]) -> tuple[Query, .
     if isinstance(queries, Query | Mapping | str):
         raise UsageError("queries: a list is needed, this is a single one", "queries")
     made = [query if isinstance(query, Query) else Query.record(query) for query in queries]
-    return tuple(query if query.id else Query(f"query-{at}", query.source) for at, query in enumerate(made))
+    return tuple(query if query.id else replace(query, id=f"query-{at}") for at, query in enumerate(made))
 
 
 def as_label(label: str | None) -> LabelSource | None:

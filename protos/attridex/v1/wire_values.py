@@ -14,12 +14,12 @@ from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 from attridex.v1.exact_values import EXACT, LARGEST, InexactNumber, exact_whole, json_value, record_from_json, record_json
 from attridex.v1.filters import DEPTH, NODES, Operator, Value
+from attridex.v1.neurons import Neuron
 from attridex.v1.requests import (
     QUERIES,
     InstanceSource,
     LabelSource,
     Mode,
-    Neuron,
     NeuronsSource,
     Query,
     RecordSource,
@@ -177,16 +177,24 @@ def whole_int(value: Any) -> Any:
 
 def neurons_to_wire(neurons: Sequence[Neuron]) -> list[pb.Neuron]:
     """Neurons."""
-    return [pb.Neuron(layer=layer, unit=unit) for layer, unit in neurons]
+    return [pb.Neuron(layer=each.layer, unit=each.unit, expert=each.expert) for each in neurons]
 
 
 def neurons_from_wire(messages: Sequence[pb.Neuron]) -> tuple[Neuron, ...]:
     """Neurons."""
-    return tuple(Neuron(message.layer, message.unit) for message in messages)
+    return tuple(Neuron(each.layer, each.unit, each.expert if each.HasField("expert") else None) for each in messages)
 
 
 def query_to_wire(query: Query) -> pb.Query:
     """A query."""
+    message = query_source_to_wire(query)
+    message.output = query.output
+    message.max_new_tokens = count_to_wire("max_new_tokens", query.max_new_tokens) or 0
+    return message
+
+
+def query_source_to_wire(query: Query) -> pb.Query:
+    """A query's name and what it is about."""
     match query.source:
         case RecordSource(values):
             plain = json_value(values)
@@ -219,7 +227,7 @@ def queries_from_wire(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
 def query_from_wire(message: pb.Query, number: int) -> Query:
     """A query; `number` is its position, for errors."""
     try:
-        return Query(message.id, source_from_wire(message))
+        return Query(message.id, source_from_wire(message), message.output, message.max_new_tokens)
     except UsageError as error:
         raise UsageError(f"query '{message.id or f'#{number}'}': {error}", error.field) from None
 

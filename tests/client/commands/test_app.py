@@ -7,7 +7,21 @@ import pytest
 from attridex.client.commands import app
 from attridex.client.errors import MissingPackageError, UsageError
 
-COMMANDS = ["demo", "build", "info", "verify", "versions", "neurons", "finetune", "serve", "predict", "study", "report", "bench"]
+COMMANDS = [
+    "demo",
+    "build",
+    "show",
+    "info",
+    "verify",
+    "versions",
+    "neurons",
+    "finetune",
+    "serve",
+    "predict",
+    "study",
+    "report",
+    "bench",
+]
 
 
 def named() -> list[str]:

@@ -24,6 +24,16 @@ def test_tables_and_notes_are_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "low" not in shown
 
 
+def test_tables_of_a_model_that_has_not_learned_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"method": "grad-dot", "mean": 0.5, "low": 0.25, "high": 0.75, "n": 4}]
+    facts = {"majority": 0.5, "accuracy_of_halves": 0.4}
+    show_tables(made_result(tmp_path, "lds", title="LDS", tables={"lds": rows}, facts=facts))
+    shown = " ".join(capsys.readouterr().out.split())
+    words = "the models retrained on halves do no better than always the most frequent label"
+    assert f"warning: {words}" in shown
+    assert f"lds; {words}" in shown
+
+
 def test_an_unknown_study_is_refused_before_any_work(attridex: Any) -> None:
     ran = attridex("study", "lies", "--queries", "none.jsonl", "--out", "out")
     assert ran.code == 2

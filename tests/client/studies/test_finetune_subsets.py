@@ -5,6 +5,7 @@ import numpy as np
 from attridex.client.figures.palette import Palette
 from attridex.client.studies import finetune_subsets
 from attridex.client.studies.finetune_subsets import Part, Subset
+from attridex.client.workbench.retrained import majority_share
 from tests.client.report.made import made_result, made_tables, measured
 
 
@@ -19,8 +20,8 @@ def test_a_subset_is_compared_with_random_ones_of_its_size_on_the_same_tests() -
 
 
 def test_one_answer_to_all_tests_is_right_on_the_most_frequent_label() -> None:
-    assert finetune_subsets.majority_share([0, 1, 1, 2]) == {"majority": 0.5}
-    assert finetune_subsets.majority_share([None, None]) == {}
+    assert majority_share([0, 1, 1, 2]) == {"majority": 0.5}
+    assert majority_share([None, None]) == {}
 
 
 def test_parts_of_one_size_are_dots_beside_the_band_of_random_ones(tmp_path: Path) -> None:

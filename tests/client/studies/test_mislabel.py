@@ -15,8 +15,12 @@ def test_a_known_share_of_labels_gets_another_one() -> None:
 
 def test_a_signal_that_tells_wrong_labels_has_an_auc_of_one() -> None:
     wrong = np.array([True, False, True, False, False])
-    rows = mislabel.signal_rows("loss", np.array([5.0, 1.0, 4.0, 2.0, 3.0]), wrong, 0)
+    draw = mislabel.Suspected(list("abcde"), wrong, {"loss": np.array([5.0, 1.0, 4.0, 2.0, 3.0])}, {})
+    rows = mislabel.signal_rows("loss", [draw], 0)
     assert [(row["measure"], row["mean"]) for row in rows] == [("auc", 1.0), ("precision", 1.0)]
+    turned = draw._replace(signals={"loss": -draw.signals["loss"]})
+    both = mislabel.signal_rows("loss", [draw, turned], 0)
+    assert [(row["mean"], row["low"], row["high"]) for row in both] == [(0.5, 0.0, 1.0), (0.5, 0.0, 1.0)], "draws are resampled"
 
 
 def test_another_label_is_written_so_that_it_is_read_as_that_output() -> None:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from attridex.client.studies.registry import study_names
-from attridex.client.studies.run import has_work
+from attridex.client.studies.run import check_answers, has_work
+from attridex.client.workbench.context import NotPossibleError
 from tests.client.studies.conftest import WIRED, result
 from tests.conftest import Ran
 
@@ -242,3 +243,33 @@ def test_a_label_that_no_answer_can_be_is_refused(trained_project: Path, tmp_pat
     assert ran.code == 2, ran.err
     assert "label 'banana' is none of the model's" in ran.err
     assert 'same = { "banana" = [...] }' in ran.err
+
+
+@pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification"])
+def test_a_study_of_right_answers_is_refused_where_there_is_not_one(task: str) -> None:
+    with pytest.raises(NotPossibleError, match="asks whether one answer is right"):
+        check_answers("faithfulness", task)
+    check_answers("lds", task)
+    check_answers("faithfulness", "sequence-classification")
+
+
+@pytest.mark.parametrize(("study", "table"), [("lds", "lds"), ("mislabel", "flipped"), ("finetune-subsets", "accuracy")])
+def test_several_training_seeds_are_in_the_intervals(
+    study: str, table: str, trained_project: Path, tmp_path: Path, attridex: Callable[..., Ran]
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        'queries = 8\nmethods = ["grad-dot", "random"]\n[lds]\nretrain = "model"\nhalves = 3\n[mislabel]\npool = 20\n'
+        "[finetune-subsets]\nfractions = [0.5]\nseeds = 2\n"
+    )
+    asked = ["study", study, "--index", trained_project / "index", "--queries", trained_project / "test.jsonl"]
+    for seeds in (1, 2):
+        out = tmp_path / str(seeds)
+        ran = attridex(*asked, "--settings", settings, "--out", out, "--seeds", seeds)
+        assert ran.code == 0, ran.err
+        found = result(out, study)
+        assert found["facts"]["seeds"] == seeds
+        assert ("--seeds 2" in " ".join(found["notes"])) == (seeds == 1), "one seed is told to have no chance of its own"
+        assert all(row["low"] <= row["mean"] <= row["high"] for row in found["tables"][table] if row["low"] is not None)
+        assert found["facts"]["fit"]["counted"] in (40, 20)
+        assert ("seeds" in found["common"]) == (seeds > 1)

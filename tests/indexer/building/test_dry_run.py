@@ -7,8 +7,13 @@ from typing import Any
 import faiss
 import pytest
 
+from attridex.indexer.building import load as load_module
 from attridex.indexer.building import pilot as pilot_module
-from attridex.indexer.building.pilot import Load, groups
+from attridex.indexer.building.load import Load
+from attridex.indexer.building.pilot import groups
+from attridex.indexer.curvature.matrices import largest, stored_bytes
+from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.layout import CURVATURE
 from tests.conftest import write_jsonl
 
 FILES = ("gradients", "hidden", "activations", "attributions", "tracin")
@@ -39,7 +44,7 @@ def test_a_forecast_is_what_the_build_does(
     attridex: Any,
     monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(pilot_module, "SAMPLE", 100)
+    monkeypatch.setattr(load_module, "SAMPLE", 100)
     defaults = {"index": {"shard_rows": 150}, "neurons": {"steps": 3}}
     merged = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}
     config, index = project(family, count=400, task=task, **merged), tmp_path / "i"
@@ -139,3 +144,19 @@ def test_loads_count_what_the_neuron_passes_see() -> None:
     assert (load.tokens, load.probes, load.probe_tokens) == (5, 2, 3 + 4)
     load.add(RenderedInstance("b", ((1, 2, 3), (1, 2, 3, 4)), 0, "", False, {}))
     assert (load.instances, load.tokens, load.probes, load.probe_tokens) == (2, 12, 3, 11)
+
+
+@pytest.mark.parametrize("kinds", [["hessian"], ["fisher"], ["trak"], ["ekfac", "kfac"], ["ekfac", "fisher"]])
+def test_a_curvature_that_is_too_large_for_a_pilot_is_reckoned(
+    kinds: list[str], project: Callable[..., Path], tmp_path: Path, attridex: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(pilot_module, "DECOMPOSED", 1)
+    scope = {} if kinds == ["hessian"] else {"parameters": "mlp", "dim": 600}
+    config = project(gradients={"curvature": kinds, **scope}, neurons={"enabled": False})
+    (said,) = attridex("build", config, "--out", tmp_path / "i", "--dry-run", "--json").lines
+    built = attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]
+    assert said["disk"] == pytest.approx(built["bytes"], rel=0.25)
+    blocks = read_manifest(tmp_path / "i", "1").blocks
+    written = (tmp_path / "i" / "versions" / "1" / CURVATURE).stat().st_size
+    assert stored_bytes(kinds, blocks) == pytest.approx(written, abs=4096), "but names and shapes"
+    assert largest(kinds, blocks) ** 2 * 8 <= written

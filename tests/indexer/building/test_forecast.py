@@ -14,7 +14,8 @@ from attridex.indexer.building.forecast import (
     other_bytes,
     vector_bytes,
 )
-from attridex.indexer.building.pilot import Load, Pilot, Timing
+from attridex.indexer.building.load import Load
+from attridex.indexer.building.pilot import Pilot, Timing
 from attridex.indexer.index.layout import CATALOG, GRADIENTS, HIDDEN, INSTANCES, MANIFEST, NORMS, SIDECAR
 from tests.indexer.building.conftest import Begun
 
@@ -51,6 +52,7 @@ def test_a_forecast_has_the_names_that_json_shows() -> None:
     found = Forecast(1, 2, 3, 4, 5, 6, {"gradients": 7}, 8, {"model": 1}, {"reading": 1.0}, 9)
     assert list(vars(found)) == [
         "instances", "tokens", "truncated", "gradient_dim", "shards", "pilot", "vectors", "disk", "memory", "seconds", "there",
+        "fast_neurons", "left_out", "fit",
     ]  # fmt: skip
 
 

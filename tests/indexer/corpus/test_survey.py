@@ -42,3 +42,9 @@ def test_a_column_may_not_have_a_name_of_the_index_s_own(name: str) -> None:
     check_names(["genre"])
     with pytest.raises(InputError, match="has a name that attridex uses itself"):
         check_names(["genre", name])
+
+
+def test_columns_that_differ_in_case_alone_are_refused() -> None:
+    check_names(["genre", "genre", "Other"])
+    with pytest.raises(InputError, match="'genre' and 'Genre' differ only in the case of letters"):
+        check_names(["genre", "x", "Genre"])

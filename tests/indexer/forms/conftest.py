@@ -7,14 +7,48 @@ from typing import Any
 
 import torch
 import transformers as hf
+from tokenizers.processors import TemplateProcessing
 
 from attridex.indexer.config import CorpusConfig
+from tests.conftest import word_tokenizer
 
 QUIET: dict[str, Any] = {
     "per_device_train_batch_size": 2, "max_steps": 3, "learning_rate": 1e-2, "report_to": [], "disable_tqdm": True,
     "log_level": "error", "save_strategy": "no", "logging_strategy": "no", "use_cpu": True, "dataloader_pin_memory": False,
 }  # fmt: skip
 """Arguments of a training of three steps that says nothing."""
+
+CHAT = (
+    "{% for message in messages %}{{ message['role'] + ' : ' }}{{ message['content'] }}{{ ' <s> ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant : ' }}{% endif %}"
+)
+"""A chat template that does not mark what the assistant says."""
+MARKED = (
+    "{% for message in messages %}{{ message['role'] + ' : ' }}{% if message['role'] == 'assistant' %}{% generation %}"
+    "{{ message['content'] + ' <s>' }}{% endgeneration %}{{ ' ' }}{% else %}{{ message['content'] + ' <s> ' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant : ' }}{% endif %}"
+)
+"""One that does."""
+
+
+def chat_tokenizer(template: str | None = None) -> Any:
+    """A tokenizer of whole words that knows the roles of a chat."""
+    tokenizer = word_tokenizer()
+    tokenizer.add_tokens(["user", "assistant", "system"])
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def with_template(tokenizer: Any, template: str) -> Any:
+    """The tokenizer with special tokens around a text, as "<s> $A"."""
+    named = {token: tokenizer.convert_tokens_to_ids(token) for token in template.split() if token.startswith("<")}
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=list(named.items()))
+    return tokenizer
+
+
+def turns(*said: str) -> list[dict[str, str]]:
+    """A chat of messages "ROLE WORDS"."""
+    return [dict(zip(("role", "content"), each.split(" ", 1), strict=True)) for each in said]
 
 
 def corpus(**settings: Any) -> CorpusConfig:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import transformers as hf
 
+from attridex.indexer.config import Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Encoding
@@ -15,7 +16,8 @@ from tests.indexer.forms.conftest import corpus
 
 def form(*, choices: bool = False, language: bool = True, limit: int = 8, **settings: Any) -> Encoded:
     own = corpus(encoded=True, **settings)
-    return Encoded(own, lambda ids: " ".join(map(str, ids)), limit, choices=choices, language=language)
+    task: Task = "multiple-choice" if choices else "causal-lm" if language else "sequence-classification"
+    return Encoded(own, lambda ids: " ".join(map(str, ids)), limit, task)
 
 
 def encode(**row: Any) -> list[Encoding]:

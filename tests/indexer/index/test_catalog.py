@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.index.catalog import Catalog, CatalogWriter, quoted, writing_catalog
+from attridex.indexer.index.catalog import Catalog, CatalogWriter, NeuronPlaces, quoted, writing_catalog
 from attridex.indexer.index.layout import OWN_COLUMNS
 from attridex.indexer.index.shards import Shard
 from tests.indexer.index.conftest import COLUMNS, UNITS
@@ -19,7 +19,7 @@ from tests.indexer.index.conftest import COLUMNS, UNITS
 @contextmanager
 def written(path: Path, shards: list[Shard]) -> Iterator[CatalogWriter]:
     """A catalog of some shards, before it is closed."""
-    with writing_catalog(path, {"self_influence": "DOUBLE", **COLUMNS}, UNITS, 99) as catalog:
+    with writing_catalog(path, {"self_influence": "DOUBLE", **COLUMNS}, NeuronPlaces(UNITS), 99) as catalog:
         for shard in shards:
             own = {"self_influence": np.arange(shard.start, shard.stop) / 2}
             catalog.add_instances(shard.instances(), shard.start, own)
@@ -59,7 +59,7 @@ def test_outputs_without_names_are_numbered_and_a_single_one_is_the_label(tmp_pa
     (shard,) = shards(1)
     for probabilities, names in ((shard.predictions(), {"0", "1", "2"}), (np.ones((shard.rows, 1), np.float32), None)):
         path = tmp_path / f"{probabilities.shape[1]}.duckdb"
-        with writing_catalog(path, COLUMNS, UNITS, 9) as catalog:
+        with writing_catalog(path, COLUMNS, NeuronPlaces(UNITS), 9) as catalog:
             catalog.add_instances(shard.instances(), 0, {})
             catalog.add_predictions(probabilities, None, 0)
         with closing(Catalog(path)) as stored:
@@ -70,7 +70,7 @@ def test_outputs_without_names_are_numbered_and_a_single_one_is_the_label(tmp_pa
 def test_an_id_that_stands_twice_is_refused_and_the_file_let_go(tmp_path: Path, shards: Callable[..., list[Shard]]) -> None:
     (shard,) = shards(1)
     with ExitStack() as stack:
-        catalog = stack.enter_context(writing_catalog(tmp_path / "c.duckdb", COLUMNS, UNITS, 9))
+        catalog = stack.enter_context(writing_catalog(tmp_path / "c.duckdb", COLUMNS, NeuronPlaces(UNITS), 9))
         catalog.add_instances(shard.instances(), 0, {})
         catalog.add_instances(shard.instances(), shard.rows, {})
         with pytest.raises(InputError, match="duplicate id 't"):
@@ -79,7 +79,7 @@ def test_an_id_that_stands_twice_is_refused_and_the_file_let_go(tmp_path: Path, 
 
 
 def test_a_disk_that_refuses_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="DuckDB: "), writing_catalog(tmp_path / "none" / "c.duckdb", {}, UNITS, 9):
+    with pytest.raises(OSError, match="DuckDB: "), writing_catalog(tmp_path / "none" / "c.duckdb", {}, NeuronPlaces(UNITS), 9):
         pass
 
 

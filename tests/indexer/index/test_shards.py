@@ -10,6 +10,7 @@ import pytest
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
+    ENCODINGS,
     FACTORS,
     GRADIENTS,
     HIDDEN,
@@ -65,7 +66,7 @@ def test_a_shard_has_the_files_that_are_described(tmp_path: Path) -> None:
         directory.mkdir()
         write_shard(directory, contents, COLUMNS, lambda _dim: "float32")
         optional = {TRACIN, TRACIN_NORMS, ACTIVATIONS, ATTRIBUTIONS, NEURONS, FACTORS}
-        expected = {kind.name for kind in SHARD_FILES} - {SIDECAR} - (optional if number else set())
+        expected = {kind.name for kind in SHARD_FILES} - {SIDECAR, ENCODINGS} - (optional if number else set())
         assert {path.name for path in directory.iterdir()} == expected
 
 

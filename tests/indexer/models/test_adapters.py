@@ -405,3 +405,28 @@ def test_an_adapter_of_an_embedding_has_no_linear_weights(saved: Made) -> None:
         close(signature.probabilities, plain_logits(model, instance).softmax(0).detach())
     with pytest.raises(InputError, match="adapts no linear layer"):
         signer(base, adapter, gradients={"parameters": "adapter"})
+
+
+def test_a_lora_over_fused_experts_is_merged_and_its_own_weights_are_refused(tmp_path: Path) -> None:
+    tiny_model("mixtral").save_pretrained(tmp_path / "base")
+    word_tokenizer().save_pretrained(tmp_path / "base")
+    fused = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    settings = peft.LoraConfig(
+        r=2, lora_alpha=4, target_modules=["q_proj"], target_parameters=fused, modules_to_save=["score"], task_type="SEQ_CLS"
+    )
+    wrapped = peft.get_peft_model(tiny_model("mixtral"), settings).eval()
+    torch.manual_seed(1)
+    for name, weight in wrapped.named_parameters():
+        if "lora" in name:
+            weight.data = torch.randn_like(weight) * 0.2
+    wrapped.save_pretrained(tmp_path / "adapter")
+    ids = torch.tensor([[1, 5, 6, 7, 8]])
+    config: dict[str, Any] = {
+        "model": {"path": str(tmp_path / "base"), "adapter": str(tmp_path / "adapter")},
+        "corpus": {"files": ["x.jsonl"], **SHOWN[CLASSIFY]},
+    }
+    made = Signer.load(parse_config({**config, "gradients": {"parameters": "linear", "dim": 900}}, "test", tmp_path))
+    with torch.no_grad():
+        torch.testing.assert_close(made.arch.model(ids).logits, wrapped(ids).logits, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match=r"experts adapts no linear layer; use \"linear\" or \"mlp\""):
+        Signer.load(parse_config({**config, "gradients": {"parameters": "adapter"}}, "test", tmp_path))

@@ -25,5 +25,4 @@ def test_padding_stands_on_the_right_and_is_masked() -> None:
     found = pad([[5, 6, 7], [8]], 9, torch.device("cpu"))
     assert found.ids.tolist() == [[5, 6, 7], [8, 9, 9]]
     assert found.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert found.read(causal=True).tolist() == [2, 0]
-    assert found.read(causal=False).tolist() == [0, 0]
+    assert found.whole.tolist() == [3, 1]

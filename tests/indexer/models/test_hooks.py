@@ -17,7 +17,7 @@ def hooks(model: nn.Module) -> list[nn.Module]:
 
 def test_hooks_are_removed_when_the_block_fails() -> None:
     layer = nn.Linear(2, 2)
-    with pytest.raises(ZeroDivisionError), captured_linear({"layer": layer}, lambda _name, a: a, lambda *_: None):
+    with pytest.raises(ZeroDivisionError), captured_linear({"layer": layer}, lambda _name, a, _experts: a, lambda *_: None):
         raise ZeroDivisionError
     assert not hooks(layer)
 
@@ -31,7 +31,7 @@ def test_captured_inputs_and_gradients_give_the_weight_s_gradient() -> None:
     def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
         seen[name] = delta.T @ kept
 
-    with captured_linear(layers, lambda _name, a: a, on_gradient):
+    with captured_linear(layers, lambda _name, a, _experts: a, on_gradient):
         model(x).square().sum().backward()
     for name, layer in layers.items():
         torch.testing.assert_close(seen[name], layer.weight.grad)
@@ -42,7 +42,7 @@ def test_captured_inputs_and_gradients_give_the_weight_s_gradient() -> None:
 def test_every_layer_is_edited_at_its_site(site: str, model_dir: Callable[[str], Path]) -> None:
     arch, rows, seen = load(model_dir("opt")), batch(sequences()), list[int]()
 
-    def edit(layer: int, x: Tensor) -> Tensor:
+    def edit(layer: int, x: Tensor, _routing: object) -> Tensor:
         seen.append(layer)
         return torch.zeros_like(x)
 

@@ -16,7 +16,7 @@ from attridex.indexer.config import Config, ModelConfig, load_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.surroundings import SpecialTokens
 from attridex.indexer.models.checkpoints import at_checkpoint, checkpoint_rates
-from attridex.indexer.models.families import FAMILIES
+from attridex.indexer.models.families import Family, family_of
 from attridex.indexer.models.identity import model_identity
 from attridex.indexer.models.loading import fuse_activations, load_model, resolve_device
 from attridex.indexer.models.renderers import make_renderer, positions, special_tokens
@@ -98,9 +98,10 @@ def test_rates_are_configured_or_recorded_or_one_and_never_mixed(tmp_path: Path)
 
 
 def test_positions_of_roberta_are_counted_from_after_the_padding_token() -> None:
-    assert positions(CONFIGS["opt"](), FAMILIES["opt"]) == 64
-    assert positions(CONFIGS["roberta"](), FAMILIES["roberta"]) == 64 - 0 - 1
-    assert positions(hf.BloomConfig(), FAMILIES["bloom"]) == 1 << 20
+    found = {name: family_of(hf.AutoModelForSequenceClassification, CONFIGS[name](), "m") for name in ("opt", "roberta")}
+    assert positions(CONFIGS["opt"](), found["opt"]) == 64
+    assert positions(CONFIGS["roberta"](), found["roberta"]) == 64 - 0 - 1
+    assert positions(hf.BloomConfig(), Family()) == 1 << 20
 
 
 def test_causal_models_begin_with_bos_and_encoders_stand_between_cls_and_sep(project: Callable[..., Path]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from attridex.indexer.neurons.row_attention import attending_rows, fits, row_attention
+from attridex.indexer.neurons.row_attention import attending, fits, row_attention
 from tests.indexer.oracles import load
 
 
@@ -32,10 +32,10 @@ def test_each_row_sees_the_seen_prefix_and_itself_alone(groups: int, scaling: fl
 def test_the_model_s_own_attention_comes_back(model_dir: Callable[[str], Path]) -> None:
     arch = load(model_dir("opt"))
     before = arch.model.config._attn_implementation
-    with attending_rows(arch):
+    with attending(arch):
         assert arch.model.config._attn_implementation == "attridex_rows"
     assert arch.model.config._attn_implementation == before
-    with pytest.raises(ZeroDivisionError), attending_rows(arch):
+    with pytest.raises(ZeroDivisionError), attending(arch):
         raise ZeroDivisionError
     assert arch.model.config._attn_implementation == before
     assert fits(arch)

@@ -30,7 +30,7 @@ def test_copies_that_ride_as_rows_equal_copies_of_whole_sequences(
 ) -> None:
     arch, rows = load(model_dir(family)), batch(sequences())
 
-    def halved(_layer: int, x: Tensor) -> Tensor:
+    def halved(_layer: int, x: Tensor, _routing: object) -> Tensor:
         return torch.cat([x[:, :1], x[:, 1:] * 0.5], 1)
 
     with torch.no_grad():
@@ -44,7 +44,7 @@ def test_copies_that_ride_as_rows_equal_copies_of_whole_sequences(
 def test_rows_that_grow_unchanged_say_what_the_unedited_row_says(model_dir: Callable[[str], Path]) -> None:
     arch, rows = load(model_dir("opt")), batch(sequences())
 
-    def same(_layer: int, x: Tensor) -> Tensor:
+    def same(_layer: int, x: Tensor, _routing: object) -> Tensor:
         return x
 
     def twice(_layer: int, states: Tensor) -> Tensor:
@@ -60,6 +60,6 @@ def test_rows_that_grow_unchanged_say_what_the_unedited_row_says(model_dir: Call
 def test_row_0_says_what_the_model_says(family: str, model_dir: Callable[[str], Path]) -> None:
     arch, rows = load(model_dir(family)), batch(sequences())
     with torch.no_grad():
-        found: Any = run_rows(arch, rows, "post", [1, 0, 0], lambda _layer, x: x)
+        found: Any = run_rows(arch, rows, "post", [1, 0, 0], lambda _layer, x, _routing: x)
         expected = arch.model(rows.ids, attention_mask=rows.mask).logits
     torch.testing.assert_close(found.logits[:, 0], expected, rtol=1e-4, atol=1e-5)

@@ -126,12 +126,13 @@ def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_ev
 ) -> None:
     arch, rows = load(model_dir(family)), batch(sequences())
     probes = [Probe(()) for _ in rows.ids]
-    shapes: list[tuple[int, ...]] = []
-    handle = arch.layers[-1].register_forward_pre_hook(lambda _module, args: shapes.append(tuple(args[0].shape[:2])))
+    packed, tokens = packs(arch, rows), list[int]()
+    scored(arch, rows, site, GRADIENT)  # the first one tries which way of running copies agrees
+    handle = arch.attention_out[-1].register_forward_pre_hook(lambda _module, args: tokens.append(args[0].shape[:-1].numel()))
     found = scored(arch, rows, site, GRADIENT)
     handle.remove()
     size, width = rows.ids.shape
-    assert shapes == ([(size, width - 1), (size, 1)] if packs(arch, rows) else [(size, width)])
+    assert tokens == ([size * (width - 1), size] if packed else [size * width])
     copies = in_layers(
         arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, probes)
     )

@@ -14,7 +14,9 @@ from attridex.indexer.signing.signature import Decision, GradientReading, Neuron
 
 SCORES = np.array([[0.5, 1.0, 0.05], [0.5, -3.0, 0.11]], np.float32)
 ONE = np.ones(1, np.float32)
-READING = GradientReading(1, 0, 0.25, ("no", "yes"), np.array([0.2, 0.8], np.float32), np.array([-1, 1], np.float32), ONE)
+READING = GradientReading(
+    1, "no", 0.25, "yes", ("no", "yes"), np.array([0.2, 0.8], np.float32), np.array([-1, 1], np.float32), ONE
+)
 
 
 def neurons(value: float) -> NeuronReading:
@@ -26,7 +28,7 @@ def test_a_signature_is_its_readings() -> None:
     assert (whole.predicted, whole.loss, whole.outputs, whole.keep) == (1, 0.25, ("no", "yes"), 0.1)
     assert whole.scores is not None
     assert np.array_equal(whole.scores, SCORES)
-    assert whole.decision == Decision(1, 1.0, READING.probabilities)
+    assert whole.decision == Decision(1, 1.0, READING.probabilities, "yes")
     with pytest.raises(InputError, match="without neuron scores"):
         Signature.joined(READING, None, 0.1).top(3)
 

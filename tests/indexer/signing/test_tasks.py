@@ -246,3 +246,17 @@ def test_a_model_is_finetuned_on_its_task(
     assert ran.lines[0]["accuracy"]["train.jsonl"] >= 0
     config.write_text(config.read_text().replace(str(model_dir("llama", task)), str(config.parent / "model"), 1))
     assert attridex("build", config, "--out", config.parent / "index").code == 0
+
+
+def test_many_target_tokens_are_edited_in_batches_with_the_same_answer(model_dir: Callable[..., Path]) -> None:
+    form: dict[str, Any] = {"files": ["x.jsonl"], "encoded": True}
+    data = {"model": {"path": str(model_dir("llama", "causal-lm")), "task": "causal-lm"}, "corpus": form}
+    ids = [1, *range(3, 14)]
+    found = []
+    for tokens in (4096, 24):
+        made = Signer.load(parse_config({**data, "engine": {"batch_tokens": tokens}}, "test", Path()))
+        edits = [NeuronEdit("suppress", ((1, 3), (2, 7))), NeuronEdit("keep", ((0, 1),))]
+        found.append(made.edit([made.render({"input_ids": ids, "labels": ids}, "row")], [edits])[0])
+    whole, batched = found
+    np.testing.assert_allclose(batched.probabilities, whole.probabilities, rtol=1e-5)
+    assert batched.greedy == whole.greedy

@@ -60,6 +60,13 @@ def tuned(out: Path, base: Any = None, lora: bool = False, **settings: Any) -> S
     return SFTTrainer(model, config, train_dataset=data, processing_class=tokenizer, peft_config=adapter)
 
 
+def flattened(out: Path) -> hf.Trainer:
+    """A script whose batches are one row: texts one behind the other, told apart by their positions."""
+    trainer = language_model(out)
+    trainer.data_collator = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True)
+    return trainer
+
+
 def own_losses(trainer: Any) -> list[float]:
     """What the trainer's model says of each row by itself."""
     trainer.model.eval()
@@ -78,6 +85,7 @@ SCRIPTS: dict[str, Callable[[Path], Any]] = {
     "classifier": classifier,
     "language model": language_model,
     "sft": tuned,
+    "flattened": flattened,
     "sft packed without padding": lambda out: tuned(out, padding_free=True, max_length=None),
 }
 
@@ -109,7 +117,7 @@ def test_an_index_of_packed_chats_has_an_instance_for_each(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*adapter.*:UserWarning")
-def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path) -> None:
+def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path, attridex: Any) -> None:
     tiny_model("llama", "causal-lm").save_pretrained(tmp_path / "base")
     word_tokenizer().save_pretrained(tmp_path / "base")
     base = hf.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
@@ -121,8 +129,10 @@ def test_an_adapter_s_index_takes_the_adapter_and_its_base_model(tmp_path: Path)
     assert built.manifest.config.model.path == str(tmp_path / "base")
     assert built.manifest.config.model.adapter == str(tmp_path / "index" / "source" / "model")
     assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
-    with Client.local(tmp_path / "index") as client:
+    (tmp_path / "index").rename(tmp_path / "moved")
+    with Client.local(tmp_path / "moved") as client:
         assert client.attribute_instances([Query.instance("2")], method="tracin", k=3).results[0].hits
+    assert (ran := attridex("verify", tmp_path / "moved")).code == 0, ran.err
 
 
 def test_the_index_of_a_script_goes_on_verifies_and_answers_by_row_and_by_tokens(
@@ -273,6 +283,10 @@ def test_what_is_no_whole_training_is_refused_in_a_line(script: hf.Trainer, tmp_
     with pytest.raises(InputError, match="no tokenizer"):
         from_trainer(other, tmp_path / "a", show_progress=False)
     assert not (tmp_path / "a").exists()
+    other = language_model(tmp_path / "out")
+    other.model = hf.T5ForConditionalGeneration(hf.T5Config(d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, vocab_size=40))
+    with pytest.raises(InputError, match=r"a T5ForConditionalGeneration is of no task that is known here; give task = "):
+        from_trainer(other, tmp_path / "a", show_progress=False)
     sharded = language_model(tmp_path / "out")
     next(sharded.model.parameters()).ds_id = 0
     with pytest.raises(InputError, match="the model is sharded"):
@@ -280,6 +294,22 @@ def test_what_is_no_whole_training_is_refused_in_a_line(script: hf.Trainer, tmp_
     from_trainer(language_model(tmp_path / "out"), tmp_path / "b", settings=SMALL, show_progress=False)
     with pytest.raises(InputError, match="holds the index of another training"):
         from_trainer(script, tmp_path / "b", settings=SMALL, show_progress=False)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("ia3", "kind IA3; attridex knows LORA"), ("homeless", "loaded from nowhere"), ("two", "adapters are default, other")],
+)
+@pytest.mark.filterwarnings("ignore:.*adapter.*:UserWarning")
+def test_adapters_that_cannot_be_indexed_are_refused_before_any_work(how: str, words: str, tmp_path: Path) -> None:
+    settings = peft.IA3Config(task_type="CAUSAL_LM") if how == "ia3" else peft.LoraConfig(r=2, task_type="CAUSAL_LM")
+    trainer, base = language_model(tmp_path / "out"), tiny_model("llama", "causal-lm")
+    trainer.model = peft.get_peft_model(base, settings)
+    if how == "two":
+        trainer.model.add_adapter("other", settings)
+    with pytest.raises(InputError, match=words):
+        from_trainer(trainer, tmp_path / "index", show_progress=False)
+    assert not (tmp_path / "index").exists()
 
 
 def test_only_the_first_process_builds(script: hf.Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,16 @@ def test_a_part_is_trained_on_once_and_other_parts_or_labels_are_other_models(co
     assert not np.allclose(trainer.evaluation(part, tests, {"t1": 2}).losses, first.losses)
 
 
+def test_trainings_of_one_part_differ_by_their_seed(config: Config, tmp_path: Path) -> None:
+    trainer, part = Retraining(config, tmp_path / "cache"), ["t1", "t5", "t7", "t8"]
+    tests = list(trainer.instances.values())[:3]
+    first, second = (trainer.evaluation(part, tests, again=again) for again in (0, 1))
+    assert not np.allclose(first.losses, second.losses)
+    training = config.training.model_copy(update={"seed": config.training.seed + 1}) if config.training else None
+    other = Retraining(config.model_copy(update={"training": training}), tmp_path / "other")
+    assert other.evaluation(part, tests).losses == pytest.approx(second.losses, rel=1e-5)
+
+
 def test_a_kept_model_is_the_one_that_was_evaluated(config: Config, tmp_path: Path) -> None:
     trainer = Retraining(config, tmp_path / "cache")
     tests = list(trainer.instances.values())[:5]

@@ -27,7 +27,7 @@ def version(**more: Any) -> Any:
     manifest = SimpleNamespace(
         curvatures=["fisher", "trak"], checkpoints=["a", "b"], task="sequence-classification",
         corpus=SimpleNamespace(text_fields=["premise"]),
-        config=SimpleNamespace(model=SimpleNamespace(checkpoint_rates=[0.5, 0.25, 2.0])),
+        config=SimpleNamespace(model=SimpleNamespace(checkpoint_rates=[0.5, 0.25, 2.0]), corpus=SimpleNamespace(rendering=2)),
     )  # fmt: skip
     return SimpleNamespace(
         rows=ROWS, manifest=manifest, gradients="gradients", unit_gradients="units", hidden="hidden", tracin="tracin",

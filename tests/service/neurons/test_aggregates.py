@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attridex.indexer.index.records import ModelFacts
 from attridex.service.neurons.aggregates import AGGREGATES, summed_neurons, top_neurons
 from attridex.service.neurons.similarities import SIMILARITIES, DenseSimilarity
 from attridex.service.reading.asked import Asked
@@ -22,7 +23,8 @@ def version() -> Any:
     made = object.__new__(IndexVersion)
     vars(made).update(
         kept=(indptr, np.array([n for n, _ in pairs]), np.array([s for _, s in pairs])),
-        ids_of=lambda rows: [f"t{row}" for row in rows], manifest=SimpleNamespace(model=SimpleNamespace(units=3)),
+        ids_of=lambda rows: [f"t{row}" for row in rows],
+        manifest=SimpleNamespace(model=ModelFacts.model_construct(layers=2, units=3)),
         vector=lambda parts, row: np.full(2, float(row)), activations="activations", attributions="attributions",
     )  # fmt: skip
     return made

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.records import Manifest, ModelFacts
 from attridex.service.errors import InvalidArgumentError, NotIndexedError, ServiceError
 from attridex.service.reading import checks
 from attridex.v1.requests import Neuron
@@ -14,7 +14,8 @@ from attridex.v1.requests import Neuron
 
 def version(live: int = 30, **more: Any) -> Any:
     facts = {
-        "model": SimpleNamespace(layers=3, units=4), "gradient_dim": 2, "columns": [("row", "BIGINT"), ("loss", "DOUBLE")],
+        "model": ModelFacts.model_construct(layers=3, units=4), "gradient_dim": 2,
+        "columns": [("row", "BIGINT"), ("loss", "DOUBLE")],
         "task": "causal-lm", "neurons": False, **more,
     }  # fmt: skip
     return SimpleNamespace(live=live, manifest=Manifest.model_construct(**facts))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attridex.indexer.index.records import ModelFacts
 from attridex.service.caller import Caller
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError, ServiceError
@@ -23,7 +24,7 @@ NEURONS = Query.neurons([(1, 2), (0, 1), (1, 2)])
 
 def signature(loss: float = 0.5, **more: Any) -> Any:
     facts = {
-        "label": 1, "predicted": 0, "loss": loss, "outputs": ("a", "b"), "probabilities": [0.75, 0.25], "greedy": None,
+        "label": "b", "said": "a", "loss": loss, "outputs": ("a", "b"), "probabilities": [0.75, 0.25], "greedy": None,
         "gradient": np.array([3, 4], np.float32), "top": lambda r: [(1, 2, 0.5), (0, 1, 0.25)], **more,
     }  # fmt: skip
     return SimpleNamespace(**facts)
@@ -39,7 +40,7 @@ class Encoder:
     def render(self, record: Any, where: str, **how: Any) -> Any:
         """The record itself."""
         self.rendered.append((record, where, how))
-        return record
+        return SimpleNamespace(label_name=None, record=record)
 
     def sign(self, instances: Any, need: Any, caller: Any) -> list[Any]:
         """Signatures."""
@@ -49,9 +50,10 @@ class Encoder:
 
 def version() -> Any:
     manifest = SimpleNamespace(
-        neurons=True, gradient_dim=2, model=SimpleNamespace(layers=3, units=UNITS), task="multiple-choice", label="gold",
+        neurons=True, gradient_dim=2, task="multiple-choice", label="gold",
+        model=ModelFacts.model_construct(layers=3, units=UNITS, labels=[]),
         corpus=SimpleNamespace(text_fields=["premise"]),
-        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False)),
+        config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False, rendering=2)),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
     made = object.__new__(IndexVersion)
@@ -134,5 +136,5 @@ def test_a_prediction_is_the_model_s_or_the_stored_one() -> None:
     assert prediction_of(version(), Asked(RECORD, "q", None, signature())) == Prediction("a", "b", 0.5, {"a": 0.75, "b": 0.25})
     assert prediction_of(version(), Asked(STORED, "t3", 3)) == Prediction("1", "2", 0.25, {"1": 0.5, "2": 0.25})
     assert prediction_of(version(), Asked(VECTOR, "v")) is None
-    target = signature(label=-1, predicted=-1, outputs=("a dog",), probabilities=[0.5], greedy="a cat")
+    target = signature(label="a dog", said=None, outputs=("a dog",), probabilities=[0.5], greedy="a cat")
     assert prediction_of(version(), Asked(RECORD, "q", None, target)) == Prediction("", "a dog", 0.5, {"a dog": 0.5}, "a cat")

@@ -1,0 +1,73 @@
+"""The command `show`: what a model reads of the first records."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attridex.indexer.commands.options import Json, emit
+
+if TYPE_CHECKING:
+    from attridex.indexer.corpus.showing import ShownInstance, ShownSequence
+
+
+def show(
+    place: Annotated[Path, typer.Argument(metavar="CONFIG|INDEX", help="Configuration file, or index.", show_default=False)],
+    queries: Annotated[
+        Path | None, typer.Option("--queries", help="Show these queries instead, as they would be asked.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many instances.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show what the model reads of the first records: tokens, special ones too, what has a loss, what is read, the label."""
+    for instance in shown_instances(place, queries, limit):
+        if as_json:
+            emit(asdict(instance))
+        else:
+            sys.stdout.write("\n".join(lines(instance)) + "\n")
+
+
+def shown_instances(place: Path, queries: Path | None, limit: int) -> "list[ShownInstance]":
+    """The instances of a configuration's corpus, of an index, or queries of either; no weights are loaded."""
+    from attridex.indexer.config import load_config
+    from attridex.indexer.index.directory import read_current, read_manifest
+    from attridex.indexer.index.shards import open_shards
+
+    manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
+    config = manifest.config if manifest else load_config(place)
+    from attridex.indexer.corpus.showing import shown_corpus, shown_queries, shown_shards
+    from attridex.indexer.models.renderers import make_renderer
+    from attridex.indexer.progress import say_all
+
+    renderer = make_renderer(config)
+    if queries:
+        found = shown_queries(queries, renderer, limit)
+    elif manifest:
+        found = shown_shards(open_shards(place, manifest.shards), config, renderer, limit)
+    else:
+        found = shown_corpus(config, renderer, limit)
+    instances = list(found)  # an error stands alone
+    say_all(renderer.remarks, enabled=True)
+    return instances
+
+
+def lines(instance: "ShownInstance") -> list[str]:
+    """An instance for people."""
+    facts = [f"{sum(len(each.ids) for each in instance.sequences)} tokens{', truncated' if instance.truncated else ''}"]
+    if instance.label is not None:
+        facts.append(f"label {instance.label}")
+    found = [f"{instance.id}: {', '.join(facts)}"]
+    for sequence in instance.sequences:
+        found += [f"  {' '.join(sequence.tokens)}", f"    {covered(sequence)}"]
+    return found
+
+
+def covered(sequence: "ShownSequence") -> str:
+    """What decides: the tokens that have a loss, or the one that is read."""
+    if sequence.loss:
+        learned = " ".join(sequence.tokens[at] for at in sequence.loss)
+        return f"loss on {len(sequence.loss)} of {len(sequence.ids)} tokens: {learned}"
+    at = sequence.read[0]
+    return f"read at token {at + 1} of {len(sequence.ids)}: {sequence.tokens[at]}"

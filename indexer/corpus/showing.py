@@ -1,0 +1,127 @@
+"""Instances as a person may check them: their tokens by name, what has a loss, which position is read, the label."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.instances import RenderedInstance, from_encoding
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.forms.encoding import Tokens
+from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.index.shards import Shard
+from attridex.indexer.readers.record_files import read_record_file
+
+
+@dataclass(frozen=True)
+class ShownSequence:
+    """A sequence as the model reads it.
+
+    Attributes:
+        ids: of the tokens.
+        tokens: their names, as the tokenizer writes them.
+        special: positions of special tokens.
+        types: token types; empty where the model is given none.
+        read: positions whose states decide: of a language model those before the tokens that have a loss.
+        loss: positions of the tokens that have a loss; none where the sequence has a label.
+    """
+
+    ids: Tokens
+    tokens: tuple[str, ...]
+    special: Tokens
+    types: Tokens
+    read: Tokens
+    loss: Tokens
+
+
+@dataclass(frozen=True)
+class ShownInstance:
+    """An instance as the model reads it.
+
+    Attributes:
+        id: of the record.
+        label: of the record, by name; None where it has none, or the tokens are what is wanted.
+        truncated: whether tokens were cut.
+        sequences: one, or one a choice.
+    """
+
+    id: str
+    label: str | None
+    truncated: bool
+    sequences: tuple[ShownSequence, ...]
+
+
+def shown(instance: RenderedInstance, vocabulary: Vocabulary) -> ShownInstance:
+    """An instance with its tokens by name."""
+    types = instance.types or ((),) * len(instance.sequences)
+    sequences = []
+    for ids, own in zip(instance.sequences, types, strict=True):
+        sequences.append(
+            ShownSequence(
+                ids=ids,
+                tokens=tuple(map(vocabulary.name, ids)),
+                special=tuple(at for at, token in enumerate(ids) if token in vocabulary.special),
+                types=own,
+                read=instance.reads or (vocabulary.read(ids),),
+                loss=learned(instance),
+            )
+        )
+    label = None if instance.reads else instance.label_name
+    return ShownInstance(instance.id, label, instance.truncated, tuple(sequences))
+
+
+def learned(instance: RenderedInstance) -> Tokens:
+    """Positions of the tokens with a loss: behind those that are read where the next token is wanted, else those themselves."""
+    ids = instance.sequences[0]
+    pairs = zip(instance.reads, instance.wanted, strict=True)
+    following = all(read + 1 < len(ids) and ids[read + 1] == token for read, token in pairs)
+    return tuple(read + following for read in instance.reads)
+
+
+def shown_corpus(config: Config, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+    """The first instances of a corpus; see `reading.rendered` for what it raises."""
+    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=False), limit):
+        yield shown(instance, renderer.vocabulary)
+
+
+def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+    """The first queries of a file, as they would be asked; see `Renderer.render` for what it raises."""
+    for record in islice(read_record_file(path), limit):
+        yield shown(renderer.render(record.values, record.where, label_used=False), renderer.vocabulary)
+
+
+def shown_shards(shards: list[Shard], config: Config, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+    """The first instances that an index holds, from what it stores of them.
+
+    Args:
+        shards: of the index.
+        config: of the index.
+        renderer: of its model.
+        limit: how many instances.
+    """
+    places = ((shard, row) for shard in shards for row in range(shard.rows))
+    for shard, row in islice(places, limit):
+        yield shown(stored_instance(shard, row, config, renderer), renderer.vocabulary)
+
+
+def stored_instance(shard: Shard, row: int, config: Config, renderer: Renderer) -> RenderedInstance:
+    """An instance of a shard: as it was encoded where that is stored, else rendered from its columns.
+
+    Args:
+        shard: holds it.
+        row: counted from the shard's first.
+        config: of the index.
+        renderer: of its model.
+    """
+    if config.corpus.keeps_encodings:
+        return from_encoding(shard.encoding(row))
+    columns = list(dict.fromkeys(["id", "label", *renderer.text_fields]))
+    values: dict[str, Any] = shard.instances(columns).slice(row, 1).to_pylist()[0]
+    label = values["label"]
+    if label is not None and config.model.task == "multiple-choice":
+        label = int(label)  # choices are stored by their numbers
+    record = {**values, config.corpus.id: values["id"], config.corpus.label: label}
+    return renderer.stored(record, f"instance '{values['id']}'")

@@ -1,0 +1,70 @@
+"""The check of fit: whether a model does what its corpus says, beside what needs no model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal, Self
+
+CERTAIN = 2.0
+"""Standard errors by which a share must lie above the majority's."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a model does on its own training data.
+
+    Attributes:
+        measure: `right` is the share of labels that the model answers as the corpus does; `loss` the mean loss of target tokens.
+        model: the model's.
+        baseline: what needs no model: the share of the most frequent label, or the entropy of the target tokens, in nats, which
+            is the loss of whoever knows their frequencies alone.
+        counted: labels, or target tokens.
+        majority: the most frequent label.
+    """
+
+    measure: Literal["right", "loss"]
+    model: float
+    baseline: float
+    counted: int
+    majority: str = ""
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self | None:
+        """That of an index; None for indices that do not tell it, and for corpora without labels."""
+        found = manifest.get("fit")
+        return None if found is None else cls(**found)
+
+    @property
+    def better(self) -> bool:
+        """Whether the model does better than what needs no model, and not by chance alone."""
+        if self.measure == "loss":
+            return self.model < self.baseline
+        return self.model - CERTAIN * sqrt(self.model * (1 - self.model) / self.counted) > self.baseline
+
+    @property
+    def words(self) -> str:
+        """Both figures in a sentence."""
+        if self.measure == "loss":
+            return (
+                f"fit: the model's mean loss of {self.counted:,} target tokens is {self.model:.3g}; "
+                f"their frequencies alone would give {self.baseline:.3g}"
+            )
+        return (
+            f"fit: the model answers {self.model:.1%} of {self.counted:,} labels as the corpus does; "
+            f"always '{self.majority}' would answer {self.baseline:.1%}"
+        )
+
+    @property
+    def warning(self) -> str:
+        """What is probably wrong; empty where the model does better."""
+        if self.better:
+            return ""
+        return (
+            f"warning: the model does no better than {self.rival}: its texts are probably not encoded as in its training (the "
+            "input form, special tokens, truncation), or the labels are others; `attridex show` prints what it reads"
+        )
+
+    @property
+    def rival(self) -> str:
+        """What the model is held against."""
+        return "the frequencies of the target tokens" if self.measure == "loss" else f"always '{self.majority}'"

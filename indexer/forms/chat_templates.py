@@ -1,0 +1,150 @@
+"""Chat templates: the tokens of a chat, and which of them are what the assistant says.
+
+Templates that mark generation (`{% generation %}`) tell that; with others the chat up to a turn, with the prompt for it, is
+compared with the whole.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from attridex.indexer.config import template_text
+from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.forms.encoding import Tokens
+
+MARK = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+"""Where a chat template says that the assistant's words begin."""
+CLOCK = "strftime_now"
+"""What a chat template calls for today's date."""
+
+Message = Mapping[str, Any]
+Tools = list[Any] | None
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat as its template puts it.
+
+    Attributes:
+        ids: of its tokens.
+        spans: tokens [start, stop) of turns of the assistant, in their order.
+    """
+
+    ids: Tokens
+    spans: tuple[tuple[int, int], ...]
+
+
+class ChatTemplate:
+    """A tokenizer with its chat template, or with another one."""
+
+    def __init__(self, tokenizer: Any, given: str | None) -> None:
+        """`given` is a template or the file of one; the tokenizer's own unless given.
+
+        Raises:
+            InputError: there is none, or it shows today's date.
+        """
+        self._tokenizer = tokenizer
+        self._given = None if given is None else template_text(Path(), given)
+        own = self._given or tokenizer.chat_template
+        if not own:
+            raise InputError('corpus.messages: the tokenizer has no chat template; give one as corpus.chat_template = "FILE"')
+        if any(CLOCK in template for template in (own.values() if isinstance(own, Mapping) else [own])):
+            raise InputError(
+                f"corpus.messages: the chat template shows today's date ({CLOCK}), so that a chat reads otherwise tomorrow; "
+                "give a copy with the date of the training as corpus.chat_template"
+            )
+
+    def chat(self, messages: Sequence[Message], tools: Tools, where: str, turns: Sequence[int]) -> Chat:
+        """A chat's tokens, with those of the assistant's turns.
+
+        Args:
+            messages: of the chat.
+            tools: that the template is given.
+            where: names the record in errors.
+            turns: numbers of the messages whose tokens are needed, where the template does not mark all of the assistant's.
+
+        Raises:
+            InputError: the template refuses the chat, or does not tell the turns apart.
+        """
+        call = TemplateCall(self._tokenizer, self._given, tools, where)
+        if MARK.search(self._tokenizer.get_chat_template(self._given, tools)):
+            found = call.apply(messages, return_assistant_tokens_mask=True)
+            return Chat(tuple(found["input_ids"]), runs(found["assistant_masks"]))
+        ids = tuple(call.apply(messages)["input_ids"])
+        text = call.apply(messages, tokenize=False)
+        return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in turns))
+
+
+@dataclass(frozen=True)
+class TemplateCall:
+    """Calls of a chat template for one record.
+
+    Attributes:
+        tokenizer: that applies it.
+        given: the template; the tokenizer's own where None.
+        tools: that it is given.
+        where: names the record in errors.
+    """
+
+    tokenizer: Any
+    given: str | None
+    tools: Tools
+    where: str
+
+    def apply(self, messages: Sequence[Message], **options: Any) -> Any:
+        """What the template makes of messages; see `apply_chat_template`.
+
+        Raises:
+            InputError: the template refuses the chat.
+        """
+        try:
+            return self.tokenizer.apply_chat_template(list(messages), tools=self.tools, chat_template=self.given, **options)
+        except Exception as error:  # whatever a template's code raises
+            raise InputError(f"{self.where}: the chat template refuses the messages: {first_line(error)}") from None
+
+    def span(self, text: str, ids: Tokens, messages: Sequence[Message], turn: int) -> tuple[int, int]:
+        """Tokens of a turn of the assistant: those behind the chat up to it, with the prompt for it.
+
+        Args:
+            text: of the whole chat.
+            ids: of its tokens.
+            messages: of the chat.
+            turn: number of the message.
+
+        Raises:
+            InputError: the chat up to the turn, or with it, is no beginning of the whole.
+        """
+        before = self.apply(messages[:turn], tokenize=False, add_generation_prompt=True) if turn else ""
+        through = self.apply(messages[: turn + 1], tokenize=False)
+        if not (text.startswith(through) and through.startswith(before) and len(through) > len(before)):
+            raise InputError(
+                f"{self.where}: the chat template puts message {turn} otherwise when others follow, so the assistant's tokens "
+                "are not told apart; mark them by {% generation %} in a copy of it (corpus.chat_template), or set another loss_on"
+            )
+        if not self.tokenizer.is_fast:
+            return self._span_of_tokens(ids, messages, turn)
+        plain = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return covering(plain["offset_mapping"], len(before), len(through))
+
+    def _span_of_tokens(self, ids: Tokens, messages: Sequence[Message], turn: int) -> tuple[int, int]:
+        """The same where the tokenizer does not say which letters a token holds."""
+        before = tuple(self.apply(messages[:turn], add_generation_prompt=True)["input_ids"]) if turn else ()
+        through = tuple(self.apply(messages[: turn + 1])["input_ids"])
+        if ids[: len(through)] != through or through[: len(before)] != before:
+            raise InputError(f"{self.where}: tokens of message {turn} run into others; a fast tokenizer can tell them apart")
+        return len(before), len(through)
+
+
+def runs(mask: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Stretches of ones, [start, stop)."""
+    edges = [at for at, (before, now) in enumerate(pairwise((0, *mask, 0))) if before != now]
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
+
+
+def covering(offsets: Sequence[tuple[int, int]], start: int, stop: int) -> tuple[int, int]:
+    """Tokens that hold any of the letters [start, stop)."""
+    at = [place for place, (begin, end) in enumerate(offsets) if begin < stop and end > start]
+    return (at[0], at[-1] + 1) if at else (0, 0)

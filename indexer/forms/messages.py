@@ -1,0 +1,125 @@
+"""Chats, read by the tokenizer's chat template; what the assistant says has a loss.
+
+A chat that is too long loses its oldest turns, each whole.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attridex.indexer.config import CorpusConfig
+from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
+from attridex.indexer.forms.encoding import Encoding, Tokens
+
+ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
+"""Roles."""
+
+
+class Messages:
+    """Chats."""
+
+    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int) -> None:
+        """Find the chat template; see `ChatTemplate` for what it raises.
+
+        Args:
+            corpus: columns, template, and what has a loss.
+            tokenizer: of the model.
+            limit: tokens of a chat at most.
+        """
+        self._name, self._tools, self._loss_on = str(corpus.messages), corpus.tools, corpus.loss_on
+        self._cuts, self._limit = bool(corpus.truncation), limit
+        self._template = ChatTemplate(tokenizer, corpus.chat_template)
+        self.fields: tuple[str, ...] = (self._name,)
+        self.adds: tuple[str, ...] = ()
+
+    def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
+        """See `Form.encode`."""
+        messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
+        whole = self._chat(messages, tools, where)
+        chat = self._shortened(messages, tools, len(whole.ids), where) if len(whole.ids) > self._limit else whole
+        reads, wanted = self._losses(chat)
+        if not reads:
+            raise InputError(f"{where}: column '{self._name}' has no turn of the assistant, whose tokens have the loss")
+        fields = {self._name: json.dumps(messages, ensure_ascii=False)}
+        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, fields, (self._said(messages),))]
+
+    def _chat(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
+        """A chat's tokens, with those that have a loss."""
+        turns = [at for at, each in enumerate(messages) if each["role"] == ASSISTANT]
+        needed = {"all": [], "last": turns[-1:], "assistant": turns}[self._loss_on]
+        return self._template.chat(messages, tools, where, needed)
+
+    def _losses(self, chat: Chat) -> tuple[Tokens, Tokens]:
+        """`reads` and `wanted` of the tokens that have a loss."""
+        spans = {"all": ((0, len(chat.ids)),), "last": chat.spans[-1:], "assistant": chat.spans}[self._loss_on]
+        at = [place for start, stop in spans for place in range(max(start, 1), stop)]
+        return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
+
+    def _said(self, messages: Sequence[Message]) -> str:
+        """What the assistant said last."""
+        said = next((each.get("content") for each in reversed(messages) if each["role"] == ASSISTANT), "")
+        return said.strip() if isinstance(said, str) and self._loss_on != "all" else ""
+
+    def _tools_of(self, record: Mapping[str, Any], where: str) -> Tools:
+        """The tools that a record's chat template is given."""
+        if self._tools is None or record.get(self._tools) is None:
+            return None
+        value = from_json(record[self._tools])
+        if not isinstance(value, list | tuple) or not all(isinstance(tool, Mapping) for tool in value):
+            raise InputError(f"{where}: column '{self._tools}' (corpus.tools) must hold a list of JSON schemas")
+        return list(value) or None
+
+    def _shortened(self, messages: Sequence[Message], tools: Tools, tokens: int, where: str) -> Chat:
+        """The chat from the first user's turn on with which it fits, behind its system message.
+
+        Args:
+            messages: the whole chat.
+            tools: of its template.
+            tokens: of the whole chat.
+            where: names it in errors.
+        """
+        excess = f"{where}: {tokens - self._limit} tokens over the limit of {self._limit}"
+        if not self._cuts:
+            raise InputError(f"{excess}; set corpus.truncation = true to leave out the oldest turns, or raise model.max_length")
+        head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
+        for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
+            chat = self._chat([*messages[:head], *messages[start:]], tools, where)
+            if len(chat.ids) <= self._limit:
+                return chat
+        raise InputError(f"{excess} even with the last turns alone; raise model.max_length, or leave the chat out")
+
+
+def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Message]:
+    """The messages of a record: a list, or the JSON of one.
+
+    Raises:
+        InputError: the column is missing, or holds anything but messages.
+    """
+    if name not in record:
+        raise InputError(f"{where}: missing column '{name}' (corpus.messages); {nearest(name, record)}")
+    value = from_json(record[name])
+    sound = isinstance(value, list | tuple) and all(
+        isinstance(each, Mapping) and isinstance(each.get("role"), str) for each in value
+    )
+    if not sound or not value:
+        raise InputError(
+            f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of messages is needed, each with \"role\" and "
+            '"content"'
+        )
+    return list(value)
+
+
+def is_message(value: Any) -> bool:
+    """Whether a value is a message."""
+    return isinstance(value, Mapping) and isinstance(value.get("role"), str)
+
+
+def from_json(value: Any) -> Any:
+    """What a text is the JSON of (CSV, and the index's own table); other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

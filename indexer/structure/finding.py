@@ -1,0 +1,298 @@
+"""A model's structure, found from its modules and traced passes on a tiny input, and checked there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.structure.blocks import block_calls, block_lists
+from attridex.indexer.structure.calls import TOKENS, Call, other_id, recorded, run_model, tiny_ids
+from attridex.indexer.structure.experts import FusedExperts, fused_experts
+from attridex.indexer.structure.family import Family
+from attridex.indexer.structure.logits import CAP, LogitRule, logit_rule
+from attridex.indexer.structure.parts import BlockParts, Ffn, block_parts
+from attridex.indexer.structure.reading import Reads, head_call, linear_modules, reads_of, rows_read
+from attridex.indexer.structure.staging import head_inputs, padding_id, passed_by
+from attridex.indexer.structure.uses import LinearUse, linear_uses, wanting_gradients
+
+LAYER_COUNTS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
+"""Settings of a model's configuration that say how many blocks it has."""
+LENGTHS = (TOKENS, 3)
+"""Real tokens of the tiny padded batch."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A model seen by its parts.
+
+    Attributes:
+        body: the model without its head.
+        firings: the blocks in the order in which a pass calls them; one that is shared stands there more than once.
+        outputs: what each of them gave in a traced pass.
+        parts: of each of them.
+        tokens_first: whether blocks have states [T, S, h].
+        head: the last linear layer.
+        reads: whose states the head reads.
+        skips_padding: whether the last position read is the last one whose id is not the padding token's, masked or not.
+        rule: what becomes of the head's output.
+        causal: whether a position sees only what stands before it.
+        uses: how often a pass uses each linear layer, by name.
+        experts: fused experts, by their modules.
+    """
+
+    body: nn.Module
+    firings: Sequence[nn.Module]
+    outputs: Sequence[Any]
+    parts: Sequence[BlockParts]
+    tokens_first: bool
+    head: nn.Module
+    reads: Reads
+    skips_padding: bool
+    rule: LogitRule
+    causal: bool
+    uses: Mapping[str, LinearUse]
+    experts: Mapping[nn.Module, FusedExperts]
+
+
+class Trace(NamedTuple):
+    """A pass: its logits and the calls of what was watched."""
+
+    logits: Tensor
+    calls: list[Call]
+
+    def made(self, block: nn.Module) -> Tensor:
+        """What a block gave when it was called last."""
+        return [call.made for call in self.calls if call.module is block][-1]
+
+    def states(self, block: nn.Module, tokens_first: bool) -> Tensor:
+        """What a block gave when it was called last, [S, T, h]."""
+        return self.made(block).transpose(0, 1) if tokens_first else self.made(block)
+
+
+class Finder:
+    """Traced passes of one model."""
+
+    def __init__(self, model: Any, where: str, family: Family | None = None) -> None:
+        """Nothing runs yet.
+
+        Args:
+            model: of transformers.
+            where: names it in errors.
+            family: names modules that are not to be found by structure.
+        """
+        self.model, self.where, self.family = model, where, family or Family()
+        self.config = model.config
+        self.device = next(model.parameters()).device
+        self.ids = tiny_ids(model).to(self.device)
+        self.mask = torch.ones_like(self.ids)
+        self.linear = linear_modules(model)
+        self.experts = fused_experts(model)
+        half = next(model.parameters()).dtype in (torch.float16, torch.bfloat16)
+        self.tolerance = 5e-2 if half else 1e-4
+
+    def find(self) -> Structure:
+        """The structure.
+
+        Raises:
+            InputError: a part that every task needs is not found, or the parts together do not say what the model says.
+        """
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            return self._found()
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+            raise InputError(f"{self.where}: a pass of {self.name} on a tiny input fails: {first_line(error)}") from error
+        finally:
+            self.model.train(was_training)
+
+    @property
+    def name(self) -> str:
+        """The model's class."""
+        return type(self.model).__name__
+
+    def _found(self) -> Structure:
+        blocks, parts = self._blocks()
+        body = self._body(blocks[-1].module)
+        first = blocks[-1].made.shape[0] == TOKENS
+        head, uses, rule, logits, states = self._whole(body, blocks[-1].module, first)
+        reads, skips = self._reads(blocks[-1].module)
+        causal = self._causal(blocks[-1].module, first, states)
+        firings, outputs = [call.module for call in blocks], [without_tensors(call.output) for call in blocks]
+        found = Structure(body, firings, outputs, parts, first, head, reads, skips, rule, causal, uses, self.experts)
+        self._check(found, states, logits)
+        return found
+
+    def _trace(self, watched: Mapping[nn.Module, bool], ids: Tensor | None = None, mask: Tensor | None = None) -> Trace:
+        """A pass on the tiny input, or another, with its calls."""
+        with torch.enable_grad(), recorded(watched) as calls:
+            logits = run_model(self.model, self.ids if ids is None else ids, self.mask if mask is None else mask)
+        return Trace(logits, calls)
+
+    def _blocks(self) -> tuple[list[Call], list[BlockParts]]:
+        """The blocks' calls, and the parts of each."""
+        named = self._named_blocks()
+        watched = {module: False for members in block_lists(self.model).values() for module in members}
+        watched |= dict.fromkeys(named, False) | dict.fromkeys([*self.linear.values(), *self.experts], True)
+        calls = self._trace(watched).calls
+        blocks = [call for call in calls if call.module in named] if named else block_calls(self.model, calls)
+        if not blocks:
+            raise InputError(f"{self.where}: attridex finds no blocks in {self.name} that turn states into states")
+        if self.family.ffn_out is not None:
+            return blocks, [named_parts(block.module, self.family, self.config) for block in blocks]
+        layers = set(self.linear.values())
+        linear, routed = ([call for call in calls if call.module in kind] for kind in (layers, self.experts))
+        parts = [block_parts(block, linear, self.experts, routed) for block in blocks]
+        return blocks, parts if self._complete(len(blocks)) else [BlockParts(None, None)] * len(blocks)
+
+    def _complete(self, blocks: int) -> bool:
+        """Whether these may be all blocks, by the number of layers in the model's configuration."""
+        text = self.config.get_text_config()
+        told = [number for name in LAYER_COUNTS if isinstance(number := getattr(text, name, None), int) and number]
+        return not told or any(blocks % number == 0 for number in told)
+
+    def _named_blocks(self) -> list[nn.Module]:
+        """The blocks that the family names."""
+        if self.family.layers is None:
+            return []
+        layers = family_part(self.model, "layers", self.family.layers)
+        if not isinstance(layers, nn.ModuleList):
+            raise InputError(f"{self.family.layers}: the model's layers are no list")
+        return list(layers)
+
+    def _body(self, block: nn.Module) -> nn.Module:
+        """The part of the model that holds its blocks."""
+        if self.family.body is not None:
+            return family_part(self.model, "body", self.family.body)
+        children: list[nn.Module] = list(self.model.children())
+        for child in children:
+            if block in set(child.modules()) and not isinstance(child, nn.ModuleList):
+                return child
+        raise InputError(f"{self.where}: {self.name} has no body apart from its head")
+
+    def _whole(
+        self, body: nn.Module, last: nn.Module, first: bool
+    ) -> tuple[nn.Module, dict[str, LinearUse], LogitRule, Tensor, Tensor]:
+        """Head, uses of linear layers, what becomes of the head's output, logits, and final states [S, T, h]."""
+        weights = [module.weight for module in self.linear.values() if isinstance(module.weight, nn.Parameter)]
+        with wanting_gradients(weights):
+            trace = self._trace({**dict.fromkeys(self.linear.values(), False), last: False})
+            linear = [call for call in trace.calls if call.module is not last]
+            uses = linear_uses(self.linear, linear, trace.logits.sum())
+        head = head_call(self.model, linear, body, trace.logits)
+        if head is None:
+            raise InputError(f"{self.where}: the logits of {self.name} come from no linear layer")
+        return head.module, uses, self._rule(head, trace.logits), trace.logits.detach(), trace.states(last, first).detach()
+
+    def _rule(self, head: Call, logits: Tensor) -> LogitRule:
+        """What becomes of the head's output; a classifier may pick positions behind it, and nothing else."""
+        if head.made.numel() != logits.numel():
+            return LogitRule()
+        cap = getattr(self.config.get_text_config(), CAP, None)
+        rule = logit_rule(head.made, logits, cap, self.tolerance) or logit_rule(head.made, logits, None, self.tolerance)
+        if rule is None:
+            raise InputError(f"{self.where}: the logits of {self.name} are no known function of its head's output")
+        return rule
+
+    def _reads(self, last: nn.Module) -> tuple[Reads, bool]:
+        """Whose states the head reads in a padded batch, and whether it knows padding by its id."""
+        pad = other_id(self.ids, self.model)
+        ids, mask = self.ids.clone(), self.mask.clone()
+        for row, length in enumerate(LENGTHS):
+            ids[row, length:], mask[row, length:] = pad, 0
+        with padding_id(self.config, pad):
+            masked, by_id = (self._trace({last: True}, ids, each) for each in (mask, self.mask))
+        reads = reads_of(masked.logits, masked.made(last), LENGTHS)
+        if reads != "last":
+            return reads, False
+        read = rows_read(by_id.logits, by_id.made(last))
+        return reads, bool(read[torch.arange(len(LENGTHS)), torch.tensor(LENGTHS) - 1].all())
+
+    @torch.no_grad()
+    def _causal(self, last: nn.Module, first: bool, states: Tensor) -> bool:
+        """Whether earlier states stay as they are where the last token is another."""
+        ids = self.ids.clone()
+        ids[:, -1] = other_id(self.ids, self.model)
+        other = self._trace({last: False}, ids).states(last, first)
+        before, after = states[:, :-1].float(), other.detach()[:, :-1].float()
+        return torch.allclose(before, after, rtol=1e-3, atol=self.tolerance * float(before.abs().max()))
+
+    @torch.no_grad()
+    def _check(self, found: Structure, states: Tensor, logits: Tensor) -> None:
+        """The parts, put together, must say what the model says."""
+        rows = {"first": states[:, 0], "last": states[:, -1], "each": states.flatten(0, 1), "whole": states}[found.reads]
+        own = found.rule(found.head(Stage(self.model, found)(rows, self.ids, self.mask))).reshape(logits.shape)
+        if not torch.allclose(own.float(), logits.float(), rtol=self.tolerance, atol=self.tolerance * float(logits.abs().max())):
+            raise InputError(
+                f"{self.where}: {self.name} run by its parts gives other logits than the model itself; "
+                "attridex does not know how to read it"
+            )
+
+
+class Stage:
+    """What stands between a model's blocks and its head."""
+
+    def __init__(self, model: Any, structure: Structure) -> None:
+        """Prepare to run it."""
+        self._model, self._structure = model, structure
+
+    def __call__(self, states: Tensor, ids: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        """What the head reads [N, h'].
+
+        Args:
+            states: of single positions [N, h], or of whole sequences [S, T, h].
+            ids: of whole sequences.
+            mask: of whole sequences.
+        """
+        single = states.dim() == 2
+        if single:
+            ids = torch.ones(len(states), 1, dtype=torch.long, device=states.device)
+            mask, states = torch.ones_like(ids), states[:, None]
+        if ids is None or mask is None:
+            raise ValueError("whole sequences come with their ids and mask")
+        found = self._structure
+        given = states.transpose(0, 1) if found.tokens_first else states
+        padding = padding_id(self._model.config, 0) if single else nullcontext()
+        with padding, same_randomness(self._model.training), passed_by(found.firings, found.outputs, given):
+            inputs = head_inputs(self._model, found.head, ids, mask)
+        return inputs.reshape(len(states), -1) if single else inputs
+
+
+@contextmanager
+def same_randomness(training: bool) -> Iterator[None]:
+    """Let random numbers go on behind a pass as if it had not been, in a training."""
+    with torch.random.fork_rng() if training else nullcontext():
+        yield
+
+
+def without_tensors(output: Any) -> Any:
+    """The kind of a block's output, without what it holds."""
+    return (None,) * len(output) if isinstance(output, tuple) else None
+
+
+def named_parts(block: nn.Module, family: Family, config: Any) -> BlockParts:
+    """The parts of a block that a family names."""
+    part = partial(family_part, block)
+    adds = family.adds and (family.adds_if is None or bool(getattr(config, family.adds_if, True)))
+    up = None if family.ffn_up is None else part("ffn_up", family.ffn_up)
+    first, out = part("ffn_in", family.ffn_in or ""), part("ffn_out", family.ffn_out or "")
+    ffn = Ffn(first, out, up, up is not None, 1.0 if adds else None)
+    return BlockParts(ffn, None if family.attention_out is None else part("attention_out", family.attention_out))
+
+
+def family_part(module: nn.Module, part: str, name: str) -> nn.Module:
+    """A module by the name that a family gives it.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    try:
+        return module.get_submodule(name)
+    except AttributeError:
+        inside = ", ".join(dict(module.named_children()))
+        where = f"the model family's {part} = '{name}'"
+        raise InputError(f"{where}: {type(module).__name__} has no such module; it has {inside}") from None

@@ -1,0 +1,72 @@
+"""A source and a target, as encoder-decoder models are trained: `tokenizer(text, text_target=target)`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from attridex.indexer.config import CorpusConfig
+from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.forms.columns import Columns
+from attridex.indexer.forms.encoding import Encoding, Tokens
+from attridex.indexer.forms.templates import parse_template
+
+
+class SourceTarget:
+    """A text that the encoder reads, and a target whose tokens have a loss, the end of text among them."""
+
+    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int, start: int) -> None:
+        """Split the templates.
+
+        Args:
+            corpus: the text, the target, and columns.
+            tokenizer: of the model.
+            limit: tokens of a source, or of a target, at most.
+            start: the token that the decoder begins with.
+
+        Raises:
+            InputError: a template is not a format string.
+        """
+        self._tokenizer, self.limit, self._start = tokenizer, limit, start
+        self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
+        self._text = parse_template(corpus.text or "", "corpus.text")
+        self._target = parse_template(corpus.target or "", "corpus.target")
+        shown = dict.fromkeys(self._text.fields, "corpus.text") | dict.fromkeys(self._target.fields, "corpus.target")
+        self._columns = Columns(shown, None)
+        self.fields, self.adds = self._columns.names, tuple[str, ...]()
+
+    def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
+        """See `Form.encode`."""
+        values = self._columns.read(record, where)
+        said = self._target.text(values.texts)
+        source, target = self._call(where, self._text.text(values.texts)), self._call(where, text_target=said)
+        ids = (self._start, *target[0][:-1])
+        return [
+            Encoding(
+                (ids,), (), tuple(range(len(ids))), target[0], source[1] or target[1], values.fields, (said.strip(),),
+                source=source[0],
+            )
+        ]  # fmt: skip
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Continuing.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
+        if not self._columns.lacks(record, self._target.fields):
+            return None
+        values = self._columns.read(record, where, without=self._target.fields)
+        source, cut = self._call(where, self._text.text(values.texts))
+        return replace(Encoding(((self._start,),), truncated=cut, fields=values.fields), source=source)
+
+    def _call(self, where: str, *texts: str, **options: Any) -> tuple[Tokens, bool]:
+        """Ids of the tokenizer's own call, and whether they were cut."""
+        try:
+            ids = self._tokenizer(*texts, verbose=False, **options)["input_ids"]
+            if (excess := len(ids) - self.limit) <= 0:
+                return tuple(ids), False
+            if not self._truncation:
+                raise InputError(
+                    f"{where}: {excess} tokens over the limit of {self.limit} (model.max_length, or the model's own); "
+                    "set it higher, or corpus.truncation = true as in a call with truncation"
+                )
+            cut = self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self.limit, **options)
+            return tuple(cut["input_ids"]), True
+        except (ValueError, TypeError, OverflowError) as error:  # of the tokenizers' own kinds
+            raise InputError(f"{where}: the tokenizer cannot read it: {first_line(error)}") from None

@@ -1,0 +1,97 @@
+"""Words with a label each: `tokenizer(words, is_split_into_words=True)`, whose tokens know the word that they are of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from attridex.indexer.config import CorpusConfig
+from attridex.indexer.errors import InputError, first_line, nearest
+from attridex.indexer.forms.encoding import Encoding
+from attridex.indexer.forms.templates import parse_template
+
+WORDS = "words"
+"""What an index calls the column of words, where the corpus calls it "tokens"."""
+
+
+class Words:
+    """A column with a list of words."""
+
+    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int) -> None:
+        """Name the column.
+
+        Raises:
+            InputError: `corpus.text` is not one column, or the tokenizer does not know words.
+        """
+        template = parse_template(corpus.text or "", "corpus.text")
+        if len(template.fields) != 1 or template.text({template.fields[0]: ""}):
+            raise InputError(f'corpus.text = "{corpus.text}": token-classification reads a column of words: text = "{{tokens}}"')
+        if not tokenizer.is_fast:
+            raise InputError("token-classification needs a fast tokenizer, which knows the word of each token; or encoded rows")
+        self._column, self._tokenizer, self._limit = template.fields[0], tokenizer, limit
+        self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
+        self._side, self._every = corpus.truncation_side or tokenizer.truncation_side, corpus.word_pieces == "all"
+        self._stored = WORDS if self._column == "tokens" else self._column  # an index's own column is called so
+        self.fields: tuple[str, ...] = (self._stored,)
+        self.adds: tuple[str, ...] = ()
+        self._lock = Lock()  # a tokenizer that truncates changes its own state
+
+    def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
+        """See `Form.encode`; `Encoding.words` are those of the tokens that are read."""
+        words = words_of(record, self._stored if record.get(self._column) is None else self._column, self._column, where)
+        given = self._call(words, where)
+        excess = len(given["input_ids"]) - self._limit
+        if excess > 0:
+            if not self._truncation:
+                raise InputError(
+                    f"{where}: {excess} tokens over the limit of {self._limit} (model.max_length, or the model's own); "
+                    "set it higher, or corpus.truncation = true as in a call with truncation"
+                )
+            given = self._call(words, where, truncation=self._truncation, max_length=self._limit)
+        owners = given.word_ids()
+        read = [at for at, word in enumerate(owners) if word is not None and (self._every or at == owners.index(word))]
+        if not read:
+            raise InputError(f"{where}: no word has a token; give words that the tokenizer knows")
+        ids, types = tuple(given["input_ids"]), tuple(given.get("token_type_ids", ()))
+        return [
+            Encoding(
+                (ids,), (types,) if types else (), tuple(read), truncated=excess > 0, fields={self._stored: words},
+                words=tuple(owners[at] for at in read), word_count=len(words),
+            )
+        ]  # fmt: skip
+
+    def _call(self, words: list[str], where: str, **options: Any) -> Any:
+        """The tokenizer's own call."""
+        with self._lock:
+            own, self._tokenizer.truncation_side = self._tokenizer.truncation_side, self._side
+            try:
+                return self._tokenizer(words, is_split_into_words=True, verbose=False, **options)
+            except (AssertionError, ValueError, TypeError) as error:  # as of a tokenizer without add_prefix_space
+                raise InputError(f"{where}: the tokenizer cannot read words: {first_line(error)}") from None
+            finally:
+                self._tokenizer.truncation_side = own
+
+
+def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> list[str]:
+    """A column's words: a list of texts, or the JSON of one (CSV, the index's own table).
+
+    Args:
+        record: its values by column.
+        name: of the column.
+        wanted: what the configuration calls it.
+        where: names the record in errors.
+
+    Raises:
+        InputError: the column is missing, or holds anything else.
+    """
+    if record.get(name) is None:
+        raise InputError(f"{where}: missing column '{wanted}' (corpus.text shows it); {nearest(wanted, record)}")
+    value = record[name]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
+        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of words is needed")
+    return list(value)

@@ -1,0 +1,65 @@
+"""The search behind grouped IA: all rows are scored exactly, those of a group summed, and the best groups found."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attridex.service.answering.call import Call
+from attridex.service.answering.influential import Influential, Wanted, checked_scores, checked_space
+from attridex.service.errors import InvalidArgumentError
+from attridex.service.reading.asked import Asked
+from attridex.service.scoring.method import Float64, RowMethod
+from attridex.service.scoring.settle import Settled, settle
+from attridex.service.search.groups import GroupHits, best_groups, grouping
+from attridex.service.search.scan import rescore
+
+
+@dataclass(frozen=True)
+class InfluentialGroups:
+    """Queries made ready, and the groups of each, best first; `search` says how rows were scored."""
+
+    search: Influential
+    hits: list[GroupHits]
+
+
+def find_groups(call: Call, wanted: Wanted, column: str) -> InfluentialGroups:
+    """Settle the method, make the queries ready, and sum the scores of instances with the same value of a column.
+
+    Raises:
+        InvalidArgumentError: an approximate answer is asked for, or there is no such column.
+    """
+    settled = settle(call.version, call.tools.methods, wanted.scoring, call.label(wanted.label))
+    if settled.structure is not None:
+        raise InvalidArgumentError("group: sums need every instance's score; leave out approximate and exact = false", "group")
+    settled = replace(settled, meaning=settled.meaning.adding(f"; summed over instances with the same {column}"))
+    groups, method = grouping(call.version, column), settled.method
+    asked = call.reader.ask(wanted.queries, method.need(settled.label), method.sources, model_needed=method.model_needed)
+    mask = call.mask(wanted.where)
+    rows = np.arange(call.version.rows) if mask is None else np.flatnonzero(mask)
+    with call.caller.spent.searching():
+        scores = row_scores(call, settled, asked, rows)
+        found = [best_groups(groups, rows, own, wanted.k, ascending=wanted.ascending) for own in scores]
+    return InfluentialGroups(Influential(asked, [], settled), found)
+
+
+def row_scores(call: Call, settled: Settled, asked: Sequence[Asked], rows: NDArray[np.int64]) -> Iterator[Float64]:
+    """Exact scores of rows for each query.
+
+    Args:
+        call: the request's context.
+        settled: the method.
+        asked: the queries.
+        rows: that are scored.
+    """
+    method, version = settled.method, call.version
+    if isinstance(method, RowMethod):
+        for one in asked:
+            call.caller.checkpoint()
+            yield checked_scores(method, method.row_scores(version, one, settled.values), version.rows)[rows]
+        return
+    space = checked_space(method, version, asked, settled)
+    for query in space.queries:
+        call.caller.checkpoint()
+        yield rescore(space.parts, query, rows)

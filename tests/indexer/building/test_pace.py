@@ -1,0 +1,86 @@
+"""What signing costs is found in a bounded time, whatever the model: by a clock that the model's own work drives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from attridex.indexer.building import pace as pace_module
+from attridex.indexer.building import pilot as pilot_module
+from attridex.indexer.building.load import Load, Sampler
+from attridex.indexer.building.pace import SHORT, measured_pace, one_target, shortened
+from attridex.indexer.building.pilot import run_pilot
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.reading import rendered
+from tests.indexer.building.conftest import Begun
+
+
+class Clock:
+    """Seconds that a model's work takes, so many for each token that an FFN sees."""
+
+    def __init__(self, made: Begun, cost: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Drive the pilot's clocks."""
+        self.now = 0.0
+        for module in made.signer.arch.ffn_out:
+            module.register_forward_hook(lambda _module, _inputs, output: self.tick(cost * output[..., 0].numel()))
+        for module in (pace_module, pilot_module):
+            monkeypatch.setattr(module.time, "perf_counter", self.read)
+
+    def tick(self, seconds: float) -> None:
+        """Let time go by."""
+        self.now += seconds
+
+    def read(self) -> float:
+        """What the clock says."""
+        return self.now
+
+
+def seen(made: Begun) -> Sampler:
+    """All of a corpus."""
+    sampler = Sampler()
+    for _, instance in rendered(made.config.corpus, made.signer.renderer, labels_needed=True):
+        sampler.see(instance)
+    return sampler
+
+
+@pytest.mark.parametrize("cost", [1e-6, 1e-3, 3e-3, 0.03])
+@pytest.mark.parametrize(("family", "task"), [("bert", "sequence-classification"), ("llama", "causal-lm")])
+def test_a_pilot_takes_bounded_work_whatever_the_model(
+    family: str, task: str, cost: float, begun: Callable[..., Begun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(family=family, task=task, count=60)
+    clock = Clock(made, cost, monkeypatch)
+    sampler = seen(made)
+    pilot = run_pilot(made.plan, made.signer, sampler.longest_first, show_progress=False)
+    assert 0 < pilot.rows <= 60
+    assert clock.now < 2 * pilot_module.SECONDS + 10 * cost * SHORT * len(made.signer.arch.ffn_out)
+    assert {1e-6: pilot.rows == 60, 0.03: pilot.rows == 1}.get(cost, True), "what is quick is signed, what is slow is not"
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_the_pace_of_a_slow_rule_is_reckoned_from_what_fits(
+    family: str, begun: Callable[..., Begun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(family=family, count=20)
+    sampler = seen(made)
+    Clock(made, 1e-3, monkeypatch)
+    whole = measured_pace(made.signer, sampler.kept, 1e6)
+    for limit in (1.0, 1e-3):
+        found = measured_pace(made.signer, sampler.kept, limit)
+        assert found.fast == pytest.approx(whole.fast, rel=0.01)
+        assert whole.neurons / 3 < found.neurons < 3 * whole.neurons, "about: the order of magnitude is what is asked for"
+
+
+def test_a_text_cut_short_keeps_a_target_that_is_inside() -> None:
+    ids: Any = tuple(range(100, 140))
+    long = RenderedInstance("x", (ids,), None, "", False, {}, reads=tuple(range(30, 39)), wanted=ids[31:])
+    cut = shortened(long, 16)
+    assert (len(cut.sequences[0]), cut.reads, cut.wanted) == (16, (14,), (131,))
+    assert shortened(long, 34).reads == (30, 31, 32)
+    assert shortened(long, 40) is long
+    assert one_target(long).reads == (38,)
+    plain = RenderedInstance("y", (ids, ids[:3]), 1, "", False, {}, types=(ids, ids[:3]))
+    assert shortened(plain, 8).types == shortened(plain, 8).sequences == (ids[:8], ids[:3])
+    load = Load()
+    load.add(shortened(plain, 8))
+    assert (load.tokens, load.probes) == (11, 1)

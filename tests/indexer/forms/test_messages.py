@@ -1,0 +1,129 @@
+"""Chats: the ids that the chat template gives, a loss on what the assistant says, whole turns left out where one is too long."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attridex.indexer.config import parse_config
+from attridex.indexer.errors import InputError
+from attridex.indexer.forms.encoding import Encoding
+from attridex.indexer.forms.messages import Messages
+from tests.indexer.forms.conftest import CHAT, MARKED, chat_tokenizer, corpus, turns
+
+CONTENT = "{{ message['content'] }}"
+LAST_DIFFERS = CHAT.replace(CONTENT, "{% if loop.last and message['role'] == 'assistant' %}{{ 'the ' }}{% endif %}" + CONTENT)
+STRICT = (
+    "{% for m in messages %}{% if not loop.first and m.role == messages[loop.index0 - 1].role %}"
+    "{{ raise_exception('one by one') }}{% endif %}{% endfor %}"
+)
+TOKENIZER = chat_tokenizer()
+
+
+def encode(messages: Any, *, limit: int = 64, template: str = CHAT, **settings: Any) -> Encoding:
+    form = Messages(corpus(messages="chat", chat_template=template, **settings), TOKENIZER, limit)
+    (found,) = form.encode({"chat": messages, "tools": [{"name": "park"}]}, "f:1")
+    return found
+
+
+def said(found: Encoding) -> str:
+    """The tokens with a loss, as text; each must stand behind the position that decides it."""
+    ids = found.sequences[0]
+    assert tuple(ids[read + 1] for read in found.reads) == found.wanted
+    return str(TOKENIZER.decode(found.wanted))
+
+
+TALK = turns("system some", "user the dog", "assistant a cat ran", "user a park", "assistant slept today")
+
+
+@pytest.mark.parametrize("template", [CHAT, MARKED])
+@pytest.mark.parametrize(("loss_on", "expected"), [("assistant", "a cat ran <s> slept today <s>"), ("last", "slept today <s>")])
+def test_what_the_assistant_says_has_a_loss(template: str, loss_on: str, expected: str) -> None:
+    found = encode(TALK, template=template, loss_on=loss_on)
+    assert found.sequences[0] == tuple(TOKENIZER.apply_chat_template(TALK, chat_template=template)["input_ids"])
+    assert said(found) == expected
+    assert found.outputs == ("slept today",)
+
+
+def test_everything_but_the_first_token_may_have_a_loss() -> None:
+    found = encode(TALK, loss_on="all")
+    assert found.wanted == found.sequences[0][1:]
+
+
+def test_marks_are_those_of_transformers() -> None:
+    found = encode(TALK, template=MARKED)
+    own = TOKENIZER.apply_chat_template(TALK, chat_template=MARKED, return_dict=True, return_assistant_tokens_mask=True)
+    marked = tuple(token for token, mark in zip(own["input_ids"], own["assistant_masks"], strict=True) if mark)
+    assert found.wanted == marked
+
+
+def test_the_template_is_given_the_tools() -> None:
+    template = "{% for tool in tools or [] %}{{ tool['name'] + ' ' }}{% endfor %}" + CHAT
+    shown = encode(TALK, template=template, tools="tools")
+    assert TOKENIZER.decode(shown.sequences[0]).startswith("park ")
+    assert not TOKENIZER.decode(encode(TALK, template=template).sequences[0]).startswith("park ")
+
+
+def test_messages_may_be_json_and_are_stored_so() -> None:
+    found = encode(json.dumps(TALK))
+    assert found == encode(TALK)
+    assert json.loads(found.fields["chat"]) == TALK
+
+
+def test_too_long_a_chat_loses_its_oldest_turns_whole_and_keeps_its_system_message() -> None:
+    whole = encode(TALK)
+    with pytest.raises(InputError, match=r"f:1: 1 tokens over the limit of \d+; set corpus.truncation = true"):
+        encode(TALK, limit=len(whole.sequences[0]) - 1)
+    found = encode(TALK, limit=len(whole.sequences[0]) - 1, truncation=True)
+    assert found.truncated
+    assert found.sequences == encode([TALK[0], *TALK[3:]]).sequences
+    assert said(found) == "slept today <s>"
+    assert not encode(TALK, truncation=True).truncated
+    with pytest.raises(InputError, match="even with the last turns alone"):
+        encode(TALK, limit=4, truncation=True)
+
+
+def test_a_template_that_puts_a_turn_otherwise_when_others_follow_is_refused() -> None:
+    with pytest.raises(InputError, match="f:1: the chat template puts message 2 otherwise") as refused:
+        encode(TALK, template=LAST_DIFFERS)
+    assert "\n" not in str(refused.value)
+    assert said(encode(TALK, template=LAST_DIFFERS, loss_on="last")) == "the slept today <s>"
+
+
+WRONG = {
+    r"missing column 'chat' \(corpus.messages\)": {"chats": []},
+    "holds .*; a list of messages is needed": {"chat": "hello"},
+    "a list of messages is needed, ": {"chat": []},
+    "each with \"role\"": {"chat": [{"from": "user", "value": "the"}]},
+    "no turn of the assistant": {"chat": turns("user the dog")},
+    "the chat template refuses the messages: .*one by one": {"chat": turns("user the", "user a", "assistant cat")},
+    "must hold a list of JSON schemas": {"chat": TALK, "tools": "park"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_is_no_chat_is_refused_in_one_line(message: str) -> None:
+    form = Messages(corpus(messages="chat", tools="tools", chat_template=STRICT + CHAT), TOKENIZER, 64)
+    with pytest.raises(InputError, match=f"^f:1: .*{message}") as refused:
+        form.encode(WRONG[message], "f:1")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_template_is_needed_and_today_s_date_is_refused() -> None:
+    with pytest.raises(InputError, match=r'the tokenizer has no chat template; give one as corpus\.chat_template = "FILE"'):
+        Messages(corpus(messages="chat"), TOKENIZER, 64)
+    with pytest.raises(InputError, match="shows today's date"):
+        Messages(corpus(messages="chat", chat_template="{{ strftime_now('%d') }}" + CHAT), TOKENIZER, 64)
+
+
+def test_a_template_s_file_is_read_with_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "chat.jinja").write_text(CHAT)
+    chats: dict[str, Any] = {"files": ["f"], "messages": "m", "chat_template": "chat.jinja"}
+    data = {"model": {"path": "m", "task": "causal-lm"}, "corpus": chats}
+    config = parse_config(data, "c.toml", tmp_path)
+    assert config.corpus.chat_template == CHAT
+    assert config.neurons.rule == "gradient"
+    chats["chat_template"] = "other.jinja"
+    with pytest.raises(InputError, match=r"corpus.chat_template: .*other.jinja: cannot be read"):
+        parse_config(data, "c.toml", tmp_path)

@@ -1,0 +1,77 @@
+"""Literal tiny configurations of model types, for each of which attridex is compared with plain transformers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import transformers as hf
+
+SMALL = {"vocab_size": 40, "num_labels": 3, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1}
+BASE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64, **SMALL}
+PLAIN = {**BASE, "intermediate_size": 40}
+GROUPED = {**PLAIN, "num_key_value_heads": 2}
+HEADED = {**GROUPED, "head_dim": 8}
+GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, **SMALL}
+DEBERTA = {**PLAIN, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "pooler_hidden_size": 32}
+EMBEDDED = {**PLAIN, "embedding_size": 16}
+MODERN = {**PLAIN, "cls_token_id": 1, "sep_token_id": 1}
+FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_hidden_size": 40, **SMALL}
+LINEAR = {"linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
+NEO = {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 40, "max_position_embeddings": 64, **SMALL}
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "albert": lambda: hf.AlbertConfig(**EMBEDDED),
+    "bert": lambda: hf.BertConfig(**PLAIN),
+    "big_bird": lambda: hf.BigBirdConfig(**PLAIN, attention_type="original_full", sep_token_id=1),
+    "biogpt": lambda: hf.BioGptConfig(**PLAIN),
+    "bloom": lambda: hf.BloomConfig(hidden_size=32, n_layer=2, n_head=4, **SMALL),
+    "camembert": lambda: hf.CamembertConfig(**PLAIN),
+    "codegen": lambda: hf.CodeGenConfig(**GPT, rotary_dim=4),
+    "cohere": lambda: hf.CohereConfig(**GROUPED),
+    "cohere2": lambda: hf.Cohere2Config(**GROUPED),
+    "convbert": lambda: hf.ConvBertConfig(**EMBEDDED),
+    "deberta": lambda: hf.DebertaConfig(**DEBERTA),
+    "deberta-v2": lambda: hf.DebertaV2Config(**DEBERTA, share_att_key=True, position_buckets=8, norm_rel_ebd="layer_norm"),
+    "distilbert": lambda: hf.DistilBertConfig(dim=32, n_layers=2, n_heads=4, hidden_dim=40, max_position_embeddings=64, **SMALL),
+    "electra": lambda: hf.ElectraConfig(**EMBEDDED),
+    "ernie": lambda: hf.ErnieConfig(**PLAIN),
+    "exaone4": lambda: hf.Exaone4Config(**GROUPED),
+    "falcon": lambda: hf.FalconConfig(**FALCON),
+    "gemma": lambda: hf.GemmaConfig(**HEADED),
+    "gemma2": lambda: hf.Gemma2Config(**HEADED, query_pre_attn_scalar=8, attn_logit_softcapping=2.0),
+    "gemma3_text": lambda: hf.Gemma3TextConfig(**HEADED, query_pre_attn_scalar=8),
+    "glm": lambda: hf.GlmConfig(**HEADED),
+    "glm4": lambda: hf.Glm4Config(**HEADED),
+    "gpt2": lambda: hf.GPT2Config(**GPT),
+    "gpt_bigcode": lambda: hf.GPTBigCodeConfig(**GPT),
+    "gpt_neo": lambda: hf.GPTNeoConfig(**NEO, attention_types=[[["global", "local"], 1]], window_size=8),
+    "gpt_neox": lambda: hf.GPTNeoXConfig(**PLAIN),
+    "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
+    "granite": lambda: hf.GraniteConfig(**GROUPED, logits_scaling=2.0, residual_multiplier=0.5, embedding_multiplier=2.0),
+    "helium": lambda: hf.HeliumConfig(**HEADED),
+    "llama": lambda: hf.LlamaConfig(**GROUPED),
+    "mistral": lambda: hf.MistralConfig(**GROUPED, sliding_window=5),
+    "mobilebert": lambda: hf.MobileBertConfig(**EMBEDDED, intra_bottleneck_size=16, true_hidden_size=16),
+    "modernbert": lambda: hf.ModernBertConfig(**MODERN, classifier_pooling="cls"),
+    "modernbert (mean)": lambda: hf.ModernBertConfig(**MODERN, classifier_pooling="mean"),
+    "mpnet": lambda: hf.MPNetConfig(**PLAIN),
+    "mpt": lambda: hf.MptConfig(d_model=32, n_heads=4, n_layers=2, expansion_ratio=2, max_seq_len=64, **SMALL),
+    "nemotron": lambda: hf.NemotronConfig(**GROUPED),
+    "nystromformer": lambda: hf.NystromformerConfig(**PLAIN, num_landmarks=4, segment_means_seq_len=4),
+    "olmo": lambda: hf.OlmoConfig(**GROUPED),
+    "olmo2": lambda: hf.Olmo2Config(**GROUPED),
+    "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=32),
+    "persimmon": lambda: hf.PersimmonConfig(**PLAIN),
+    "phi": lambda: hf.PhiConfig(**PLAIN),
+    "phi3": lambda: hf.Phi3Config(**GROUPED),
+    "qwen2": lambda: hf.Qwen2Config(**GROUPED),
+    "qwen3": lambda: hf.Qwen3Config(**HEADED),
+    "qwen3_5_text": lambda: hf.Qwen3_5TextConfig(**HEADED, **LINEAR, layer_types=["linear_attention", "full_attention"]),
+    "rembert": lambda: hf.RemBertConfig(**PLAIN, input_embedding_size=16, output_embedding_size=16),
+    "roberta": lambda: hf.RobertaConfig(**PLAIN),
+    "smollm3": lambda: hf.SmolLM3Config(**GROUPED),
+    "stablelm": lambda: hf.StableLmConfig(**GROUPED),
+    "starcoder2": lambda: hf.Starcoder2Config(**GROUPED),
+    "xglm": lambda: hf.XGLMConfig(d_model=32, num_layers=2, attention_heads=4, ffn_dim=40, max_position_embeddings=64, **SMALL),
+    "xlm-roberta": lambda: hf.XLMRobertaConfig(**PLAIN),
+    "xlnet": lambda: hf.XLNetConfig(d_model=32, n_layer=2, n_head=4, d_inner=40, **SMALL),
+}

@@ -1,0 +1,170 @@
+"""Encoder-decoder models: trained by a plain Trainer script, and read as it reads them; neurons are the decoder's."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from tokenizers.processors import TemplateProcessing
+from torch import Tensor
+
+from attridex.client import Client, Query
+from attridex.indexer import build, load_config
+from attridex.indexer.config import parse_config
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.signing.edits import NeuronEdit
+from attridex.indexer.signing.signer import Signer
+from tests.conftest import records, word_tokenizer
+from tests.indexer.forms.conftest import train, trainer_losses
+from tests.indexer.oracles import last_position
+
+STEPS = 3
+BART = {
+    "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 32, "decoder_ffn_dim": 40, "vocab_size": 40, "max_position_embeddings": 64, "pad_token_id": 0,
+    "bos_token_id": 1, "eos_token_id": 1, "decoder_start_token_id": 1, "forced_eos_token_id": None,
+}  # fmt: skip
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "t5": lambda: hf.T5Config(
+        d_model=24, d_kv=6, d_ff=40, num_layers=2, num_heads=4, vocab_size=40, pad_token_id=0, eos_token_id=1,
+        decoder_start_token_id=0, dropout_rate=0.0,
+    ),
+    "flan-t5": lambda: hf.T5Config(
+        d_model=24, d_kv=6, d_ff=40, num_layers=2, num_heads=4, vocab_size=40, pad_token_id=0, eos_token_id=1,
+        decoder_start_token_id=0, feed_forward_proj="gated-gelu", tie_word_embeddings=False, dropout_rate=0.0,
+    ),
+    "bart": lambda: hf.BartConfig(**BART),
+}  # fmt: skip
+
+
+def rows() -> list[dict[str, str]]:
+    return [{"id": row["id"], "question": row["premise"], "answer": row["answer"]} for row in records(6)]
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """`tokenizer(question, text_target=answer)`, with an end of text behind each, and transformers' own collator."""
+    place = tmp_path_factory.mktemp(request.param)
+    torch.manual_seed(0)
+    model = hf.AutoModelForSeq2SeqLM.from_config(CONFIGS[request.param]())
+    for weight in model.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    tokenizer = word_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A <s>", special_tokens=[("<s>", 1)])
+    encoded = [dict(tokenizer(row["question"], text_target=row["answer"])) for row in rows()]
+    collator = hf.DataCollatorForSeq2Seq(tokenizer, model=model)
+    trainer = train(model, encoded, place / "model", tokenizer, data_collator=collator)
+    return trainer, place
+
+
+def settings(place: Path) -> dict[str, Any]:
+    return {
+        "model": {"path": str(place / "model"), "task": "seq2seq-lm"},
+        "corpus": {"files": ["train.jsonl"], "text": "{question}", "target": "{answer}"},
+        "neurons": {"steps": STEPS},
+        "gradients": {"parameters": "linear", "projection": "none"},
+    }
+
+
+@pytest.fixture
+def made(trained: tuple[Any, Path]) -> Signer:
+    return Signer.load(parse_config(settings(trained[1]), "test", trained[1]))
+
+
+def rendered(made: Signer) -> list[RenderedInstance]:
+    return [made.render(row, "row") for row in rows()]
+
+
+def logits(made: Signer, instance: RenderedInstance, until: int | None = None) -> Tensor:
+    found: Tensor = made.arch.model(
+        input_ids=torch.tensor([instance.source]), decoder_input_ids=torch.tensor([instance.sequences[0][:until]])
+    ).logits[0]
+    return found
+
+
+def test_an_index_has_the_trainer_s_losses(trained: tuple[Any, Path], tmp_path: Path) -> None:
+    trainer, place = trained
+    wanted = trainer_losses(trainer, trainer.train_dataset)
+    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
+    (place / "config.toml").write_text(
+        "".join(
+            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+            for name, values in settings(place).items()
+        )
+    )
+    build(load_config(place / "config.toml"), tmp_path / "index", show_progress=False)
+    with Client.local(tmp_path / "index") as client:
+        stored = list(client.list_instances(fields=["loss", "label"]))
+        asked = client.predict(rows()).results
+        again = client.predict([Query.instance(each.id) for each in stored]).results
+        assert client.attribute_instances(rows()[:2], k=3).results[1].hits
+    for loss, row, instance, *results in zip(wanted, rows(), stored, asked, again, strict=True):
+        assert instance.fields["loss"] == pytest.approx(loss, rel=1e-5, abs=1e-5)
+        assert results[0].baseline.loss == pytest.approx(loss, rel=1e-5, abs=1e-5)
+        assert results[1].baseline.loss == pytest.approx(loss, rel=1e-5, abs=1e-5)
+        assert instance.fields["label"] == row["answer"]
+
+
+def test_gradients_equal_autograd_of_each_instance_alone(made: Signer) -> None:
+    layers = made.arch.linear_layers()
+    for instance, signature in zip(rendered(made)[:4], made.sign(rendered(made)[:4], neurons=False), strict=True):
+        weights = [module.weight.requires_grad_(True) for module in layers.values()]
+        loss = torch.nn.functional.cross_entropy(logits(made, instance), torch.tensor(instance.wanted))
+        flat = torch.cat([g.flatten() for g in torch.autograd.grad(loss, weights)])
+        for weight in weights:
+            weight.requires_grad_(False)
+        torch.testing.assert_close(torch.tensor(signature.gradient), flat, rtol=1e-3, atol=1e-5 * float(flat.abs().max()))
+    assert any("encoder" in name for name in layers)
+
+
+def test_scores_are_of_the_decoder_s_neurons_before_each_target_token(made: Signer) -> None:
+    instance = rendered(made)[2]
+    found = made.sign([instance])[0].scores
+    assert found is not None
+    assert found.shape == (2, 40)
+    for layer in range(made.layers):
+        wanted = torch.zeros(made.units)
+        for read, token in zip(instance.reads, instance.wanted, strict=True):
+            seen: list[Tensor] = []
+            with last_position(made.arch, layer, read, lambda a, seen=seen: seen.append(a) or a):  # type: ignore[misc]
+                logits(made, instance, read + 1)
+            for k in range(STEPS):
+                point = (seen[-1] * k / (STEPS - 1)).detach().requires_grad_(True)
+                with last_position(made.arch, layer, read, lambda _a, point=point: point):
+                    p = logits(made, instance, read + 1)[read].softmax(-1)[token]
+                wanted += (seen[-1] * torch.autograd.grad(p, point)[0] / STEPS).detach() / len(instance.reads)
+        torch.testing.assert_close(torch.tensor(found[layer]), wanted, rtol=1e-3, atol=1e-5 * float(np.abs(found).max()))
+
+
+def test_results_do_not_depend_on_the_batch(made: Signer) -> None:
+    instances = rendered(made)
+    for one, other in zip(made.sign(instances), [made.sign([instance])[0] for instance in instances], strict=True):
+        for name in ("gradient", "scores", "hidden", "probabilities", "activation"):
+            left, right = getattr(one, name), getattr(other, name)
+            np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4 * np.abs(right).max(), err_msg=name)
+
+
+def test_an_edit_of_nothing_changes_nothing(made: Signer) -> None:
+    found = made.edit(rendered(made)[:2], [[NeuronEdit("suppress", ())]] * 2)
+    for each, signature in zip(found, made.sign(rendered(made)[:2], neurons=False), strict=True):
+        np.testing.assert_allclose(each.probabilities, [signature.probabilities] * 2, rtol=1e-4)
+
+
+def test_what_it_says_next_is_its_own_greedy_continuation(made: Signer) -> None:
+    row = rows()[3]
+    begun = made.renderer.prompt({"id": "q", "question": row["question"]}, "row")
+    assert begun is not None
+    said: list[int] = []
+    for _ in range(3):
+        ids = torch.tensor([[*begun.sequences[0], *said]])
+        said.append(int(made.arch.model(input_ids=torch.tensor([begun.source]), decoder_input_ids=ids).logits[0, -1].argmax()))
+    said = said[: said.index(1)] if 1 in said else said
+    if said:
+        assert made.continued(begun, 3).wanted == tuple(said)
+    else:
+        with pytest.raises(Exception, match="it says nothing"):
+            made.continued(begun, 3)
