@@ -21,6 +21,7 @@ from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, model_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
 from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.models.row_checks import RowChecks
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
@@ -67,6 +68,7 @@ class Signer:
         units: FFN neurons a layer F, those of all its experts counted.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
+        rows: checks of rows that held more than their text.
     """
 
     def __init__(self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = ()) -> None:
@@ -82,6 +84,7 @@ class Signer:
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
+        self.rows = RowChecks(self.arch)
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
@@ -175,7 +178,11 @@ class Signer:
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
             tracin: whether to take gradients at the checkpoints too.
             factors: where to sum what K-FAC needs of them, while an index is built.
+
+        Raises:
+            InputError: the model says something else of an instance's row than of its text.
         """
+        self.rows.check_all(instances)
         for positions in self.batches(instances):
             chosen = [instances[position] for position in positions]
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
@@ -333,6 +340,7 @@ class Signer:
         self.arch.check_site(self.config.neurons.site)
         for edit in edits:
             self._check_neurons(edit)
+        self.rows.check(instance)
         probes = self.objective.edited(instance)
         longest = max(len(probe.sequence) for probe in probes)
         apart = self.config.model.task in LANGUAGE_TASKS  # choices decide together
