@@ -21,7 +21,6 @@ from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, model_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
 from attridex.indexer.models.renderers import make_renderer
-from attridex.indexer.models.row_checks import RowChecks
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
@@ -30,6 +29,7 @@ from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
+from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.signing.signature import (
     Decision,
     Float32,

@@ -16,7 +16,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.models.row_checks import RowChecks
+from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.structure.calls import takes
 from tests.indexer.models.test_model_types import made
 
