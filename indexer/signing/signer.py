@@ -14,7 +14,7 @@ from torch import Tensor
 from attridex.indexer.config import LANGUAGE_TASKS, Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
@@ -38,6 +38,7 @@ from attridex.indexer.signing.signature import (
     ScoredNeuron,
     Signature,
     as_neurons,
+    output_number,
 )
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
@@ -383,17 +384,6 @@ class Signer:
                 raise InputError(
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
-
-
-def output_number(outputs: Sequence[str], name: str) -> int:
-    """The place of an output among those of an instance.
-
-    Raises:
-        InputError: it has none of that name.
-    """
-    if name not in outputs:
-        raise InputError(f"output '{name}': the model decides between no such ones; {nearest(name, outputs)}")
-    return outputs.index(name)
 
 
 def on_host(values: Tensor) -> Float32:
