@@ -1,7 +1,7 @@
 """The slow, plain way through a mixture of experts: token by token and expert by expert, with formulas of its own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM
 
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch
-from tests.indexer.oracles import load
+from attridex.indexer.neurons.quadrature import Quadrature
+from tests.indexer.oracles import last_position, load
 
 MIXTURES = ["mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "glm4_moe"]
 LANGUAGE = ("olmoe", "glm4_moe")
@@ -85,3 +86,45 @@ def plain_experts(
     finally:
         for module in modules.values():
             del module.forward
+
+
+def routed_scores(arch: Architecture, family: str, read: int, rule: Quadrature, probability: Callable[[], Tensor]) -> Tensor:
+    """Integrated gradients with all routing as in the unedited pass [L, F], one layer, one point and one pass at a time.
+
+    Args:
+        arch: the model.
+        family: its model type.
+        read: the position that is edited.
+        rule: of the integral.
+        probability: gives P(target) by a pass of one sequence.
+    """
+    held: dict[int, Any] = {}
+    with plain_experts(arch, family, {}, held), torch.no_grad():
+        probability()
+    rows = []
+    for layer in range(len(arch.layers)):
+        seen: dict[bool, Tensor] = {}
+
+        def run(points: dict[bool, Tensor], layer: int = layer, seen: dict[bool, Tensor] = seen) -> Tensor:
+            def change(units: Tensor, routed: bool) -> Tensor:
+                seen[routed] = units.detach()
+                return points.get(routed, units)
+
+            routed = {(layer, read): lambda units: change(units, True)} if arch.mixtures[layer] else {}
+            shared = last_position(arch, layer, read, lambda units: change(units, False)) if arch.shared[layer] else nullcontext()
+            with plain_experts(arch, family, routed, held), shared:
+                return probability()
+
+        run({})
+        own = dict(seen)
+        total = dict.fromkeys(own, torch.zeros(()))
+        for alpha, weight in zip(rule.points, rule.weights, strict=True):
+            points = {part: (a * alpha).requires_grad_(True) for part, a in own.items()}
+            for part, gradient in zip(points, torch.autograd.grad(run(points), list(points.values())), strict=True):
+                total[part] = total[part] + weight * gradient
+        row = torch.zeros(arch.width)
+        for part, a in own.items():
+            start = 0 if part else arch.routed
+            row[start : start + a.numel()] = (a * total[part]).flatten()
+        rows.append(row)
+    return torch.stack(rows)

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
+
+from torch import nn
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
-from tests.indexer.models.test_model_types import BY_PADDING, CASES, made
+from attridex.indexer.structure.experts import FusedExperts
+from attridex.indexer.structure.parts import Ffn
+from tests.indexer.models.plain_models import BY_PADDING, CASES, found, made
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "models.md"
 MARKED = re.compile(r"(?<=<!-- models -->\n).*?(?=<!-- end of models -->)", re.DOTALL)
@@ -14,23 +19,39 @@ READS = {"first": "the first token", "last": "the last token", "each": "each tok
 
 
 def neurons_of(arch: Architecture) -> str:
-    """The FFN of a model's first layer, or why it has no neurons."""
+    """The FFN of a model's first layer of each kind, or why it has no neurons."""
     try:
         arch.check_site("post")
     except InputError as error:
         return f"none: {str(error).removeprefix(f'{arch.where}: ')}"
-    names = {module: name for name, module in arch.layers[0].named_modules()}
-    return ", ".join(f"`{names[module]}`" for module in arch.ffns[0].layers) + (" (gated)" if arch.ffns[0].gated else "")
+    places = zip(arch.layers, arch.mixtures, arch.shared, strict=True)
+    kinds = [part_names(layer, part) for layer, *parts in places for part in parts if part]
+    return "; ".join(dict.fromkeys(kinds))
+
+
+def part_names(layer: nn.Module, part: Ffn | FusedExperts) -> str:
+    """The layers of an FFN, or the fused weights of experts, by their names in their block."""
+    names = {module: name for name, module in layer.named_modules()}
+    if isinstance(part, Ffn):
+        return ", ".join(f"`{names[module]}`" for module in part.layers) + (" (gated)" if part.gated else "")
+    weights = [f"`{names[part.module]}.{weight.parameter}`" for weight in part.weights.values()]
+    return f"{', '.join(weights)} (of each expert{', gated' if part.module.has_gate else ''})"
+
+
+def compared() -> Iterator[tuple[str, str, list[str]]]:
+    """Each model type and task, and what is found in the model."""
+    for name, task in CASES:
+        arch = found(name, task)
+        yield name, task, ["yes" if arch.causal else "no", READS[arch.structure.reads], neurons_of(arch)]
 
 
 def rows() -> Iterator[list[str]]:
-    """A row for each model type and task."""
-    for name, task in CASES:
-        arch = Architecture(made(name, task))
-        yield [f"`{name}`", f"`{task}`", "yes" if arch.causal else "no", READS[arch.structure.reads], neurons_of(arch)]
+    """A row for each model type; tasks in which the same is found stand together."""
+    for (name, cells), cases in groupby(compared(), key=lambda case: (case[0], case[2])):
+        yield [f"`{name}`", ", ".join(f"`{task}`" for _, task, _ in cases), *cells]
     for name in BY_PADDING:
         try:
-            Architecture(made(name, "sequence-classification"))
+            made(name, "sequence-classification")
         except InputError as error:
             yield [f"`{name}`", "refused", "", "", str(error).partition(": ")[2]]
 

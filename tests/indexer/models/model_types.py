@@ -16,10 +16,24 @@ EMBEDDED = {**PLAIN, "embedding_size": 16}
 MODERN = {**PLAIN, "cls_token_id": 1, "sep_token_id": 1}
 FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_hidden_size": 40, **SMALL}
 LINEAR = {"linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
+ROUTED = {**HEADED, "intermediate_size": 12, "num_experts_per_tok": 2}
+QWEN2_MOE = {"moe_intermediate_size": 8, "shared_expert_intermediate_size": 20, "num_experts": 4}
+QWEN3_MOE = {"moe_intermediate_size": 8, "num_experts": 4, "mlp_only_layers": [1]}
+GLM4_MOE = {
+    "moe_intermediate_size": 8, "n_routed_experts": 4, "n_shared_experts": 2, "first_k_dense_replace": 1, "n_group": 2,
+    "topk_group": 2,
+}  # fmt: skip
+STATES = {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, **SMALL}
+T5 = {"d_model": 32, "d_kv": 8, "d_ff": 40, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0, **SMALL}
+BART = {
+    "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48, "decoder_ffn_dim": 40, "max_position_embeddings": 64, "decoder_start_token_id": 1, **SMALL,
+}  # fmt: skip
 NEO = {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 40, "max_position_embeddings": 64, **SMALL}
 
 MODELS: dict[str, Callable[[], Any]] = {
     "albert": lambda: hf.AlbertConfig(**EMBEDDED),
+    "bart": lambda: hf.BartConfig(**BART),
     "bert": lambda: hf.BertConfig(**PLAIN),
     "big_bird": lambda: hf.BigBirdConfig(**PLAIN, attention_type="original_full", sep_token_id=1),
     "biogpt": lambda: hf.BioGptConfig(**PLAIN),
@@ -36,20 +50,26 @@ MODELS: dict[str, Callable[[], Any]] = {
     "ernie": lambda: hf.ErnieConfig(**PLAIN),
     "exaone4": lambda: hf.Exaone4Config(**GROUPED),
     "falcon": lambda: hf.FalconConfig(**FALCON),
+    "falcon_mamba": lambda: hf.FalconMambaConfig(**STATES),
     "gemma": lambda: hf.GemmaConfig(**HEADED),
     "gemma2": lambda: hf.Gemma2Config(**HEADED, query_pre_attn_scalar=8, attn_logit_softcapping=2.0),
     "gemma3_text": lambda: hf.Gemma3TextConfig(**HEADED, query_pre_attn_scalar=8),
     "glm": lambda: hf.GlmConfig(**HEADED),
     "glm4": lambda: hf.Glm4Config(**HEADED),
+    "glm4_moe": lambda: hf.Glm4MoeConfig(**ROUTED, **GLM4_MOE),
     "gpt2": lambda: hf.GPT2Config(**GPT),
     "gpt_bigcode": lambda: hf.GPTBigCodeConfig(**GPT),
     "gpt_neo": lambda: hf.GPTNeoConfig(**NEO, attention_types=[[["global", "local"], 1]], window_size=8),
     "gpt_neox": lambda: hf.GPTNeoXConfig(**PLAIN),
+    "gpt_oss": lambda: hf.GptOssConfig(**ROUTED, num_local_experts=4, sliding_window=5),
     "gptj": lambda: hf.GPTJConfig(**GPT, rotary_dim=4),
     "granite": lambda: hf.GraniteConfig(**GROUPED, logits_scaling=2.0, residual_multiplier=0.5, embedding_multiplier=2.0),
     "helium": lambda: hf.HeliumConfig(**HEADED),
     "llama": lambda: hf.LlamaConfig(**GROUPED),
+    "mamba": lambda: hf.MambaConfig(**STATES),
+    "mamba2": lambda: hf.Mamba2Config(**STATES, num_heads=8, head_dim=8, n_groups=2),
     "mistral": lambda: hf.MistralConfig(**GROUPED, sliding_window=5),
+    "mixtral": lambda: hf.MixtralConfig(**ROUTED, num_local_experts=4),
     "mobilebert": lambda: hf.MobileBertConfig(**EMBEDDED, intra_bottleneck_size=16, true_hidden_size=16),
     "modernbert": lambda: hf.ModernBertConfig(**MODERN, classifier_pooling="cls"),
     "modernbert (mean)": lambda: hf.ModernBertConfig(**MODERN, classifier_pooling="mean"),
@@ -59,18 +79,23 @@ MODELS: dict[str, Callable[[], Any]] = {
     "nystromformer": lambda: hf.NystromformerConfig(**PLAIN, num_landmarks=4, segment_means_seq_len=4),
     "olmo": lambda: hf.OlmoConfig(**GROUPED),
     "olmo2": lambda: hf.Olmo2Config(**GROUPED),
+    "olmoe": lambda: hf.OlmoeConfig(**ROUTED, num_experts=4),
     "opt": lambda: hf.OPTConfig(**BASE, ffn_dim=40, word_embed_proj_dim=32),
     "persimmon": lambda: hf.PersimmonConfig(**PLAIN),
     "phi": lambda: hf.PhiConfig(**PLAIN),
     "phi3": lambda: hf.Phi3Config(**GROUPED),
     "qwen2": lambda: hf.Qwen2Config(**GROUPED),
+    "qwen2_moe": lambda: hf.Qwen2MoeConfig(**ROUTED, **QWEN2_MOE),
     "qwen3": lambda: hf.Qwen3Config(**HEADED),
     "qwen3_5_text": lambda: hf.Qwen3_5TextConfig(**HEADED, **LINEAR, layer_types=["linear_attention", "full_attention"]),
+    "qwen3_moe": lambda: hf.Qwen3MoeConfig(**ROUTED, **QWEN3_MOE),
     "rembert": lambda: hf.RemBertConfig(**PLAIN, input_embedding_size=16, output_embedding_size=16),
     "roberta": lambda: hf.RobertaConfig(**PLAIN),
     "smollm3": lambda: hf.SmolLM3Config(**GROUPED),
     "stablelm": lambda: hf.StableLmConfig(**GROUPED),
     "starcoder2": lambda: hf.Starcoder2Config(**GROUPED),
+    "t5": lambda: hf.T5Config(**T5),
+    "t5 (gated)": lambda: hf.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
     "xglm": lambda: hf.XGLMConfig(d_model=32, num_layers=2, attention_heads=4, ffn_dim=40, max_position_embeddings=64, **SMALL),
     "xlm-roberta": lambda: hf.XLMRobertaConfig(**PLAIN),
     "xlnet": lambda: hf.XLNetConfig(d_model=32, n_layer=2, n_head=4, d_inner=40, **SMALL),

@@ -1,7 +1,7 @@
 """Neurons of mixtures of experts: (layer, expert, unit), against one point and one whole forward at a time."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.neurons.quadrature import Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import edited_logits
-from tests.indexer.mixtures import MIXTURES, loaded, logits, plain_experts
+from tests.indexer.mixtures import MIXTURES, loaded, logits, plain_experts, routed_scores
 from tests.indexer.oracles import RIEMANN, batch, last_position, scored
 
 ROWS = [[1, 5, 6, 7, 8], [1, 9, 10]]
@@ -24,37 +24,11 @@ LONG = [[1, *range(5, 13)], [1, *range(7, 14)]]
 
 
 def plain_scores(arch: Architecture, family: str, ids: list[int], rule: Quadrature) -> Tensor:
-    """Integrated gradients with all routing as in the unedited pass, through the model's own logits."""
-    one, read, held = batch([ids]), len(ids) - 1, dict[int, Any]()
-    with plain_experts(arch, family, {}, held), torch.no_grad():
+    """Scores of the predicted label, through the model's own logits."""
+    one = batch([ids])
+    with plain_experts(arch, family, {}, {}), torch.no_grad():
         target = int(logits(arch, one).argmax())
-    rows = []
-    for layer in range(len(arch.layers)):
-        seen: dict[bool, Tensor] = {}
-
-        def run(points: dict[bool, Tensor], layer: int = layer, seen: dict[bool, Tensor] = seen) -> Tensor:
-            def change(units: Tensor, routed: bool) -> Tensor:
-                seen[routed] = units.detach()
-                return points.get(routed, units)
-
-            routed = {(layer, read): lambda units: change(units, True)} if arch.mixtures[layer] else {}
-            shared = last_position(arch, layer, read, lambda units: change(units, False)) if arch.shared[layer] else nullcontext()
-            with plain_experts(arch, family, routed, held), shared:
-                return logits(arch, one).softmax(-1)[target]
-
-        run({})
-        own = dict(seen)
-        total = dict.fromkeys(own, torch.zeros(()))
-        for alpha, weight in zip(rule.points, rule.weights, strict=True):
-            points = {part: (a * alpha).requires_grad_(True) for part, a in own.items()}
-            for part, gradient in zip(points, torch.autograd.grad(run(points), list(points.values())), strict=True):
-                total[part] = total[part] + weight * gradient
-        row = torch.zeros(arch.width)
-        for part, a in own.items():
-            start = 0 if part else arch.routed
-            row[start : start + a.numel()] = (a * total[part]).flatten()
-        rows.append(row)
-    return torch.stack(rows)
+    return routed_scores(arch, family, len(ids) - 1, rule, lambda: logits(arch, one).softmax(-1)[target])
 
 
 @pytest.mark.parametrize("rows", [ROWS, LONG], ids=["short", "long"])
