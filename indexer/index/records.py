@@ -4,9 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_serializer,
+)  # fmt: skip
 
 from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
@@ -16,9 +24,23 @@ from attridex.indexer.index.layout import FORMAT, Column
 
 
 class Record(BaseModel):
-    """A JSON record of the index; unknown keys are damage or a newer format, so they are refused."""
+    """A JSON record of the index; unknown keys are damage or a newer format, so they are refused.
+
+    Attributes:
+        newer: keys that older indices do not have; they are written where they are not at their default, so that an old record
+            that is read and written again is the same.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    newer: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def without_newer_defaults(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        """See `newer`."""
+        data: JsonObject = write(self)
+        fields = type(self).model_fields
+        left = {key for key in self.newer if getattr(self, key) == fields[key].get_default(call_default_factory=True)}
+        return {key: value for key, value in data.items() if key not in left}
 
 
 R = TypeVar("R", bound=Record)
@@ -84,6 +106,7 @@ class Block(Record):
 class ModelFacts(Record):
     """What the index knows of its model; `units` are those of a layer, of all its experts where it has any."""
 
+    newer = frozenset({"experts", "expert_units", "shared_units", "dense_layers"})
     path: str
     hash: str
     tokenizer_hash: str
@@ -110,6 +133,7 @@ class CorpusFacts(Record):
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing."""
 
+    newer = frozenset({"fit"})
     format: int = FORMAT
     version: str
     created: str

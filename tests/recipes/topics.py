@@ -80,12 +80,13 @@ def drawn_halves(count: int, halves: int) -> list[Int64]:
 
 
 def configuration(base: Path, work: Path, layers: int, epochs: int, seed: int) -> Config:
-    """What is trained: all weights of the first layers, as `facts.md` of the study says."""
+    """What is trained: all weights of the first layers."""
     data = {
         "model": {"path": str(base), "max_length": 128},
         "corpus": {"files": ["train.jsonl"], "text": "{title}\n{text}", "truncation": True, "labels": LABELS},
         "training": {
-            "base": str(base.resolve()), "layers": layers, "epochs": epochs, "batch_size": 16, "learning_rate": 3e-4, "seed": seed,
+            "base": str(base.resolve()), "layers": layers, "epochs": epochs, "batch_size": 16, "learning_rate": 3e-4,
+            "seed": seed,
         },
     }  # fmt: skip
     return parse_config(data, "topics", work.resolve())
@@ -127,7 +128,8 @@ class Run:
 
     def _ask(self, model: Path, dim: int, asked: Sequence[dict[str, str]]) -> None:
         """Scores of an index with so many numbers an instance; EK-FAC alone but for the default size."""
-        methods = METHODS if dim == DIM else {f"influence/ekfac, {dim:,} numbers": EKFAC, f"grad-dot, {dim:,} numbers": METHODS["grad-dot"]}
+        sized = {f"influence/ekfac, {dim:,} numbers": EKFAC, f"{REFERENCE}, {dim:,} numbers": METHODS[REFERENCE]}
+        methods = METHODS if dim == DIM else sized
         index = self._directory / f"index-{dim}"
         curvature = ["ekfac", "fisher", "trak"] if dim == DIM else ["ekfac"]
         update = {
