@@ -16,7 +16,7 @@ from trl import SFTConfig, SFTTrainer
 from attridex.client import Client, Query
 from attridex.indexer import KeepCheckpoints, from_trainer
 from attridex.indexer.errors import InputError
-from tests.conftest import records, tiny_model, word_tokenizer, write_jsonl
+from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer, write_jsonl
 
 QUIET: dict[str, Any] = {
     "per_device_train_batch_size": 2, "max_steps": 4, "learning_rate": 1e-2, "report_to": [], "disable_tqdm": True,
@@ -96,6 +96,64 @@ def test_losses_of_an_index_are_those_of_the_trainer(script: Callable[[Path], An
     trainer.train()
     built = from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
     assert built is not None
+    assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
+
+
+def deciding(task: str) -> Callable[[Path], hf.Trainer]:
+    """A plain script of one of transformers' other heads."""
+
+    def make(out: Path) -> hf.Trainer:
+        tokenizer, rows = word_tokenizer(), []
+        model, collator, label = HEADS[task]()
+        for number, row in enumerate(records(6)):
+            texts = (
+                [f"{row['premise']} {choice}" for choice in row["choices"]]
+                if task == "multiple-choice"
+                else "<s> " + row["premise"]
+            )
+            encoded = dict(tokenizer(texts, padding=task == "multiple-choice"))
+            rows.append({**encoded, collator[1]: label(number, encoded["input_ids"])})
+        arguments = hf.TrainingArguments(output_dir=str(out), **QUIET)
+        return hf.Trainer(model, arguments, train_dataset=rows, data_collator=collator[0](tokenizer), processing_class=tokenizer)
+
+    return make
+
+
+def head(made: Any, **settings: Any) -> Any:
+    """A tiny BERT with a head."""
+    torch.manual_seed(0)
+    config = CONFIGS["bert"]()
+    for name, value in settings.items():
+        setattr(config, name, value)
+    return made(config)
+
+
+HEADS: dict[str, Callable[[], Any]] = {
+    "regression": lambda: (
+        head(hf.BertForSequenceClassification, num_labels=1), (hf.DataCollatorWithPadding, "label"), lambda n, _: n / 4 - 0.3
+    ),
+    "multi-label": lambda: (
+        head(hf.BertForSequenceClassification, problem_type="multi_label_classification"),
+        (hf.DataCollatorWithPadding, "label"), lambda n, _: [float(n % 2), float(n % 3 == 0), 1.0],
+    ),
+    "token-classification": lambda: (
+        head(hf.BertForTokenClassification), (hf.DataCollatorForTokenClassification, "labels"),
+        lambda n, ids: [-100, *((n + at) % 3 for at in range(1, len(ids)))],
+    ),
+    "multiple-choice": lambda: (
+        head(hf.BertForMultipleChoice), (hf.DataCollatorForMultipleChoice, "label"), lambda n, _: n % 3
+    ),
+}  # fmt: skip
+"""Model, collator and label of each other head, by task."""
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_other_heads_have_the_losses_of_their_trainer(task: str, tmp_path: Path) -> None:
+    trainer = deciding(task)(tmp_path / "out")
+    trainer.train()
+    built = from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
+    assert built is not None
+    assert built.manifest.task == task
     assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
 
 
