@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from attridex.indexer.forms.encoding import Encoding, Tokens
+from attridex.indexer.forms.encoding import Encoding, Surroundings, Tokens
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class RenderedInstance:
         goals: what is wanted of every output, where not one of them is right: numbers, or 1 for labels that hold.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         answer: the label as tables show it, where it is not one of the outputs.
+        surroundings: of each sequence what its row held beside it; empty where that is nothing.
     """
 
     id: str
@@ -43,6 +44,7 @@ class RenderedInstance:
     goals: tuple[float, ...] = ()
     answer: str | None = None
     source: Tokens = ()
+    surroundings: tuple[Surroundings, ...] = ()
 
     @property
     def tokens(self) -> int:

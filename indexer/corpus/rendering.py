@@ -148,6 +148,7 @@ class Renderer:
             goals=goals,
             answer=answer,
             source=encoding.source,
+            surroundings=encoding.surroundings,
         )
 
     def _goals(self, record: Mapping[str, Any], where: str, *, used: bool) -> Goals:

@@ -4,6 +4,7 @@ A window's tokens that stood in the window before are context and have no loss, 
 """
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, NamedTuple
 
 from attridex.indexer.config import CorpusConfig
@@ -39,6 +40,7 @@ class Documents:
         """
         self._name, self._id, self._stride = str(corpus.documents), corpus.id, corpus.stride
         self._tokenizer, self._limit = tokenizer, limit
+        self._lock = Lock()  # a tokenizer that truncates changes its own state
         self.fields: tuple[str, ...] = (self._name if self._name != DOCUMENT else TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         if not tokenizer.is_fast:
@@ -66,16 +68,17 @@ class Documents:
 
     def _windows(self, text: str) -> list[Window]:
         """A document's windows, in the order of its text."""
-        made = self._tokenizer(
-            text,
-            truncation=True,
-            max_length=self._limit,
-            stride=self._stride,
-            return_overflowing_tokens=True,
-            return_special_tokens_mask=True,
-            return_offsets_mapping=True,
-            verbose=False,
-        )
+        with self._lock:
+            made = self._tokenizer(
+                text,
+                truncation=True,
+                max_length=self._limit,
+                stride=self._stride,
+                return_overflowing_tokens=True,
+                return_special_tokens_mask=True,
+                return_offsets_mapping=True,
+                verbose=False,
+            )
         columns = zip(made["input_ids"], made["special_tokens_mask"], made["offset_mapping"], strict=True)
         rows = list(columns)
         if self._tokenizer.truncation_side == "left":  # the tokenizer begins with the document's end

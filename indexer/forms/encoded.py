@@ -14,6 +14,7 @@ from attridex.indexer.forms.token_rows import (
     LABELS,
     MASK,
     NO_LOSS,
+    NOTHING,
     TYPES,
     TokenRow,
     check_packed,
@@ -102,6 +103,7 @@ class Encoded:
             fields={TEXT: record.get(TEXT) if self._own_text else "\n".join(texts), DOCUMENT: str(record.get(self._id, ""))},
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
+            surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
             label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
 

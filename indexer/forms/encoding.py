@@ -10,6 +10,23 @@ DOCUMENT = "document"
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a text's row held beside the text: a model may see it, or take the text's positions from it.
+
+    Attributes:
+        before: padding before the text.
+        behind: padding behind it.
+        positions: whether the row says its positions, which count from 0.
+        packed: whether the row holds other texts.
+    """
+
+    before: Tokens = ()
+    behind: Tokens = ()
+    positions: bool = False
+    packed: bool = False
+
+
+@dataclass(frozen=True)
 class Encoding:
     """A record, or a part of one, as the model reads it.
 
@@ -27,6 +44,7 @@ class Encoding:
         part: stands behind the record's id where the record gives several encodings.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         label: output index, where the form reads it; else the label's column says it.
+        surroundings: of each sequence what its row held beside it; empty where that is nothing.
     """
 
     sequences: tuple[Tokens, ...]
@@ -42,6 +60,7 @@ class Encoding:
     answers: tuple[str, ...] = ()
     label: int | None = None
     source: Tokens = ()
+    surroundings: tuple[Surroundings, ...] = ()
 
 
 class Form(Protocol):

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
-from attridex.indexer.forms.encoding import Tokens
+from attridex.indexer.forms.encoding import Surroundings, Tokens
 
 IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
     "input_ids", "attention_mask", "token_type_ids", "position_ids", "labels", "seq_lengths",
@@ -15,6 +15,8 @@ IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
 """Columns of a row, as transformers and TRL call them."""
 NO_LOSS = -100
 """The label of a token without a loss."""
+NOTHING = Surroundings()
+"""Of a row that holds its text alone."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +28,20 @@ class TokenRow:
         types: of the tokens; empty where the row has none.
         positions: of the tokens; empty where the row has none.
         labels: of the tokens; empty where tokens have none.
+        around: what the row held beside them.
     """
 
     ids: Tokens
     types: Tokens = ()
     positions: Tokens = ()
     labels: Tokens = ()
+    around: Surroundings = NOTHING
 
     def part(self, start: int, stop: int) -> "TokenRow":
         """Tokens [start, stop)."""
-        return TokenRow(*(values[start:stop] for values in (self.ids, self.types, self.positions, self.labels)))
+        ids, types, positions, labels = (values[start:stop] for values in (self.ids, self.types, self.positions, self.labels))
+        packed = self.around.packed or (start, stop) != (0, len(self.ids))
+        return TokenRow(ids, types, positions, labels, replace(self.around, packed=packed))
 
 
 def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenRow:
@@ -62,8 +68,9 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenR
         if len(column) != len(found[IDS]):
             raise InputError(f"{where}: '{name}' has {len(column)} values, '{IDS}' {len(found[IDS])}; as many are needed")
     start, stop = seen(found.get(MASK, (1,) * len(found[IDS])), where)
-    columns = (found.get(name, ()) for name in (IDS, TYPES, POSITIONS, LABELS))
-    return TokenRow(*(column[start:stop] for column in columns))
+    ids, types, positions, own = (found.get(name, ())[start:stop] for name in (IDS, TYPES, POSITIONS, LABELS))
+    around = Surroundings(found[IDS][:start], found[IDS][stop:], POSITIONS in found)
+    return TokenRow(ids, types, positions, own, around)
 
 
 def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:

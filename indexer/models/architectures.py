@@ -172,6 +172,12 @@ class Architecture:
         sizes = {linear_shape(module)[1] for module in self.attention_out}
         return len(self.attention_out) == len(self.layers) and len(sizes) == 1 and self.heads > 0 and min(sizes) % self.heads == 0
 
+    @property
+    def own_extent(self) -> float:
+        """Tokens up to which rotary factors are the same, whatever a text's length."""
+        found = [getattr(module, "original_max_seq_len", None) or 0 for module in self._rotaries]
+        return min(found, default=float("inf"))
+
     def positioned(self, batch: TokenBatch) -> AbstractContextManager[None]:
         """Let rotary positions be those of each text alone, while a batch runs."""
         return own_factors(self._rotaries, batch.whole.tolist()) if self._rotaries else nullcontext()

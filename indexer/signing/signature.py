@@ -1,12 +1,13 @@
 """What signing a text gives: what its model says, its gradient, its neurons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.neurons.scores import kept_neurons
 
 Float32 = NDArray[np.float32]
@@ -126,3 +127,14 @@ def as_neurons(scores: Float32, share: float) -> list[ScoredNeuron]:
     """Kept neurons of scores [L, F], in descending score."""
     units, flat = scores.shape[1], scores.reshape(-1)
     return [ScoredNeuron(int(i) // units, int(i) % units, float(flat[i])) for i in kept_neurons(scores, share)]
+
+
+def output_number(outputs: Sequence[str], name: str) -> int:
+    """The place of an output among those of an instance.
+
+    Raises:
+        InputError: it has none of that name.
+    """
+    if name not in outputs:
+        raise InputError(f"output '{name}': the model decides between no such ones; {nearest(name, outputs)}")
+    return outputs.index(name)

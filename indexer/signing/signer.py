@@ -14,7 +14,7 @@ from torch import Tensor
 from attridex.indexer.config import LANGUAGE_TASKS, Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
@@ -29,6 +29,7 @@ from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
+from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.signing.signature import (
     Decision,
     Float32,
@@ -37,6 +38,7 @@ from attridex.indexer.signing.signature import (
     ScoredNeuron,
     Signature,
     as_neurons,
+    output_number,
 )
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
@@ -67,6 +69,7 @@ class Signer:
         units: FFN neurons a layer F, those of all its experts counted.
         gradient_dim: stored dimensions d of a gradient.
         earlier: the loaded checkpoints.
+        rows: checks of rows that held more than their text.
     """
 
     def __init__(self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = ()) -> None:
@@ -82,6 +85,7 @@ class Signer:
         self.gradients = make_gradients(self.arch, self.objective, config.gradients)
         self.earlier = list(checkpoints)
         self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
+        self.rows = RowChecks(self.arch)
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
         self.gradient_dim = self.gradients.dim
@@ -175,7 +179,11 @@ class Signer:
             label: whose loss the gradient is of; an instance without a label uses the predicted one.
             tracin: whether to take gradients at the checkpoints too.
             factors: where to sum what K-FAC needs of them, while an index is built.
+
+        Raises:
+            InputError: the model says something else of an instance's row than of its text.
         """
+        self.rows.check_all(instances)
         for positions in self.batches(instances):
             chosen = [instances[position] for position in positions]
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
@@ -333,6 +341,7 @@ class Signer:
         self.arch.check_site(self.config.neurons.site)
         for edit in edits:
             self._check_neurons(edit)
+        self.rows.check(instance)
         probes = self.objective.edited(instance)
         longest = max(len(probe.sequence) for probe in probes)
         apart = self.config.model.task in LANGUAGE_TASKS  # choices decide together
@@ -375,17 +384,6 @@ class Signer:
                 raise InputError(
                     f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
                 )
-
-
-def output_number(outputs: Sequence[str], name: str) -> int:
-    """The place of an output among those of an instance.
-
-    Raises:
-        InputError: it has none of that name.
-    """
-    if name not in outputs:
-        raise InputError(f"output '{name}': the model decides between no such ones; {nearest(name, outputs)}")
-    return outputs.index(name)
 
 
 def on_host(values: Tensor) -> Float32:

@@ -1,7 +1,7 @@
 """What a model's modules are called with in a pass, in order, and a pass itself."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,14 +115,21 @@ def takes(module: nn.Module, name: str) -> bool:
     return name in inspect.signature(module.forward).parameters
 
 
-def run_model(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    """The model's own logits; those of a multiple-choice model [S, 1] as of a classifier with one output."""
-    if encodes(model):
+def run_model(model: nn.Module, ids: Tensor, mask: Tensor | None, **more: Tensor) -> Tensor:
+    """The model's own logits; those of a multiple-choice model [S, 1] as of a classifier with one output.
+
+    Args:
+        model: of transformers.
+        ids: [S, T].
+        mask: of the ids; the model is called without one where there is none.
+        more: further inputs of that shape.
+    """
+    if encodes(model) and mask is not None:
         return run_decoder(model, ids, mask)
     lifted = type(model).__name__.endswith("ForMultipleChoice")
     named: dict[str, Any] = {"use_cache": False} if takes(model, "use_cache") else {}
-    shape: Callable[[Tensor], Tensor] = (lambda x: x[:, None]) if lifted else (lambda x: x)
-    logits: Tensor = model(input_ids=shape(ids), attention_mask=shape(mask), **named).logits
+    inputs = {"input_ids": ids, **({} if mask is None else {"attention_mask": mask}), **more}
+    logits: Tensor = model(**{name: value[:, None] if lifted else value for name, value in inputs.items()}, **named).logits
     return logits
 
 

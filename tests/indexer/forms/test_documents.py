@@ -1,5 +1,6 @@
 """Documents: the windows that the tokenizer makes, each token with one loss at most."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ def test_windows_are_the_tokenizer_s_and_every_token_has_one_loss(side: str, kin
     assert len(learned) == len(content) - lost
     if lost < 2:
         assert learned == content[lost:]
+
+
+def test_threads_that_render_at_once_get_what_one_alone_gets() -> None:
+    form = Documents(corpus(documents="text", stride=2), word_tokenizer(), 8)
+    rows = [{"id": f"d{number}", "text": " ".join(WORDS.split()[number:])} for number in range(20)] * 20
+    alone = [form.encode(row, "here") for row in rows]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda row: form.encode(row, "here"), rows)) == alone
 
 
 def test_a_window_knows_its_document_and_its_text() -> None:

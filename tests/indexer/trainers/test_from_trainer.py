@@ -290,7 +290,7 @@ def pairing(rows: list[Any]) -> Any:
     [
         (masking, "llama", "row 0: the data collator .* another batch each time"),
         (doubling, "llama", r"makes 'input_ids' of shape \[2, 5\] of one row"),
-        (left, "gpt2", "the trainer's model has a loss of .* the index would read .*padding on the left"),
+        (left, "gpt2", "instance '0': its row holds padding before its text, and what GPT2LMHeadModel says of it"),
         (pictures, "llama", "gives 'pixel_values', which attridex does not read; known: input_ids"),
         (pairing, "llama", "makes no batch of one row .IndexError"),
     ],
