@@ -15,8 +15,8 @@ from attridex.indexer.trainers.trained import trained
 from attridex.indexer.training.keeping import check_whole
 
 BY_GRADIENT = (
-    'from_trainer: neurons are scored by one backward pass (rule = "gradient"), as every token of a language model\'s rows may have a '
-    'loss; settings={"neurons": {"rule": "riemann"}} takes hundreds of times as long\n'
+    'from_trainer: neurons are scored by one backward pass (rule = "gradient"), as many tokens of a language model\'s rows have '
+    'a loss; settings={"neurons": {"rule": "riemann"}} takes hundreds of times as long\n'
 )
 """What is said where the rule of neurons is not asked for."""
 

@@ -245,6 +245,15 @@ def test_ids_and_metadata_come_from_columns_that_the_model_is_not_given(tmp_path
     assert not (tmp_path / "other" / "plan.json").exists()
 
 
+def test_the_rule_of_neurons_is_said_where_it_is_not_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, (made, neurons, said) in enumerate(
+        [(language_model, {}, True), (language_model, {"rule": "gradient"}, False), (language_model, {"enabled": False}, False),
+         (classifier, {"steps": 3}, False)]
+    ):  # fmt: skip
+        from_trainer(made(tmp_path / "out"), tmp_path / str(number), settings={"neurons": neurons})
+        assert ('scored by one backward pass (rule = "gradient")' in capsys.readouterr().err) is said
+
+
 def test_rows_without_a_loss_are_left_out_and_counted(tmp_path: Path) -> None:
     trainer = language_model(tmp_path / "out")
     trainer.data_collator = hf.DataCollatorForSeq2Seq(word_tokenizer())
