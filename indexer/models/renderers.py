@@ -26,6 +26,7 @@ from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
@@ -39,12 +40,6 @@ def positions(hf: Any, family: Family) -> int:
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 
-def start_token(hf: Any) -> int | None:
-    """The token that the decoder of an encoder-decoder model begins with."""
-    found = getattr(hf, "decoder_start_token_id", None)
-    return None if found is None else int(found)
-
-
 def known_start(start: int | None) -> int:
     """The token that a decoder begins with.
 
@@ -52,7 +47,10 @@ def known_start(start: int | None) -> int:
         InputError: the model's configuration does not say it.
     """
     if start is None:
-        raise InputError("model.path: the model's config.json has no decoder_start_token_id, with which its decoder begins")
+        raise InputError(
+            "model.path: the model's config.json has no decoder_start_token_id; attridex reads decoders that begin with one "
+            "token, always the same (an mBART's begins with its label's last)"
+        )
     return start
 
 

@@ -16,6 +16,7 @@ from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
+from attridex.indexer.structure.decoding import check_decoder_input, start_token
 from attridex.indexer.structure.heads import PROBLEMS, auto_model
 from attridex.indexer.training.evaluation import TaskReader
 
@@ -44,7 +45,7 @@ def begin(config: Config) -> Start:
     arch, tokenizer = base_model(training, config.model, labels)
     hf = arch.model.config
     vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
-    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family), start_token(hf))
     renderer = renderer_for(config, labels, reads)
     return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
 
@@ -98,4 +99,6 @@ def base_model(training: TrainingConfig, wanted: ModelConfig, labels: Sequence[s
     check_task(task, family, hf, training.base)
     with quiet_transformers():
         model = auto_model(task, hf).from_pretrained(training.base, config=hf, dtype=torch.float32, trust_remote_code=remote_code)
+    if task == "seq2seq-lm":
+        check_decoder_input(model, tokenizer, training.base)
     return Architecture(model, family, where=training.base), tokenizer
