@@ -28,7 +28,8 @@ def neuron_scores(repeats: int) -> Iterator[Figure]:
     objective, rule, layers = OBJECTIVES["sequence-classification"], quadrature("riemann", STEPS), OPT_125M["num_hidden_layers"]
 
     def own(tokens: TokenBatch) -> None:
-        score_neurons(arch, tokens, "post", rule, lambda logits: objective.watch(logits, [Probe(())] * len(tokens.ids)))
+        probes = [Probe(()) for _ in tokens.ids]
+        score_neurons(arch, tokens, "post", rule, lambda logits: objective.watch(logits, probes))
 
     passes = 1 + layers * STEPS / TOKENS
     words = "1 + L m / T forward passes (L layers, m points, T tokens)"

@@ -14,7 +14,7 @@ from pydantic import (
     field_serializer,
     field_validator,
     model_serializer,
-)  # fmt: skip
+)
 
 from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
@@ -24,23 +24,18 @@ from attridex.indexer.index.layout import FORMAT, Column
 
 
 class Record(BaseModel):
-    """A JSON record of the index; unknown keys are damage or a newer format, so they are refused.
-
-    Attributes:
-        newer: keys that older indices do not have; they are written where they are not at their default, so that an old record
-            that is read and written again is the same.
-    """
+    """A JSON record of the index; unknown keys are damage or a newer format, so they are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    newer: ClassVar[frozenset[str]] = frozenset()
+    newer: ClassVar[tuple[str, ...]] = ()
+    """Keys that older records lack: one that was read without them is written without them."""
 
     @model_serializer(mode="wrap")
-    def without_newer_defaults(self, write: SerializerFunctionWrapHandler) -> JsonObject:
-        """See `newer`."""
-        data: JsonObject = write(self)
-        fields = type(self).model_fields
-        left = {key for key in self.newer if getattr(self, key) == fields[key].get_default(call_default_factory=True)}
-        return {key: value for key, value in data.items() if key not in left}
+    def as_read(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
+        """The record, without newer keys that did not stand in it."""
+        unset = set(self.newer) - self.model_fields_set
+        data: JsonObject = dump(self)
+        return {key: value for key, value in data.items() if key not in unset}
 
 
 R = TypeVar("R", bound=Record)
@@ -106,7 +101,7 @@ class Block(Record):
 class ModelFacts(Record):
     """What the index knows of its model; `units` are those of a layer, of all its experts where it has any."""
 
-    newer = frozenset({"experts", "expert_units", "shared_units", "dense_layers"})
+    newer = ("experts", "expert_units", "shared_units", "dense_layers")
     path: str
     hash: str
     tokenizer_hash: str
@@ -133,7 +128,7 @@ class CorpusFacts(Record):
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing."""
 
-    newer = frozenset({"fit"})
+    newer = ("fit",)
     format: int = FORMAT
     version: str
     created: str

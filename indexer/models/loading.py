@@ -19,6 +19,7 @@ from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
+from attridex.indexer.structure.decoding import check_decoder_input
 from attridex.indexer.structure.heads import auto_model
 
 
@@ -69,6 +70,8 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     model.eval().requires_grad_(False).to(device)
     arch = Architecture(model, family, {name: pair.to(device) for name, pair in factors.items()}, wanted.path)
     check_causal(arch, family)
+    if wanted.task == "seq2seq-lm":
+        check_decoder_input(model, tokenizer, wanted.path)
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))

@@ -68,5 +68,5 @@ class SourceTarget:
                 )
             cut = self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self.limit, **options)
             return tuple(cut["input_ids"]), True
-        except (ValueError, TypeError, OverflowError) as error:  # of the tokenizers' own kinds
+        except (ValueError, TypeError, KeyError, OverflowError) as error:  # of the tokenizers' own kinds
             raise InputError(f"{where}: the tokenizer cannot read it: {first_line(error)}") from None

@@ -1,5 +1,6 @@
 """An index of a training, from the script that trained: its own rows, its collator's semantics, its model."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,12 @@ from attridex.indexer.trainers.rows import training_rows
 from attridex.indexer.trainers.settings import merged_settings
 from attridex.indexer.trainers.trained import trained
 from attridex.indexer.training.keeping import check_whole
+
+BY_GRADIENT = (
+    'from_trainer: neurons are scored by one backward pass (rule = "gradient"), as many tokens of a language model\'s rows have '
+    'a loss; settings={"neurons": {"rule": "riemann"}} takes hundreds of times as long\n'
+)
+"""What is said where the rule of neurons is not asked for."""
 
 
 def from_trainer(
@@ -60,5 +67,19 @@ def from_trainer(
     own = {"gradients": {"curvature": list(curvature), **({} if parameters is None else {"parameters": parameters})}}
     if done.task == "causal-lm":
         own["neurons"] = {"rule": "gradient"}
-    config = hand_over(done, rows, merged_settings(own, settings or {}), Path(index), show=show_progress)
+    sections = merged_settings(own, settings or {})
+    if show_progress and scored_by_default(sections, settings or {}):
+        sys.stderr.write(BY_GRADIENT)
+    config = hand_over(done, rows, sections, Path(index), show=show_progress)
     return build(config, Path(index), show_progress=show_progress, check=partial(check_losses, done, rows))
+
+
+def scored_by_default(sections: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether neurons are scored by one backward pass without having been asked for so.
+
+    Args:
+        sections: of the whole configuration.
+        given: those of them that the script gives.
+    """
+    neurons = sections.get("neurons", {})
+    return neurons.get("enabled", True) and neurons.get("rule") == "gradient" and "rule" not in given.get("neurons", {})

@@ -16,8 +16,10 @@ from attridex.client import Client, Query
 from attridex.indexer import build, load_config
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.errors import InputError
 from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.training.start import begin
 from tests.conftest import records, word_tokenizer
 from tests.indexer.forms.conftest import train, trainer_losses
 from tests.indexer.oracles import last_position
@@ -168,3 +170,59 @@ def test_what_it_says_next_is_its_own_greedy_continuation(made: Signer) -> None:
     else:
         with pytest.raises(Exception, match="it says nothing"):
             made.continued(begun, 3)
+
+
+def saved(place: Path, made: Any, config: Any, end: str = "") -> Path:
+    """A model of these languages' kind, whose tokenizer ends targets so."""
+    torch.manual_seed(0)
+    made(config).save_pretrained(place)
+    tokenizer = word_tokenizer()
+    if end:
+        token = tokenizer.convert_tokens_to_ids(end)
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"$A {end}", special_tokens=[(end, token)])
+    tokenizer.save_pretrained(place)
+    return place
+
+
+MBART = {**BART, "decoder_start_token_id": None, "forced_eos_token_id": None}
+TURNED: dict[str, tuple[Any, Any, str, str]] = {
+    "mbart": (hf.MBartForConditionalGeneration, hf.MBartConfig(**MBART), "<unk>", r"begins with 2, not with its .* \(None\)"),
+    "mbart with a start": (
+        hf.MBartForConditionalGeneration, hf.MBartConfig(**{**MBART, "decoder_start_token_id": 1}), "<unk>",
+        r"labels that end in token 2, MBart.* begins with 2, not with its decoder_start_token_id \(1\)",
+    ),
+    "plbart without an end": (
+        hf.PLBartForConditionalGeneration, hf.PLBartConfig(**{**MBART, "decoder_start_token_id": 1}), "",
+        r"PLBartForConditionalGeneration makes a decoder input that begins with .* \(1\)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TURNED)
+@pytest.mark.parametrize("how", ["index", "training"])
+def test_models_whose_decoder_begins_with_a_token_of_the_label_are_refused(kind: str, how: str, tmp_path: Path) -> None:
+    made, settled, end, words = TURNED[kind]
+    path = str(saved(tmp_path / "model", made, settled, end))
+    sections = {**settings(tmp_path), "training": {"base": path}}
+    config = parse_config(sections, "test", tmp_path)
+    with pytest.raises(InputError, match=words):
+        (Signer.load if how == "index" else begin)(config)
+
+
+KEPT: dict[str, tuple[Any, Any]] = {
+    "mbart-50, whose every label ends as it starts": (
+        hf.MBartForConditionalGeneration, hf.MBartConfig(**{**MBART, "decoder_start_token_id": 1}),
+    ),
+    "m2m-100, nllb": (hf.M2M100ForConditionalGeneration, hf.M2M100Config(**BART)),
+    "marian": (hf.MarianMTModel, hf.MarianConfig(**{**BART, "decoder_start_token_id": 0})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_models_whose_decoder_begins_with_one_token_have_their_own_losses(kind: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "model", *KEPT[kind], "<s>")
+    signer, tokenizer = Signer.load(parse_config(settings(tmp_path), "test", tmp_path)), hf.AutoTokenizer.from_pretrained(path)
+    signed = signer.sign(rendered(signer), neurons=False, gradient=False)
+    for row, found in zip(rows(), signed, strict=True):
+        batch = tokenizer(row["question"], text_target=row["answer"], return_tensors="pt", return_token_type_ids=False)
+        assert found.loss == pytest.approx(float(signer.arch.model(**batch).loss), rel=1e-5)

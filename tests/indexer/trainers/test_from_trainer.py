@@ -16,7 +16,7 @@ from trl import SFTConfig, SFTTrainer
 from attridex.client import Client, Query
 from attridex.indexer import KeepCheckpoints, from_trainer
 from attridex.indexer.errors import InputError
-from tests.conftest import records, tiny_model, word_tokenizer, write_jsonl
+from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer, write_jsonl
 
 QUIET: dict[str, Any] = {
     "per_device_train_batch_size": 2, "max_steps": 4, "learning_rate": 1e-2, "report_to": [], "disable_tqdm": True,
@@ -96,6 +96,64 @@ def test_losses_of_an_index_are_those_of_the_trainer(script: Callable[[Path], An
     trainer.train()
     built = from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
     assert built is not None
+    assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
+
+
+def deciding(task: str) -> Callable[[Path], hf.Trainer]:
+    """A plain script of one of transformers' other heads."""
+
+    def make(out: Path) -> hf.Trainer:
+        tokenizer, rows = word_tokenizer(), []
+        model, collator, label = HEADS[task]()
+        for number, row in enumerate(records(6)):
+            texts = (
+                [f"{row['premise']} {choice}" for choice in row["choices"]]
+                if task == "multiple-choice"
+                else "<s> " + row["premise"]
+            )
+            encoded = dict(tokenizer(texts, padding=task == "multiple-choice"))
+            rows.append({**encoded, collator[1]: label(number, encoded["input_ids"])})
+        arguments = hf.TrainingArguments(output_dir=str(out), **QUIET)
+        return hf.Trainer(model, arguments, train_dataset=rows, data_collator=collator[0](tokenizer), processing_class=tokenizer)
+
+    return make
+
+
+def head(made: Any, **settings: Any) -> Any:
+    """A tiny BERT with a head."""
+    torch.manual_seed(0)
+    config = CONFIGS["bert"]()
+    for name, value in settings.items():
+        setattr(config, name, value)
+    return made(config)
+
+
+HEADS: dict[str, Callable[[], Any]] = {
+    "regression": lambda: (
+        head(hf.BertForSequenceClassification, num_labels=1), (hf.DataCollatorWithPadding, "label"), lambda n, _: n / 4 - 0.3
+    ),
+    "multi-label": lambda: (
+        head(hf.BertForSequenceClassification, problem_type="multi_label_classification"),
+        (hf.DataCollatorWithPadding, "label"), lambda n, _: [float(n % 2), float(n % 3 == 0), 1.0],
+    ),
+    "token-classification": lambda: (
+        head(hf.BertForTokenClassification), (hf.DataCollatorForTokenClassification, "labels"),
+        lambda n, ids: [-100, *((n + at) % 3 for at in range(1, len(ids)))],
+    ),
+    "multiple-choice": lambda: (
+        head(hf.BertForMultipleChoice), (hf.DataCollatorForMultipleChoice, "label"), lambda n, _: n % 3
+    ),
+}  # fmt: skip
+"""Model, collator and label of each other head, by task."""
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_other_heads_have_the_losses_of_their_trainer(task: str, tmp_path: Path) -> None:
+    trainer = deciding(task)(tmp_path / "out")
+    trainer.train()
+    built = from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
+    assert built is not None
+    assert built.manifest.task == task
     assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
 
 
@@ -185,6 +243,15 @@ def test_ids_and_metadata_come_from_columns_that_the_model_is_not_given(tmp_path
     with pytest.raises(InputError, match=r"row 0: no column 'genres'; did you mean 'genre'\?"):
         from_trainer(trainer, tmp_path / "other", metadata=["genres"], show_progress=False)
     assert not (tmp_path / "other" / "plan.json").exists()
+
+
+def test_the_rule_of_neurons_is_said_where_it_is_not_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, (made, neurons, said) in enumerate(
+        [(language_model, {}, True), (language_model, {"rule": "gradient"}, False), (language_model, {"enabled": False}, False),
+         (classifier, {"steps": 3}, False)]
+    ):  # fmt: skip
+        from_trainer(made(tmp_path / "out"), tmp_path / str(number), settings={"neurons": neurons})
+        assert ('scored by one backward pass (rule = "gradient")' in capsys.readouterr().err) is said
 
 
 def test_rows_without_a_loss_are_left_out_and_counted(tmp_path: Path) -> None:
