@@ -15,6 +15,8 @@ from attridex.indexer.models.tokenizers import tokenizer_source
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
+CODE = ("*.py",)
+"""Code of a model's own, which counts where it may run."""
 
 CHAT = ("chat_template*", "additional_chat_templates/*")
 """Files of chat templates, which count where chats are read by them."""
@@ -38,7 +40,7 @@ def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: boo
 
 def model_hash(model: ModelConfig) -> str:
     """Identity of the model's weights and configuration, and of its adapter's."""
-    own = files_hash(model_directory(model), WEIGHTS)
+    own = files_hash(model_directory(model), (*WEIGHTS, *(CODE if model.trust_remote_code else ())))
     if model.adapter is None:
         return own
     return hashlib.sha256(f"{own} {files_hash(adapter_directory(model.adapter), ADAPTER_FILES)}".encode()).hexdigest()

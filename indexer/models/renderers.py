@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from attridex.indexer.config import Config, Task
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+from attridex.indexer.config import Config, ModelConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -85,15 +87,19 @@ def make_renderer(config: Config) -> Renderer:
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
     hf, family = task_config(config.model, adapter)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
-    vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model.task, hf)))
+    vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
     return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf)))
 
 
-def model_class(task: Task, hf: Any) -> Any:
-    """The class that transformers makes a task's model of; None where it knows none."""
-    found = auto_model(task, hf)._model_mapping.get(type(hf), None)
+def model_class(model: ModelConfig, hf: Any) -> Any:
+    """The class that a task's model is made of, by its own code where that may run; None where transformers knows none."""
+    auto_class = auto_model(model.task, hf)
+    own = (getattr(hf, "auto_map", None) or {}).get(auto_class.__name__)
+    if own and model.trust_remote_code:
+        return get_class_from_dynamic_module(own, model.path, revision=model.revision)
+    found = auto_class._model_mapping.get(type(hf), None)
     return found[0] if isinstance(found, tuple | list) else found
 
 

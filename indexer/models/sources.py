@@ -12,6 +12,7 @@ from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
 from attridex.indexer.models.quantised import quantisation
+from attridex.indexer.models.tokenizers import check_code
 from attridex.indexer.outputs import moved_name
 from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
 
@@ -92,6 +93,7 @@ def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False
     try:
         return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except (OSError, ValueError) as error:
+        check_code(str(error), path, "model")
         raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
 
 

@@ -1,10 +1,13 @@
 """The tokenizer of a model: where it lies, what is refused, and what is known of its tokens."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import transformers
 from transformers import AutoTokenizer
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from attridex.indexer.config import ModelConfig, Task
 from attridex.indexer.errors import InputError, first_line
@@ -15,6 +18,8 @@ SAVED = ("tokenizer_config.json", "tokenizer.json")
 """Files of which every saved tokenizer has one."""
 VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken", "tekken.json")
 """Files that hold a vocabulary, whatever the tokenizer's class calls its own."""
+CODE = "trust_remote_code"
+"""Stands in what transformers says of code that may not run."""
 EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|word_embeddings?|embed_in|tok_embeddings|shared)\.([\w.]+\.)?weight$")
 """Names of the input embedding's weight in a model, and as an adapter saves it."""
 
@@ -67,13 +72,35 @@ def any_tokenizer(path: str, revision: str | None, *, remote_code: bool = False)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except Exception as error:  # classes of tokenizers raise whatever their missing files lead to
+        check_code(str(error), path, "tokenizer")
         raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
+    if not remote_code and has_own_class(
+        get_tokenizer_config(path, revision=revision)
+    ):  # transformers takes a plain one in its place and says nothing
+        check_code(CODE, path, "tokenizer")
     if lacks_vocabulary(tokenizer, path):
         raise InputError(
             f"{path}: no tokenizer lies there (no tokenizer.json or other vocabulary), every text would become unknown tokens; "
             "save the one of the training there: tokenizer.save_pretrained(...)"
         )
     return tokenizer
+
+
+def has_own_class(saved: Mapping[str, Any]) -> bool:
+    """Whether a tokenizer's settings are of a class of its own, which lies beside it and which transformers does not have."""
+    return "AutoTokenizer" in (saved.get("auto_map") or {}) and not hasattr(transformers, str(saved.get("tokenizer_class")))
+
+
+def check_code(said: str, path: str, what: str) -> None:
+    """Refuse code that lies beside a model and may not run, if that is what transformers said.
+
+    Raises:
+        InputError: it is.
+    """
+    if CODE in said:
+        raise InputError(
+            f"{path}: the {what} comes with Python code of its own; read it, and set model.trust_remote_code = true to run it"
+        )
 
 
 def lacks_vocabulary(tokenizer: Any, path: str) -> bool:

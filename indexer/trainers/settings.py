@@ -25,6 +25,7 @@ def model_settings(done: Trained, saved: SavedModel, longest: int) -> dict[str, 
         "adapter": saved.adapter,
         "quantization": quantised(done, saved),
         "task": done.task,
+        "trust_remote_code": own_code(done),
         "dtype": str(done.base.dtype).removeprefix("torch."),
         "max_length": max(2, longest, accepted(done)),
         "checkpoints": list(done.checkpoints),
@@ -34,10 +35,18 @@ def model_settings(done: Trained, saved: SavedModel, longest: int) -> dict[str, 
 def quantised(done: Trained, saved: SavedModel) -> dict[str, Any] | None:
     """How the base model was quantised as it was loaded; None where it is not, or lies there quantised."""
     settings = getattr(done.base.config, "quantization_config", None)
-    if settings is None or getattr(load_hf_config(saved.path, None), "quantization_config", None) is not None:
+    if (
+        settings is None
+        or getattr(load_hf_config(saved.path, None, remote_code=own_code(done)), "quantization_config", None) is not None
+    ):
         return None
     given: dict[str, Any] = settings if isinstance(settings, dict) else settings.to_dict()
     return {name: value for name, value in given.items() if value is not None and not name.startswith("_")}
+
+
+def own_code(done: Trained) -> bool:
+    """Whether the model's or its tokenizer's code came with it, and has run in the script already."""
+    return any(type(each).__module__.startswith("transformers_modules.") for each in (done.base, done.tokenizer))
 
 
 def accepted(done: Trained) -> int:

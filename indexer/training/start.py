@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from attridex.indexer.config import LANGUAGE_TASKS, Config, Task, TrainingConfig
+from attridex.indexer.config import LANGUAGE_TASKS, Config, ModelConfig, TrainingConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -42,7 +42,7 @@ def begin(config: Config) -> Start:
     training = training_of(config)
     labels = training_labels(config)
     torch.manual_seed(training.seed)
-    arch, tokenizer = base_model(training, config.model.task, labels)
+    arch, tokenizer = base_model(training, config.model, labels)
     hf = arch.model.config
     vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
     reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family), start_token(hf))
@@ -76,17 +76,18 @@ def training_labels(config: Config) -> list[str]:
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 
 
-def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> tuple[Architecture, Any]:
+def base_model(training: TrainingConfig, wanted: ModelConfig, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
-    hf = load_hf_config(training.base, None)
-    family = family_of(auto_model(task, hf), hf, training.base)
+    task, remote_code = wanted.task, wanted.trust_remote_code
+    hf = load_hf_config(training.base, None, remote_code=remote_code)
+    family = family_of(auto_model(task, hf), hf, training.base, remote_code=remote_code)
     if training.layers is not None:
         if training.layers > hf.num_hidden_layers:
             raise InputError(f"training.layers = {training.layers}: {training.base} has {hf.num_hidden_layers}")
         hf.num_hidden_layers = training.layers
         if getattr(hf, "layer_types", None):
             hf.layer_types = hf.layer_types[: training.layers]
-    tokenizer = any_tokenizer(training.base, None)
+    tokenizer = any_tokenizer(training.base, None, remote_code=remote_code)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     hf.pad_token_id = tokenizer.pad_token_id
@@ -97,7 +98,7 @@ def base_model(training: TrainingConfig, task: Task, labels: Sequence[str]) -> t
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)
     with quiet_transformers():
-        model = auto_model(task, hf).from_pretrained(training.base, config=hf, dtype=torch.float32)
+        model = auto_model(task, hf).from_pretrained(training.base, config=hf, dtype=torch.float32, trust_remote_code=remote_code)
     if task == "seq2seq-lm":
         check_decoder_input(model, tokenizer, training.base)
     return Architecture(model, family, where=training.base), tokenizer

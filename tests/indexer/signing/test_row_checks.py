@@ -18,7 +18,7 @@ from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.structure.calls import takes
-from tests.indexer.models.test_model_types import made
+from tests.indexer.models.plain_models import made
 
 TEXT = [7, 12, 5, 30, 21, 9, 16]
 LM, CLASSIFIER = "causal-lm", "sequence-classification"
@@ -83,7 +83,7 @@ def test_a_row_is_taken_where_the_model_says_the_same_of_it_as_of_its_text_and_e
     kind: str, name: str, task: str, same: bool
 ) -> None:
     torch.manual_seed(0)
-    model = made(name, task)
+    model = made(name, task).model
     assert says_the_same(model, kind) == same, "transformers itself has changed"
     checks = RowChecks(Architecture(model))
     instance = RenderedInstance("r", (tuple(TEXT),), 0, "", False, {}, surroundings=(AROUND[kind],))
