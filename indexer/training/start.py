@@ -102,3 +102,26 @@ def base_model(training: TrainingConfig, wanted: ModelConfig, labels: Sequence[s
     if task == "seq2seq-lm":
         check_decoder_input(model, tokenizer, training.base)
     return Architecture(model, family, where=training.base), tokenizer
+
+
+def pretrained(base: str, loads: Any, hf: Any) -> Any:
+    """A pretrained model in float32; what it lacks (a head) is new.
+
+    Args:
+        base: where it lies.
+        loads: the class of transformers that loads it.
+        hf: its configuration, with the outputs that are wanted.
+
+    Raises:
+        InputError: it has a weight of another size than is wanted, as a head of other outputs.
+    """
+    with quiet_transformers():
+        model, loading = loads.from_pretrained(
+            base, config=hf, dtype=torch.float32, ignore_mismatched_sizes=True, output_loading_info=True
+        )
+    if odd := sorted(str(entry[0]) for entry in loading["mismatched_keys"]):
+        raise InputError(
+            f"{base}: the model's {odd[0]} has another size than {hf.num_labels} outputs need; train from a model without a head, "
+            "or from one with as many outputs"
+        )
+    return model
