@@ -32,7 +32,7 @@ def test_a_language_model_said_what_it_would_have_said() -> None:
 
 def test_neurons_are_lists() -> None:
     answer = NeuronsAnswer(INFO, (NeuronsResult("q", None, (NeuronScore(1, 5, 0.5),)),))
-    assert list(neuron_lines(answer)) == [{"query": "q", "neurons": [[{"layer": 1, "unit": 5}, 0.5]]}]
+    assert list(neuron_lines(answer)) == [{"query": "q", "neurons": [[1, 5, 0.5]]}]
 
 
 def test_texts_are_read_beside_the_result_and_missed_where_they_are_not(tmp_path: Path) -> None:
