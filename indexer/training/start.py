@@ -97,8 +97,32 @@ def base_model(training: TrainingConfig, wanted: ModelConfig, labels: Sequence[s
         hf.id2label = dict(enumerate(labels or ["choice"]))
         hf.label2id = {label: number for number, label in hf.id2label.items()}
     check_task(task, family, hf, training.base)
-    with quiet_transformers():
-        model = auto_model(task, hf).from_pretrained(training.base, config=hf, dtype=torch.float32, trust_remote_code=remote_code)
+    model = pretrained(training.base, auto_model(task, hf), hf, remote_code=remote_code)
     if task == "seq2seq-lm":
         check_decoder_input(model, tokenizer, training.base)
     return Architecture(model, family, where=training.base), tokenizer
+
+
+def pretrained(base: str, loads: Any, hf: Any, *, remote_code: bool) -> Any:
+    """A pretrained model in float32; what it lacks (a head) is new.
+
+    Args:
+        base: where it lies.
+        loads: the class of transformers that loads it.
+        hf: its configuration, with the outputs that are wanted.
+        remote_code: whether code that lies beside the model may run.
+
+    Raises:
+        InputError: it has a weight of another size than is wanted, as a head of other outputs.
+    """
+    with quiet_transformers():
+        model, loading = loads.from_pretrained(
+            base, config=hf, dtype=torch.float32, trust_remote_code=remote_code, ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    if odd := sorted(str(entry[0]) for entry in loading["mismatched_keys"]):
+        raise InputError(
+            f"{base}: the model's {odd[0]} has another size than {hf.num_labels} outputs need; train from a model without a "
+            "head, or from one with as many outputs"
+        )
+    return model
