@@ -23,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/attridex demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .

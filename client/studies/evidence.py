@@ -29,6 +29,8 @@ TEXTS = "texts.json"
 NO_TEXTS = "Texts are not part of these results; instances and queries are shown by their ids."
 OF_HITS = ("rank", "id", "score")
 """Keys of a hit that are no fields of the instance."""
+PLACE = ("layer", "unit", "expert")
+"""What the numbers of a neuron are; an FFN's that every token passes have no expert."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,15 @@ def neuron_rows(context: Context, config: EvidenceSettings, asked: Sequence[Aske
         neuron_lines, settings={"r": config.r},
     )  # fmt: skip
     return [
-        {"query": line["query"], "rank": rank, **place, "score": score}
-        for line in found for rank, (place, score) in enumerate(line["neurons"], 1)
+        {"query": line["query"], "rank": rank, **dict(zip(PLACE, numbers, strict=False)), "score": score}
+        for line in found for rank, (*numbers, score) in enumerate(line["neurons"], 1)
     ]  # fmt: skip
 
 
 def neuron_lines(answer: NeuronsAnswer) -> Iterator[Line]:
-    """One line a query: its neurons, each with its score."""
+    """One line a query: its neurons as (layer, unit, score), with the expert before the score where they have one."""
     for result in answer.results:
-        yield {"query": result.query_id, "neurons": [[each.place, each.score] for each in result.neurons]}
+        yield {"query": result.query_id, "neurons": [[*each.neuron.numbers, each.score] for each in result.neurons]}
 
 
 @dataclass(frozen=True)

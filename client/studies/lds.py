@@ -18,7 +18,7 @@ from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, pick, pivot
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, leaders, measured_rows
 from attridex.client.workbench import heads
-from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
+from attridex.client.workbench.context import LANGUAGE_TASKS, MANY_ANSWERS, Asked, Context, NotPossibleError, fingerprint
 from attridex.client.workbench.ranking import Rows, drawn_pool
 from attridex.client.workbench.resampling import Agreements, agreements
 from attridex.client.workbench.results import Findings, StudyResult
@@ -59,9 +59,8 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
     """Retrain on halves, and hold every method's sums against the losses."""
     if config.halves < 2:
         raise UsageError(f"[lds] halves = {config.halves}: at least 2 are needed to be ranked")
-    language = context.index.task == "causal-lm"
-    if language and config.retrain == "head":
-        raise NotPossibleError('[lds]: a causal language model has no head of its own; set retrain = "model"')
+    language = context.index.task in LANGUAGE_TASKS
+    check_retrained(context.index.task, config.retrain)
     queries = [query for query in context.queries if language or query.record.get(context.corpus["label"]) is not None]
     if not queries:
         raise NotPossibleError("[lds]: no query has a label that the model knows, so there is no loss to foretell")
@@ -80,7 +79,6 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
                 said.append(retrain(half, again))
                 advance(1)
     actual = np.stack([each.losses for each in said]).reshape(seeds, len(halves), -1)
-    accuracy = float(np.mean([each.right.mean() for each in said]))
     foretold = {}
     for method in context.methods:
         scores = all_scores(context, method, "gold", queries, "labelled")
@@ -97,13 +95,31 @@ def run_lds(context: Context, config: LdsSettings) -> Findings:
         },
         facts={
             "queries": len(queries), "halves": len(halves), "seeds": seeds, "pool": len(pool), "retrain": config.retrain,
-            "accuracy_of_halves": round(accuracy, 4), **majority_share([query.gold for query in queries if not language]),
+            **({} if context.index.task == "regression" else accuracy_facts(said, queries, language=language)),
         },
         notes=[
             "scores and losses are of the gold label; an instance that shares no neuron with a query adds 0 for na-instances",
             f"intervals are over {units_of(seeds, head=head)}; differences are paired over all of them",
         ],
     )  # fmt: skip
+
+
+def check_retrained(task: str, retrain: str) -> None:
+    """Refuse to retrain a head that is not one of labels.
+
+    Raises:
+        NotPossibleError: a language model has none, and one of numbers, or of several labels, is not fitted alone.
+    """
+    if retrain == "head" and task in LANGUAGE_TASKS:
+        raise NotPossibleError('[lds]: a language model has no head of its own; set retrain = "model"')
+    if retrain == "head" and task in MANY_ANSWERS:
+        raise NotPossibleError(f'[lds]: the head of a {task} model is not fitted alone; set retrain = "model"')
+
+
+def accuracy_facts(said: Sequence["Evaluation"], queries: Sequence[Asked], *, language: bool) -> dict[str, float]:
+    """How often retrained models are right, and one answer to all queries would be; numbers are never quite right."""
+    share = majority_share([query.gold for query in queries if not language])
+    return {"accuracy_of_halves": round(float(np.mean([each.right.mean() for each in said])), 4), **share}
 
 
 def units_of(seeds: int, *, head: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from attridex.client.errors import UsageError
 from attridex.client.studies.base import Study
 from attridex.client.studies.registry import studies
-from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
+from attridex.client.workbench.context import MANY_ANSWERS, Context, NotPossibleError, fingerprint
 from attridex.client.workbench.fitness import fit_facts
 from attridex.client.workbench.methods import chosen
 from attridex.client.workbench.results import (
@@ -73,8 +73,6 @@ def check_common(context: Context) -> None:
             )
 
 
-MANY_ANSWERS = ("regression", "multi-label", "token-classification")
-"""Tasks whose answer is not one of the outputs."""
 OF_ONE_ANSWER = ("faithfulness", "artefacts", "evidence", "mislabel", "finetune-subsets")
 """Studies that ask whether an answer is right, or stays as it is."""
 

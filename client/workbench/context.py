@@ -21,6 +21,10 @@ from attridex.v1.requests import LabelSource, Request, Scoring
 
 CHUNK = 8
 """Queries of one request."""
+LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
+"""Tasks whose answer is a target's tokens."""
+MANY_ANSWERS = ("regression", "multi-label", "token-classification")
+"""Tasks whose answer is not one of the outputs."""
 
 
 class NotPossibleError(UsageError):
@@ -77,7 +81,7 @@ class Context:
     @property
     def label(self) -> LabelSource:
         """Whose loss a query's gradient is of; a language model has only its target's."""
-        return "gold" if self.index.task == "causal-lm" else self.common.label
+        return "gold" if self.index.task in LANGUAGE_TASKS else self.common.label
 
     @property
     def seeds(self) -> int:
@@ -155,11 +159,11 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[A
     Raises:
         UsageError: see `records.read_records`.
     """
-    column, labels = index.manifest["config"]["corpus"]["label"], list(index.labels)
+    column, one = index.manifest["config"]["corpus"]["label"], bool(index.labels) and index.task not in MANY_ANSWERS
     found = []
     for record in sampled(list(read_records(path)), count, seed):
         gold = record.get(column)
-        known = gold is None or not labels or gold_output(gold, index) is not None
+        known = gold is None or not one or gold_output(gold, index) is not None
         sent = record if known else {key: value for key, value in record.items() if key != column}
         found.append(Asked(sent, None if gold is None else gold_name(gold, index)))
     return tuple(found)
@@ -167,7 +171,7 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[A
 
 def gold_name(gold: Any, index: IndexInfo) -> str:
     """A gold label as answers name it: the output that it means, or itself where the model has none."""
-    number = gold_output(gold, index)
+    number = None if index.task in MANY_ANSWERS else gold_output(gold, index)
     return str(gold) if number is None else index.labels[number]
 
 

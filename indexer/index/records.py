@@ -4,9 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_serializer,
+)
 
 from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
@@ -19,6 +27,15 @@ class Record(BaseModel):
     """A JSON record of the index; unknown keys are damage or a newer format, so they are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    newer: ClassVar[tuple[str, ...]] = ()
+    """Keys that older records lack: one that was read without them is written without them."""
+
+    @model_serializer(mode="wrap")
+    def as_read(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
+        """The record, without newer keys that did not stand in it."""
+        unset = set(self.newer) - self.model_fields_set
+        data: JsonObject = dump(self)
+        return {key: value for key, value in data.items() if key not in unset}
 
 
 R = TypeVar("R", bound=Record)
@@ -84,6 +101,7 @@ class Block(Record):
 class ModelFacts(Record):
     """What the index knows of its model; `units` are those of a layer, of all its experts where it has any."""
 
+    newer = ("experts", "expert_units", "shared_units", "dense_layers")
     path: str
     hash: str
     tokenizer_hash: str
@@ -110,6 +128,7 @@ class CorpusFacts(Record):
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing."""
 
+    newer = ("fit",)
     format: int = FORMAT
     version: str
     created: str

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from attridex.indexer.config import parse_config
 from attridex.indexer.errors import InputError
+from tests.conftest import word_tokenizer
 
 
 def refused(ran: Any, *words: str) -> None:
@@ -92,9 +93,14 @@ def test_a_tokenizer_without_padding_token_is_refused(project: Callable[..., Pat
 def test_a_model_of_an_unknown_family_is_refused(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
     config = project()
     source = config.read_text().split('path = "')[1].split('"')[0]
-    hf.XLNetConfig(vocab_size=30, d_model=8, n_layer=1, n_head=1, d_inner=8).save_pretrained(tmp_path / "m")
+    hf.ASTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8).save_pretrained(tmp_path / "m")
+    word_tokenizer().save_pretrained(tmp_path / "m")
     config.write_text(config.read_text().replace(source, str(tmp_path / "m")))
-    refused(attridex("build", config, "--out", tmp_path / "i"), "type 'xlnet'", "known: ")
+    refused(
+        attridex("build", config, "--out", tmp_path / "i"),
+        "no ForSequenceClassification can be made of",
+        "audio-spectrogram-transformer",
+    )
 
 
 def test_a_model_without_a_trained_head_is_refused(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from attridex.client.studies import overlap
+from attridex.v1.neurons import Neuron
 from tests.client.report.made import made_result
 
 
@@ -9,7 +10,7 @@ def test_overlap_is_a_share_of_the_first() -> None:
     found = {(row["a"], row["b"]): row["mean"] for row in overlap.pair_rows(lists, ["q"], 0)}
     assert found == {("a", "b"): 0.5, ("b", "a"): 1.0}
     assert overlap.unique_rows({"a": {"p": [1, 2], "q": [2, 3]}}, ["p", "q"], 0)[0]["unique"] == 3
-    assert overlap.layer_rows({"na": {"q": [(0, 1), (2, 5), (2, 6)]}}, 3) == [
+    assert overlap.layer_rows({"na": {"q": [Neuron(0, 1), Neuron(2, 5), Neuron(2, 6, expert=1)]}}, 3) == [
         {"method": "na", "layer": 0, "share": 0.3333333, "n": 1},
         {"method": "na", "layer": 1, "share": 0.0, "n": 0},
         {"method": "na", "layer": 2, "share": 0.6666667, "n": 2},

@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import transformers as hf
 
 from attridex.client import Client, Query
 from attridex.indexer import build, load_config
 from attridex.indexer.index.verify import verify
-from tests.conftest import tiny_model, word_tokenizer
+from tests.conftest import CONFIGS, tiny_model, word_tokenizer
 from tests.indexer.forms.conftest import Trained, train, trainer_losses
 
 LM_ROWS = [
@@ -23,19 +26,47 @@ PAIRS = [
 ]
 for row in LM_ROWS:
     row["labels"] = row["labels"][: len(row["input_ids"])]
+TAGGED = [
+    {"input_ids": [1, *range(5, 7 + n), 2], "labels": [-100, *((n + at) % 3 for at in range(1 + n)), 1, -100], "id": f"r{n}"}
+    for n in range(6)
+]
+CHOSEN = [
+    {
+        "input_ids": [[1, *range(5, 8 + n % 2), 2, 9 + choice, *[3] * choice] for choice in range(3)],
+        "token_type_ids": [[0] * (5 + n % 2) + [1] * (1 + choice) for choice in range(3)], "label": n % 3, "id": f"r{n}",
+    }
+    for n in range(6)
+]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[("llama", "causal-lm"), ("bert", "sequence-classification")], ids=lambda case: case[0])
+@dataclass(frozen=True)
+class Script:
+    """A plain script: its model, its rows and its collator."""
+
+    model: Callable[[], Any]
+    rows: list[dict[str, Any]]
+    collator: Callable[[Any], Any]
+
+
+SCRIPTS = {
+    "causal-lm": Script(lambda: tiny_model("llama", "causal-lm"), LM_ROWS, hf.DataCollatorForSeq2Seq),
+    "sequence-classification": Script(lambda: tiny_model("bert"), PAIRS, hf.DataCollatorWithPadding),
+    "token-classification": Script(
+        lambda: hf.BertForTokenClassification(CONFIGS["bert"]()), TAGGED, hf.DataCollatorForTokenClassification
+    ),
+    "multiple-choice": Script(lambda: hf.BertForMultipleChoice(CONFIGS["bert"]()), CHOSEN, hf.DataCollatorForMultipleChoice),
+}
+
+
+@pytest.fixture(scope="module", params=SCRIPTS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    family, task = request.param
-    place = tmp_path_factory.mktemp(family)
-    rows = LM_ROWS if task == "causal-lm" else PAIRS
+    script, place = SCRIPTS[request.param], tmp_path_factory.mktemp(request.param)
     tokenizer = word_tokenizer()
-    collator = hf.DataCollatorForSeq2Seq(tokenizer) if task == "causal-lm" else hf.DataCollatorWithPadding(tokenizer)
-    named = [{name: value for name, value in row.items() if name != "id"} for row in rows]
-    trainer = train(tiny_model(family, task), named, place / "model", tokenizer, data_collator=collator)
-    (place / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return Trained(trainer, named, place, task)
+    named = [{name: value for name, value in row.items() if name != "id"} for row in script.rows]
+    torch.manual_seed(0)
+    trainer = train(script.model(), named, place / "model", tokenizer, data_collator=script.collator(tokenizer))
+    (place / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in script.rows))
+    return Trained(trainer, named, place, request.param)
 
 
 def built(trained: Trained, out: str, **corpus: Any) -> Path:
