@@ -32,20 +32,23 @@ def show(
 def shown_instances(place: Path, queries: Path | None, limit: int) -> "list[ShownInstance]":
     """The instances of a configuration's corpus, of an index, or queries of either; no weights are loaded."""
     from attridex.indexer.config import load_config
+    from attridex.indexer.index.deletion import read_deleted
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.shards import open_shards
 
     manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
-    config = manifest.config if manifest else load_config(place)
+    given = manifest.config if manifest else load_config(place)
     from attridex.indexer.corpus.showing import shown_corpus, shown_queries, shown_shards
-    from attridex.indexer.models.renderers import make_renderer
+    from attridex.indexer.models.renderers import make_renderer, with_class_names
     from attridex.indexer.progress import say_all
 
+    config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
     if queries:
         found = shown_queries(queries, renderer, limit)
     elif manifest:
-        found = shown_shards(open_shards(place, manifest.shards), config, renderer, limit)
+        gone = read_deleted(place, manifest.version)
+        found = shown_shards(open_shards(place, manifest.shards), config, renderer, limit, gone)
     else:
         found = shown_corpus(config, renderer, limit)
     instances = list(found)  # an error stands alone

@@ -1,6 +1,6 @@
 """Instances as a person may check them: their tokens by name, what has a loss, which position is read, the label."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -93,7 +93,9 @@ def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownI
         yield shown(renderer.render(record.values, record.where, label_used=False), renderer.vocabulary)
 
 
-def shown_shards(shards: list[Shard], config: Config, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+def shown_shards(
+    shards: list[Shard], config: Config, renderer: Renderer, limit: int, deleted: Set[int] = frozenset()
+) -> Iterator[ShownInstance]:
     """The first instances that an index holds, from what it stores of them.
 
     Args:
@@ -101,8 +103,9 @@ def shown_shards(shards: list[Shard], config: Config, renderer: Renderer, limit:
         config: of the index.
         renderer: of its model.
         limit: how many instances.
+        deleted: the version's rows that are not shown.
     """
-    places = ((shard, row) for shard in shards for row in range(shard.rows))
+    places = ((shard, row) for shard in shards for row in range(shard.rows) if shard.start + row not in deleted)
     for shard, row in islice(places, limit):
         yield shown(stored_instance(shard, row, config, renderer), renderer.vocabulary)
 

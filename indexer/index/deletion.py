@@ -45,6 +45,11 @@ def delete_instances(index: Path, rows: Sequence[int]) -> str:
     return number
 
 
+def read_deleted(index: Path, version: str) -> set[int]:
+    """Rows of the instances that a version has deleted."""
+    return set(read_array(version_dir(index, version) / TOMBSTONES).tolist())
+
+
 def link(source: Path, target: Path) -> None:
     """Share a file; copy it where the file system has no links."""
     try:

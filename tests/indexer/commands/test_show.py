@@ -1,13 +1,17 @@
 """The command `show`: what the model reads of a configuration's records, of an index's instances, and of queries."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import transformers as hf
 
-from tests.conftest import SHOWN, records, word_tokenizer
+from attridex.indexer.index.deletion import delete_instances
+from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
+from tests.indexer.forms.conftest import CHAT, chat_tokenizer, turns
 
 
 def test_a_configuration_shows_tokens_label_and_read_position(project: Callable[..., Path], attridex: Any) -> None:
@@ -95,3 +99,56 @@ def test_token_types_and_both_ends_of_a_pair_are_shown(attridex: Any, tmp_path: 
     (sequence,) = shown["sequences"]
     assert sequence["tokens"] == ["[CLS]", "the", "dog", "[SEP]", "the", "[UNK]", "[SEP]"]
     assert (sequence["special"], sequence["types"], sequence["read"]) == ([0, 3, 6], [0, 0, 0, 0, 1, 1, 1], [0])
+
+
+LONG = {
+    "documents": ({"documents": "text", "stride": 2}, [{"id": "d", "text": " ".join(records(9)[8]["premise"].split() * 2)}]),
+    "encoded": ({"encoded": True}, [{"id": "e", "input_ids": [1, 5, 6, 7], "labels": [-100, -100, 6, 7]}]),
+    "messages": ({"messages": "messages"}, [{"id": "m", "messages": turns("user the dog", "assistant a cat")}]),
+}
+
+
+@pytest.mark.parametrize("form", LONG)
+def test_chats_documents_and_encoded_rows_are_shown_alike_before_and_behind_the_build(
+    form: str, attridex: Any, tmp_path: Path
+) -> None:
+    settings, rows = LONG[form]
+    tokenizer, model = chat_tokenizer(CHAT), tiny_model("llama", "causal-lm")
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(tmp_path / "m")
+    tokenizer.save_pretrained(tmp_path / "m")
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    own = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    (tmp_path / "c.toml").write_text(
+        f'[model]\npath = "m"\ntask = "causal-lm"\nmax_length = 12\n[corpus]\nfiles = ["train.jsonl"]\n{own}'
+        "[neurons]\nenabled = false\n"
+    )
+    before = attridex("show", tmp_path / "c.toml", "--limit", 9, "--json").lines
+    assert attridex("build", tmp_path / "c.toml", "--out", tmp_path / "i").code == 0
+    assert attridex("show", tmp_path / "i", "--limit", 9, "--json").lines == before
+    (sequence,) = before[0]["sequences"]
+    learned = [sequence["tokens"][at] for at in sequence["loss"]]
+    assert sequence["read"] == [at - 1 for at in sequence["loss"]]
+    if form == "documents":
+        assert [each["id"] for each in before] == ["d#0", "d#1"]
+        assert before[1]["sequences"][0]["loss"][0] == 2  # two tokens are shared with the window before
+    else:
+        ids = tokenizer.convert_ids_to_tokens([6, 7]) if form == "encoded" else ["a", "cat"]
+        assert learned[: len(ids)] == ids
+
+
+def test_class_names_are_shown_as_the_build_reads_them(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    config, order = project(corpus={"files": ["train.parquet"]}), ["maybe", "yes", "no"]
+    data = datasets.Dataset.from_list(records(4)).cast_column("label", datasets.ClassLabel(names=order))
+    data.to_parquet(str(tmp_path / "train.parquet"))
+    shown = attridex("show", config, "--limit", 4, "--json").lines
+    assert [each["label"] for each in shown] == [order[row["label"]] for row in records(4)]
+    assert attridex("build", config, "--out", tmp_path / "i").code == 0
+    assert attridex("show", tmp_path / "i", "--limit", 4, "--json").lines == shown
+
+
+def test_deleted_instances_are_not_shown(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    assert attridex("build", project(), "--out", tmp_path / "i").code == 0
+    delete_instances(tmp_path / "i", [0, 2, 6])
+    shown = attridex("show", tmp_path / "i", "--limit", 99, "--json").lines
+    assert [each["id"] for each in shown] == [f"t{number}" for number in range(12) if number not in (0, 2, 6)]
