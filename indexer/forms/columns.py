@@ -66,16 +66,20 @@ def choices_of(record: Mapping[str, Any], name: str, where: str) -> Choices:
     """
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.choices); {nearest(name, record)}")
-    value = record[name]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
-    texts, labels = split_choices(value)
+    texts, labels = split_choices(from_json(record[name]))
     if not isinstance(texts, list | tuple) or len(texts) < 2 or not all(isinstance(c, str) and c.strip() for c in texts):
         raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of two or more texts is needed")
     return Choices(tuple(texts), own_labels(labels, len(texts), f"{where}: column '{name}'"))
+
+
+def from_json(value: Any) -> Any:
+    """What a text is the JSON of (CSV, and the index's own table); other values, and other texts, as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def split_choices(value: Any) -> tuple[Any, Any]:

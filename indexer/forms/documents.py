@@ -4,11 +4,11 @@ A window's tokens that stood in the window before are context and have no loss, 
 """
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any, NamedTuple
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import text_of
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens, losses_of
 
@@ -39,8 +39,7 @@ class Documents:
             InputError: the tokenizer makes no windows, or they share so much that nothing new is in them.
         """
         self._name, self._id, self._stride = str(corpus.documents), corpus.id, corpus.stride
-        self._tokenizer, self._limit = tokenizer, limit
-        self._lock = Lock()  # a tokenizer that truncates changes its own state
+        self._tokenizer, self._limit = TokenizerCall(corpus, tokenizer, limit), limit
         self.fields: tuple[str, ...] = (self._name if self._name != DOCUMENT else TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         if not tokenizer.is_fast:
@@ -68,20 +67,18 @@ class Documents:
 
     def _windows(self, text: str) -> list[Window]:
         """A document's windows, in the order of its text."""
-        with self._lock:
-            made = self._tokenizer(
-                text,
-                truncation=True,
-                max_length=self._limit,
-                stride=self._stride,
-                return_overflowing_tokens=True,
-                return_special_tokens_mask=True,
-                return_offsets_mapping=True,
-                verbose=False,
-            )
+        made = self._tokenizer(
+            text,
+            truncation=True,
+            max_length=self._limit,
+            stride=self._stride,
+            return_overflowing_tokens=True,
+            return_special_tokens_mask=True,
+            return_offsets_mapping=True,
+        )
         columns = zip(made["input_ids"], made["special_tokens_mask"], made["offset_mapping"], strict=True)
         rows = list(columns)
-        if self._tokenizer.truncation_side == "left":  # the tokenizer begins with the document's end
+        if self._tokenizer.side == "left":  # the tokenizer begins with the document's end
             rows.reverse()
         return [self._window(text, *row, later=number > 0) for number, row in enumerate(rows)]
 

@@ -10,6 +10,7 @@ from typing import Any
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
+from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding, Tokens
 
 ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
@@ -99,10 +100,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.messages); {nearest(name, record)}")
     value = from_json(record[name])
-    sound = isinstance(value, list | tuple) and all(
-        isinstance(each, Mapping) and isinstance(each.get("role"), str) for each in value
-    )
-    if not sound or not value:
+    if not isinstance(value, list | tuple) or not value or not all(map(is_message, value)):
         raise InputError(
             f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of messages is needed, each with \"role\" and "
             '"content"'
@@ -113,13 +111,3 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
 def is_message(value: Any) -> bool:
     """Whether a value is a message."""
     return isinstance(value, Mapping) and isinstance(value.get("role"), str)
-
-
-def from_json(value: Any) -> Any:
-    """What a text is the JSON of (CSV, and the index's own table); other values as they are."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.surroundings import surroundings
@@ -44,9 +44,7 @@ class Texts:
         Raises:
             InputError: a template is not a format string, or shows no column.
         """
-        self._tokenizer, self.limit, self._language = tokenizer, limit, language
-        self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
-        self._side = corpus.truncation_side or tokenizer.truncation_side
+        self._tokenizer, self.limit, self._language = TokenizerCall(corpus, tokenizer, limit), limit, language
         self._around = surroundings(tokenizer)
         self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
@@ -56,7 +54,6 @@ class Texts:
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._vanishing = Vanishing(self._plain, corpus.rendering)
-        self._lock = Lock()  # a tokenizer that truncates changes its own state
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
@@ -112,7 +109,7 @@ class Texts:
                 "begin the target with a space or a new line, or give the tokens yourself (corpus.encoded)"
             )
         whole = self._tokenized([text + said], where)
-        start = max(len(self._around.before), len(before) - (whole.lost if self._side == "left" else 0))
+        start = max(len(self._around.before), len(before) - (whole.lost if self._tokenizer.side == "left" else 0))
         reads, wanted = losses_of(whole.ids, start)
         if not reads or len(whole.ids) - after <= start:
             raise InputError(
@@ -124,42 +121,35 @@ class Texts:
     def _tokenized(self, texts: list[str], where: str) -> Tokenized:
         """A text or pair, cut by the tokenizer where it is too long."""
         whole = self._call(*texts)
-        excess = len(whole.ids) - self.limit
-        if excess <= 0:
+        if self._tokenizer.excess(len(whole.ids), where) <= 0:
             return whole
-        if not self._truncation:
-            raise InputError(
-                f"{where}: {excess} tokens over the limit of {self.limit} (model.max_length, or the model's own); "
-                "set it higher, or corpus.truncation = true as in a call with truncation"
-            )
         cut = self._cut(texts, where)
         return Tokenized(cut.ids, cut.types, len(whole.ids) - len(cut.ids))
 
     def _cut(self, texts: list[str], where: str) -> Tokenized:
         """A text or pair, shortened as the tokenizer does it."""
         try:
-            cut = self._call(*texts, truncation=self._truncation, max_length=self.limit)
+            cut = tokenized(self._tokenizer.cut(*texts))
             reason = "" if 0 < len(cut.ids) <= self.limit else f"{len(cut.ids)} tokens are left"
         except Exception as error:  # of the tokenizers' own kinds, where they cannot cut
             reason = first_line(error)
         if reason:
-            how = f'by corpus.truncation = "{self._truncation}"'
+            how = f'by corpus.truncation = "{self._tokenizer.truncation}"'
             raise InputError(f"{where}: the tokenizer cannot shorten it to {self.limit} tokens {how} ({reason})")
         return cut
 
     def _call(self, *texts: str, **options: Any) -> Tokenized:
         """The tokenizer's own call."""
-        with self._lock:
-            own, self._tokenizer.truncation_side = self._tokenizer.truncation_side, self._side
-            try:
-                given = self._tokenizer(*texts, verbose=False, **options)
-            finally:
-                self._tokenizer.truncation_side = own
-        return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
+        return tokenized(self._tokenizer(*texts, **options))
 
     def _plain(self, text: str) -> list[int]:
         """Ids of a text without special tokens."""
         return list(self._call(text, add_special_tokens=False).ids)
+
+
+def tokenized(given: Any) -> Tokenized:
+    """What a tokenizer's call gave, uncut as far as is known here."""
+    return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
 
 
 def part_of(name: str) -> Template:

@@ -1,12 +1,12 @@
 """Token rows: the columns of a row that is encoded already, checked, without padding, and parted where it packs several texts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Surroundings, Tokens
 
 IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
@@ -75,12 +75,7 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenR
 
 def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
     """A column's list, or the JSON of one."""
-    value = record[name]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
+    value = from_json(record[name])
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list is needed")
     return list(value)

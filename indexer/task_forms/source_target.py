@@ -6,6 +6,7 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns
 from attridex.indexer.forms.encoding import Encoding, Tokens
 from attridex.indexer.forms.templates import parse_template
@@ -26,8 +27,7 @@ class SourceTarget:
         Raises:
             InputError: a template is not a format string.
         """
-        self._tokenizer, self.limit, self._start = tokenizer, limit, start
-        self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
+        self._tokenizer, self.limit, self._start = TokenizerCall(corpus, tokenizer, limit), limit, start
         self._text = parse_template(corpus.text or "", "corpus.text")
         self._target = parse_template(corpus.target or "", "corpus.target")
         shown = dict.fromkeys(self._text.fields, "corpus.text") | dict.fromkeys(self._target.fields, "corpus.target")
@@ -58,15 +58,9 @@ class SourceTarget:
     def _call(self, where: str, *texts: str, **options: Any) -> tuple[Tokens, bool]:
         """Ids of the tokenizer's own call, and whether they were cut."""
         try:
-            ids = self._tokenizer(*texts, verbose=False, **options)["input_ids"]
-            if (excess := len(ids) - self.limit) <= 0:
+            ids = self._tokenizer(*texts, **options)["input_ids"]
+            if self._tokenizer.excess(len(ids), where) <= 0:
                 return tuple(ids), False
-            if not self._truncation:
-                raise InputError(
-                    f"{where}: {excess} tokens over the limit of {self.limit} (model.max_length, or the model's own); "
-                    "set it higher, or corpus.truncation = true as in a call with truncation"
-                )
-            cut = self._tokenizer(*texts, verbose=False, truncation=self._truncation, max_length=self.limit, **options)
-            return tuple(cut["input_ids"]), True
+            return tuple(self._tokenizer.cut(*texts, **options)["input_ids"]), True
         except (ValueError, TypeError, KeyError, OverflowError) as error:  # of the tokenizers' own kinds
             raise InputError(f"{where}: the tokenizer cannot read it: {first_line(error)}") from None

@@ -1,12 +1,12 @@
 """Words with a label each: `tokenizer(words, is_split_into_words=True)`, whose tokens know the word that they are of."""
 
-import json
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, first_line, nearest
+from attridex.indexer.forms.calls import TokenizerCall
+from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding
 from attridex.indexer.forms.templates import parse_template
 
@@ -28,26 +28,16 @@ class Words:
             raise InputError(f'corpus.text = "{corpus.text}": token-classification reads a column of words: text = "{{tokens}}"')
         if not tokenizer.is_fast:
             raise InputError("token-classification needs a fast tokenizer, which knows the word of each token; or encoded rows")
-        self._column, self._tokenizer, self._limit = template.fields[0], tokenizer, limit
-        self._truncation = "longest_first" if corpus.truncation is True else corpus.truncation
-        self._side, self._every = corpus.truncation_side or tokenizer.truncation_side, corpus.word_pieces == "all"
+        self._column, self._tokenizer = template.fields[0], TokenizerCall(corpus, tokenizer, limit)
+        self._every = corpus.word_pieces == "all"
         self._stored = WORDS if self._column == "tokens" else self._column  # an index's own column is called so
         self.fields: tuple[str, ...] = (self._stored,)
         self.adds: tuple[str, ...] = ()
-        self._lock = Lock()  # a tokenizer that truncates changes its own state
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`; `Encoding.words` are those of the tokens that are read."""
         words = words_of(record, self._stored if record.get(self._column) is None else self._column, self._column, where)
-        given = self._call(words, where)
-        excess = len(given["input_ids"]) - self._limit
-        if excess > 0:
-            if not self._truncation:
-                raise InputError(
-                    f"{where}: {excess} tokens over the limit of {self._limit} (model.max_length, or the model's own); "
-                    "set it higher, or corpus.truncation = true as in a call with truncation"
-                )
-            given = self._call(words, where, truncation=self._truncation, max_length=self._limit)
+        given, cut = self._tokens(words, where)
         owners = given.word_ids()
         read = [at for at, word in enumerate(owners) if word is not None and (self._every or at == owners.index(word))]
         if not read:
@@ -55,21 +45,20 @@ class Words:
         ids, types = tuple(given["input_ids"]), tuple(given.get("token_type_ids", ()))
         return [
             Encoding(
-                (ids,), (types,) if types else (), tuple(read), truncated=excess > 0, fields={self._stored: words},
+                (ids,), (types,) if types else (), tuple(read), truncated=cut, fields={self._stored: words},
                 words=tuple(owners[at] for at in read), word_count=len(words),
             )
         ]  # fmt: skip
 
-    def _call(self, words: list[str], where: str, **options: Any) -> Any:
-        """The tokenizer's own call."""
-        with self._lock:
-            own, self._tokenizer.truncation_side = self._tokenizer.truncation_side, self._side
-            try:
-                return self._tokenizer(words, is_split_into_words=True, verbose=False, **options)
-            except (AssertionError, ValueError, TypeError) as error:  # as of a tokenizer without add_prefix_space
-                raise InputError(f"{where}: the tokenizer cannot read words: {first_line(error)}") from None
-            finally:
-                self._tokenizer.truncation_side = own
+    def _tokens(self, words: list[str], where: str) -> tuple[Any, bool]:
+        """What the tokenizer's own call gives, and whether it was cut."""
+        try:
+            whole = self._tokenizer(words, is_split_into_words=True)
+            if self._tokenizer.excess(len(whole["input_ids"]), where) <= 0:
+                return whole, False
+            return self._tokenizer.cut(words, is_split_into_words=True), True
+        except (AssertionError, ValueError, TypeError) as error:  # as of a tokenizer without add_prefix_space
+            raise InputError(f"{where}: the tokenizer cannot read words: {first_line(error)}") from None
 
 
 def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> list[str]:
@@ -86,12 +75,7 @@ def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> l
     """
     if record.get(name) is None:
         raise InputError(f"{where}: missing column '{wanted}' (corpus.text shows it); {nearest(wanted, record)}")
-    value = record[name]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
+    value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
         raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of words is needed")
     return list(value)
