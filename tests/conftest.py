@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,15 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def write_toml(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Write a configuration file."""
+    lines = []
+    for name, values in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    path.write_text("\n".join(lines))
+    return path
+
+
 @pytest.fixture
 def project(tmp_path: Path, model_dir: Callable[..., Path]) -> Callable[..., Path]:
     """A directory with corpus, queries and a configuration; sections given as dicts are merged in."""
@@ -151,12 +160,7 @@ def project(tmp_path: Path, model_dir: Callable[..., Path]) -> Callable[..., Pat
         }
         for name, values in sections.items():
             config[name] = {**config.get(name, {}), **values}
-        lines = []
-        for name, values in config.items():
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-        path = tmp_path / "config.toml"
-        path.write_text("\n".join(lines))
-        return path
+        return write_toml(tmp_path / "config.toml", config)
 
     return make
 

@@ -140,11 +140,6 @@ def correlations(sums: Float64, actual: Float64) -> Float64:
     return np.array([spearman(sums[:, at], -actual[:, at]) for at in range(sums.shape[1])])
 
 
-def lds_of_queries(found: Scores, halves: Sequence[Rows], actual: Float64) -> Float64:
-    """Spearman's rho of each query [q] between sums of scores [q, n] over halves and -losses [halves, q]."""
-    return correlations(sums_over_halves(found, halves), actual)
-
-
 def lds_table(found: Agreements) -> list[Row]:
     """Mean LDS of each method, and its difference to grad-dot's, paired; a constant side counts as 0."""
     table: list[Row] = [{"method": m, "measure": "lds", **found.interval(m).columns()} for m in found.figures]

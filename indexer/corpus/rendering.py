@@ -212,14 +212,3 @@ class Renderer:
         if encoding.outputs:
             return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
         return self._labels.read(record, where, used=used)
-
-    def label(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
-        """Output index of a record's label; None where it has none. See `LabelReader.read` for what it raises.
-
-        Args:
-            record: its values by column.
-            where: names it in errors.
-            outputs: names of what is decided; the model's unless given.
-            used: False lets an unknown label pass as None.
-        """
-        return self._labels.read(record, where, outputs, used=used)

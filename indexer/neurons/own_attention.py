@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from attridex.indexer.neurons.row_attention import capped, weights_of
+
 NAME = "attridex_own"
 
 
@@ -46,13 +48,11 @@ def own_attention(
     scores = (q.flatten(2, 3) @ key.detach().transpose(-1, -2)).reshape(*q.shape[:-1], tokens)
     own = (q.detach() * key[:, :, None]).sum(-1)
     scores = scores + torch.diag_embed(own - own.detach())
-    scores = scores if softcap is None else softcap * torch.tanh(scores / softcap)
+    scores = capped(scores, softcap)
     seen = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril() if attention_mask is None else attention_mask
     # Not -inf: a window leaves padding nothing to see, and what is not a number there would spoil every other place.
     scores = scores.masked_fill(~(seen if seen.dim() == 2 else seen[:, :, None]), torch.finfo(scores.dtype).min)
-    if s_aux is not None:
-        scores = torch.cat([scores, s_aux.to(scores).reshape(1, groups, -1, 1, 1).expand(*scores.shape[:-1], 1)], -1)
-    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)[..., :tokens]
+    weights = weights_of(scores, s_aux).to(query.dtype)[..., :tokens]
     mixed = (weights.flatten(2, 3) @ value.detach()).reshape(*q.shape[:-1], -1)
     mine = weights.diagonal(dim1=-2, dim2=-1)[..., None].detach()
     mixed = mixed + mine * (value - value.detach())[:, :, None]

@@ -51,16 +51,27 @@ def row_attention(
     seen = q.flatten(2, 3) @ past[:, :, 0].transpose(-1, -2)
     seen = seen.reshape(size, groups, heads // groups, rows, prefix)
     scores = torch.cat([seen, (q * own).sum(-1, keepdim=True)], -1)
-    scores = scores if softcap is None else softcap * torch.tanh(scores / softcap)
+    scores = capped(scores, softcap)
     visible = F.pad(attention_mask, (0, 1), value=True)
     scores = scores.masked_fill(~visible[:, None, None, None], -torch.inf)
-    if s_aux is not None:
-        scores = torch.cat([scores, s_aux.to(scores).reshape(1, groups, -1, 1, 1).expand(*scores.shape[:-1], 1)], -1)
-    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    weights = weights_of(scores, s_aux).to(query.dtype)
     past_value, own_value = value[:, :, :prefix], value[:, :, None, prefix:]
     mixed = (weights[..., :prefix].flatten(2, 3) @ past_value).reshape(*q.shape[:-1], -1)
     mixed = mixed + weights[..., prefix : prefix + 1] * own_value
     return mixed.reshape(size, heads, rows, -1).transpose(1, 2), None
+
+
+def capped(scores: Float[Tensor, "B G _ R K"], softcap: float | None) -> Float[Tensor, "B G _ R K"]:
+    """Scores that tanh leads to a largest one, where the model has one."""
+    return scores if softcap is None else softcap * torch.tanh(scores / softcap)
+
+
+def weights_of(scores: Float[Tensor, "B G N R K"], sinks: Float[Tensor, " H"] | None) -> Float[Tensor, "B G N R _"]:
+    """Attention weights in float32; with sinks, of each head the score of a place that has no value, its weight comes last."""
+    if sinks is not None:
+        own = sinks.to(scores).reshape(1, scores.shape[1], -1, 1, 1).expand(*scores.shape[:-1], 1)
+        scores = torch.cat([scores, own], -1)
+    return scores.softmax(-1, dtype=torch.float32)
 
 
 AttentionInterface.register(NAME, row_attention)

@@ -15,8 +15,8 @@ def test_scores_that_are_the_data_model_have_an_lds_of_one() -> None:
     scores = rng.normal(size=(3, 40)).astype(np.float32)
     halves = [np.sort(rng.permutation(40)[:20]) for _ in range(30)]
     losses = np.stack([-scores[:, half].sum(1) for half in halves])
-    assert lds.lds_of_queries(scores, halves, losses) == pytest.approx(np.ones(3))
-    assert lds.lds_of_queries(-scores, halves, losses) == pytest.approx(-np.ones(3))
+    assert lds.correlations(lds.sums_over_halves(scores, halves), losses) == pytest.approx(np.ones(3))
+    assert lds.correlations(lds.sums_over_halves(-scores, halves), losses) == pytest.approx(-np.ones(3))
 
 
 ANSWERS: dict[str, Callable[[int], Any]] = {

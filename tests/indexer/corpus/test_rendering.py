@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from attridex.indexer.config import CorpusConfig, load_config
+from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.rendering import PART, Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.segments import Segments
@@ -29,12 +30,13 @@ def test_only_the_end_of_the_named_segment_is_cut(project: Callable[..., Path]) 
 
 
 def test_labels_are_names_or_output_numbers(project: Callable[..., Path]) -> None:
-    renderer = make_renderer(load_config(project(corpus={"labels": ["yes", "no", "maybe"]})))
+    config = load_config(project(corpus={"labels": ["yes", "no", "maybe"]}))
+    labels = LabelReader(config.corpus, make_renderer(config).labels)
     base = {"id": "x", "premise": "a", "hypothesis": "b"}
-    assert [renderer.label({**base, "label": value}, "x") for value in ("no", 2, "1", 0.0, None)] == [1, 2, 1, 0, None]
+    assert [labels.read({**base, "label": value}, "x") for value in ("no", 2, "1", 0.0, None)] == [1, 2, 1, 0, None]
     for value in (3, -1, "perhaps", True, 1.5, [1]):
         with pytest.raises(InputError, match="none of the model's outputs"):
-            renderer.label({**base, "label": value}, "x")
+            labels.read({**base, "label": value}, "x")
 
 
 def test_a_target_gives_one_instance_for_each_of_its_tokens() -> None:

@@ -1,6 +1,5 @@
 """Encoder-decoder models: trained by a plain Trainer script, and read as it reads them; neurons are the decoder's."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
 from attridex.indexer.training.start import begin
-from tests.conftest import records, word_tokenizer
+from tests.conftest import records, word_tokenizer, write_jsonl, write_toml
 from tests.indexer.forms.conftest import train, trainer_losses
 from tests.indexer.oracles import last_position
 
@@ -91,14 +90,8 @@ def logits(made: Signer, instance: RenderedInstance, until: int | None = None) -
 def test_an_index_has_the_trainer_s_losses(trained: tuple[Any, Path], tmp_path: Path) -> None:
     trainer, place = trained
     wanted = trainer_losses(trainer, trainer.train_dataset)
-    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    (place / "config.toml").write_text(
-        "".join(
-            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-            for name, values in settings(place).items()
-        )
-    )
-    build(load_config(place / "config.toml"), tmp_path / "index", show_progress=False)
+    write_jsonl(place / "train.jsonl", rows())
+    build(load_config(write_toml(place / "config.toml", settings(place))), tmp_path / "index", show_progress=False)
     with Client.local(tmp_path / "index") as client:
         stored = list(client.list_instances(fields=["loss", "label"]))
         asked = client.predict(rows()).results

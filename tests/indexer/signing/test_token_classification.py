@@ -17,7 +17,7 @@ from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.signing.edits import NeuronEdit
 from attridex.indexer.signing.signer import Signer
-from tests.conftest import CONFIGS, records, word_tokenizer
+from tests.conftest import CONFIGS, records, word_tokenizer, write_jsonl, write_toml
 from tests.indexer.forms.conftest import train, trainer_losses
 from tests.indexer.oracles import last_position
 
@@ -80,14 +80,8 @@ def logits(made: Signer, instance: RenderedInstance) -> Tensor:
 
 
 def toml(place: Path, **corpus: Any) -> Path:
-    (place / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    (place / "config.toml").write_text(
-        "".join(
-            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-            for name, values in settings(place, **corpus).items()
-        )
-    )
-    return place / "config.toml"
+    write_jsonl(place / "train.jsonl", rows())
+    return write_toml(place / "config.toml", settings(place, **corpus))
 
 
 def test_an_index_has_the_trainer_s_losses_and_labels(trained: tuple[Any, Path], tmp_path: Path) -> None:

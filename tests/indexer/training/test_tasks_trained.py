@@ -1,6 +1,5 @@
 """Fine-tuning of every task: it learns, and an index of the result has the losses that the evaluation said."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from attridex.indexer import build, load_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.training import finetuning
 from attridex.indexer.training.evaluation import Evaluation
-from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer, write_jsonl
+from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer, write_jsonl, write_toml
 
 TAGS = ["O", "B", "I"]
 BART = {
@@ -60,9 +59,7 @@ def test_a_task_is_learned_and_its_index_has_the_losses_of_the_evaluation(
         "neurons": {"enabled": False},
         "training": {"base": "base", "epochs": 30, "learning_rate": 1e-2, "test_files": ["train.jsonl"]},
     }
-    tables = {name: "".join(f"{key} = {json.dumps(value)}\n" for key, value in own.items()) for name, own in sections.items()}
-    lines = [f"[{name}]\n{table}" for name, table in tables.items()]
-    (tmp_path / "config.toml").write_text("".join(lines))
+    write_toml(tmp_path / "config.toml", sections)
     said: list[Evaluation] = []
     evaluate = finetuning.evaluate
     monkeypatch.setattr(finetuning, "evaluate", lambda *given: said.append(evaluate(*given)) or said[-1])
