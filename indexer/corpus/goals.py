@@ -8,6 +8,7 @@ from typing import Any
 
 from attridex.indexer.config import Task
 from attridex.indexer.errors import InputError
+from attridex.indexer.forms.columns import from_json
 
 Goals = tuple[float, ...]
 ReadGoals = Callable[[Any, Sequence[str]], Goals]
@@ -18,12 +19,7 @@ ShowGoals = Callable[[Sequence[float], Sequence[str]], str]
 
 def listed(value: Any) -> Any:
     """A value, or what the JSON list in a text holds (CSV, the index's own table)."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
+    return from_json(value) if isinstance(value, str) and value.strip().startswith("[") else value
 
 
 def as_number(value: Any) -> float | None:

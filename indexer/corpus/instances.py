@@ -9,6 +9,9 @@ import numpy as np
 
 from attridex.indexer.forms.encoding import Encoding, Surroundings, Tokens
 
+NO_LABEL = -1
+"""Stands for "the predicted one" in a tensor of labels."""
+
 
 @dataclass(frozen=True)
 class RenderedInstance:

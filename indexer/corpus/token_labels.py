@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from attridex.indexer.corpus.goals import listed
+from attridex.indexer.corpus.instances import NO_LABEL
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Encoding
+from attridex.indexer.forms.token_rows import NO_LOSS
 from attridex.indexer.outputs import output_of
 
-NO_LABEL = -1
-"""Stands for "the predicted one"."""
-LEFT_OUT = (None, -100)
+LEFT_OUT = (None, NO_LOSS)
 """Labels of words that have none."""
 
 
@@ -61,7 +62,7 @@ def of_encoded(encoding: Encoding, names: Sequence[str]) -> Labelled:
 
 def of_words(encoding: Encoding, value: Any, names: Sequence[str]) -> Labelled:
     """Tokens with the labels of their words."""
-    found = json.loads(value) if isinstance(value, str) and value.strip().startswith("[") else value
+    found = listed(value)
     if not isinstance(found, list | tuple) or len(found) != encoding.word_count:
         raise ValueError(f"label {repr(value)[:60]}: a list of {encoding.word_count} labels is needed, one for each word")
     numbers = [None if label in LEFT_OUT else output_of(label, names) for label in found]

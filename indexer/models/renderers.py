@@ -68,13 +68,14 @@ def with_class_names(config: Config) -> Config:
     """
     if config.corpus.labels is not None or config.model.task != "sequence-classification":
         return config
+    names = label_names(config.corpus)
+    if not names:
+        return config
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
     hf, _ = task_config(config.model, adapter)
     numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
-    if [hf.id2label.get(number) for number in range(hf.num_labels)] != numbered:
-        return config
-    names = label_names(config.corpus)
-    return with_labels(config, names) if len(names) == hf.num_labels else config
+    own = [hf.id2label.get(number) for number in range(hf.num_labels)]
+    return with_labels(config, names) if own == numbered and len(names) == hf.num_labels else config
 
 
 def with_labels(config: Config, names: list[str]) -> Config:
@@ -158,9 +159,8 @@ def unchecked_form(config: Config, model: Reads) -> Form:
             return Messages(corpus, tokenizer, limit)
         case "documents":
             return Documents(corpus, tokenizer, limit)
-        case "encoded":
-            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, config.model.task)
-    raise InputError(f"corpus.{corpus.form}: this input form is not built yet")
+        case _:
+            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, task)
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:

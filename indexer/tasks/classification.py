@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types, watched
+from attridex.indexer.tasks.instance_batches import InstanceBatch
+from attridex.indexer.tasks.objective import Objective, Probe, Reading, watched
 
 
 def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
@@ -68,10 +68,6 @@ class SequenceClassification(Objective):
         """Softmax over the labels."""
         return self.logits(logits)[0].softmax(-1)
 
-    def edited(self, instance: RenderedInstance) -> list[Probe]:
-        """The sequence itself."""
-        return [Probe(instance.sequences[0], types=first_types(instance))]
-
 
 class OneLogit(SequenceClassification):
     """One sequence, one logit z that decides between two labels: softmax over (0, z)."""
@@ -109,8 +105,3 @@ class MultipleChoice(Objective):
     def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
         """Softmax over the choices, every one of them edited."""
         return logits[..., 0].float().softmax(0).T
-
-    def edited(self, instance: RenderedInstance) -> list[Probe]:
-        """Every choice's sequence, each at its own last position."""
-        types = instance.types or [()] * len(instance.sequences)
-        return [Probe(sequence, types=own) for sequence, own in zip(instance.sequences, types, strict=True)]

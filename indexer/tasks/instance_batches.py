@@ -11,11 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.batches import TokenBatch, pad
-
-NO_LABEL = -1
-"""Stands for "the predicted one" in a tensor of labels."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import TokenBatch, pad
-from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
+from attridex.indexer.tasks.instance_batches import InstanceBatch
 
 NO_TOKEN = -1
 """A probe that watches no vocabulary token."""
@@ -113,7 +113,9 @@ class Objective(Protocol):
         """Output probabilities of one instance from the logits of its edited sequences."""
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
-        """Sequences that an ablation edits."""
+        """Sequences that an ablation edits: all of the instance's, of multiple choice one a choice, each at its read position."""
+        types = instance.types or [()] * len(instance.sequences)
+        return [Probe(sequence, types=own) for sequence, own in zip(instance.sequences, types, strict=True)]
 
     def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
         """What is predicted for a row, as tables show it; None where the task predicts nothing but its target."""

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attridex.indexer.corpus.goals import shown_labels, shown_numbers
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types, watched
+from attridex.indexer.tasks.instance_batches import InstanceBatch
+from attridex.indexer.tasks.objective import Objective, Probe, Reading, watched
 
 HOLDS = 0.5
 """A label is predicted where its probability is above this."""
@@ -45,10 +45,6 @@ class Regression(Objective):
     def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R O"]:
         """The numbers themselves."""
         return logits[0].float()
-
-    def edited(self, instance: RenderedInstance) -> list[Probe]:
-        """The sequence itself."""
-        return [Probe(instance.sequences[0], types=first_types(instance))]
 
     def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
         """The numbers."""

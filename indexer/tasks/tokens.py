@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.classification import margins_of
-from attridex.indexer.tasks.instance_batches import NO_LABEL, InstanceBatch
+from attridex.indexer.tasks.instance_batches import InstanceBatch
 from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types, watched
 
 

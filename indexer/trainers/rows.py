@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line, nearest
+from attridex.indexer.forms.token_rows import IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
 
-READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "labels")
+READ = (IDS, MASK, TYPES, POSITIONS, LABELS)
 """Columns of a batch that say what the model reads and learns."""
 DERIVED = (
     "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "length", "seq_lengths",
 )  # fmt: skip
 """Columns that say the same again, for attention kernels and samplers."""
-NO_LOSS = -100
-"""The label of a token without a loss."""
 
 Batch = Mapping[str, Any]
 
@@ -57,7 +56,7 @@ class TrainingRows:
                 "needs the very tokens that were learned: collate once and train on what came out"
             )
         strange = [name for name in first if name not in (*READ, *DERIVED)]
-        if strange or "input_ids" not in first:
+        if strange or IDS not in first:
             found = f"gives '{strange[0]}', which attridex does not read" if strange else "gives no 'input_ids'"
             raise InputError(f"{where}: the data collator {found}; known: {', '.join(READ)}")
         return first
@@ -143,5 +142,5 @@ def columns_of(batch: Batch, where: str) -> dict[str, Any]:
 
 def teaches(columns: Mapping[str, Any]) -> bool:
     """Whether a row has a loss: a label of its own, or of a token."""
-    labels = columns.get("labels")
+    labels = columns.get(LABELS)
     return not isinstance(labels, list) or any(label != NO_LOSS for label in labels)

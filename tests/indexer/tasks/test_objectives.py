@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.tasks.classification import decided, margins_of
-from attridex.indexer.tasks.instance_batches import NO_LABEL, collate
+from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.objective import Probe
 from attridex.indexer.tasks.registry import OBJECTIVES
 
