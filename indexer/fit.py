@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Literal, Self
 
+Measure = Literal["right", "loss", "error"]
 CERTAIN = 2.0
 """Standard errors by which a share must lie above the majority's."""
 
@@ -14,15 +15,17 @@ class Fit:
     """How well a model does on its own training data.
 
     Attributes:
-        measure: `right` is the share of labels that the model answers as the corpus does; `loss` the mean loss of target tokens.
+        measure: `right` is the share of labels that the model answers as the corpus does; `loss` the mean loss of target tokens;
+            `error` the mean squared error of numbers.
         model: the model's.
-        baseline: what needs no model: the share of the most frequent label, or the entropy of the target tokens, in nats, which
-            is the loss of whoever knows their frequencies alone.
-        counted: labels, or target tokens.
-        majority: the most frequent label.
+        baseline: what needs no model: the share of the most frequent label (of several labels that hold or do not, of each
+            label's more frequent answer); the entropy of the target tokens, in nats, which is the loss of whoever knows their
+            frequencies alone; or the squared error of always saying the mean.
+        counted: labels, target tokens, or instances with numbers.
+        majority: the most frequent label; empty where there is none for all.
     """
 
-    measure: Literal["right", "loss"]
+    measure: Measure
     model: float
     baseline: float
     counted: int
@@ -37,7 +40,7 @@ class Fit:
     @property
     def better(self) -> bool:
         """Whether the model does better than what needs no model, and not by chance alone."""
-        if self.measure == "loss":
+        if self.measure != "right":
             return self.model < self.baseline
         return self.model - CERTAIN * sqrt(self.model * (1 - self.model) / self.counted) > self.baseline
 
@@ -49,9 +52,14 @@ class Fit:
                 f"fit: the model's mean loss of {self.counted:,} target tokens is {self.model:.3g}; "
                 f"their frequencies alone would give {self.baseline:.3g}"
             )
+        if self.measure == "error":
+            return (
+                f"fit: the model's mean squared error over {self.counted:,} instances is {self.model:.3g}; "
+                f"{self.rival} would give {self.baseline:.3g}"
+            )
         return (
             f"fit: the model answers {self.model:.1%} of {self.counted:,} labels as the corpus does; "
-            f"always '{self.majority}' would answer {self.baseline:.1%}"
+            f"{self.rival} would answer {self.baseline:.1%}"
         )
 
     @property
@@ -67,4 +75,8 @@ class Fit:
     @property
     def rival(self) -> str:
         """What the model is held against."""
-        return "the frequencies of the target tokens" if self.measure == "loss" else f"always '{self.majority}'"
+        if self.measure == "loss":
+            return "the frequencies of the target tokens"
+        if self.measure == "error":
+            return "always the mean"
+        return f"always '{self.majority}'" if self.majority else "always each label's more frequent answer"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attridex.indexer.building.engines import build_ranges
-from attridex.indexer.building.load import Sampler
+from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import bind, prepared
 from attridex.indexer.building.versions import commit
@@ -69,11 +69,12 @@ def tell_neurons(signer: Signer, sampler: Sampler) -> None:
 
 def neuron_forecast(signer: Signer, sampler: Sampler) -> str:
     """How long scoring the corpus's neurons will take, and how long by activation times gradient, in a line."""
-    pace, work, rule = measured_pace(signer, sampler.kept, TRIAL), sampler.load.probe_tokens, signer.config.neurons.rule
+    pace, load = measured_pace(signer, sampler.kept, TRIAL), sampler.load
+    fast = about(pace.fast * work_of(signer, load, fast=True).probe_tokens)
     if signer.rule == GRADIENT:
-        return f'neurons: about {about(pace.fast * work)} by rule = "gradient"'
-    points = len(signer.rule.points)
+        return f'neurons: about {fast} by rule = "gradient"'
+    whole, points = about(pace.neurons * work_of(signer, load).probe_tokens), len(signer.rule.points)
     return (
-        f'neurons: about {about(pace.neurons * work)} by rule = "{rule}" with {points} points; '
-        f'rule = "gradient" would take about {about(pace.fast * work)}, neurons.enabled = false none'
+        f'neurons: about {whole} by rule = "{signer.config.neurons.rule}" with {points} points; '
+        f'rule = "gradient" would take about {fast}, neurons.enabled = false none'
     )

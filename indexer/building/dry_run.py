@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
+from attridex.indexer.building.load import work_of
 from attridex.indexer.building.memory import resident
 from attridex.indexer.building.pilot import run_pilot
 from attridex.indexer.building.plan import check_bound, prepared
@@ -34,9 +35,9 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         vectors=vectors,
         disk=sum(vectors.values()) + other_bytes(plan, signer, pilot),
         memory=forecast_memory(plan, signer, pilot, base),
-        seconds=forecast_time(pilot, sampler.load, reading),
+        seconds=forecast_time(pilot, work_of(signer, sampler.load), reading),
         there=sum(whole_ranges(index, plan).values()),
-        fast_neurons=pilot.pace.fast * sampler.load.probe_tokens,
+        fast_neurons=pilot.pace.fast * work_of(signer, sampler.load, fast=True).probe_tokens,
         fit=sample_fit(signer, sampler.kept, plan.tally, pilot.pace),
         left_out=len(plan.survey.unusable),
     )

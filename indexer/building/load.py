@@ -1,9 +1,11 @@
 """How much work a corpus is, and a sample of it, taken while it is surveyed."""
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.signing.signer import Signer
 
 SAMPLE = 256
 """Instances of a sample at most."""
@@ -25,6 +27,30 @@ class Load:
         self.probes += len(instance.reads) or 1
         longest = instance.longest
         self.probe_tokens += sum(read + 1 for read in instance.reads) if instance.reads else longest
+
+    @property
+    def in_one_pass(self) -> "Load":
+        """The same work where the neurons of all target tokens of a text are scored in one pass over it."""
+        return replace(self, probes=self.instances, probe_tokens=self.tokens)
+
+
+def work_of(signer: Signer, load: Load, *, fast: bool = False) -> Load:
+    """The work that instances are for a signer.
+
+    Args:
+        signer: of the index.
+        load: their tokens, and their target tokens' neurons one by one.
+        fast: whether neurons are scored by activation times gradient, whatever rule the index has.
+    """
+    return load.in_one_pass if signer.config.neurons.enabled and signer.in_one_pass(fast=fast) else load
+
+
+def counted(instances: Iterable[RenderedInstance]) -> Load:
+    """The tokens of some instances, and their target tokens' neurons one by one."""
+    load = Load()
+    for instance in instances:
+        load.add(instance)
+    return load
 
 
 @dataclass

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from attridex.indexer.building.load import Load
+from attridex.indexer.building.load import Load, counted, work_of
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.signing.signature import Decision
@@ -22,7 +22,7 @@ class Pace:
 
     Attributes:
         gradients: a token.
-        neurons: a token of a sequence whose neurons are scored by the index's rule; 0 without neurons.
+        neurons: a token of a sequence whose neurons are scored by the index's rule (see `load.work_of`); 0 without neurons.
         fast: the same by activation times gradient.
         tokens: that a pass for gradients had at most while this was found.
         sequences: that were scored at once, at most, by the index's rule.
@@ -53,7 +53,7 @@ def measured_pace(signer: Signer, sample: Sequence[RenderedInstance], limit: flo
     short = trial.gradients(shortened(typical, SHORT), many=False)
     text = shortened(typical, max(SHORT, min(LONG, int(limit / 8 / short))))
     gradients = trial.gradients(text, many=True)
-    whole, fast = trial.neurons(one_target(text), decision) if signer.config.neurons.enabled else (0.0, 0.0)
+    whole, fast = trial.neurons(text, decision) if signer.config.neurons.enabled else (0.0, 0.0)
     return Pace(gradients, whole, fast, trial.tokens, trial.sequences)
 
 
@@ -108,11 +108,13 @@ class Trial:
 
     def neurons(self, text: RenderedInstance, decision: Decision) -> tuple[float, float]:
         """Seconds a token by the index's rule, and by activation times gradient."""
-        signer, load = self._signer, Load()
-        load.add(text)
-        fast = self._ladder(self._scoring(signer, text, decision, fast=True), signer.scored_at_once(text.longest))
-        whole = fast if signer.rule == GRADIENT else self._whole_rule(text, decision, fast)
-        return whole / load.probe_tokens, fast / load.probe_tokens
+        signer, one = self._signer, one_target(text)
+        tried = text if signer.in_one_pass(fast=True) else one
+        fast = self._ladder(self._scoring(signer, tried, decision, fast=True), signer.scored_at_once(text.longest))
+        quick = fast / work_of(signer, counted([tried]), fast=True).probe_tokens
+        if signer.rule == GRADIENT:
+            return quick, quick
+        return self._whole_rule(one, decision, fast) / work_of(signer, counted([one])).probe_tokens, quick
 
     def _whole_rule(self, text: RenderedInstance, decision: Decision, fast: float) -> float:
         """Seconds a text by the index's rule: tried, or reckoned from fewer points, or from the passes that it makes."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.building.load import Load
+from attridex.indexer.building.load import Load, counted, work_of
 from attridex.indexer.building.memory import watched
 from attridex.indexer.building.pace import SHORT, Pace, measured_pace, one_target, shortened
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import RangeResults, write_range
 from attridex.indexer.building.versions import commit
 from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import largest, stored_bytes
 from attridex.indexer.index.layout import CURVATURE, shard_dir, version_dir
 from attridex.indexer.progress import Advance, progress
@@ -90,21 +91,19 @@ def run_pilot(plan: Plan, signer: Signer, sample: Sequence[RenderedInstance], *,
     """
     with watched(signer.loaded.device) as peak, progress("Pilot", len(sample), "instances", enabled=show_progress) as advance:
         pace = measured_pace(signer, sample, SECONDS / 2)
-        cap = cap_of(pace, sample)
+        cap = cap_of(signer, pace, sample)
         tried = sample if cap else [shortened(one_target(sample[-1]), SHORT)]
         results = RangeResults(signer, plan, len(tried))
-        signed = list(timed(results, tried, Signing(plan, pace, cap), advance)) if cap else hasty(results, tried)
+        signed = list(timed(results, tried, Signing(plan, signer, pace, cap), advance)) if cap else hasty(results, tried)
     passes = peak.bytes * share_unseen(plan, signer, pace, sample)
     with tempfile.TemporaryDirectory(prefix="attridex-pilot-") as directory:
         rows, sizes = written(Path(directory), results, plan, signer, tried)
     return Pilot(rows, signed, round(passes), sum(map(len, results.kept)), sizes[0], sizes[1], sizes[2], pace)
 
 
-def cap_of(pace: Pace, sample: Sequence[RenderedInstance]) -> int:
+def cap_of(signer: Signer, pace: Pace, sample: Sequence[RenderedInstance]) -> int:
     """Instances of the longest kind that fit into half of SECONDS; 0 for models that are too slow for one."""
-    load = Load()
-    load.add(sample[0])
-    return min(len(sample), int(SECONDS / 2 / pace.seconds(load)))
+    return min(len(sample), int(SECONDS / 2 / pace.seconds(work_of(signer, counted(sample[:1])))))
 
 
 def hasty(results: RangeResults, tried: Sequence[RenderedInstance]) -> list[Timing]:
@@ -132,9 +131,10 @@ def share_unseen(plan: Plan, signer: Signer, pace: Pace, sample: Sequence[Render
 
 
 class Signing(NamedTuple):
-    """How a sample is signed: by which plan, at which pace, and so many instances at most in a group."""
+    """How a sample is signed: by which plan and signer, at which pace, and so many instances at most in a group."""
 
     plan: Plan
+    signer: Signer
     pace: Pace
     cap: int
 
@@ -151,9 +151,8 @@ def timed(results: RangeResults, sample: Sequence[RenderedInstance], signing: Si
     order = groups([instance.tokens for instance in sample], signing.plan.config.engine.batch_tokens, signing.cap)
     began = time.perf_counter()
     for number, rows in enumerate(order):
-        instances, load = [sample[row] for row in rows], Load()
-        for instance in instances:
-            load.add(instance)
+        instances = [sample[row] for row in rows]
+        load = work_of(signing.signer, counted(instances))
         start = time.perf_counter()
         if number and start - began + signing.pace.seconds(load) > SECONDS:
             return
@@ -188,7 +187,8 @@ def written(
     gradients = plan.config.gradients.model_copy(update={"curvature": [] if slow else kinds})
     one_shard = plan.config.index.model_copy(update={"shard_rows": len(instances)})
     survey = replace(plan.survey, instances=len(instances))
-    small = replace(plan, survey=survey, config=plan.config.model_copy(update={"index": one_shard, "gradients": gradients}))
+    config = plan.config.model_copy(update={"index": one_shard, "gradients": gradients})
+    small = replace(plan, survey=survey, config=config, tally=Tally())  # the whole corpus's would be of other places
     sidecar = write_range(results, small, index, 0, instances)
     manifest = commit(index, small, signer, measured=False)
     places = (empty, shard_dir(index, small.shards[0]), version_dir(index, manifest.version))

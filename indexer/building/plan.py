@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from attridex.indexer.building.fit import Tally
 from attridex.indexer.building.load import Sampler
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
+from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import JsonObject, replace_file
@@ -125,7 +125,7 @@ def prepared(config: Config, index: Path) -> Prepared:
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = with_class_names(as_begun(config, index))
-    sampler, tally, began = Sampler(), Tally(), time.perf_counter()
+    sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
     held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
 
     def see(instance: RenderedInstance) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
-from attridex.indexer.building.fit import Answer, fit_of
+from attridex.indexer.building.fit import fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
+from attridex.indexer.corpus.tally import Answer
 from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.errors import InputError
@@ -212,8 +213,7 @@ class VersionWriter:
             gone = {left.position for left in sidecar.bad}
             places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
             for place, label, predicted, loss in zip(places, *table.values(), strict=True):
-                told = bool(tally.labels) and None not in (label, predicted)
-                yield Answer(label == predicted if told else None, loss, tally.targets[place] if tally.targets else 0)
+                yield tally.answer(tally.told(place, label), predicted, loss)
 
     def _unusable(self) -> list[LeftOut]:
         """Records that were left out before any model work."""

@@ -268,7 +268,7 @@ class Signer:
         """
         self.arch.check_site(self.config.neurons.site)
         rule = GRADIENT if fast else self.rule
-        if rule == GRADIENT and self.config.model.task == "causal-lm" and self.together:
+        if self.in_one_pass(fast=fast):
             yield from self._token_scores(instances)
             return
         owners, probes = list[int](), list[Probe]()
@@ -278,6 +278,11 @@ class Signer:
             probes += [replace(probe, output=decision.predicted) for probe in own] if named else own
         scored = (ScoredInstance(owners[at], reading) for at, reading in self._probe_readings(probes, rule))
         yield from probe_means(scored, Counter(owners))
+
+    def in_one_pass(self, *, fast: bool) -> bool:
+        """Whether the neurons of all target tokens of a text are scored in one pass; `fast` as in `neuron_scores`."""
+        rule = GRADIENT if fast else self.rule
+        return rule == GRADIENT and self.config.model.task == "causal-lm" and self.together
 
     @cached_property
     def together(self) -> bool:

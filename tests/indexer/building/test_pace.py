@@ -1,17 +1,23 @@
 """What signing costs is found in a bounded time, whatever the model: by a clock that the model's own work drives."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attridex.indexer.building import pace as pace_module
 from attridex.indexer.building import pilot as pilot_module
-from attridex.indexer.building.load import Load, Sampler
+from attridex.indexer.building.forecast import forecast_time
+from attridex.indexer.building.load import Load, Sampler, work_of
 from attridex.indexer.building.pace import SHORT, measured_pace, one_target, shortened
 from attridex.indexer.building.pilot import run_pilot
+from attridex.indexer.building.plan import make_plan, survey_corpus
+from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.signing.signer import Signer
+from tests.conftest import records, write_jsonl
 from tests.indexer.building.conftest import Begun
 
 
@@ -69,6 +75,37 @@ def test_the_pace_of_a_slow_rule_is_reckoned_from_what_fits(
         found = measured_pace(made.signer, sampler.kept, limit)
         assert found.fast == pytest.approx(whole.fast, rel=0.01)
         assert whole.neurons / 3 < found.neurons < 3 * whole.neurons, "about: the order of magnitude is what is asked for"
+
+
+@pytest.mark.parametrize("cost", [1e-6, 1e-3, 0.03])
+@pytest.mark.parametrize("rule", ["gradient", "riemann"])
+def test_neurons_of_many_targets_in_one_pass_take_the_time_of_their_texts(
+    rule: str, cost: float, model_dir: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": row["id"], "text": f"{row['premise']} / {row['hypothesis']} {row['premise']}"} for row in records(40)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    data = {
+        "model": {"path": str(model_dir("llama", "causal-lm")), "task": "causal-lm"}, "neurons": {"rule": rule, "steps": 4},
+        "corpus": {"files": ["train.jsonl"], "documents": "text"}, "gradients": {"dim": 16},
+    }  # fmt: skip
+    config = parse_config(data, "test", tmp_path)
+    signer = Signer.load(config)
+    made = Begun(config, make_plan(config, survey_corpus(config), signer), signer)
+    assert signer.in_one_pass(fast=True)
+    clock, sampler = Clock(made, cost, monkeypatch), seen(made)
+    instances = sampler.kept
+    decisions = [each.decision for each in signer.sign(instances, gradient=False, neurons=False)]
+
+    def seconds(fast: bool) -> float:
+        began = clock.now
+        list(signer.neuron_scores(instances, decisions, fast=fast))
+        return clock.now - began
+
+    pilot = run_pilot(made.plan, signer, sampler.longest_first, show_progress=False)
+    whole = forecast_time(pilot, work_of(signer, sampler.load), 0.0)["neurons"]
+    fast = pilot.pace.fast * work_of(signer, sampler.load, fast=True).probe_tokens
+    assert fast == pytest.approx(seconds(fast=True), rel=0.35), "padding, and texts that are cut short"
+    assert seconds(fast=False) / 3 < whole < 3 * seconds(fast=False)
 
 
 def test_a_text_cut_short_keeps_a_target_that_is_inside() -> None:
