@@ -86,7 +86,7 @@ def test_neurons_of_many_targets_in_one_pass_take_the_time_of_their_texts(
     write_jsonl(tmp_path / "train.jsonl", rows)
     data = {
         "model": {"path": str(model_dir("llama", "causal-lm")), "task": "causal-lm"}, "neurons": {"rule": rule, "steps": 4},
-        "corpus": {"files": ["train.jsonl"], "documents": "text"}, "gradients": {"dim": 16},
+        "corpus": {"files": ["train.jsonl"], "documents": "text"}, "gradients": {"dim": 32},
     }  # fmt: skip
     config = parse_config(data, "test", tmp_path)
     signer = Signer.load(config)
