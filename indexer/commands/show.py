@@ -72,5 +72,7 @@ def covered(sequence: "ShownSequence") -> str:
     if sequence.loss:
         learned = " ".join(sequence.tokens[at] for at in sequence.loss)
         return f"loss on {len(sequence.loss)} of {len(sequence.ids)} tokens: {learned}"
+    if not sequence.read:
+        return "read by the encoder"
     at = sequence.read[0]
     return f"read at token {at + 1} of {len(sequence.ids)}: {sequence.tokens[at]}"

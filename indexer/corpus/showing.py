@@ -25,7 +25,7 @@ class ShownSequence:
         tokens: their names, as the tokenizer writes them.
         special: positions of special tokens.
         types: token types; empty where the model is given none.
-        read: positions whose states decide: of a language model those before the tokens that have a loss.
+        read: positions whose states decide: of a language model those before the tokens that have a loss; none of a source.
         loss: positions of the tokens that have a loss; none where the sequence has a label.
     """
 
@@ -45,7 +45,7 @@ class ShownInstance:
         id: of the record.
         label: of the record, by name; None where it has none, or the tokens are what is wanted.
         truncated: whether tokens were cut.
-        sequences: one, or one a choice.
+        sequences: one, or one a choice; of an encoder-decoder model the source, then the target behind its start.
     """
 
     id: str
@@ -56,26 +56,37 @@ class ShownInstance:
 
 def shown(instance: RenderedInstance, vocabulary: Vocabulary) -> ShownInstance:
     """An instance with its tokens by name."""
-    types = instance.types or ((),) * len(instance.sequences)
-    sequences = []
-    for ids, own in zip(instance.sequences, types, strict=True):
-        sequences.append(
-            ShownSequence(
-                ids=ids,
-                tokens=tuple(map(vocabulary.name, ids)),
-                special=tuple(at for at, token in enumerate(ids) if token in vocabulary.special),
-                types=own,
-                read=instance.reads or (vocabulary.read(ids),),
-                loss=learned(instance),
-            )
-        )
     label = None if instance.reads else instance.label_name
+    if instance.source:
+        target = (*instance.sequences[0], instance.wanted[-1])  # which nothing follows, so that the decoder is not given it
+        learning = shown_sequence(target, vocabulary, read=instance.reads, loss=learned(instance, target))
+        return ShownInstance(instance.id, label, instance.truncated, (shown_sequence(instance.source, vocabulary), learning))
+    types = instance.types or ((),) * len(instance.sequences)
+    sequences = [
+        shown_sequence(ids, vocabulary, own, instance.reads or (vocabulary.read(ids),), learned(instance, ids))
+        for ids, own in zip(instance.sequences, types, strict=True)
+    ]
     return ShownInstance(instance.id, label, instance.truncated, tuple(sequences))
 
 
-def learned(instance: RenderedInstance) -> Tokens:
+def shown_sequence(
+    ids: Tokens, vocabulary: Vocabulary, types: Tokens = (), read: Tokens = (), loss: Tokens = ()
+) -> ShownSequence:
+    """A sequence with its tokens by name.
+
+    Args:
+        ids: of the tokens.
+        vocabulary: names them.
+        types: of the tokens.
+        read: positions whose states decide.
+        loss: positions of the tokens that have a loss.
+    """
+    special = tuple(at for at, token in enumerate(ids) if token in vocabulary.special)
+    return ShownSequence(ids, tuple(map(vocabulary.name, ids)), special, types, read, loss)
+
+
+def learned(instance: RenderedInstance, ids: Tokens) -> Tokens:
     """Positions of the tokens with a loss: behind those that are read where the next token is wanted, else those themselves."""
-    ids = instance.sequences[0]
     pairs = zip(instance.reads, instance.wanted, strict=True)
     following = all(read + 1 < len(ids) and ids[read + 1] == token for read, token in pairs)
     return tuple(read + following for read in instance.reads)

@@ -15,8 +15,10 @@ from attridex.indexer.forms.token_rows import (
     MASK,
     NO_LOSS,
     NOTHING,
+    TEXT,
     TYPES,
     TokenRow,
+    check_length,
     check_packed,
     lengths_of,
     losses_by_labels,
@@ -25,9 +27,6 @@ from attridex.indexer.forms.token_rows import (
     values,
     whole_numbers,
 )
-
-TEXT = "text"
-"""Column of the tokens' text."""
 
 Decode = Callable[[Sequence[int]], str]
 """Gives the text of ids."""
@@ -89,7 +88,7 @@ class Encoded:
             part: which one of the record it is.
         """
         for row in rows:
-            self._check_length(row, where)
+            check_length(row.ids, self._limit, where)
         reads, wanted = losses_by_labels(rows[0], where, shifted=self._language) if self._tokens else ((), ())
         texts = [self._decode(row.ids) for row in rows]
         said = (
@@ -106,13 +105,6 @@ class Encoded:
             surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
             label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
-
-    def _check_length(self, row: TokenRow, where: str) -> None:
-        if not row.ids or min(row.ids) < 0:
-            raise InputError(f"{where}: '{IDS}' holds no token that the model sees, or a negative one; leave the row out")
-        if len(row.ids) > self._limit:
-            excess = len(row.ids) - self._limit
-            raise InputError(f"{where}: {excess} tokens over the limit of {self._limit}; raise model.max_length, or cut the row")
 
     def _output(self, record: Mapping[str, Any], where: str) -> int | None:
         """The output that a row's label is; None where it has none, or one that is a name."""

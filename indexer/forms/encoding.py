@@ -44,7 +44,7 @@ class Encoding:
         part: stands behind the record's id where the record gives several encodings.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         label: output index, where the form reads it; else the label's column says it.
-        surroundings: of each sequence what its row held beside it; empty where that is nothing.
+        surroundings: of each sequence, or of the source, what its row held beside it; empty where that is nothing.
     """
 
     sequences: tuple[Tokens, ...]

@@ -28,6 +28,7 @@ from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
+from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 
@@ -149,8 +150,11 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
-        case "text" if task == "seq2seq-lm":
+        case "text" | "pair" if task == "seq2seq-lm":
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
+        case "encoded" if task == "seq2seq-lm":
+            decoder = DecoderInput(known_start(model.start), model.vocabulary.padding)
+            return EncodedPairs(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, decoder)
         case "text" if task == "token-classification":
             return Words(corpus, tokenizer, limit)
         case "text" | "pair":

@@ -133,6 +133,20 @@ def run_model(model: nn.Module, ids: Tensor, mask: Tensor | None, **more: Tensor
     return logits
 
 
+def run_encoder(model: Any, ids: Tensor, mask: Tensor, **more: Tensor) -> Tensor:
+    """The logits of an encoder-decoder model whose decoder is given the tiny input.
+
+    Args:
+        model: of transformers.
+        ids: that its encoder reads, one sequence.
+        mask: of the ids.
+        more: further inputs of that shape.
+    """
+    begun = tiny_ids(model)[:1].to(ids.device)
+    logits: Tensor = model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, use_cache=False, **more).logits
+    return logits
+
+
 def encodes(model: Any) -> bool:
     """Whether a model is an encoder with a decoder, whose parts are those of the decoder."""
     return bool(getattr(model.config, "is_encoder_decoder", False)) and model.get_decoder() is not None
