@@ -13,6 +13,8 @@ IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
     "input_ids", "attention_mask", "token_type_ids", "position_ids", "labels", "seq_lengths",
 )  # fmt: skip
 """Columns of a row, as transformers and TRL call them."""
+DECODER_IDS, DECODER_MASK = "decoder_input_ids", "decoder_attention_mask"
+"""Columns that a collator (DataCollatorForSeq2Seq) or a script makes of an encoder-decoder model's labels."""
 TEXT = "text"
 """Column of the tokens' text."""
 NO_LOSS = -100

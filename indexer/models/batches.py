@@ -4,7 +4,7 @@ Letters: S sequences, T tokens of the longest.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -70,6 +70,17 @@ class TokenBatch:
             self.whole.repeat(times),
             self.source and self.source.repeated(times),
         )
+
+    def sides_apart(self) -> "TokenBatch":
+        """The same, the source padded by one more column where it is as wide: a layer's rows tell then which of the two it reads."""
+        source = self.source
+        if source is None or source.ids.shape[1] != self.ids.shape[1]:
+            return self
+        ids, mask = (
+            torch.cat([source.ids, source.ids[:, -1:]], 1),
+            torch.cat([source.mask, torch.zeros_like(source.mask[:, :1])], 1),
+        )
+        return replace(self, source=replace(source, ids=ids, mask=mask))
 
     @property
     def whole(self) -> Int[Tensor, " S"]:

@@ -8,6 +8,8 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens
 from attridex.indexer.forms.token_rows import (
+    DECODER_IDS,
+    DECODER_MASK,
     LABELS,
     NO_LOSS,
     NOTHING,
@@ -21,9 +23,6 @@ from attridex.indexer.forms.token_rows import (
     parts_of,
     read_row,
 )
-
-DECODER_IDS, DECODER_MASK = "decoder_input_ids", "decoder_attention_mask"
-"""Columns that `DataCollatorForSeq2Seq`, or a script, makes of the labels."""
 
 
 @dataclass(frozen=True)

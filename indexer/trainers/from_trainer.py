@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.building.build import Built, build
+from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.trainers.agreement import check_losses
 from attridex.indexer.trainers.handing import hand_over
 from attridex.indexer.trainers.rows import training_rows
@@ -65,7 +66,7 @@ def from_trainer(
         return None
     done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
     own = {"gradients": {"curvature": list(curvature), **({} if parameters is None else {"parameters": parameters})}}
-    if done.task == "causal-lm":
+    if done.task in LANGUAGE_TASKS:
         own["neurons"] = {"rule": "gradient"}
     sections = merged_settings(own, settings or {})
     if show_progress and scored_by_default(sections, settings or {}):

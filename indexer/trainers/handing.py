@@ -122,6 +122,12 @@ def learned(rows: TrainingRows, found: Written, advance: Advance) -> Iterator[di
         if not teaches(row):
             found.idle += 1
             continue
-        ids = row["input_ids"]
-        found.longest = max(found.longest, *(len(each) for each in (ids if isinstance(ids[0], list) else [ids])))
+        found.longest = max(found.longest, longest(row["input_ids"]), longest(row.get("labels")))
         yield row
+
+
+def longest(column: Any) -> int:
+    """Tokens of a row's column, or of the longest list in it; a label that is one number has none."""
+    if not isinstance(column, list):
+        return 0
+    return max((len(each) for each in column if isinstance(each, list)), default=len(column))

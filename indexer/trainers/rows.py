@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line, nearest
-from attridex.indexer.forms.token_rows import IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
+from attridex.indexer.forms.token_rows import DECODER_IDS, DECODER_MASK, IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
 
-READ = (IDS, MASK, TYPES, POSITIONS, LABELS)
+READ = (IDS, MASK, TYPES, POSITIONS, LABELS, DECODER_IDS, DECODER_MASK)
 """Columns of a batch that say what the model reads and learns."""
 DERIVED = (
     "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "length", "seq_lengths",
