@@ -72,14 +72,12 @@ class TokenBatch:
         )
 
     def sides_apart(self) -> "TokenBatch":
-        """The same, the source padded by one more column where it is as wide: a layer's rows tell then which of the two it reads."""
+        """The same, a source that is as wide padded by one more column: a layer's rows tell then which of the two they are of."""
         source = self.source
         if source is None or source.ids.shape[1] != self.ids.shape[1]:
             return self
-        ids, mask = (
-            torch.cat([source.ids, source.ids[:, -1:]], 1),
-            torch.cat([source.mask, torch.zeros_like(source.mask[:, :1])], 1),
-        )
+        ids = torch.cat([source.ids, source.ids[:, -1:]], 1)
+        mask = torch.cat([source.mask, torch.zeros_like(source.mask[:, :1])], 1)
         return replace(self, source=replace(source, ids=ids, mask=mask))
 
     @property
