@@ -118,7 +118,7 @@ def test_an_input_form_is_the_call_beside_it(section: tuple[str, str, str], attr
     write_jsonl(tmp_path / "a.jsonl", records(8))
     names: dict[str, Any] = {}
     exec(code, names)
-    ran = attridex("show", tmp_path / "c.toml", "--limit", 8, "--json")
+    ran = attridex("show", tmp_path / "c.toml", "--limit", 8, "--no-model", "--json")
     assert ran.code == 0, ran.err
     for row, shown in zip(records(8), ran.lines, strict=True):
         made = names["encode"](tokenizer, row)

@@ -92,21 +92,21 @@ def learned(instance: RenderedInstance, ids: Tokens) -> Tokens:
     return tuple(read + following for read in instance.reads)
 
 
-def shown_corpus(config: Config, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
-    """The first instances of a corpus; see `reading.rendered` for what it raises."""
-    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=False), limit):
-        yield shown(instance, renderer.vocabulary)
+def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
+    """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
+    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+        yield instance
 
 
-def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+def query_instances(path: Path, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.render` for what it raises."""
     for record in islice(read_record_file(path), limit):
-        yield shown(renderer.render(record.values, record.where, label_used=False), renderer.vocabulary)
+        yield renderer.render(record.values, record.where, label_used=False)
 
 
-def shown_shards(
+def shard_instances(
     shards: list[Shard], config: Config, renderer: Renderer, limit: int, deleted: Set[int] = frozenset()
-) -> Iterator[ShownInstance]:
+) -> Iterator[RenderedInstance]:
     """The first instances that an index holds, from what it stores of them.
 
     Args:
@@ -118,7 +118,7 @@ def shown_shards(
     """
     places = ((shard, row) for shard in shards for row in range(shard.rows) if shard.start + row not in deleted)
     for shard, row in islice(places, limit):
-        yield shown(stored_instance(shard, row, config, renderer), renderer.vocabulary)
+        yield stored_instance(shard, row, config, renderer)
 
 
 def stored_instance(shard: Shard, row: int, config: Config, renderer: Renderer) -> RenderedInstance:
