@@ -3,9 +3,9 @@
 make smollm2
 python -m tests.recipes.topics models/smollm2-135m-instruct data/ag_news build/topics tests/results/topics.json
 
-data/ag_news has train.jsonl and test.jsonl (id, title, text, label). For each seed the model trained on every instance is indexed,
-with as many numbers an instance as `DIMS` says, and models are trained on the same random halves. Everything that took long is kept
-in build/topics, and a run that was stopped goes on there: about three hours of one core.
+data/ag_news has train.jsonl and test.jsonl: id, title, text, label. For each seed the model trained on every instance is
+indexed, with as many numbers an instance as `DIMS` says, and models are trained on the same random halves. Everything that took
+long is kept in build/topics, and a run that was stopped goes on there: about three hours of one core.
 """
 
 import json
