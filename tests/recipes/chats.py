@@ -27,7 +27,7 @@ app = typer.Typer(help=__doc__)
 Record = dict[str, Any]
 TRAINING, ASKED = 500, 50
 """Chats of each kind."""
-LONGEST = 240
+LONGEST = 160
 """Characters of a news text."""
 ANSWER = 12
 """Tokens of an answer, at most."""
@@ -90,7 +90,7 @@ def train(base: Path, chats: Path, out: Path) -> None:
     arguments = SFTConfig(
         output_dir=str(chats / "training"), num_train_epochs=1, per_device_train_batch_size=8, learning_rate=5e-4,
         max_length=256, assistant_only_loss=True, chat_template_path=str(TEMPLATE), bf16=False, gradient_checkpointing=False,
-        save_strategy="no", logging_steps=5, report_to=[], seed=0, use_cpu=True,
+        save_strategy="no", logging_steps=5, train_sampling_strategy="group_by_length", report_to=[], seed=0, use_cpu=True,
     )  # fmt: skip
     trainer = SFTTrainer(
         model=str(base.resolve()),
