@@ -3,8 +3,8 @@
 make smollm2
 python -m tests.recipes.probe models/smollm2-135m-instruct data/mnli tests/results/probe.json
 
-data/mnli has train.jsonl and test.jsonl: id, premise, hypothesis, label. The head is multinomial logistic regression with a ridge:
-each half's optimum is the same whatever seed it starts from.
+data/mnli has train.jsonl and test.jsonl: id, premise, hypothesis, label. The head is multinomial logistic regression with a
+ridge: each half's optimum is the same whatever seed it starts from.
 """
 
 import json

@@ -35,48 +35,93 @@ def two(figure: Figure) -> str:
 def facts() -> str:
     """What suppressing neurons leaves of the answers' probability, and how often a fact's statements are found."""
     found = loaded("facts.json")
-    left, sizes = found["probability_of_the_answer_suppressed"], ("1", "10", "50")
-    kinds = {"na": "the prompt's own top ones", "random": "random ones", "random, same layers": "random ones of the same layers"}
-    probability = table(
-        ["neurons suppressed", *sizes], [[says, *(two(left[f"{kind} {r}"]) for r in sizes)] for kind, says in kinds.items()]
-    )
     shares = {name: each["fact_found"]["mean"] for name, each in found["retrieved"].items()}
     names = sorted(shares, key=lambda name: -shares[name])
     retrieved = table(["found by", *(f"`{name}`" for name in names)], [["share", *(f"{shares[name]:.2f}" for name in names)]])
+    left = suppressed({"baseline": found["baseline"], **found["probability_of_the_answer_suppressed"]})
     return (
-        f"None suppressed, the answers have a probability of {two(found['baseline'])}.\n\n{probability}\n"
+        f"Of the answers' probability is left:\n\n{left}\n"
         f"Of a fact's three training statements, this share is among the ten instances found:\n\n{retrieved}"
     )
 
 
+def three(figure: Figure) -> str:
+    """A correlation with its interval."""
+    return f"{figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
 def lds() -> str:
-    """The linear datamodelling score of each method in both studies."""
-    found = loaded("lds.json")
-    studies = [found["probe"]["lds"], found["tuned"]["lds"]]
-    names = sorted(studies[0], key=lambda name: -studies[0][name]["mean"])
-
-    def cell(figure: Figure | None) -> str:
-        return f"{figure['mean']:.3f} ± {(figure['high'] - figure['low']) / 2:.3f}" if figure else ""
-
-    paired = found["tuned"]["above_grad_dot"]["influence/ekfac"]
-    rows = [[f"`{name}`", *(cell(study.get(name)) for study in studies)] for name in names]
-    return table(["method", "probe", "tuned"], rows) + (
-        f"\nPaired over queries, EK-FAC on the tuned model is above `grad-dot` by {paired['mean']:.3f} "
-        f"({paired['low']:.3f} to {paired['high']:.3f}).\n"
+    """The linear datamodelling score of each method where a model has learned its task."""
+    found = loaded("topics.json")
+    above = {"grad-dot": "", **{name: three(figure) for name, figure in found["above_grad_dot"].items()}}
+    rows = []
+    for name in sorted(found["lds"], key=lambda name: -found["lds"][name]["mean"]):
+        method, _, size = name.partition(", ")
+        numbers = size.removesuffix(" numbers") or f"{found['dim']:,}"
+        rows.append([f"`{method}`", numbers, three(found["lds"][name]), above[name]])
+    whole, halves = (" and ".join(f"{each:.3f}" for each in found[name]) for name in ("accuracy", "accuracy_of_halves"))
+    return table(["method", "numbers an instance", "LDS", "above `grad-dot`"], rows) + (
+        f"\nThe models of the two training seeds are right on {whole} of the {found['queries']} texts, those of halves on {halves}.\n"
     )
+
+
+def probe() -> str:
+    """The linear datamodelling score of each method where a head is at its optimum."""
+    found = loaded("probe.json")["lds"]
+    names = sorted(found, key=lambda name: -found[name]["mean"])
+    return table(["method", "LDS"], [[f"`{name}`", three(found[name])] for name in names])
 
 
 def summary() -> str:
     """What stands out, in two sentences."""
-    found, facts = loaded("lds.json")["probe"]["lds"], loaded("facts.json")
-    score = {name: f"{found[name]['mean']:.3f}" for name in ("influence/hessian", "grad-dot", "random")}
-    left = {name: f"{facts['probability_of_the_answer_suppressed'][f'{name} 10']['mean']:.2f}" for name in ("na", "random")}
+    topics, facts = loaded("topics.json"), loaded("facts.json")
+    ekfac, dot, chance = (f"{topics['lds'][name]['mean']:.2f}" for name in ("influence/ekfac", "grad-dot", "random"))
+    before, left = facts["baseline"], facts["probability_of_the_answer_suppressed"]
     return (
-        "Retraining a head says that influence ranks training instances as theory wants it: the linear datamodelling score of\n"
-        f"`influence/hessian` is {score['influence/hessian']}, of `grad-dot` {score['grad-dot']}, of `random` {score['random']}. "
-        "Suppressing the ten neurons that NA names takes a\n"
-        f"language model's facts from a probability of {facts['baseline']['mean']:.2f} to {left['na']}; ten random ones leave "
-        f"{left['random']}.\n"
+        f"Where a model that knows its topics is trained anew on {topics['halves']} random halves of its data, EK-FAC foretells by rank "
+        f"what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` {dot}, "
+        f"of `random` {chance}.\nSuppressing the ten neurons that NA names takes a language model's facts from a probability of "
+        f"{before['mean']:.2f} to {left['na 10']['mean']:.2f};\nten random ones leave {left['random 10']['mean']:.2f}.\n"
+    )
+
+
+def suppressed(found: Mapping[str, Figure]) -> str:
+    """What suppressing neurons leaves of an answer's probability."""
+    kinds = {"na": "its own top ones", "random": "random ones", "random, same layers": "random ones of the same layers"}
+    rows = [[says, *(two(found[f"{kind} {count}"]) for count in ("1", "10", "50"))] for kind, says in kinds.items()]
+    return f"None suppressed: {two(found['baseline'])}.\n\n" + table(["neurons suppressed", "1", "10", "50"], rows)
+
+
+def chats() -> str:
+    """What a chat model's answers owe to which chats and neurons."""
+    found = loaded("chats.json")
+    names = list(found["retrieved"])
+    rows = [
+        [says, *(two(found["retrieved"][name][key]) for name in names)]
+        for key, says in {"same_kind": "chats of the same kind", "same_topic": "news of the same topic"}.items()
+    ]
+    right = " and ".join(f"{share:.2f} of the {CHATS[kind]}" for kind, share in found["right"].items())
+    return (
+        f"The model answers right to {right}; its losses differ from the trainer's own by at most "
+        f"{found['greatest_difference_of_losses']:.0e} of them. Of the ten chats found, this share is\n\n"
+        f"{table(['', *(f'`{name}`' for name in names)], rows)}\n"
+        f"and this is left of the answers' probability:\n\n{suppressed(found['probability_of_the_answer'])}"
+    )
+
+
+CHATS = {"news": "topics", "choice": "questions with choices"}
+
+
+def pairs() -> str:
+    """What a pair classifier's answers owe to which pairs and neurons."""
+    found = loaded("pairs.json")
+    shares = found["same_label"]
+    alike = table(["found by", *(f"`{name}`" for name in shares)], [["share", *map(two, shares.values())]])
+    return (
+        f"It is right on {found['right']:.3f} of {found['queries']} test pairs, and its probabilities are those of "
+        f"`trainer.predict` within {found['greatest_difference_of_probabilities']:.0e}.\n"
+        f"Of the ten instances found, this share has the label that it predicts:\n\n{alike}\n"
+        f"Of the answer's probability is left:\n\n{suppressed(found['probability_of_the_answer'])}"
     )
 
 
@@ -137,7 +182,9 @@ def studies() -> str:
     return table(["", *(TASKS[task] for task in results)], rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"summary": summary, "facts": facts, "lds": lds, "studies": studies}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "chats": chats, "pairs": pairs, "studies": studies,
+}  # fmt: skip
 
 
 def filled(text: str) -> str:

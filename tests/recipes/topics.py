@@ -47,7 +47,8 @@ def main(
         run.go(asked, chosen)
     report = {
         "model": base.name, "layers": layers, "instances": len(rows), "queries": len(asked), "halves": halves, "seeds": seeds,
-        "epochs": epochs, "accuracy": [run.accuracy for run in runs], "accuracy_of_halves": [run.half_accuracy for run in runs],
+        "epochs": epochs, "dim": DIM,
+        "accuracy": [run.accuracy for run in runs], "accuracy_of_halves": [run.half_accuracy for run in runs],
         **compared(
             {name: np.stack([summed(run.scores[name], chosen) for run in runs]) for name in runs[0].scores},
             -np.stack([run.losses for run in runs]),
