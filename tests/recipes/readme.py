@@ -60,8 +60,10 @@ def lds() -> str:
         numbers = size.removesuffix(" numbers") or f"{found['dim']:,}"
         rows.append([f"`{method}`", numbers, three(found["lds"][name]), above[name]])
     whole, halves = (" and ".join(f"{each:.3f}" for each in found[name]) for name in ("accuracy", "accuracy_of_halves"))
-    return table(["method", "numbers an instance", "LDS", "above `grad-dot`"], rows) + (
-        f"\nThe models of the two training seeds are right on {whole} of the {found['queries']} texts, those of halves on {halves}.\n"
+    head = ["method", "numbers an instance", "LDS", "above `grad-dot`"]
+    return (
+        f"{table(head, rows)}\nThe models of the two training seeds are right on {whole} of the {found['queries']} texts, "
+        f"those of halves on {halves}.\n"
     )
 
 
@@ -78,8 +80,8 @@ def summary() -> str:
     ekfac, dot, chance = (f"{topics['lds'][name]['mean']:.2f}" for name in ("influence/ekfac", "grad-dot", "random"))
     before, left = facts["baseline"], facts["probability_of_the_answer_suppressed"]
     return (
-        f"Where a model that knows its topics is trained anew on {topics['halves']} random halves of its data, EK-FAC foretells by rank "
-        f"what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` {dot}, "
+        f"Where a model that knows its topics is trained anew on {topics['halves']} random halves of its data, EK-FAC foretells by "
+        f"rank what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` {dot}, "
         f"of `random` {chance}.\nSuppressing the ten neurons that NA names takes a language model's facts from a probability of "
         f"{before['mean']:.2f} to {left['na 10']['mean']:.2f};\nten random ones leave {left['random 10']['mean']:.2f}.\n"
     )
