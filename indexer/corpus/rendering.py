@@ -71,20 +71,21 @@ class Renderer:
             raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
         return self._instance(found[0], record, where, label_used=label_used)
 
-    def stored(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
-        """Render what an index stores of an instance, which may be one target token of a record (corpus.per_token).
+    def stored(self, row: Mapping[str, Any]) -> RenderedInstance:
+        """Render an instance from an index's own columns: `id`, `label`, and what the form shows.
 
-        Args:
-            record: its values by column.
-            where: names it in errors.
-            label_used: False lets a label pass that the model does not have.
+        It may be one target token of a record (corpus.per_token).
         """
+        identity, label, column = str(row["id"]), row["label"], self._corpus.label
+        if label is not None and self._task == "multiple-choice":
+            label = int(label)  # choices are stored by their numbers
+        where, record = f"instance '{identity}'", {**row, self._corpus.id: identity, column: label}
         if not self._corpus.per_token:
-            return self.render(record, where, label_used=label_used)
-        number, column = int(str(record[self._corpus.id]).rpartition(PART)[2]), self._corpus.label
+            return self.render(record, where)
+        number = int(identity.rpartition(PART)[2])
         if self._task == TOKENS:
-            return self.token_part(self.render({**record, column: None}, where), number, record.get(column))
-        return self.per_token(self.render(record, where, label_used=label_used))[number]
+            return self.token_part(self.render({**record, column: None}, where), number, label)
+        return self.per_token(self.render(record, where))[number]
 
     def instances(self, record: Mapping[str, Any], where: str) -> list[RenderedInstance]:
         """The instances of a corpus's record: one, or one of each part of a document, or of each target token.

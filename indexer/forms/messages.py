@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding, Tokens
@@ -102,7 +102,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(map(is_message, value)):
         raise InputError(
-            f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of messages is needed, each with \"role\" and "
+            f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
     return list(value)

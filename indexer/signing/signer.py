@@ -101,17 +101,9 @@ class Signer:
         corpus = self.config.corpus
         return model_identity(self.config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
-        """Render a record; see `Renderer.render` for what it raises.
-
-        Args:
-            record: its values by column.
-            where: names it in errors.
-            stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
-            label_used: False lets a label pass that the model does not have.
-        """
-        rendered = self.renderer.stored if stored else self.renderer.render
-        return rendered(record, where, label_used=label_used)
+    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
+        """Render a record; see `Renderer.render`."""
+        return self.renderer.render(record, where, label_used=label_used)
 
     @torch.no_grad()
     def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:
