@@ -71,6 +71,16 @@ class Renderer:
             raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
         return self._instance(found[0], record, where, label_used=label_used)
 
+    def asked(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
+        """Render a record that is asked about, which needs a target where its model is a language model.
+
+        Raises:
+            InputError: see `render`; or it has no target.
+        """
+        if isinstance(self._form, Continuing) and (lacking := self._form.lacking(record, where)):
+            raise InputError(f"{where}: {lacking}; --max-new-tokens N (max_new_tokens) asks about what the model says next")
+        return self.render(record, where, label_used=label_used)
+
     def stored(self, row: Mapping[str, Any]) -> RenderedInstance:
         """Render an instance from an index's own columns: `id`, `label`, and what the form shows.
 
@@ -106,6 +116,15 @@ class Renderer:
             raise InputError(f"{where}: corpus.{self._corpus.form} has no target to leave out; leave max_new_tokens out")
         encoding = self._form.prompt(record, where)
         return None if encoding is None else self._instance(encoding, record, where, label_used=False)
+
+    def begun(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
+        """What is asked about as it is given: a record, or what stands before its target where it lacks one.
+
+        Raises:
+            InputError: see `render`.
+        """
+        lacking = isinstance(self._form, Continuing) and self._form.lacking(record, where)
+        return (lacking and self.prompt(record, where)) or self.render(record, where, label_used=False)
 
     def room(self, prompt: RenderedInstance) -> int:
         """Tokens that a prompt can be continued by."""

@@ -88,9 +88,9 @@ def shown_corpus(config: Config, renderer: Renderer, limit: int) -> Iterator[Sho
 
 
 def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
-    """The first queries of a file, as they would be asked; see `Renderer.render` for what it raises."""
+    """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises."""
     for record in islice(read_record_file(path), limit):
-        yield shown(renderer.render(record.values, record.where, label_used=False), renderer.vocabulary)
+        yield shown(renderer.begun(record.values, record.where), renderer.vocabulary)
 
 
 def shown_shards(

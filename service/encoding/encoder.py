@@ -100,7 +100,10 @@ class Encoder:
         if prompt is None:
             return self.render(record, where)
         job = Job(prompt, None, more=more)
-        self._run([job], caller)
+        try:
+            self._run([job], caller)
+        except InputError as error:
+            raise InvalidArgumentError(f"{where}: {error}", "queries") from None
         result: RenderedInstance = job.result
         return result
 
