@@ -33,6 +33,10 @@ class Checked:
         """See `Continuing`; 0 of a form that is none."""
         return self._form.limit if isinstance(self._form, Continuing) else 0
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Continuing.lacking`; nothing of a form that is none."""
+        return self._form.lacking(record, where) if isinstance(self._form, Continuing) else ""
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
         """See `Continuing.prompt`.
 

@@ -96,6 +96,17 @@ class Continuing(Protocol):
 
     limit: int
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """What a record lacks of a target, in words; empty where it has one, or where each token of it has a loss.
+
+        Args:
+            record: its values by column.
+            where: names it in errors.
+
+        Raises:
+            InputError: see `Form.encode`.
+        """
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
         """What stands before the target; None where the record has one.
 

@@ -66,12 +66,16 @@ class Texts:
                 self._vanishing.check(template, texts, own, where)
         return [found]
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Continuing.lacking`."""
+        return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
         """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
         if not self._language or len(self._templates) > 1:
             raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
         fields = self._target.fields if self._target else ()
-        if self._target and not self._columns.lacks(record, fields):
+        if self._target and not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=fields)
         made = self._tokenized([self._templates[0].text(values.texts)], where)

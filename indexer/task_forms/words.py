@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError, first_line, nearest
+from attridex.indexer.errors import InputError, brief, first_line, nearest
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding
@@ -77,5 +77,5 @@ def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> l
         raise InputError(f"{where}: missing column '{wanted}' (corpus.text shows it); {nearest(wanted, record)}")
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
-        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of words is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of words is needed")
     return list(value)
