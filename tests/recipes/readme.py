@@ -81,8 +81,8 @@ def summary() -> str:
     before, left = facts["baseline"], facts["probability_of_the_answer_suppressed"]
     return (
         f"Where a model that knows its topics learns anew on {topics['halves']} random halves of its data, EK-FAC foretells "
-        f"by rank what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` {dot}, "
-        f"of `random` {chance}.\nSuppressing the ten neurons that NA names takes a language model's facts from a probability of "
+        f"by rank what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` "
+        f"{dot}, of `random` {chance}.\nSuppressing the ten neurons that NA names takes a language model's facts from a probability of "
         f"{before['mean']:.2f} to {left['na 10']['mean']:.2f};\nten random ones leave {left['random 10']['mean']:.2f}.\n"
     )
 
