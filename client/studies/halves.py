@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from attridex.client.errors import UsageError
 from attridex.client.workbench import heads
-from attridex.client.workbench.context import LANGUAGE_TASKS, MANY_ANSWERS, Asked, Context, NotPossibleError, fingerprint
+from attridex.client.workbench.context import Asked, Context, NotPossibleError, fingerprint
 from attridex.client.workbench.ranking import Rows, drawn_pool
 from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.scores import save_array
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, MANY_ANSWERS
 
 if TYPE_CHECKING:
     from attridex.indexer.training.evaluation import Evaluation

@@ -17,7 +17,7 @@ from attridex.client.figures.palette import Palette
 from attridex.client.figures.tables import Axis, pick, pivot
 from attridex.client.studies.base import METHOD, Contents, KeyNumber, Study, highest, leaders, measured_rows
 from attridex.client.studies.halves import Pool, check_retrained, head_retraining, model_retraining, retrained
-from attridex.client.workbench.context import LANGUAGE_TASKS, Asked, Context, NotPossibleError
+from attridex.client.workbench.context import Asked, Context, NotPossibleError
 from attridex.client.workbench.ranking import Rows
 from attridex.client.workbench.resampling import Agreements, agreements
 from attridex.client.workbench.results import Findings, StudyResult
@@ -25,6 +25,7 @@ from attridex.client.workbench.retrained import majority_share
 from attridex.client.workbench.scores import Scores, all_scores
 from attridex.client.workbench.statistics import Float64, Row
 from attridex.indexer.ranks import spearman
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 
 if TYPE_CHECKING:
     from attridex.indexer.training.evaluation import Evaluation

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from attridex.indexer.config import Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.outputs import output_of
+from attridex.indexer.task_kinds import Task
 
 Goals = tuple[float, ...]
 ReadGoals = Callable[[Any, Sequence[str]], Goals]

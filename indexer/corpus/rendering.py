@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.goals import GOALS, Goals, read_goals
 from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
@@ -12,6 +12,7 @@ from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.task_kinds import Task
 
 TOKENS: Task = "token-classification"
 PART = "#"

@@ -6,7 +6,7 @@ A row may hold several texts: positions that start again (or `seq_lengths`) part
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding
 from attridex.indexer.forms.token_rows import (
@@ -25,6 +25,7 @@ from attridex.indexer.forms.token_rows import (
     values,
     whole_numbers,
 )
+from attridex.indexer.task_kinds import Task
 
 TEXT = "text"
 """Column of the tokens' text."""

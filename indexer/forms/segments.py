@@ -7,7 +7,7 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]

@@ -9,7 +9,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import surroundings
+from attridex.indexer.forms.special_tokens import own_special_tokens
 from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
 
@@ -45,7 +45,7 @@ class Texts:
             InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._language = TokenizerCall(corpus, tokenizer, limit), limit, language
-        self._around = surroundings(tokenizer)
+        self._around = own_special_tokens(tokenizer)
         self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}

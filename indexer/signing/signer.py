@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attridex.indexer.config import LANGUAGE_TASKS, Config
+from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
@@ -40,6 +40,7 @@ from attridex.indexer.signing.signature import (
     as_neurons,
     output_number,
 )
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
 from attridex.indexer.tasks.registry import objective_of

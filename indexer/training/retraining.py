@@ -18,6 +18,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.files import json_bytes, replace_file
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
 from attridex.indexer.training.finetuning import labelled, save
 from attridex.indexer.training.start import begin, training_of
@@ -146,8 +147,8 @@ def head_states(config: Config, instances: Sequence[RenderedInstance], advance: 
     Raises:
         InputError: a causal language model, or instances with differing numbers of choices.
     """
-    if config.model.task == "causal-lm":
-        raise InputError("a causal language model has no head of its own to train alone; retrain the model")
+    if config.model.task in LANGUAGE_TASKS:
+        raise InputError("a language model has no head of its own to train alone; retrain the model")
     reader = reader_of(config)
     found: dict[int, NDArray[np.float32]] = {}
     for at, reading in reader.read_all(instances, advance):

@@ -10,7 +10,7 @@ from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.rendering import PART, Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.models.renderers import make_renderer
 from tests.conftest import SHOWN, records
 
