@@ -75,15 +75,19 @@ def probe() -> str:
 
 
 def summary() -> str:
-    """What stands out, in two sentences."""
+    """What stands out, in three sentences."""
     topics, facts = loaded("topics.json"), loaded("facts.json")
-    ekfac, dot, chance = (f"{topics['lds'][name]['mean']:.2f}" for name in ("influence/ekfac", "grad-dot", "random"))
+    most, usual, dot, chance = (
+        f"{topics['lds'][name]['mean']:.2f}"
+        for name in ("influence/ekfac, 262,144 numbers", "influence/ekfac", "grad-dot", "random")
+    )
     before, left = facts["baseline"], facts["probability_of_the_answer_suppressed"]
     return (
-        f"Where a model that knows its topics learns anew on {topics['halves']} random halves of its data, EK-FAC foretells "
-        f"by rank what becomes of\nits losses: the linear datamodelling score of `influence/ekfac` is {ekfac}, of `grad-dot` "
-        f"{dot}, of `random` {chance}.\nSuppressing the ten neurons that NA names takes a language model's facts from a probability of "
-        f"{before['mean']:.2f} to {left['na 10']['mean']:.2f};\nten random ones leave {left['random 10']['mean']:.2f}.\n"
+        "Suppressing the ten neurons that NA names takes a language model's facts from a probability of "
+        f"{before['mean']:.2f} to {left['na 10']['mean']:.2f};\nten random ones leave {left['random 10']['mean']:.2f}. "
+        "What becomes of a fine-tuned model's losses when all its weights are trained anew on half of\nits data "
+        f"(linear datamodelling score, LDS), EK-FAC foretells by rank at {most} with 262,144 numbers an instance, at {usual} "
+        f"with the usual\n{topics['dim']:,}; `grad-dot` at {dot}, `random` at {chance}:\n"
     )
 
 
@@ -92,26 +96,6 @@ def suppressed(found: Mapping[str, Figure]) -> str:
     kinds = {"na": "its own top ones", "random": "random ones", "random, same layers": "random ones of the same layers"}
     rows = [[says, *(two(found[f"{kind} {count}"]) for count in ("1", "10", "50"))] for kind, says in kinds.items()]
     return f"None suppressed: {two(found['baseline'])}.\n\n" + table(["neurons suppressed", "1", "10", "50"], rows)
-
-
-def chats() -> str:
-    """What a chat model's answers owe to which chats and neurons."""
-    found = loaded("chats.json")
-    names = list(found["retrieved"])
-    rows = [
-        [says, *(two(found["retrieved"][name][key]) for name in names)]
-        for key, says in {"same_kind": "chats of the same kind", "same_topic": "news of the same topic"}.items()
-    ]
-    right = " and ".join(f"{share:.2f} of the {CHATS[kind]}" for kind, share in found["right"].items())
-    return (
-        f"The model answers right to {right}; its losses differ from the trainer's own by at most "
-        f"{found['greatest_difference_of_losses']:.0e} of them. Of the ten chats found, this share is\n\n"
-        f"{table(['', *(f'`{name}`' for name in names)], rows)}\n"
-        f"and this is left of the answers' probability:\n\n{suppressed(found['probability_of_the_answer'])}"
-    )
-
-
-CHATS = {"news": "topics", "choice": "questions with choices"}
 
 
 def pairs() -> str:
@@ -185,7 +169,7 @@ def studies() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "chats": chats, "pairs": pairs, "studies": studies,
+    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "pairs": pairs, "studies": studies,
 }  # fmt: skip
 
 
