@@ -10,7 +10,7 @@ from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
+from attridex.indexer.forms.encoding import Encoding, Form, losses_of
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.task_kinds import Task
 
@@ -78,7 +78,7 @@ class Renderer:
         Raises:
             InputError: see `render`; or it has no target.
         """
-        if isinstance(self._form, Continuing) and (lacking := self._form.lacking(record, where)):
+        if lacking := self._form.lacking(record, where):
             raise InputError(f"{where}: {lacking}; --max-new-tokens N (max_new_tokens) asks about what the model says next")
         return self.render(record, where, label_used=label_used)
 
@@ -111,10 +111,8 @@ class Renderer:
         """What stands before a record's target; None where it has one.
 
         Raises:
-            InputError: see `render`; or the input form has no targets.
+            InputError: see `render`; or records of the input form have no target.
         """
-        if not isinstance(self._form, Continuing):
-            raise InputError(f"{where}: corpus.{self._corpus.form} has no target to leave out; leave max_new_tokens out")
         encoding = self._form.prompt(record, where)
         return None if encoding is None else self._instance(encoding, record, where, label_used=False)
 
@@ -124,12 +122,12 @@ class Renderer:
         Raises:
             InputError: see `render`.
         """
-        lacking = isinstance(self._form, Continuing) and self._form.lacking(record, where)
-        return (lacking and self.prompt(record, where)) or self.render(record, where, label_used=False)
+        prompt = self.prompt(record, where) if self._form.lacking(record, where) else None
+        return prompt or self.render(record, where, label_used=False)
 
     def room(self, prompt: RenderedInstance) -> int:
         """Tokens that a prompt can be continued by."""
-        return self._form.limit - len(prompt.sequences[0]) if isinstance(self._form, Continuing) else 0
+        return self._form.limit - len(prompt.sequences[0])
 
     def continued(self, prompt: RenderedInstance, tokens: Sequence[int]) -> RenderedInstance:
         """A prompt with the tokens that come behind it as its target."""

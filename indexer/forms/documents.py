@@ -68,11 +68,11 @@ class Documents:
         return found
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`: each token of a document has a loss."""
+        """See `Form.lacking`: each token of a document has a loss."""
         return ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: the document itself, without what the tokenizer puts behind it."""
+        """See `Form.prompt`: the document itself, without what the tokenizer puts behind it."""
         text = text_of(record, self._name, where, "corpus.documents")
         windows = self._windows(text)
         if len(windows) > 1:

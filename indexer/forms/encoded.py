@@ -72,7 +72,7 @@ class Encoded:
         return learned
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         if not self._language:
             return ""
         if record.get(LABELS) is None:
@@ -81,7 +81,7 @@ class Encoded:
         return "" if set(labels[1:]) - {NO_LOSS} else f"no token behind the first has a loss (its label is {NO_LOSS})"
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: a row's tokens without its padding."""
+        """See `Form.prompt`: a row's tokens without its padding."""
         if not self.lacking(record, where):
             return None
         row = read_row(record, where, labelled=False)

@@ -47,14 +47,14 @@ class Messages:
         return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         role = messages_of(record, self._name, where)[-1]["role"]
         if role == ASSISTANT or self._loss_on == "all":
             return ""
         return f"column '{self._name}' ends with a turn of '{role}', and what is asked about is said by the assistant behind it"
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
+        """See `Form.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
         messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
         if messages[-1]["role"] == ASSISTANT:
             return None

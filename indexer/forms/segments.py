@@ -64,11 +64,11 @@ class Segments:
         return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`."""
+        """See `Form.prompt`."""
         if self._target is None or not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)

@@ -67,11 +67,11 @@ class Texts:
         return [found]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
+        """See `Form.prompt`; a text of which every token has a loss is a prompt itself."""
         if not self._language or len(self._templates) > 1:
             raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
         fields = self._target.fields if self._target else ()

@@ -48,11 +48,11 @@ class SourceTarget:
         ]  # fmt: skip
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target")
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
+        """See `Form.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
         if not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)

@@ -28,6 +28,7 @@ class Words:
             raise InputError(f'corpus.text = "{corpus.text}": token-classification reads a column of words: text = "{{tokens}}"')
         if not tokenizer.is_fast:
             raise InputError("token-classification needs a fast tokenizer, which knows the word of each token; or encoded rows")
+        self.limit = limit
         self._column, self._tokenizer = template.fields[0], TokenizerCall(corpus, tokenizer, limit)
         self._every = corpus.word_pieces == "all"
         self._stored = WORDS if self._column == "tokens" else self._column  # an index's own column is called so
@@ -49,6 +50,18 @@ class Words:
                 words=tuple(owners[at] for at in read), word_count=len(words),
             )
         ]  # fmt: skip
+
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`: words have no target."""
+        return ""
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`.
+
+        Raises:
+            InputError: words have no target to leave out.
+        """
+        raise InputError(f"{where}: words have labels and no target to leave out; leave max_new_tokens out")
 
     def _tokens(self, words: list[str], where: str) -> tuple[Any, bool]:
         """What the tokenizer's own call gives, and whether it was cut."""
