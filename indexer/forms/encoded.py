@@ -6,7 +6,7 @@ A row may hold several texts: positions that start again (or `seq_lengths`) part
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding
 from attridex.indexer.forms.token_rows import (
@@ -27,6 +27,7 @@ from attridex.indexer.forms.token_rows import (
     values,
     whole_numbers,
 )
+from attridex.indexer.task_kinds import Task
 
 Decode = Callable[[Sequence[int]], str]
 """Gives the text of ids."""
@@ -47,7 +48,7 @@ class Encoded:
         self.fields: tuple[str, ...] = (TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
-        self._decode, self._limit, self._task = decode, limit, task
+        self._decode, self.limit, self._task = decode, limit, task
         self._choices, self._language = task == "multiple-choice", task == "causal-lm"
         self._tokens = self._language or task == "token-classification"
 
@@ -69,6 +70,26 @@ class Encoded:
             raise InputError(f"{where}: no token behind the first has a loss (its label is {NO_LOSS}); leave the row out")
         return learned
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        if not self._language:
+            return ""
+        if record.get(LABELS) is None:
+            return f"missing column '{LABELS}' (corpus.encoded)"
+        labels = read_row(record, where, labelled=True).labels
+        return "" if set(labels[1:]) - {NO_LOSS} else f"no token behind the first has a loss (its label is {NO_LOSS})"
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`: a row's tokens without its padding."""
+        if not self.lacking(record, where):
+            return None
+        row = read_row(record, where, labelled=False)
+        if len(parts := parts_of(row, lengths_of(record, where), where)) > 1:
+            raise InputError(f"{where}: the row packs {len(parts)} texts, and a language model goes on from one; give it alone")
+        check_length(row.ids, self.limit, where)
+        types = (row.types,) if row.types else ()
+        return Encoding((row.ids,), types, fields=self._fields([self._decode(row.ids)], record))
+
     def _of_choices(self, record: Mapping[str, Any], where: str) -> Encoding:
         """One sequence a choice."""
         columns = {name: values(record, name, where) for name in (IDS, MASK, TYPES) if record.get(name) is not None}
@@ -88,7 +109,7 @@ class Encoded:
             part: which one of the record it is.
         """
         for row in rows:
-            check_length(row.ids, self._limit, where)
+            check_length(row.ids, self.limit, where)
         reads, wanted = losses_by_labels(rows[0], where, shifted=self._language) if self._tokens else ((), ())
         texts = [self._decode(row.ids) for row in rows]
         said = (
@@ -99,12 +120,17 @@ class Encoded:
             types=tuple(row.types for row in rows) if any(row.types for row in rows) else (),
             reads=reads,
             wanted=wanted,
-            fields={TEXT: record.get(TEXT) if self._own_text else "\n".join(texts), DOCUMENT: str(record.get(self._id, ""))},
+            fields=self._fields(texts, record),
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
             surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
             label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
+
+    def _fields(self, texts: Sequence[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns that are shown, of sequences with these texts."""
+        text = record.get(TEXT) if self._own_text else "\n".join(texts)
+        return {TEXT: text, DOCUMENT: str(record.get(self._id, ""))}
 
     def _output(self, record: Mapping[str, Any], where: str) -> int | None:
         """The output that a row's label is; None where it has none, or one that is a name."""

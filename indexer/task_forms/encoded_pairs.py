@@ -38,15 +38,12 @@ class DecoderInput:
     padding: int | None
 
     def of(self, labels: Tokens, where: str) -> Tokens:
-        """Labels moved on by one token, up to the last one that has a loss.
+        """Labels, one of which has a loss, moved on by one token, up to the last one that has.
 
         Raises:
-            InputError: none has a loss, or a token without one stands before another, and the model has no padding token.
+            InputError: a token without a loss stands before another, and the model has no padding token.
         """
-        learned = [at for at, label in enumerate(labels) if label != NO_LOSS]
-        if not learned:
-            raise InputError(f"{where}: no token of '{LABELS}' has a loss ({NO_LOSS}); leave the row out")
-        before = labels[: learned[-1]]
+        before = labels[: max(at for at, label in enumerate(labels) if label != NO_LOSS)]
         if NO_LOSS in before and self.padding is None:
             raise InputError(f"{where}: '{LABELS}' hold {NO_LOSS} before a token, and the model has no padding token for it")
         return (self.start, *(self.padding if label == NO_LOSS and self.padding is not None else label for label in before))
@@ -74,6 +71,8 @@ class EncodedPairs:
         source = self._source(record, where)
         if record.get(LABELS) is None:
             raise InputError(no_labels(where))
+        if lacking := self.lacking(record, where):
+            raise InputError(f"{where}: {lacking}; leave the row out")
         labels = numbers_of(record, LABELS, where)
         ids = self._decoder.of(labels, where)
         reads, wanted = losses_by_labels(TokenRow(ids, labels=labels[: len(ids)]), where, shifted=False)
@@ -81,9 +80,16 @@ class EncodedPairs:
         check_decoder_columns(record, ids, len(labels), where)
         return [self._encoding(source, record, ids, reads, wanted)]
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        if record.get(LABELS) is None:
+            return f"missing column '{LABELS}' (corpus.encoded)"
+        learned = set(numbers_of(record, LABELS, where)) - {NO_LOSS}
+        return "" if learned else f"no token of '{LABELS}' has a loss (its label is {NO_LOSS})"
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: a row without labels is a source, and the token that the decoder begins with."""
-        if record.get(LABELS) is not None:
+        """See `Form.prompt`: the source, and the token that the decoder begins with."""
+        if not self.lacking(record, where):
             return None
         return self._encoding(self._source(record, where), record, (self._decoder.start,))
 

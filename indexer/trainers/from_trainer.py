@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.building.build import Built, build
-from attridex.indexer.config import LANGUAGE_TASKS
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.trainers.agreement import check_losses
 from attridex.indexer.trainers.handing import hand_over
 from attridex.indexer.trainers.rows import training_rows
