@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import json_bytes, replace_file
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
 from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
-from attridex.indexer.training.finetuning import labelled, save
+from attridex.indexer.training.finetuning import save
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
@@ -45,7 +44,7 @@ class Retraining:
         self._config, self._directory = config, directory
         self._training = training_of(config).model_copy(update={"keep_checkpoints": 0})
         self._start = begin(config)
-        self.instances = {each.id: each for _, each in rendered(config.corpus, self._start.renderer, labels_needed=True)}
+        self.instances = {each.id: each for each in self._start.instances(config.corpus)}
 
     def render(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
         """A test, rendered as the corpus is.
@@ -53,7 +52,7 @@ class Retraining:
         Raises:
             InputError: it has no label, or one that the model does not know.
         """
-        return labelled(self._start.renderer, record, where)
+        return self._start.test(record, where)
 
     def evaluation(
         self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None, again: int = 0
