@@ -32,12 +32,17 @@ from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 
+ENDLESS = 1 << 20
+"""Tokens of a model that takes any number of them."""
+
 
 def positions(hf: Any, family: Family) -> int:
-    """Longest sequence that a model takes."""
+    """Longest sequence that a model takes; T5 and its kin name one (`n_positions`), but count distances alone."""
     text = hf.get_text_config()
+    if hf.is_encoder_decoder and getattr(text, "relative_attention_num_buckets", None):
+        return ENDLESS
     told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
-    limit = int(next(filter(None, told), 1 << 20))
+    limit = int(next(filter(None, told), ENDLESS))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 

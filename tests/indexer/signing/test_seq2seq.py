@@ -166,6 +166,15 @@ def test_what_it_says_next_is_its_own_greedy_continuation(made: Signer) -> None:
             made.continued(begun, 3)
 
 
+def test_a_t5_reads_more_tokens_than_its_configuration_names(tmp_path: Path) -> None:
+    saved(tmp_path / "model", hf.T5ForConditionalGeneration, hf.T5Config(**CONFIGS["t5"]().to_dict(), n_positions=8), "<s>")
+    signer = Signer.load(parse_config(settings(tmp_path), "test", tmp_path))
+    row = {"question": "the dog ran " * 5, "answer": "a cat"}
+    (signed,) = signer.sign([signer.render(row, "row")], neurons=False, gradient=False)
+    batch = signer.loaded.tokenizer(row["question"], text_target=row["answer"], return_tensors="pt", return_token_type_ids=False)
+    assert signed.loss == pytest.approx(float(signer.arch.model(**batch).loss), rel=1e-5)
+
+
 CALLS: dict[str, tuple[dict[str, Any], Callable[[Any, dict[str, Any]], dict[str, Any]]]] = {
     "pair": (
         {"pair": ["question", "answer"], "target": "{id} {answer}"},
