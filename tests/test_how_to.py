@@ -122,6 +122,7 @@ def test_an_input_form_is_the_call_beside_it(section: tuple[str, str, str], attr
     for row, shown in zip(records(8), ran.lines, strict=True):
         made = names["encode"](tokenizer, row)
         ids = made["input_ids"] if "choice" in corpus else [made["input_ids"]]
+        ids += [[hf.BartConfig().decoder_start_token_id, *made["labels"]]] if kind is hf.BartConfig else []
         assert [sequence["ids"] for sequence in shown["sequences"]] == ids
         if "labels" in made:
             assert shown["sequences"][-1]["loss"] == [*range(1, len(shown["sequences"][-1]["ids"]))]

@@ -82,8 +82,8 @@ def test_what_is_no_whole_training_is_refused_in_a_line(script: hf.Trainer, tmp_
         from_trainer(other, tmp_path / "a", show_progress=False)
     assert not (tmp_path / "a").exists()
     other = language_model(tmp_path / "out")
-    other.model = hf.T5ForConditionalGeneration(hf.T5Config(d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, vocab_size=40))
-    with pytest.raises(InputError, match=r"a T5ForConditionalGeneration is of no task that is known here; give task = "):
+    other.model = hf.T5EncoderModel(hf.T5Config(d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, vocab_size=40))
+    with pytest.raises(InputError, match=r"a T5EncoderModel is of no task that is known here; give task = "):
         from_trainer(other, tmp_path / "a", show_progress=False)
     sharded = language_model(tmp_path / "out")
     next(sharded.model.parameters()).ds_id = 0
