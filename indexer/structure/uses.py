@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.structure.calls import SEQUENCES, TOKENS, Call
 
@@ -20,12 +23,14 @@ class LinearUse:
         fires: times that the answer follows from a call of it.
         shared: whether it is called with something that belongs to no sequence (a table of distances).
         tokens_first: whether it is called with [T, S, ...] instead of [S, T, ...].
+        multiplies: whether it gives its input times its weight, as a class of its own may not.
     """
 
     weight: int
     fires: int
     shared: bool
     tokens_first: bool
+    multiplies: bool = True
 
     @property
     def passed_by(self) -> bool:
@@ -71,8 +76,22 @@ def linear_uses(layers: Mapping[str, nn.Module], calls: Sequence[Call], answer: 
     for name, module in layers.items():
         own = [call for call in by_module.get(module, []) if call.made.grad_fn in inside]
         weight = edges[id(module.weight)] if isinstance(module.weight, nn.Parameter) and module.weight.requires_grad else len(own)
-        found[name] = LinearUse(weight, len(own), any(map(is_shared, own)), any(map(has_tokens_first, own)))
+        found[name] = LinearUse(
+            weight, len(own), any(map(is_shared, own)), any(map(has_tokens_first, own)), all(map(is_product, own))
+        )
     return found
+
+
+def is_product(call: Call) -> bool:
+    """Whether a linear layer gave its input times its weight: by its class, or in this call."""
+    module, own = call.module, type(call.module).forward in (nn.Linear.forward, Conv1D.forward)
+    if own or not isinstance(module, nn.Linear) or not module.weight.is_floating_point():
+        return True
+    with torch.no_grad():
+        wanted = F.linear(call.given.to(module.weight.dtype), module.weight, module.bias).float()
+    tolerance = 5e-2 if module.weight.dtype in (torch.float16, torch.bfloat16) else 1e-4
+    same = call.made.shape == wanted.shape
+    return same and torch.allclose(call.made.detach().float(), wanted, rtol=tolerance, atol=tolerance * float(wanted.abs().max()))
 
 
 def has_tokens_first(call: Call) -> bool:

@@ -26,8 +26,8 @@ CLASSES: dict[str, Any] = {
 LANGUAGE = ("causal-lm", "seq2seq-lm")
 SEES_ALL = ("xlnet",)
 """No language model from left to right, though transformers has it among them."""
-BY_PADDING = ("convbert", "mobilebert", "nystromformer")
-"""Models of transformers whose states depend on the padding of their batch."""
+BY_PADDING = ("convbert", "fnet", "mobilebert", "nystromformer", "xlnet (mean)", "yoso")
+"""Models of transformers whose states, or what their heads make of them, depend on the padding of their batch."""
 TEXTS = [(1, *range(5, 5 + length)) for length in (9, 6)]
 SOURCES = [tuple(range(20, 24)), tuple(range(24, 31))]
 
@@ -46,7 +46,7 @@ def has_task(name: str, task: str) -> bool:
     """Whether transformers has it: encoders are no language models, and encoders with a decoder are nothing else."""
     if task == "seq2seq-lm" or MODELS[name]().is_encoder_decoder:
         return task == "seq2seq-lm" and knows(CLASSES[task], name)
-    sees_all = knows(hf.AutoModelForMaskedLM, name) or name in SEES_ALL
+    sees_all = (knows(hf.AutoModelForMaskedLM, name) and not MODELS[name]().is_decoder) or name.split()[0] in SEES_ALL
     return knows(auto_class(name, task), name) and not (task == "causal-lm" and sees_all)
 
 

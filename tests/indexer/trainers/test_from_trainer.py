@@ -385,12 +385,6 @@ def test_only_the_first_process_builds(script: hf.Trainer, tmp_path: Path, monke
     assert not (tmp_path / "index").exists()
 
 
-def test_a_loss_that_is_not_the_model_s_is_named(tmp_path: Path) -> None:
-    trainer = language_model(tmp_path / "out", compute_loss_func=lambda outputs, labels, num_items_in_batch: outputs.logits.sum())
-    with pytest.warns(UserWarning, match="a loss of its own .compute_loss_func.; an index takes the plain loss"):
-        from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
-
-
 @pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 def test_the_page_s_script_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attridex: Any) -> None:
     page = (Path(__file__).parents[3] / "docs/training-script.md").read_text()
