@@ -31,7 +31,7 @@ def line_head(info: Info, query_id: str, prediction: Prediction | None) -> Line:
     predicted = (prediction.predicted or None) if prediction else None
     line: Line = {"query": query_id, "predicted": predicted, "method": info.method}
     if prediction and prediction.greedy:
-        line["greedy"] = prediction.greedy
+        line |= {"greedy": prediction.greedy, **({"target": prediction.label} if prediction.label else {})}
     if info.damping is not None:
         line |= {"curvature": info.curvature, "damping": info.damping}
     return line

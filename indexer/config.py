@@ -20,14 +20,8 @@ from attridex.indexer.sections import Projection as Projection
 from attridex.indexer.sections import Section as Section
 from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
-Task = Literal[
-    "sequence-classification", "multiple-choice", "causal-lm", "regression", "multi-label", "token-classification", "seq2seq-lm"
-]
-LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
-"""Those of language models, whose answer is a target's tokens."""
-CLASSIFIER_TASKS = ("sequence-classification", "regression", "multi-label")
-"""Those of a head that reads one state of a sequence."""
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
 ENCODED_FORMS = ("messages", "documents", "encoded")

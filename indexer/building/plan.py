@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -20,7 +20,7 @@ from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.curvature.matrices import check_size
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
@@ -198,14 +198,8 @@ def check_bound(plan: Plan, index: Path) -> None:
     changed = [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]
     if changed:
         first, *others = changed
-        was, now = shown(before.get(first)), shown(plan.settings.get(first))
+        was, now = brief(before.get(first)), brief(plan.settings.get(first))
         also = f" (changed too: {', '.join(others)})" if others else ""
         raise InputError(
             f"{index}: this index was begun with {first} = {was}, now it is {now}{also}; use the same settings, or another --out"
         )
-
-
-def shown(value: Any) -> str:
-    """A setting in a message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.instances import RenderedInstance, from_encoding
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
@@ -88,9 +88,9 @@ def shown_corpus(config: Config, renderer: Renderer, limit: int) -> Iterator[Sho
 
 
 def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
-    """The first queries of a file, as they would be asked; see `Renderer.render` for what it raises."""
+    """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises."""
     for record in islice(read_record_file(path), limit):
-        yield shown(renderer.render(record.values, record.where, label_used=False), renderer.vocabulary)
+        yield shown(renderer.begun(record.values, record.where), renderer.vocabulary)
 
 
 def shown_shards(
@@ -106,25 +106,6 @@ def shown_shards(
         deleted: the version's rows that are not shown.
     """
     places = ((shard, row) for shard in shards for row in range(shard.rows) if shard.start + row not in deleted)
-    for shard, row in islice(places, limit):
-        yield shown(stored_instance(shard, row, config, renderer), renderer.vocabulary)
-
-
-def stored_instance(shard: Shard, row: int, config: Config, renderer: Renderer) -> RenderedInstance:
-    """An instance of a shard: as it was encoded where that is stored, else rendered from its columns.
-
-    Args:
-        shard: holds it.
-        row: counted from the shard's first.
-        config: of the index.
-        renderer: of its model.
-    """
-    if config.corpus.keeps_encodings:
-        return from_encoding(shard.encoding(row))
-    columns = list(dict.fromkeys(["id", "label", *renderer.text_fields]))
-    values: dict[str, Any] = shard.instances(columns).slice(row, 1).to_pylist()[0]
-    label = values["label"]
-    if label is not None and config.model.task == "multiple-choice":
-        label = int(label)  # choices are stored by their numbers
-    record = {**values, config.corpus.id: values["id"], config.corpus.label: label}
-    return renderer.stored(record, f"instance '{values['id']}'")
+    for shard, chosen in groupby(islice(places, limit), key=lambda place: place[0]):
+        for instance in stored_instances(shard, [row for _, row in chosen], config.corpus, renderer):
+            yield shown(instance, renderer.vocabulary)

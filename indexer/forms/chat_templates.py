@@ -77,6 +77,15 @@ class ChatTemplate:
         text = call.apply(messages, tokenize=False)
         return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in turns))
 
+    def prompt(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
+        """A chat's tokens with the template's prompt for the assistant behind them, as a user generates from.
+
+        Raises:
+            InputError: the template refuses the chat.
+        """
+        call = TemplateCall(self._tokenizer, self._given, tools, where)
+        return Chat(tuple(call.apply(messages, add_generation_prompt=True)["input_ids"]), ())
+
 
 @dataclass(frozen=True)
 class TemplateCall:

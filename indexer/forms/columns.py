@@ -125,9 +125,11 @@ class Columns:
         self._texts = {name: setting for name, setting in shown.items() if choices is None or name not in (CHOICE, choices)}
         self.names = tuple(dict.fromkeys(choices if choices and name == CHOICE else name for name in shown))
 
-    def lacks(self, record: Mapping[str, Any], names: Sequence[str]) -> bool:
-        """Whether a record has none of some columns."""
-        return all(record.get(name) is None for name in names)
+    def lacking(self, record: Mapping[str, Any], names: Sequence[str], setting: str) -> str:
+        """That a record has none of the columns that a setting shows, in words; empty where it has one, or there are none."""
+        if not names or any(record.get(name) is not None for name in names):
+            return ""
+        return f"missing column '{names[0]}' ({setting} shows it)"
 
     def read(self, record: Mapping[str, Any], where: str, without: Sequence[str] = ()) -> "Values":
         """The values of a record, `without` some columns; see `text_of` and `choices_of` for what it raises."""

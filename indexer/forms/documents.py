@@ -11,6 +11,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import text_of
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens, losses_of
+from attridex.indexer.forms.special_tokens import own_special_tokens
 
 TEXT = "text"
 """Column of the windows' texts where that of the documents is called as that of their ids."""
@@ -39,7 +40,8 @@ class Documents:
             InputError: the tokenizer makes no windows, or they share so much that nothing new is in them.
         """
         self._name, self._id, self._stride = str(corpus.documents), corpus.id, corpus.stride
-        self._tokenizer, self._limit = TokenizerCall(corpus, tokenizer, limit), limit
+        self._tokenizer, self.limit = TokenizerCall(corpus, tokenizer, limit), limit
+        self._around = own_special_tokens(tokenizer)
         self.fields: tuple[str, ...] = (self._name if self._name != DOCUMENT else TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         if not tokenizer.is_fast:
@@ -65,12 +67,28 @@ class Documents:
             raise InputError(f"{where}: column '{self._name}' has no token with something before it; leave the document out")
         return found
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`: each token of a document has a loss."""
+        return ""
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`: the document itself, without what the tokenizer puts behind it."""
+        text = text_of(record, self._name, where, "corpus.documents")
+        windows = self._windows(text)
+        if len(windows) > 1:
+            raise InputError(
+                f"{where}: the document has {len(windows)} windows of {self.limit} tokens, a language model goes on from one; "
+                "give its last part alone, or raise model.max_length"
+            )
+        ids = windows[0].ids[: len(windows[0].ids) - len(self._around.after)]
+        return Encoding((ids,), fields={self.fields[0]: text, DOCUMENT: str(record.get(self._id, ""))})
+
     def _windows(self, text: str) -> list[Window]:
         """A document's windows, in the order of its text."""
         made = self._tokenizer(
             text,
             truncation=True,
-            max_length=self._limit,
+            max_length=self.limit,
             stride=self._stride,
             return_overflowing_tokens=True,
             return_special_tokens_mask=True,

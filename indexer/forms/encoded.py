@@ -6,7 +6,7 @@ A row may hold several texts: positions that start again (or `seq_lengths`) part
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding
 from attridex.indexer.forms.token_rows import (
@@ -25,6 +25,7 @@ from attridex.indexer.forms.token_rows import (
     values,
     whole_numbers,
 )
+from attridex.indexer.task_kinds import Task
 
 TEXT = "text"
 """Column of the tokens' text."""
@@ -48,7 +49,7 @@ class Encoded:
         self.fields: tuple[str, ...] = (TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
-        self._decode, self._limit, self._task = decode, limit, task
+        self._decode, self.limit, self._task = decode, limit, task
         self._choices, self._language = task == "multiple-choice", task == "causal-lm"
         self._tokens = self._language or task == "token-classification"
 
@@ -69,6 +70,26 @@ class Encoded:
         if not learned:
             raise InputError(f"{where}: no token behind the first has a loss (its label is {NO_LOSS}); leave the row out")
         return learned
+
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        if not self._language:
+            return ""
+        if record.get(LABELS) is None:
+            return f"missing column '{LABELS}' (corpus.encoded)"
+        labels = read_row(record, where, labelled=True).labels
+        return "" if set(labels[1:]) - {NO_LOSS} else f"no token behind the first has a loss (its label is {NO_LOSS})"
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`: a row's tokens without its padding."""
+        if not self.lacking(record, where):
+            return None
+        row = read_row(record, where, labelled=False)
+        if len(parts := parts_of(row, lengths_of(record, where), where)) > 1:
+            raise InputError(f"{where}: the row packs {len(parts)} texts, and a language model goes on from one; give it alone")
+        self._check_length(row, where)
+        types = (row.types,) if row.types else ()
+        return Encoding((row.ids,), types, fields=self._fields([self._decode(row.ids)], record))
 
     def _of_choices(self, record: Mapping[str, Any], where: str) -> Encoding:
         """One sequence a choice."""
@@ -100,19 +121,24 @@ class Encoded:
             types=tuple(row.types for row in rows) if any(row.types for row in rows) else (),
             reads=reads,
             wanted=wanted,
-            fields={TEXT: record.get(TEXT) if self._own_text else "\n".join(texts), DOCUMENT: str(record.get(self._id, ""))},
+            fields=self._fields(texts, record),
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
             surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
             label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
 
+    def _fields(self, texts: Sequence[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns that are shown, of sequences with these texts."""
+        text = record.get(TEXT) if self._own_text else "\n".join(texts)
+        return {TEXT: text, DOCUMENT: str(record.get(self._id, ""))}
+
     def _check_length(self, row: TokenRow, where: str) -> None:
         if not row.ids or min(row.ids) < 0:
             raise InputError(f"{where}: '{IDS}' holds no token that the model sees, or a negative one; leave the row out")
-        if len(row.ids) > self._limit:
-            excess = len(row.ids) - self._limit
-            raise InputError(f"{where}: {excess} tokens over the limit of {self._limit}; raise model.max_length, or cut the row")
+        if len(row.ids) > self.limit:
+            excess = len(row.ids) - self.limit
+            raise InputError(f"{where}: {excess} tokens over the limit of {self.limit}; raise model.max_length, or cut the row")
 
     def _output(self, record: Mapping[str, Any], where: str) -> int | None:
         """The output that a row's label is; None where it has none, or one that is a name."""

@@ -4,11 +4,12 @@ A chat that is too long loses its oldest turns, each whole.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding, Tokens
@@ -29,7 +30,7 @@ class Messages:
             limit: tokens of a chat at most.
         """
         self._name, self._tools, self._loss_on = str(corpus.messages), corpus.tools, corpus.loss_on
-        self._cuts, self._limit = bool(corpus.truncation), limit
+        self._cuts, self.limit = bool(corpus.truncation), limit
         self._template = ChatTemplate(tokenizer, corpus.chat_template)
         self.fields: tuple[str, ...] = (self._name,)
         self.adds: tuple[str, ...] = ()
@@ -37,13 +38,34 @@ class Messages:
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
         messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
-        whole = self._chat(messages, tools, where)
-        chat = self._shortened(messages, tools, len(whole.ids), where) if len(whole.ids) > self._limit else whole
+        read = partial(self._chat, tools=tools, where=where)
+        whole = read(messages)
+        chat = self._fitting(whole, messages, read, where)
         reads, wanted = self._losses(chat)
         if not reads:
             raise InputError(f"{where}: column '{self._name}' has no turn of the assistant, whose tokens have the loss")
-        fields = {self._name: json.dumps(messages, ensure_ascii=False)}
-        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, fields, (self._said(messages),))]
+        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
+
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        role = messages_of(record, self._name, where)[-1]["role"]
+        if role == ASSISTANT or self._loss_on == "all":
+            return ""
+        return f"column '{self._name}' ends with a turn of '{role}', and what is asked about is said by the assistant behind it"
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
+        messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
+        if messages[-1]["role"] == ASSISTANT:
+            return None
+        read = partial(self._template.prompt, tools=tools, where=where)
+        whole = read(messages)
+        chat = self._fitting(whole, messages, read, where)
+        return Encoding((chat.ids,), truncated=chat is not whole, fields=self._fields(messages))
+
+    def _fields(self, messages: Sequence[Message]) -> Mapping[str, Any]:
+        """The columns that are shown."""
+        return {self._name: json.dumps(messages, ensure_ascii=False)}
 
     def _chat(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
         """A chat's tokens, with those that have a loss."""
@@ -71,22 +93,24 @@ class Messages:
             raise InputError(f"{where}: column '{self._tools}' (corpus.tools) must hold a list of JSON schemas")
         return list(value) or None
 
-    def _shortened(self, messages: Sequence[Message], tools: Tools, tokens: int, where: str) -> Chat:
-        """The chat from the first user's turn on with which it fits, behind its system message.
+    def _fitting(self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str) -> Chat:
+        """The whole chat, or where that is too long what fits from a user's turn on, behind its system message.
 
         Args:
-            messages: the whole chat.
-            tools: of its template.
-            tokens: of the whole chat.
+            whole: the chat.
+            messages: of it.
+            read: gives the tokens of messages.
             where: names it in errors.
         """
-        excess = f"{where}: {tokens - self._limit} tokens over the limit of {self._limit}"
+        if len(whole.ids) <= self.limit:
+            return whole
+        excess = f"{where}: {len(whole.ids) - self.limit} tokens over the limit of {self.limit}"
         if not self._cuts:
             raise InputError(f"{excess}; set corpus.truncation = true to leave out the oldest turns, or raise model.max_length")
         head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
         for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
-            chat = self._chat([*messages[:head], *messages[start:]], tools, where)
-            if len(chat.ids) <= self._limit:
+            chat = read([*messages[:head], *messages[start:]])
+            if len(chat.ids) <= self.limit:
                 return chat
         raise InputError(f"{excess} even with the last turns alone; raise model.max_length, or leave the chat out")
 
@@ -102,7 +126,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(map(is_message, value)):
         raise InputError(
-            f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of messages is needed, each with \"role\" and "
+            f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
     return list(value)

@@ -7,7 +7,7 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]
@@ -63,9 +63,13 @@ class Segments:
         own = values.choices.labels
         return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`."""
-        if self._target is None or not self._columns.lacks(record, self._target.fields):
+        """See `Form.prompt`."""
+        if self._target is None or not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)
         ids, cut = self._fit(self._parts(values.texts, where), [], where)

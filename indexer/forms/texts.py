@@ -9,7 +9,7 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import surroundings
+from attridex.indexer.forms.special_tokens import own_special_tokens
 from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
 
@@ -45,7 +45,7 @@ class Texts:
             InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._language = TokenizerCall(corpus, tokenizer, limit), limit, language
-        self._around = surroundings(tokenizer)
+        self._around = own_special_tokens(tokenizer)
         self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
@@ -66,12 +66,16 @@ class Texts:
                 self._vanishing.check(template, texts, own, where)
         return [found]
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
+        """See `Form.prompt`; a text of which every token has a loss is a prompt itself."""
         if not self._language or len(self._templates) > 1:
             raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
         fields = self._target.fields if self._target else ()
-        if self._target and not self._columns.lacks(record, fields):
+        if self._target and not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=fields)
         made = self._tokenized([self._templates[0].text(values.texts)], where)

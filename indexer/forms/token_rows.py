@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Surroundings, Tokens
 
@@ -77,7 +77,7 @@ def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
     """A column's list, or the JSON of one."""
     value = from_json(record[name])
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list is needed")
     return list(value)
 
 
@@ -85,7 +85,7 @@ def whole_numbers(column: Sequence[Any], name: str, where: str) -> Tokens:
     """Whole numbers; those that came over the wire may be floats."""
     for value in column:
         if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
-            raise InputError(f"{where}: column '{name}' holds {repr(value)[:60]}; whole numbers are needed")
+            raise InputError(f"{where}: column '{name}' holds {brief(value)}; whole numbers are needed")
     return tuple(map(int, column))
 
 

@@ -1,5 +1,7 @@
 """Loading a model with its tokenizer, ready to be attributed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +106,9 @@ def plain_arithmetic(model: nn.Module) -> None:
     Both compute the same numbers in another order of additions.
     """
     for module in model.modules():
-        if getattr(module, "slow_but_exact", False):
-            module.slow_but_exact = False  # type: ignore[assignment]
-        if getattr(module, "chunk_size_feed_forward", 0):
-            module.chunk_size_feed_forward = 0  # type: ignore[assignment]
+        for name, plainly in (("slow_but_exact", False), ("chunk_size_feed_forward", 0)):
+            if getattr(module, name, plainly):
+                setattr(module, name, plainly)
 
 
 def check_causal(arch: Architecture, family: Family) -> None:
@@ -129,20 +130,17 @@ def fuse_activations(model: nn.Module) -> None:
                 setattr(module, name, nn.GELU("tanh"))
 
 
-class quiet_transformers:  # noqa: N801 - reads as a statement
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers' progress bars and warnings off the terminal while a model loads."""
-
-    def __enter__(self) -> None:
-        """Remember the verbosity and silence it."""
-        self._verbosity = transformers_logging.get_verbosity()
-        self._bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *_error: object) -> None:
-        """Put it back."""
-        transformers_logging.set_verbosity(self._verbosity)
-        if self._bars:
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
             transformers_logging.enable_progress_bar()
 
 

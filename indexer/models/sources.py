@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from attridex.indexer.config import LANGUAGE_TASKS, RENDERING, ModelConfig, Task
+from attridex.indexer.config import RENDERING, ModelConfig
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
@@ -15,6 +15,7 @@ from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.models.tokenizers import check_code
 from attridex.indexer.outputs import moved_name
 from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:

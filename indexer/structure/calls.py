@@ -38,6 +38,10 @@ class Call:
     made: Tensor
     output: Any
 
+    def holds(self, other: "Call") -> bool:
+        """Whether another call was made inside this one."""
+        return self.began < other.began and other.ended <= self.ended
+
 
 def first_tensor(*values: Any) -> Tensor | None:
     """The first tensor among values, looked for in tuples, too."""

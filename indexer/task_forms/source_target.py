@@ -47,9 +47,13 @@ class SourceTarget:
             )
         ]  # fmt: skip
 
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`."""
+        return self._columns.lacking(record, self._target.fields, "corpus.target")
+
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
-        if not self._columns.lacks(record, self._target.fields):
+        """See `Form.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
+        if not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)
         source, cut = self._call(where, self._text.text(values.texts))

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from attridex.indexer.config import LANGUAGE_TASKS, Config, ModelConfig, TrainingConfig
+from attridex.indexer.config import Config, ModelConfig, TrainingConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -18,6 +18,7 @@ from attridex.indexer.models.sources import check_order, check_task, load_hf_con
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
 from attridex.indexer.structure.decoding import check_decoder_input, start_token
 from attridex.indexer.structure.heads import PROBLEMS, auto_model
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.training.evaluation import TaskReader
 
 PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}

@@ -42,7 +42,15 @@ def test_lines_of_instances() -> None:
     neurons = [{"layer": 2, "unit": 7, "score": 0.125}]
     head = {"query": "q", "predicted": "yes", "method": "grad-dot"}
     assert list(first.items()) == list({**head, "hits": [hit], "neurons": neurons, **TAIL}.items())
-    assert second == {"query": "r", "predicted": None, "method": "grad-dot", "greedy": "[a reply]", "hits": [], **TAIL}
+    assert second == {
+        "query": "r",
+        "predicted": None,
+        "method": "grad-dot",
+        "greedy": "[a reply]",
+        "target": "a target",
+        "hits": [],
+        **TAIL,
+    }
 
 
 def test_lines_of_neurons_name_the_instances_that_gave_them() -> None:

@@ -114,8 +114,8 @@ class Run:
     def go(self, asked: Sequence[dict[str, str]], halves: Sequence[Int64]) -> None:
         """Train on everything and on halves; ask the index of the first about what the others say."""
         tests = [self._models.render(record, f"query {record['id']}") for record in asked]
-        self.accuracy = float(self._models.evaluation(self.ids, tests).right.mean())
         model = self._models.model(self.ids)
+        self.accuracy = float(self._models.evaluation(self.ids, tests).right.mean())
         typer.echo(f"{self._directory.name}: right on {self.accuracy:.3f} of the queries", err=True)
         for dim in DIMS:
             self._ask(model, dim, asked)

@@ -13,7 +13,7 @@ from attridex.indexer import KeepCheckpoints, from_trainer
 from attridex.indexer.errors import InputError
 from tests.conftest import tiny_model
 from tests.indexer.mixtures import MIXTURES
-from tests.indexer.trainers.test_from_trainer import (
+from tests.indexer.trainers.scripts import (
     QUIET,
     SMALL,
     classifier,
