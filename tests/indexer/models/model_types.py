@@ -30,8 +30,8 @@ BART = {
     "encoder_ffn_dim": 48, "decoder_ffn_dim": 40, "max_position_embeddings": 64, "decoder_start_token_id": 1, **SMALL,
 }  # fmt: skip
 LATENT = {
-    **PLAIN, **GLM4_MOE, "num_experts_per_tok": 2, "kv_lora_rank": 8, "q_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4,
-    "v_head_dim": 8,
+    **PLAIN, **GLM4_MOE, "num_experts_per_tok": 2, "kv_lora_rank": 8, "q_lora_rank": 16, "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 4, "v_head_dim": 8,
 }  # fmt: skip
 LATENT_HEADS = {
     name: LATENT[name] for name in ("kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
