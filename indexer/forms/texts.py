@@ -12,6 +12,12 @@ from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.special_tokens import own_special_tokens
 from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
 
+READ = (
+    "input_ids", "token_type_ids", "attention_mask", "special_tokens_mask", "offset_mapping", "length", "overflowing_tokens",
+    "overflow_to_sample_mapping", "num_truncated_tokens",
+)  # fmt: skip
+"""What a tokenizer's call may give: what a model is handed, and what is no input of one."""
+
 
 @dataclass(frozen=True)
 class Tokenized:
@@ -135,6 +141,8 @@ class Texts:
         try:
             cut = tokenized(self._tokenizer.cut(*texts))
             reason = "" if 0 < len(cut.ids) <= self.limit else f"{len(cut.ids)} tokens are left"
+        except InputError:
+            raise
         except Exception as error:  # of the tokenizers' own kinds, where they cannot cut
             reason = first_line(error)
         if reason:
@@ -152,7 +160,16 @@ class Texts:
 
 
 def tokenized(given: Any) -> Tokenized:
-    """What a tokenizer's call gave, uncut as far as is known here."""
+    """What a tokenizer's call gave, uncut as far as is known here.
+
+    Raises:
+        InputError: it gave what a model reads beside ids and token types.
+    """
+    if strange := [name for name in given if name not in READ]:
+        raise InputError(
+            f"the tokenizer gives '{strange[0]}' beside the ids, which attridex does not hand to a model; models that need it "
+            "(shapes, boxes, languages of tokens) cannot be indexed"
+        )
     return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
 
 

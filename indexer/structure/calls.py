@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
+from attridex.indexer.errors import AttridexError, InputError, first_line
+
 SEQUENCES, TOKENS = 2, 5
 """Size of the tiny input."""
 SPECIAL = "_token_id"
@@ -52,7 +54,7 @@ def first_tensor(*values: Any) -> Tensor | None:
 
 def with_first(output: Any, states: Tensor) -> Any:
     """A module's output with another first tensor."""
-    return (states, *output[1:]) if isinstance(output, tuple) else states
+    return type(output)((states, *output[1:])) if isinstance(output, tuple | list) else states
 
 
 @contextmanager
@@ -112,6 +114,33 @@ def other_id(ids: Tensor, model: Any) -> int:
     free = [number for number in range(min(vocabulary(model), ids.numel() + 257)) if number not in set(ids.flatten().tolist())]
     named = named_ids(model.config)
     return next((number for number in free if number not in named), next(iter(free), 0))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Let a model be in evaluation mode."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+@contextmanager
+def tried(model: nn.Module, where: str) -> Iterator[None]:
+    """Say in one line what a model's own code cannot do.
+
+    Raises:
+        InputError: a pass of it raises anything; `where` names the model.
+    """
+    try:
+        yield
+    except AttridexError:
+        raise
+    except Exception as error:  # the model's own code: whatever it raises
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"{where}: a pass of {type(model).__name__} on a tiny input fails: {said}") from error
 
 
 def takes(module: nn.Module, name: str) -> bool:

@@ -13,7 +13,7 @@ from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.loading import quiet_transformers
+from attridex.indexer.models.loading import quiet_transformers, with_weights
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
@@ -146,10 +146,7 @@ def pretrained(base: str, loads: Any, hf: Any, *, remote_code: bool) -> Any:
         InputError: it has a weight of another size than is wanted, as a head of other outputs.
     """
     with quiet_transformers():
-        model, loading = loads.from_pretrained(
-            base, config=hf, dtype=torch.float32, trust_remote_code=remote_code, ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )  # fmt: skip
+        model, loading = with_weights(loads, base, config=hf, dtype=torch.float32, trust_remote_code=remote_code)
     if odd := sorted(str(entry[0]) for entry in loading["mismatched_keys"]):
         raise InputError(
             f"{base}: the model's {odd[0]} has another size than {hf.num_labels} outputs need; train from a model without a "

@@ -114,9 +114,3 @@ def test_only_the_first_process_builds(script: hf.Trainer, tmp_path: Path, monke
     monkeypatch.setattr(script, "is_world_process_zero", lambda: False)
     assert from_trainer(script, tmp_path / "index") is None
     assert not (tmp_path / "index").exists()
-
-
-def test_a_loss_that_is_not_the_model_s_is_named(tmp_path: Path) -> None:
-    trainer = language_model(tmp_path / "out", compute_loss_func=lambda outputs, labels, num_items_in_batch: outputs.logits.sum())
-    with pytest.warns(UserWarning, match="a loss of its own .compute_loss_func.; an index takes the plain loss"):
-        from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
