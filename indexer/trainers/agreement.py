@@ -1,5 +1,6 @@
 """Whether an index reads the rows of a training as it was done: losses of some rows, by the trainer, its model and the index."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -50,12 +51,12 @@ def check_plain(trainer: Any, done: Trained, rows: TrainingRows) -> None:
     numbers, size = tried(rows), max(1, trainer.args.train_batch_size)
     for group in (numbers[at : at + size] for at in range(0, len(numbers), size)):
         for batch in together(rows, group):
-            with seeded(done.model), trainer.compute_loss_context_manager():
+            with seeded(done.model), trainer.compute_loss_context_manager(), said("the trainer's model"):
                 plain = model_loss(done.model, batch)
             if plain is None:
                 continue
-            with seeded(done.model), trainer.compute_loss_context_manager():
-                own = trainers_loss(trainer, done.model, batch)
+            with seeded(done.model), trainer.compute_loss_context_manager(), said("the trainer's compute_loss"):
+                own = float(trainer.compute_loss(done.model, given_to(done.model, batch)).mean())
             if apart(own, plain, SAME if done.exact else ROUNDED):
                 raise InputError(
                     f"from_trainer: the training had {own_ways(trainer)}: of rows {', '.join(map(str, group))} it is {own:.6g}, "
@@ -79,7 +80,8 @@ def together(rows: TrainingRows, numbers: Sequence[int]) -> list[Batch]:
 
 def apart(one: float, other: float, tolerance: float) -> bool:
     """Whether two losses are not the same."""
-    return not abs(one - other) <= tolerance * max(1.0, abs(other))
+    both = math.isnan(one) and math.isnan(other)  # of a label that is none, which the index itself refuses
+    return not both and not abs(one - other) <= tolerance * max(1.0, abs(other))
 
 
 @contextmanager
@@ -123,17 +125,18 @@ def model_loss(model: Any, batch: Batch) -> float | None:
     return None if loss is None else float(loss.mean())
 
 
-def trainers_loss(trainer: Any, model: Any, batch: Batch) -> float:
-    """The loss that a trainer computes of a batch.
+@contextmanager
+def said(what: str) -> Iterator[None]:
+    """Say in one line that a user's own code fails.
 
     Raises:
-        InputError: its code fails.
+        InputError: it does.
     """
     try:
-        return float(trainer.compute_loss(model, given_to(model, batch)).mean())
-    except Exception as error:  # a user's own code
+        yield
+    except Exception as error:  # whatever it raises
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"from_trainer: the trainer's compute_loss fails on its own rows ({reason})") from None
+        raise InputError(f"from_trainer: {what} fails on its own rows ({reason})") from None
 
 
 @torch.no_grad()

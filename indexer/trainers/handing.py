@@ -106,7 +106,8 @@ def write_source(done: Trained, rows: TrainingRows, sections: Sections, director
         write_rows(directory / ROWS, learned(rows, found, advance))
     if found.idle:
         warnings.warn(
-            f"from_trainer: {found.idle} rows have no token with a loss; they taught nothing and are left out", stacklevel=2
+            f"from_trainer: {found.idle} rows have no token with a loss, or no label; they taught nothing and are left out",
+            stacklevel=2,
         )
     saved = saved_model(done, directory / MODEL)
     whole = merged_settings({"model": model_settings(done, saved, found.longest)}, sections)

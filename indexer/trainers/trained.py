@@ -10,6 +10,7 @@ from transformers.models.auto import modeling_auto
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.adapters import NAME
+from attridex.indexer.trainers.rows import is_theirs
 from attridex.indexer.training.keeping import KeepCheckpoints
 
 CLASSES = {
@@ -135,11 +136,6 @@ def own_ways(trainer: Any) -> str:
     if trainer.compute_loss_func is not None:
         return "a loss of its own (compute_loss_func)"
     return f"a loss of its own ({trainer.compute_loss.__qualname__})"
-
-
-def is_theirs(function: Any) -> bool:
-    """Whether a function is one of the libraries' own."""
-    return str(function.__module__).startswith(("transformers.", "trl."))
 
 
 def base_of(model: Any) -> str:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 import transformers as hf
 
+from attridex.client import Client
 from attridex.indexer import KeepCheckpoints, from_trainer
 from attridex.indexer.errors import InputError
 from tests.conftest import tiny_model
@@ -22,6 +23,7 @@ from tests.indexer.trainers.scripts import (
     stored_losses,
     tuned,
 )
+from tests.indexer.trainers.test_from_trainer import deciding
 
 
 class Weighted(hf.Trainer):
@@ -149,3 +151,67 @@ def test_learning_rates_that_differ_within_a_step_are_refused_before_the_trainin
     trainer.model = plain.model
     with pytest.raises(InputError, match=r"KeepCheckpoints: the parameters have different learning rates \(0\.001, 0\.01\)"):
         trainer.train()
+
+
+class Backwards(hf.Trainer):
+    """Reads its rows from the last to the first."""
+
+    def get_train_dataloader(self) -> Any:
+        """See `Trainer.get_train_dataloader`."""
+        rows = [dict(row) for row in self.train_dataset][::-1]
+        return torch.utils.data.DataLoader(rows, batch_size=2, collate_fn=self.data_collator)
+
+
+class Ready(hf.Trainer):
+    """Has its batches ready."""
+
+    def get_train_dataloader(self) -> Any:
+        """See `Trainer.get_train_dataloader`."""
+        return [self.data_collator([dict(row) for row in self.train_dataset])]
+
+
+def loading(kind: type[hf.Trainer], out: Path) -> hf.Trainer:
+    """A training by a loader of its own; rows are named by columns that its collator leaves out."""
+    plain = language_model(out)
+    rows = [{**row, "id": f"t{number}"} for number, row in enumerate(plain.train_dataset)]
+
+    def collate(batch: list[Any]) -> Any:
+        return plain.data_collator([{"input_ids": row["input_ids"]} for row in batch])
+
+    return kind(plain.model, plain.args, train_dataset=rows, data_collator=collate, processing_class=plain.processing_class)
+
+
+def test_rows_of_a_loader_of_its_own_keep_their_names(tmp_path: Path) -> None:
+    losses = {}
+    for kind in (hf.Trainer, Backwards):
+        trainer = loading(kind, tmp_path / "out")
+        trainer.args.remove_unused_columns = False
+        from_trainer(trainer, tmp_path / kind.__name__, id="id", settings=SMALL, show_progress=False)
+        with Client.local(tmp_path / kind.__name__) as client:
+            losses[kind] = {each.id: each.fields["loss"] for each in client.list_instances(fields=["loss"])}
+    assert losses[Backwards] == pytest.approx(losses[hf.Trainer], rel=1e-5)
+    with pytest.raises(InputError, match="get_train_dataloader gives a list, which does not tell rows and collator"):
+        from_trainer(loading(Ready, tmp_path / "out"), tmp_path / "a", show_progress=False)
+
+
+@pytest.mark.parametrize(("label", "words"), [(float("nan"), "label nan: a number is needed"), (-100.0, "")])
+def test_labels_of_a_regression_are_numbers_and_nothing_else(label: float, words: str, tmp_path: Path) -> None:
+    trainer = deciding("regression")(tmp_path / "out")
+    trainer.train_dataset[2]["label"] = label
+    settings = {**SMALL, "neurons": {"enabled": False}}
+    if words:
+        with pytest.raises(InputError, match=words):
+            from_trainer(trainer, tmp_path / "index", settings=settings, show_progress=False)
+        return
+    from_trainer(trainer, tmp_path / "index", settings=settings, show_progress=False)
+    assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
+
+
+def test_a_class_that_no_loss_is_taken_of_taught_nothing(tmp_path: Path) -> None:
+    trainer = classifier(tmp_path / "out")
+    labels = [-100 if number == 3 else label for number, label in enumerate(trainer.train_dataset["label"])]
+    trainer.train_dataset = trainer.train_dataset.remove_columns("label").add_column("label", labels)
+    with pytest.warns(UserWarning, match="1 rows have no token with a loss, or no label"):
+        from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
+    with Client.local(tmp_path / "index") as client:
+        assert [each.id for each in client.list_instances()] == ["0", "1", "2", "4", "5", "6"]

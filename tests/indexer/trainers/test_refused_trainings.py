@@ -71,7 +71,7 @@ def test_what_is_no_whole_training_is_refused_in_a_line(script: hf.Trainer, tmp_
         from_trainer(script, tmp_path / "full", show_progress=False)
     with pytest.raises(InputError, match=r"from_trainer: unknown key 'neurons\.enable': did you mean 'enabled'"):
         from_trainer(script, tmp_path / "a", settings={"neurons": {"enable": False}}, show_progress=False)
-    for data, words in ((None, "no train_dataset"), (Rows(), "is a stream")):
+    for data, words in ((None, "no train_dataset"), (Rows(), "is a stream"), ([], "has no rows")):
         other = language_model(tmp_path / "out")
         other.train_dataset = data
         with pytest.raises(InputError, match=words):
