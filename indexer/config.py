@@ -20,20 +20,16 @@ from attridex.indexer.sections import Projection as Projection
 from attridex.indexer.sections import Section as Section
 from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
-Task = Literal[
-    "sequence-classification", "multiple-choice", "causal-lm", "regression", "multi-label", "token-classification", "seq2seq-lm"
-]
-LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
-"""Those of language models, whose answer is a target's tokens."""
-CLASSIFIER_TASKS = ("sequence-classification", "regression", "multi-label")
-"""Those of a head that reads one state of a sequence."""
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
 ENCODED_FORMS = ("messages", "documents", "encoded")
 """Those whose instances an index's columns do not tell: it stores their encodings."""
 LONG_FORMS = ("messages", "documents")
 """Those of language models where many tokens of an instance have a loss."""
+PAIRED_FORMS = ("text", "pair", "encoded")
+"""Those of encoder-decoder models: a source, and what is to follow from it."""
 FORM_SETTINGS = {
     "truncate": ("segments",),
     "truncation": ("text", "pair", "messages"),
@@ -129,7 +125,7 @@ class CorpusConfig(Section):
     """For multiple-choice: column with the list of choices, which the input form shows as `{choice}` (a pair as `choice`); with
     labels of their own as `{"text": [...], "label": [...]}`."""
     target: str | None = None
-    """For causal-lm: format string of the text to predict."""
+    """For causal-lm and seq2seq-lm: format string of the text to predict."""
     per_token: bool = False
     """For causal-lm: index every target token by itself, as `ID#0`, `ID#1`."""
     truncate: str | None = None
@@ -261,7 +257,7 @@ class Config(Section):
         if task in LANGUAGE_TASKS:
             self._check_language_model()
         elif corpus.target is not None or (corpus.per_token and task != "token-classification"):
-            raise ValueError(f'corpus.target and corpus.per_token are for task = "causal-lm" only, this is "{task}"')
+            raise ValueError(f'corpus.target and corpus.per_token are for language models only, this is "{task}"')
         if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
             raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:
@@ -275,10 +271,10 @@ class Config(Section):
         return self
 
     def _check_encoder_decoder(self) -> None:
-        if self.corpus.form != "text" or self.corpus.per_token:
-            found = "per_token" if self.corpus.form == "text" else self.corpus.form
-            raise ValueError(f'task "seq2seq-lm" reads corpus.text = "{{question}}" with a target, whole; this has {found}')
-        self.gradients.check_encoder_decoder()
+        """Refuse input forms that are not a source and a target."""
+        if self.corpus.form not in PAIRED_FORMS or self.corpus.per_token:
+            found = "per_token" if self.corpus.form in PAIRED_FORMS else self.corpus.form
+            raise ValueError(f'task "seq2seq-lm" reads text or pair with a target, or encoded rows, whole; this has {found}')
 
     def skipping(self, bad: bool) -> Self:
         """The same, leaving out records that cannot be used where `bad` says so."""
@@ -286,9 +282,10 @@ class Config(Section):
 
     def _check_language_model(self) -> None:
         corpus, task = self.corpus, self.model.task
-        if corpus.form in (*LONG_FORMS, "encoded", "pair") and corpus.target is not None:
+        paired = task == "seq2seq-lm" and corpus.form in ("text", "pair")
+        if corpus.form in (*LONG_FORMS, "encoded", "pair") and corpus.target is not None and not paired:
             raise ValueError(f"corpus.target is for segments and text; {corpus.form} says itself what has a loss")
-        if corpus.target is None and (corpus.form == "segments" or (task == "seq2seq-lm" and corpus.form == "text")):
+        if corpus.target is None and (corpus.form == "segments" or paired):
             raise ValueError(f'corpus.target: task "{task}" needs the text to predict, as target = "{{answer}}"')
         if self.gradients.parameters == "head":
             raise ValueError('gradients.parameters = "head" is the last layer of a classifier; use "linear" or "mlp" here')

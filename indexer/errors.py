@@ -37,6 +37,12 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def one_line(error: Exception) -> str:
+    """An error in one line of readable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
 def brief(value: object) -> str:
     """A value in a message, cut to a readable length."""
     text = repr(value)

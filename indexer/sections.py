@@ -56,11 +56,6 @@ class GradientsConfig(Section):
         if "trak" in self.curvature:
             raise ValueError("gradients.curvature: 'trak' is of a label's log-odds, a regression has none; use \"fisher\" here")
 
-    def check_encoder_decoder(self) -> None:
-        """Refuse what is not built for encoder-decoder models."""
-        if factored := {"kfac", "ekfac"} & set(self.curvature):
-            raise ValueError(f"gradients.curvature: '{min(factored)}' is not built for seq2seq-lm; use \"fisher\" here")
-
     @property
     def resolved_projection(self) -> Projection:
         """The projection, or its default: none for the head, kronecker for other scopes."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from attridex.indexer.config import LANGUAGE_TASKS
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 
 
 @dataclass(frozen=True)

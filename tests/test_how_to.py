@@ -108,24 +108,24 @@ def test_an_input_form_is_the_call_beside_it(section: tuple[str, str, str], attr
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.lower().split()]
     tokenizer = hf.BertTokenizer(vocab={word: number for number, word in enumerate(words)})
     model = dict(re.findall(r'`(task|max_length) = "?([\w-]+)"?` in', said))
-    kind = hf.OPTConfig if model.get("task") == "causal-lm" else hf.BertConfig
-    kind(vocab_size=len(words), hidden_size=8, num_attention_heads=1, num_labels=1 if "task" in model else 3).save_pretrained(
-        tmp_path
-    )
+    kind = {"causal-lm": hf.OPTConfig, "seq2seq-lm": hf.BartConfig}.get(model.get("task", ""), hf.BertConfig)
+    sizes = {"hidden_size": 8, "num_attention_heads": 1} if kind is not hf.BartConfig else {}
+    kind(vocab_size=len(words), num_labels=1 if "task" in model else 3, **sizes).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     lines = [f"{key} = {value if value.isdigit() else json.dumps(value)}" for key, value in model.items()]
     (tmp_path / "c.toml").write_text("\n".join(["[model]", 'path = "."', *lines, "[corpus]", 'files = ["a.jsonl"]', corpus]))
     write_jsonl(tmp_path / "a.jsonl", records(8))
     names: dict[str, Any] = {}
     exec(code, names)
-    ran = attridex("show", tmp_path / "c.toml", "--limit", 8, "--json")
+    ran = attridex("show", tmp_path / "c.toml", "--limit", 8, "--no-model", "--json")
     assert ran.code == 0, ran.err
     for row, shown in zip(records(8), ran.lines, strict=True):
         made = names["encode"](tokenizer, row)
         ids = made["input_ids"] if "choice" in corpus else [made["input_ids"]]
+        ids += [[hf.BartConfig().decoder_start_token_id, *made["labels"]]] if kind is hf.BartConfig else []
         assert [sequence["ids"] for sequence in shown["sequences"]] == ids
         if "labels" in made:
-            assert shown["sequences"][0]["loss"] == [*range(1, len(made["labels"]))]
+            assert shown["sequences"][-1]["loss"] == [*range(1, len(shown["sequences"][-1]["ids"]))]
         elif "choice" not in corpus:
             assert shown["sequences"][0]["types"] == made["token_type_ids"]
 

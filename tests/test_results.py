@@ -71,5 +71,5 @@ def test_the_figures_of_a_page_are_those_of_the_results(page: str) -> None:
 def test_a_figure_of_a_page_that_is_not_that_of_the_results_is_seen() -> None:
     text = "Before 0.5.\n<!-- results: lds -->\n0.9\n<!-- end -->\nafter 0.7\n"
     made = readme.filled(text)
-    assert made.startswith("Before 0.5.\n<!-- results: lds -->\n| method | probe | tuned |")
+    assert made.startswith("Before 0.5.\n<!-- results: lds -->\n| method | numbers an instance | LDS | above `grad-dot` |")
     assert made.endswith("<!-- end -->\nafter 0.7\n")

@@ -29,6 +29,7 @@ from attridex.client.workbench.resampling import grouped_interval
 from attridex.client.workbench.results import Findings, StudyResult
 from attridex.client.workbench.retrained import retraining, training_configuration
 from attridex.client.workbench.statistics import Float64, Interval, Row, auc, disagreement, interval_of
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.v1.requests import Query
 
 if TYPE_CHECKING:
@@ -195,10 +196,8 @@ def flipped_index(context: Context, config: MislabelSettings, again: int = 0) ->
     from attridex.indexer.building.build import build
 
     trained = training_configuration(context)
-    if trained.model.task == "causal-lm":
-        raise NotPossibleError(
-            "[mislabel]: a causal language model has no labels to flip; name a column that tells wrong targets"
-        )
+    if trained.model.task in LANGUAGE_TASKS:
+        raise NotPossibleError("[mislabel]: a language model has no labels to flip; name a column that tells wrong targets")
     trainer = retraining(context, trained)
     ids = sorted(trainer.instances)
     ids = [ids[at] for at in drawn_pool(len(ids), config.pool, context.seed)]

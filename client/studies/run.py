@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from attridex.client.errors import UsageError
 from attridex.client.studies.base import Study
 from attridex.client.studies.registry import studies
-from attridex.client.workbench.context import MANY_ANSWERS, Context, NotPossibleError, fingerprint
+from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
 from attridex.client.workbench.fitness import fit_facts
 from attridex.client.workbench.methods import chosen
 from attridex.client.workbench.results import (
@@ -25,6 +25,7 @@ from attridex.client.workbench.results import (
     write_json,
 )
 from attridex.client.workbench.settings import Common, Settings
+from attridex.indexer.task_kinds import MANY_ANSWERS
 
 RUN = "run.json"
 

@@ -16,15 +16,12 @@ from attridex.client.records import Line, Record, read_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
 from attridex.indexer.outputs import output_of
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, MANY_ANSWERS
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
 
 CHUNK = 8
 """Queries of one request."""
-LANGUAGE_TASKS = ("causal-lm", "seq2seq-lm")
-"""Tasks whose answer is a target's tokens."""
-MANY_ANSWERS = ("regression", "multi-label", "token-classification")
-"""Tasks whose answer is not one of the outputs."""
 
 
 class NotPossibleError(UsageError):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.corpus.instances import RenderedInstance, from_encoding
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.neurons.scores import kept_neurons
@@ -49,25 +50,15 @@ def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
 
 
 def sampled(signer: Signer, shards: Sequence[Shard]) -> list[RenderedInstance]:
-    """The sampled instances, from what the shards store; their labels do not count: neuron scores explain the predicted ones."""
+    """The sampled instances, from what the shards store."""
     rows = sum(shard.rows for shard in shards)
     chosen = np.sort(np.argsort(uniforms(0, "agreement", rows), kind="stable")[:SAMPLE])
     found = []
     for shard in shards:
         inside = chosen[(chosen >= shard.start) & (chosen < shard.stop)] - shard.start
         if len(inside):
-            found += stored_instances(signer, shard, inside)
+            found += stored_instances(shard, inside.tolist(), signer.config.corpus, signer.renderer)
     return found
-
-
-def stored_instances(signer: Signer, shard: Shard, rows: NDArray[np.int64]) -> list[RenderedInstance]:
-    """Instances of a shard: as they were encoded where that is stored, else rendered from its columns."""
-    if signer.config.corpus.keeps_encodings:
-        return [from_encoding(shard.encoding(int(row))) for row in rows]
-    columns = list(dict.fromkeys(["id", *signer.renderer.text_fields]))
-    records = shard.instances(columns).take(rows).to_pylist()
-    named = [{**record, signer.config.corpus.id: record["id"]} for record in records]
-    return [signer.render(each, f"instance '{each['id']}'", stored=True) for each in named]
 
 
 def scores(signer: Signer, instances: Sequence[RenderedInstance], *, fast: bool) -> list[Float32]:

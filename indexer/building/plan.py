@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -20,12 +20,13 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
+from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.models.identity import ModelIdentity
 from attridex.indexer.models.renderers import make_renderer, with_class_names
 from attridex.indexer.signing.row_checks import kind_of
@@ -110,14 +111,21 @@ def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lamb
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
-    """Fix what the index will hold.
+    """Fix what the index will hold."""
+    return Plan(config, signer.identity(), signer.labels, found)
+
+
+def checked_signer(config: Config) -> Signer:
+    """What signs the instances, once the model is known to be one that can be indexed; see `Signer.load`.
 
     Raises:
-        InputError: the gradients cannot have the curvature that is asked for.
+        InputError: the model or its checkpoints are not sound, or the gradients cannot have the curvature that is asked for.
     """
+    checkpoint_rates(config.model)
+    signer = Signer.load(config)
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)
-    return Plan(config, signer.identity(), signer.labels, found)
+    return signer
 
 
 def prepared(config: Config, index: Path) -> Prepared:
@@ -136,7 +144,7 @@ def prepared(config: Config, index: Path) -> Prepared:
 
     found = survey_corpus(config, see)
     reading = time.perf_counter() - began
-    signer = Signer.load(config)
+    signer = checked_signer(config)
     signer.rows.check_all(held.values())
     return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
 
@@ -198,14 +206,8 @@ def check_bound(plan: Plan, index: Path) -> None:
     changed = [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]
     if changed:
         first, *others = changed
-        was, now = shown(before.get(first)), shown(plan.settings.get(first))
+        was, now = brief(before.get(first)), brief(plan.settings.get(first))
         also = f" (changed too: {', '.join(others)})" if others else ""
         raise InputError(
             f"{index}: this index was begun with {first} = {was}, now it is {now}{also}; use the same settings, or another --out"
         )
-
-
-def shown(value: Any) -> str:
-    """A setting in a message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

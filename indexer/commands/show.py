@@ -19,18 +19,31 @@ def show(
         Path | None, typer.Option("--queries", help="Show these queries instead, as they would be asked.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many instances.")] = 3,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Do not load the model; only the build says then whether it can be indexed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what the model reads of the first records: tokens, special ones too, what has a loss, what is read, the label."""
-    for instance in shown_instances(place, queries, limit):
+    """Show what the model reads of the first records: tokens, special ones too, what has a loss, what is read, the label.
+
+    What a build would refuse of the model, or of these records, is refused here alike.
+    """
+    for instance in shown_instances(place, queries, limit, model=not no_model):
         if as_json:
             emit(asdict(instance))
         else:
             sys.stdout.write("\n".join(lines(instance)) + "\n")
 
 
-def shown_instances(place: Path, queries: Path | None, limit: int) -> "list[ShownInstance]":
-    """The instances of a configuration's corpus, of an index, or queries of either; no weights are loaded."""
+def shown_instances(place: Path, queries: Path | None, limit: int, *, model: bool) -> "list[ShownInstance]":
+    """The instances of a configuration's corpus, of an index, or queries of either.
+
+    Args:
+        place: configuration file, or index.
+        queries: a file of queries, which are shown instead.
+        limit: how many instances.
+        model: whether the model is loaded, where that may tell that it or a row is refused; an index's own is sound.
+    """
     from attridex.indexer.config import load_config
     from attridex.indexer.index.deletion import read_deleted
     from attridex.indexer.index.directory import read_current, read_manifest
@@ -38,22 +51,26 @@ def shown_instances(place: Path, queries: Path | None, limit: int) -> "list[Show
 
     manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
     given = manifest.config if manifest else load_config(place)
-    from attridex.indexer.corpus.showing import shown_corpus, shown_queries, shown_shards
+    from attridex.indexer.corpus.showing import corpus_instances, query_instances, shard_instances, shown
     from attridex.indexer.models.renderers import make_renderer, with_class_names
     from attridex.indexer.progress import say_all
 
     config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
     if queries:
-        found = shown_queries(queries, renderer, limit)
+        found = query_instances(queries, renderer, limit)
     elif manifest:
         gone = read_deleted(place, manifest.version)
-        found = shown_shards(open_shards(place, manifest.shards), config, renderer, limit, gone)
+        found = shard_instances(open_shards(place, manifest.shards), config, renderer, limit, gone)
     else:
-        found = shown_corpus(config, renderer, limit)
+        found = corpus_instances(config, renderer, limit)
     instances = list(found)  # an error stands alone
+    if model and (manifest is None or any(instance.surroundings for instance in instances)):
+        from attridex.indexer.building.plan import checked_signer
+
+        checked_signer(config).rows.check_all(instances)
     say_all(renderer.remarks, enabled=True)
-    return instances
+    return [shown(instance, renderer.vocabulary) for instance in instances]
 
 
 def lines(instance: "ShownInstance") -> list[str]:
@@ -72,5 +89,7 @@ def covered(sequence: "ShownSequence") -> str:
     if sequence.loss:
         learned = " ".join(sequence.tokens[at] for at in sequence.loss)
         return f"loss on {len(sequence.loss)} of {len(sequence.ids)} tokens: {learned}"
+    if not sequence.read:
+        return "read by the encoder"
     at = sequence.read[0]
     return f"read at token {at + 1} of {len(sequence.ids)}: {sequence.tokens[at]}"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from attridex.indexer.config import Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import from_json
+from attridex.indexer.outputs import output_of
+from attridex.indexer.task_kinds import Task
 
 Goals = tuple[float, ...]
 ReadGoals = Callable[[Any, Sequence[str]], Goals]
@@ -65,20 +66,11 @@ def shares(found: Any, count: int) -> Goals | None:
 
 
 def chosen_labels(items: Sequence[Any], names: Sequence[str]) -> Goals | None:
-    """A list of labels, each once, by name or number; None for anything else."""
-    chosen = [output_number(item, names) for item in items]
+    """A list of labels, each once, by name or number (a text is a name); None for anything else."""
+    chosen = [None if isinstance(item, str) and item not in names else output_of(item, names) for item in items]
     if None in chosen or len(set(chosen)) != len(chosen):
         return None
     return tuple(float(number in chosen) for number in range(len(names)))
-
-
-def output_number(item: Any, names: Sequence[str]) -> int | None:
-    """The output that a name or number means; a name decides before a number."""
-    whole = isinstance(item, int | float) and not isinstance(item, bool) and float(item).is_integer()
-    spelled = str(int(item)) if whole else item
-    if spelled in names:
-        return list(names).index(spelled)
-    return int(item) if whole and 0 <= item < len(names) else None
 
 
 def shown_numbers(goals: Sequence[float], _names: Sequence[str]) -> str:

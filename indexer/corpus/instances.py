@@ -31,7 +31,7 @@ class RenderedInstance:
         goals: what is wanted of every output, where not one of them is right: numbers, or 1 for labels that hold.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         answer: the label as tables show it, where it is not one of the outputs.
-        surroundings: of each sequence what its row held beside it; empty where that is nothing.
+        surroundings: of each sequence, or of the source, what its row held beside it; empty where that is nothing.
     """
 
     id: str
@@ -72,7 +72,9 @@ class RenderedInstance:
 def stored_encoding(instance: RenderedInstance) -> dict[str, Any]:
     """What an index stores of an instance so that it needs no rendering again; see `index.tables`."""
     names = ("id", "sequences", "types", "label", "reads", "wanted", "outputs", "goals", "answer")
-    return {**{name: getattr(instance, name) for name in names}, "content_hash": instance.key, "truncated": instance.truncated}
+    source = {"source": instance.source} if instance.source else {}
+    own = {name: getattr(instance, name) for name in names}
+    return {**own, **source, "content_hash": instance.key, "truncated": instance.truncated}
 
 
 def from_encoding(stored: Mapping[str, Any]) -> RenderedInstance:
@@ -90,6 +92,7 @@ def from_encoding(stored: Mapping[str, Any]) -> RenderedInstance:
         types=tuple(map(tuple, stored["types"])),
         goals=tuple(stored["goals"]),
         answer=stored["answer"],
+        source=tuple(stored.get("source") or ()),
     )
 
 

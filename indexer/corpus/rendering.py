@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.goals import GOALS, Goals, read_goals
 from attridex.indexer.corpus.instances import RenderedInstance, content_hash
 from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import Continuing, Encoding, Form, losses_of
+from attridex.indexer.forms.encoding import Encoding, Form, losses_of
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.task_kinds import Task
 
 TOKENS: Task = "token-classification"
 PART = "#"
@@ -77,24 +78,25 @@ class Renderer:
         Raises:
             InputError: see `render`; or it has no target.
         """
-        if isinstance(self._form, Continuing) and (lacking := self._form.lacking(record, where)):
+        if lacking := self._form.lacking(record, where):
             raise InputError(f"{where}: {lacking}; --max-new-tokens N (max_new_tokens) asks about what the model says next")
         return self.render(record, where, label_used=label_used)
 
-    def stored(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
-        """Render what an index stores of an instance, which may be one target token of a record (corpus.per_token).
+    def stored(self, row: Mapping[str, Any]) -> RenderedInstance:
+        """Render an instance from an index's own columns: `id`, `label`, and what the form shows.
 
-        Args:
-            record: its values by column.
-            where: names it in errors.
-            label_used: False lets a label pass that the model does not have.
+        It may be one target token of a record (corpus.per_token).
         """
+        identity, label, column = str(row["id"]), row["label"], self._corpus.label
+        if label is not None and self._task == "multiple-choice":
+            label = int(label)  # choices are stored by their numbers
+        where, record = f"instance '{identity}'", {**row, self._corpus.id: identity, column: label}
         if not self._corpus.per_token:
-            return self.render(record, where, label_used=label_used)
-        number, column = int(str(record[self._corpus.id]).rpartition(PART)[2]), self._corpus.label
+            return self.render(record, where)
+        number = int(identity.rpartition(PART)[2])
         if self._task == TOKENS:
-            return self.token_part(self.render({**record, column: None}, where), number, record.get(column))
-        return self.per_token(self.render(record, where, label_used=label_used))[number]
+            return self.token_part(self.render({**record, column: None}, where), number, label)
+        return self.per_token(self.render(record, where))[number]
 
     def instances(self, record: Mapping[str, Any], where: str) -> list[RenderedInstance]:
         """The instances of a corpus's record: one, or one of each part of a document, or of each target token.
@@ -109,10 +111,8 @@ class Renderer:
         """What stands before a record's target; None where it has one.
 
         Raises:
-            InputError: see `render`; or the input form has no targets.
+            InputError: see `render`; or records of the input form have no target.
         """
-        if not isinstance(self._form, Continuing):
-            raise InputError(f"{where}: corpus.{self._corpus.form} has no target to leave out; leave max_new_tokens out")
         encoding = self._form.prompt(record, where)
         return None if encoding is None else self._instance(encoding, record, where, label_used=False)
 
@@ -122,12 +122,12 @@ class Renderer:
         Raises:
             InputError: see `render`.
         """
-        lacking = isinstance(self._form, Continuing) and self._form.lacking(record, where)
-        return (lacking and self.prompt(record, where)) or self.render(record, where, label_used=False)
+        prompt = self.prompt(record, where) if self._form.lacking(record, where) else None
+        return prompt or self.render(record, where, label_used=False)
 
     def room(self, prompt: RenderedInstance) -> int:
         """Tokens that a prompt can be continued by."""
-        return self._form.limit - len(prompt.sequences[0]) if isinstance(self._form, Continuing) else 0
+        return self._form.limit - len(prompt.sequences[0])
 
     def continued(self, prompt: RenderedInstance, tokens: Sequence[int]) -> RenderedInstance:
         """A prompt with the tokens that come behind it as its target."""

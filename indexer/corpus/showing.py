@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
 
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.instances import RenderedInstance, from_encoding
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
@@ -25,7 +25,7 @@ class ShownSequence:
         tokens: their names, as the tokenizer writes them.
         special: positions of special tokens.
         types: token types; empty where the model is given none.
-        read: positions whose states decide: of a language model those before the tokens that have a loss.
+        read: positions whose states decide: of a language model those before the tokens that have a loss; none of a source.
         loss: positions of the tokens that have a loss; none where the sequence has a label.
     """
 
@@ -45,7 +45,7 @@ class ShownInstance:
         id: of the record.
         label: of the record, by name; None where it has none, or the tokens are what is wanted.
         truncated: whether tokens were cut.
-        sequences: one, or one a choice.
+        sequences: one, or one a choice; of an encoder-decoder model the source, then the target behind its start.
     """
 
     id: str
@@ -56,46 +56,58 @@ class ShownInstance:
 
 def shown(instance: RenderedInstance, vocabulary: Vocabulary) -> ShownInstance:
     """An instance with its tokens by name."""
-    types = instance.types or ((),) * len(instance.sequences)
-    sequences = []
-    for ids, own in zip(instance.sequences, types, strict=True):
-        sequences.append(
-            ShownSequence(
-                ids=ids,
-                tokens=tuple(map(vocabulary.name, ids)),
-                special=tuple(at for at, token in enumerate(ids) if token in vocabulary.special),
-                types=own,
-                read=instance.reads or (vocabulary.read(ids),),
-                loss=learned(instance),
-            )
-        )
     label = None if instance.reads else instance.label_name
+    if instance.source:
+        begun = instance.sequences[0]
+        target = (*begun, *instance.wanted[-1:])  # the last token, which nothing follows, is not given to the decoder
+        learning = shown_sequence(target, vocabulary, read=instance.reads or (len(begun) - 1,), loss=learned(instance, target))
+        return ShownInstance(instance.id, label, instance.truncated, (shown_sequence(instance.source, vocabulary), learning))
+    types = instance.types or ((),) * len(instance.sequences)
+    sequences = [
+        shown_sequence(ids, vocabulary, own, instance.reads or (vocabulary.read(ids),), learned(instance, ids))
+        for ids, own in zip(instance.sequences, types, strict=True)
+    ]
     return ShownInstance(instance.id, label, instance.truncated, tuple(sequences))
 
 
-def learned(instance: RenderedInstance) -> Tokens:
+def shown_sequence(
+    ids: Tokens, vocabulary: Vocabulary, types: Tokens = (), read: Tokens = (), loss: Tokens = ()
+) -> ShownSequence:
+    """A sequence with its tokens by name.
+
+    Args:
+        ids: of the tokens.
+        vocabulary: names them.
+        types: of the tokens.
+        read: positions whose states decide.
+        loss: positions of the tokens that have a loss.
+    """
+    special = tuple(at for at, token in enumerate(ids) if token in vocabulary.special)
+    return ShownSequence(ids, tuple(map(vocabulary.name, ids)), special, types, read, loss)
+
+
+def learned(instance: RenderedInstance, ids: Tokens) -> Tokens:
     """Positions of the tokens with a loss: behind those that are read where the next token is wanted, else those themselves."""
-    ids = instance.sequences[0]
     pairs = zip(instance.reads, instance.wanted, strict=True)
     following = all(read + 1 < len(ids) and ids[read + 1] == token for read, token in pairs)
     return tuple(read + following for read in instance.reads)
 
 
-def shown_corpus(config: Config, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
-    """The first instances of a corpus; see `reading.rendered` for what it raises."""
-    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=False), limit):
-        yield shown(instance, renderer.vocabulary)
+def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
+    """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
+    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+        yield instance
 
 
-def shown_queries(path: Path, renderer: Renderer, limit: int) -> Iterator[ShownInstance]:
+def query_instances(path: Path, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises."""
     for record in islice(read_record_file(path), limit):
-        yield shown(renderer.begun(record.values, record.where), renderer.vocabulary)
+        yield renderer.begun(record.values, record.where)
 
 
-def shown_shards(
+def shard_instances(
     shards: list[Shard], config: Config, renderer: Renderer, limit: int, deleted: Set[int] = frozenset()
-) -> Iterator[ShownInstance]:
+) -> Iterator[RenderedInstance]:
     """The first instances that an index holds, from what it stores of them.
 
     Args:
@@ -106,25 +118,5 @@ def shown_shards(
         deleted: the version's rows that are not shown.
     """
     places = ((shard, row) for shard in shards for row in range(shard.rows) if shard.start + row not in deleted)
-    for shard, row in islice(places, limit):
-        yield shown(stored_instance(shard, row, config, renderer), renderer.vocabulary)
-
-
-def stored_instance(shard: Shard, row: int, config: Config, renderer: Renderer) -> RenderedInstance:
-    """An instance of a shard: as it was encoded where that is stored, else rendered from its columns.
-
-    Args:
-        shard: holds it.
-        row: counted from the shard's first.
-        config: of the index.
-        renderer: of its model.
-    """
-    if config.corpus.keeps_encodings:
-        return from_encoding(shard.encoding(row))
-    columns = list(dict.fromkeys(["id", "label", *renderer.text_fields]))
-    values: dict[str, Any] = shard.instances(columns).slice(row, 1).to_pylist()[0]
-    label = values["label"]
-    if label is not None and config.model.task == "multiple-choice":
-        label = int(label)  # choices are stored by their numbers
-    record = {**values, config.corpus.id: values["id"], config.corpus.label: label}
-    return renderer.stored(record, f"instance '{values['id']}'")
+    for shard, chosen in groupby(islice(places, limit), key=lambda place: place[0]):
+        yield from stored_instances(shard, [row for _, row in chosen], config.corpus, renderer)

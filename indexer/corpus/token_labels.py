@@ -7,7 +7,7 @@ from typing import Any
 
 from attridex.indexer.corpus.goals import listed
 from attridex.indexer.corpus.instances import NO_LABEL
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, brief
 from attridex.indexer.forms.encoding import Encoding
 from attridex.indexer.forms.token_rows import NO_LOSS
 from attridex.indexer.outputs import output_of
@@ -64,7 +64,7 @@ def of_words(encoding: Encoding, value: Any, names: Sequence[str]) -> Labelled:
     """Tokens with the labels of their words."""
     found = listed(value)
     if not isinstance(found, list | tuple) or len(found) != encoding.word_count:
-        raise ValueError(f"label {repr(value)[:60]}: a list of {encoding.word_count} labels is needed, one for each word")
+        raise ValueError(f"label {brief(value)}: a list of {encoding.word_count} labels is needed, one for each word")
     numbers = [None if label in LEFT_OUT else output_of(label, names) for label in found]
     for label, number in zip(found, numbers, strict=True):
         if number is None and label not in LEFT_OUT:

@@ -33,8 +33,9 @@ class TokenizerCall:
                 self._tokenizer.truncation_side = own
 
     def cut(self, *texts: Any, **options: Any) -> Any:
-        """What the tokenizer gives of an input that is too long."""
-        return self(*texts, truncation=self.truncation, max_length=self.limit, **options)
+        """What the tokenizer gives of an input that is too long; of one text there is nothing to choose from."""
+        how = self.truncation if len(texts) > 1 else "longest_first"
+        return self(*texts, truncation=how, max_length=self.limit, **options)
 
     def excess(self, tokens: int, where: str) -> int:
         """How many of an input's tokens must be cut; 0 or less where it fits.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import Continuing, Encoding, Form
+from attridex.indexer.forms.encoding import Encoding, Form
 from attridex.indexer.forms.vocabulary import Vocabulary
 
 
@@ -14,7 +14,7 @@ class Checked:
 
     def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int) -> None:
         """See `Form`; records whose `rendering` is 1 may have no tokens of their own."""
-        self.fields, self.adds = form.fields, form.adds
+        self.fields, self.adds, self.limit = form.fields, form.adds, form.limit
         self._form, self._vocabulary, self._own_needed = form, vocabulary, rendering > 1
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
@@ -28,23 +28,12 @@ class Checked:
             self._check(encoding, where)
         return found
 
-    @property
-    def limit(self) -> int:
-        """See `Continuing`; 0 of a form that is none."""
-        return self._form.limit if isinstance(self._form, Continuing) else 0
-
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`; nothing of a form that is none."""
-        return self._form.lacking(record, where) if isinstance(self._form, Continuing) else ""
+        """See `Form.lacking`."""
+        return self._form.lacking(record, where)
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`.
-
-        Raises:
-            InputError: see `encode`; or the form has no targets.
-        """
-        if not isinstance(self._form, Continuing):
-            raise InputError(f"{where}: this input form has no target to leave out; leave max_new_tokens out")
+        """See `Form.prompt`, and `encode`."""
         made = self._form.prompt(record, where)
         found = None if made is None else self._taken(made)
         if found is not None:

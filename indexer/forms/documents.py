@@ -11,7 +11,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import text_of
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import surroundings
+from attridex.indexer.forms.special_tokens import own_special_tokens
 
 TEXT = "text"
 """Column of the windows' texts where that of the documents is called as that of their ids."""
@@ -41,7 +41,7 @@ class Documents:
         """
         self._name, self._id, self._stride = str(corpus.documents), corpus.id, corpus.stride
         self._tokenizer, self.limit = TokenizerCall(corpus, tokenizer, limit), limit
-        self._around = surroundings(tokenizer)
+        self._around = own_special_tokens(tokenizer)
         self.fields: tuple[str, ...] = (self._name if self._name != DOCUMENT else TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         if not tokenizer.is_fast:
@@ -68,11 +68,11 @@ class Documents:
         return found
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`: each token of a document has a loss."""
+        """See `Form.lacking`: each token of a document has a loss."""
         return ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: the document itself, without what the tokenizer puts behind it."""
+        """See `Form.prompt`: the document itself, without what the tokenizer puts behind it."""
         text = text_of(record, self._name, where, "corpus.documents")
         windows = self._windows(text)
         if len(windows) > 1:

@@ -6,7 +6,7 @@ A row may hold several texts: positions that start again (or `seq_lengths`) part
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attridex.indexer.config import CorpusConfig, Task
+from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import DOCUMENT, Encoding
 from attridex.indexer.forms.token_rows import (
@@ -15,8 +15,10 @@ from attridex.indexer.forms.token_rows import (
     MASK,
     NO_LOSS,
     NOTHING,
+    TEXT,
     TYPES,
     TokenRow,
+    check_length,
     check_packed,
     lengths_of,
     losses_by_labels,
@@ -25,9 +27,7 @@ from attridex.indexer.forms.token_rows import (
     values,
     whole_numbers,
 )
-
-TEXT = "text"
-"""Column of the tokens' text."""
+from attridex.indexer.task_kinds import Task
 
 Decode = Callable[[Sequence[int]], str]
 """Gives the text of ids."""
@@ -71,7 +71,7 @@ class Encoded:
         return learned
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         if not self._language:
             return ""
         if record.get(LABELS) is None:
@@ -80,13 +80,13 @@ class Encoded:
         return "" if set(labels[1:]) - {NO_LOSS} else f"no token behind the first has a loss (its label is {NO_LOSS})"
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: a row's tokens without its padding."""
+        """See `Form.prompt`: a row's tokens without its padding."""
         if not self.lacking(record, where):
             return None
         row = read_row(record, where, labelled=False)
         if len(parts := parts_of(row, lengths_of(record, where), where)) > 1:
             raise InputError(f"{where}: the row packs {len(parts)} texts, and a language model goes on from one; give it alone")
-        self._check_length(row, where)
+        check_length(row.ids, self.limit, where)
         types = (row.types,) if row.types else ()
         return Encoding((row.ids,), types, fields=self._fields([self._decode(row.ids)], record))
 
@@ -109,7 +109,7 @@ class Encoded:
             part: which one of the record it is.
         """
         for row in rows:
-            self._check_length(row, where)
+            check_length(row.ids, self.limit, where)
         reads, wanted = losses_by_labels(rows[0], where, shifted=self._language) if self._tokens else ((), ())
         texts = [self._decode(row.ids) for row in rows]
         said = (
@@ -131,13 +131,6 @@ class Encoded:
         """The columns that are shown, of sequences with these texts."""
         text = record.get(TEXT) if self._own_text else "\n".join(texts)
         return {TEXT: text, DOCUMENT: str(record.get(self._id, ""))}
-
-    def _check_length(self, row: TokenRow, where: str) -> None:
-        if not row.ids or min(row.ids) < 0:
-            raise InputError(f"{where}: '{IDS}' holds no token that the model sees, or a negative one; leave the row out")
-        if len(row.ids) > self.limit:
-            excess = len(row.ids) - self.limit
-            raise InputError(f"{where}: {excess} tokens over the limit of {self.limit}; raise model.max_length, or cut the row")
 
     def _output(self, record: Mapping[str, Any], where: str) -> int | None:
         """The output that a row's label is; None where it has none, or one that is a name."""

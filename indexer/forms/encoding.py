@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 Tokens = tuple[int, ...]
 DOCUMENT = "document"
@@ -44,7 +44,7 @@ class Encoding:
         part: stands behind the record's id where the record gives several encodings.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
         label: output index, where the form reads it; else the label's column says it.
-        surroundings: of each sequence what its row held beside it; empty where that is nothing.
+        surroundings: of each sequence, or of the source, what its row held beside it; empty where that is nothing.
     """
 
     sequences: tuple[Tokens, ...]
@@ -69,10 +69,12 @@ class Form(Protocol):
     Attributes:
         fields: columns that it shows, which the index stores as texts.
         adds: columns that it adds beside them, for filters and groups.
+        limit: tokens of a sequence at most.
     """
 
     fields: tuple[str, ...]
     adds: tuple[str, ...]
+    limit: int
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """Encode a record, which gives one encoding or (documents, packed rows) several.
@@ -85,17 +87,6 @@ class Form(Protocol):
             InputError: a column is missing or of another kind, a text is empty, or the input is too long.
         """
 
-
-@runtime_checkable
-class Continuing(Protocol):
-    """A form whose records may come without a target, so that the model goes on from what stands before it.
-
-    Attributes:
-        limit: tokens of a sequence at most.
-    """
-
-    limit: int
-
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """What a record lacks of a target, in words; empty where it has one, or where each token of it has a loss.
 
@@ -104,18 +95,18 @@ class Continuing(Protocol):
             where: names it in errors.
 
         Raises:
-            InputError: see `Form.encode`.
+            InputError: see `encode`.
         """
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """What stands before the target; None where the record has one.
+        """What stands before the target, so that a language model goes on from there; None where the record has one.
 
         Args:
             record: its values by column.
             where: names it in errors.
 
         Raises:
-            InputError: see `Form.encode`.
+            InputError: see `encode`; or records of this form have no target.
         """
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding, Tokens
@@ -47,14 +47,14 @@ class Messages:
         return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         role = messages_of(record, self._name, where)[-1]["role"]
         if role == ASSISTANT or self._loss_on == "all":
             return ""
         return f"column '{self._name}' ends with a turn of '{role}', and what is asked about is said by the assistant behind it"
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
+        """See `Form.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
         messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
         if messages[-1]["role"] == ASSISTANT:
             return None
@@ -126,7 +126,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(map(is_message, value)):
         raise InputError(
-            f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of messages is needed, each with \"role\" and "
+            f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
     return list(value)

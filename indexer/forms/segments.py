@@ -7,7 +7,7 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.forms.templates import Vanishing, check_shown, parse_template
 
 Tokenize = Callable[[str], list[int]]
@@ -64,11 +64,11 @@ class Segments:
         return [Encoding(sequences, (), reads, wanted, cut, values.fields, self._outputs(values), answers=own)]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`."""
+        """See `Form.prompt`."""
         if self._target is None or not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, brief
 
 SURE = 4
 """So many tokens beyond those of a template's own words are surely of its one field."""
@@ -80,7 +80,7 @@ class Vanishing:
         for name in template.fields:
             if not self._tokenize(texts[name]):
                 raise InputError(
-                    f"{where}: column '{name}' holds {texts[name][:60]!r}, of which the tokenizer makes no tokens; "
+                    f"{where}: column '{name}' holds {brief(texts[name])}, of which the tokenizer makes no tokens; "
                     "give another text or leave the instance out"
                 )
 

@@ -9,8 +9,14 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns, Values
 from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
-from attridex.indexer.forms.surroundings import surroundings
+from attridex.indexer.forms.special_tokens import own_special_tokens
 from attridex.indexer.forms.templates import Template, Vanishing, check_shown, parse_template
+
+READ = (
+    "input_ids", "token_type_ids", "attention_mask", "special_tokens_mask", "offset_mapping", "length", "overflowing_tokens",
+    "overflow_to_sample_mapping", "num_truncated_tokens",
+)  # fmt: skip
+"""What a tokenizer's call may give: what a model is handed, and what is no input of one."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Texts:
             InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._language = TokenizerCall(corpus, tokenizer, limit), limit, language
-        self._around = surroundings(tokenizer)
+        self._around = own_special_tokens(tokenizer)
         self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
@@ -67,11 +73,11 @@ class Texts:
         return [found]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target") if self._target else ""
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`; a text of which every token has a loss is a prompt itself."""
+        """See `Form.prompt`; a text of which every token has a loss is a prompt itself."""
         if not self._language or len(self._templates) > 1:
             raise InputError(f"{where}: a language model goes on from one text (corpus.text), not from a pair")
         fields = self._target.fields if self._target else ()
@@ -135,6 +141,8 @@ class Texts:
         try:
             cut = tokenized(self._tokenizer.cut(*texts))
             reason = "" if 0 < len(cut.ids) <= self.limit else f"{len(cut.ids)} tokens are left"
+        except InputError:
+            raise
         except Exception as error:  # of the tokenizers' own kinds, where they cannot cut
             reason = first_line(error)
         if reason:
@@ -152,7 +160,16 @@ class Texts:
 
 
 def tokenized(given: Any) -> Tokenized:
-    """What a tokenizer's call gave, uncut as far as is known here."""
+    """What a tokenizer's call gave, uncut as far as is known here.
+
+    Raises:
+        InputError: it gave what a model reads beside ids and token types.
+    """
+    if strange := [name for name in given if name not in READ]:
+        raise InputError(
+            f"the tokenizer gives '{strange[0]}' beside the ids, which attridex does not hand to a model; models that need it "
+            "(shapes, boxes, languages of tokens) cannot be indexed"
+        )
     return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from attridex.indexer.errors import InputError, nearest
+from attridex.indexer.errors import InputError, brief, nearest
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Surroundings, Tokens
 
@@ -13,6 +13,10 @@ IDS, MASK, TYPES, POSITIONS, LABELS, LENGTHS = (
     "input_ids", "attention_mask", "token_type_ids", "position_ids", "labels", "seq_lengths",
 )  # fmt: skip
 """Columns of a row, as transformers and TRL call them."""
+DECODER_IDS, DECODER_MASK = "decoder_input_ids", "decoder_attention_mask"
+"""Columns that a collator (DataCollatorForSeq2Seq) or a script makes of an encoder-decoder model's labels."""
+TEXT = "text"
+"""Column of the tokens' text."""
 NO_LOSS = -100
 """The label of a token without a loss."""
 NOTHING = Surroundings()
@@ -58,12 +62,9 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenR
     if record.get(IDS) is None:
         raise InputError(f"{where}: missing column '{IDS}' (corpus.encoded); {nearest(IDS, record)}")
     if labelled and record.get(LABELS) is None:
-        raise InputError(
-            f"{where}: missing column '{LABELS}' (corpus.encoded); give a label a token, {NO_LOSS} where it has no loss, as the "
-            "collator of the training made them"
-        )
+        raise InputError(no_labels(where))
     names = (IDS, MASK, TYPES, POSITIONS, *([LABELS] if labelled else []))
-    found = {name: whole_numbers(values(record, name, where), name, where) for name in names if record.get(name) is not None}
+    found = {name: numbers_of(record, name, where) for name in names if record.get(name) is not None}
     for name, column in found.items():
         if len(column) != len(found[IDS]):
             raise InputError(f"{where}: '{name}' has {len(column)} values, '{IDS}' {len(found[IDS])}; as many are needed")
@@ -73,11 +74,36 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenR
     return TokenRow(ids, types, positions, own, around)
 
 
+def no_labels(where: str) -> str:
+    """What is said of a row whose tokens have no labels."""
+    return (
+        f"{where}: missing column '{LABELS}' (corpus.encoded); give a label a token, {NO_LOSS} where it has no loss, as the "
+        "collator of the training made them"
+    )
+
+
+def numbers_of(record: Mapping[str, Any], name: str, where: str) -> Tokens:
+    """A column of whole numbers; see `values` and `whole_numbers` for what it raises."""
+    return whole_numbers(values(record, name, where), name, where)
+
+
+def check_length(ids: Tokens, limit: int, where: str) -> None:
+    """Refuse tokens that a model cannot read.
+
+    Raises:
+        InputError: there are none, or too many, or a negative one.
+    """
+    if not ids or min(ids) < 0:
+        raise InputError(f"{where}: '{IDS}' holds no token that the model sees, or a negative one; leave the row out")
+    if len(ids) > limit:
+        raise InputError(f"{where}: {len(ids) - limit} tokens over the limit of {limit}; raise model.max_length, or cut the row")
+
+
 def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
     """A column's list, or the JSON of one."""
     value = from_json(record[name])
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list is needed")
     return list(value)
 
 
@@ -85,7 +111,7 @@ def whole_numbers(column: Sequence[Any], name: str, where: str) -> Tokens:
     """Whole numbers; those that came over the wire may be floats."""
     for value in column:
         if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
-            raise InputError(f"{where}: column '{name}' holds {repr(value)[:60]}; whole numbers are needed")
+            raise InputError(f"{where}: column '{name}' holds {brief(value)}; whole numbers are needed")
     return tuple(map(int, column))
 
 
@@ -101,7 +127,7 @@ def lengths_of(record: Mapping[str, Any], where: str) -> Tokens:
     """TRL's lengths of a packed row's texts; none where positions tell them."""
     if record.get(LENGTHS) is None or record.get(POSITIONS) is not None:
         return ()
-    return whole_numbers(values(record, LENGTHS, where), LENGTHS, where)
+    return numbers_of(record, LENGTHS, where)
 
 
 def parts_of(row: TokenRow, lengths: Tokens, where: str) -> list[TokenRow]:

@@ -6,7 +6,7 @@ Letters: B instances, J states that the head reads for each, O outputs and h inp
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -71,6 +71,21 @@ class HeadGradients:
         return GradientPass(reading, out)
 
 
+@dataclass(frozen=True)
+class KeptInput:
+    """What is kept of a layer's input.
+
+    Attributes:
+        rows: by instance.
+        owner: instance of each row, where instances have different numbers of them; None where the rows are in equal parts.
+        experts: the expert of each row, where the layer is many.
+    """
+
+    rows: Float[Tensor, "B T i"]
+    owner: Int[Tensor, " N"] | None
+    experts: Int[Tensor, "B T"] | None = None
+
+
 class LayerGradients:
     """Gradients of linear layers inside the model: one forward, one backward to activations, no weight gradients."""
 
@@ -97,11 +112,13 @@ class LayerGradients:
         Where a layer reads something that all instances share, there is a pass for each of them.
 
         Raises:
-            InputError: a layer was not called as often as when the model was loaded.
+            InputError: a layer was not called as often as when the model was loaded; or K-FAC's factors are wanted of one whose
+                rows are the tokens of neither side of an encoder-decoder model.
         """
         if self._alone and batch.size > 1:
             passes = [self.take(one, factors) for one in single_instances(batch)]
             return GradientPass(joined([each.reading for each in passes]), torch.cat([each.gradients for each in passes]))
+        batch = replace(batch, tokens=batch.tokens.sides_apart()) if factors else batch
         out = torch.zeros(batch.size, self.dim, device=batch.labels.device)
         calls: Counter[str] = Counter()
 
@@ -115,7 +132,7 @@ class LayerGradients:
             rows = self._sketch.project(name, by_instance(delta, batch.size, kept.owner), kept.experts)
             self._sketch.add(name, kept.rows, rows, out)
             if factors:
-                factors.add(name, kept.rows, rows, mask_of(rows, batch, kept.owner))
+                factors.add(name, kept.rows, rows, self._mask(name, rows, batch, kept))
 
         with differentiable_inputs(self._arch), self._capture(on_input, on_gradient):
             reading = self._objective.read(self._arch, self._arch.final_states(batch.tokens), batch)
@@ -124,27 +141,35 @@ class LayerGradients:
         self._check(calls)
         return GradientPass(reading, out * size[:, None])
 
+    def _mask(self, name: str, rows: Tensor, batch: InstanceBatch, kept: KeptInput) -> Tensor:
+        """1 for the rows of a layer that count: those of the target's tokens or of the source's, by their number.
+
+        Args:
+            name: of the layer.
+            rows: by instance.
+            batch: whose two sides are not as wide.
+            kept: of the layer's input.
+
+        Raises:
+            InputError: they are neither.
+        """
+        source = batch.tokens.source
+        if source is None or kept.owner is not None:
+            return mask_of(rows, batch, kept.owner)
+        mask = next((side.mask for side in (batch.tokens, source) if side.mask.shape == rows.shape[:2]), None)
+        if mask is None or kept.experts is not None:
+            raise InputError(
+                f"{self._arch.where}: the rows of {name} are neither the source's tokens nor the target's, so K-FAC cannot tell "
+                'which of them count; use gradients.curvature = ["fisher"]'
+            )
+        return mask
+
     def _check(self, calls: Counter[str]) -> None:
         """Refuse a pass that left a layer out: its gradient would silently be another one's."""
         for name, fires in self._fires.items():
             if calls[name] != fires:
                 seen = f"{name} took part {calls[name]} times in a pass, {fires} times when the model was loaded"
                 raise InputError(f"{self._arch.where}: {seen}; its gradient would silently be another one's")
-
-
-@dataclass(frozen=True)
-class KeptInput:
-    """What is kept of a layer's input.
-
-    Attributes:
-        rows: by instance.
-        owner: instance of each row, where instances have different numbers of them; None where the rows are in equal parts.
-        experts: the expert of each row, where the layer is many.
-    """
-
-    rows: Float[Tensor, "B T i"]
-    owner: Int[Tensor, " N"] | None
-    experts: Int[Tensor, "B T"] | None = None
 
 
 def by_instance(x: Float[Tensor, "..."], size: int, owner: Int[Tensor, " N"] | None) -> Float[Tensor, "B T n"]:

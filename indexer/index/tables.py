@@ -31,6 +31,8 @@ ENCODING_SCHEMA = pa.schema(
     ]
 )  # fmt: skip
 """See `corpus.instances.RenderedInstance`."""
+SOURCE = pa.field("source", IDS)
+"""Behind those columns where an encoder reads something else than its decoder."""
 ENCODINGS_GROUP = 64
 """Encodings that are read together where one is wanted."""
 BATCH = 1 << 18
@@ -98,7 +100,8 @@ def count_neurons(path: Path) -> int:
 
 def write_encodings(path: Path, rows: Sequence[Row]) -> None:
     """Write a shard's encodings, in the order of its instances."""
-    table = pa.Table.from_pylist(list(rows), schema=ENCODING_SCHEMA)
+    schema = ENCODING_SCHEMA.append(SOURCE) if any(SOURCE.name in row for row in rows) else ENCODING_SCHEMA
+    table = pa.Table.from_pylist(list(rows), schema=schema)
     pq.write_table(table, path, compression="zstd", row_group_size=ENCODINGS_GROUP)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from attridex.indexer.errors import InputError, MissingExtraError, first_line
+from attridex.indexer.errors import InputError, MissingExtraError, first_line, one_line
 from attridex.indexer.models.low_rank import LowRank
 
 CONFIG = "adapter_config.json"
@@ -247,9 +247,3 @@ def with_magnitudes(pair: LowRank, layer: Any) -> LowRank:
     magnitude = layer.lora_magnitude_vector[NAME].weight
     norm = torch.linalg.norm(weight + pair.scale * (pair.b.weight @ pair.a.weight), dim=1)
     return replace(pair, magnitude=magnitude, factor=magnitude / norm)
-
-
-def one_line(error: Exception) -> str:
-    """An error in one line of readable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:297]}..."

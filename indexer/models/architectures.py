@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.low_rank import LowRank
-from attridex.indexer.structure.calls import encodes, first_tensor, other_id, takes, tiny_ids
+from attridex.indexer.structure.calls import encodes, evaluating, first_tensor, other_id, takes, tiny_ids, tried
 from attridex.indexer.structure.experts import ExpertWeight, FusedExperts, Routing, routers, unknown_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
@@ -26,6 +26,8 @@ Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
 LinearLayer = nn.Module | ExpertWeight
 """A module with a weight that its inputs are multiplied by, or all experts' at once."""
+BESIDE_LOGITS = ("output_router_logits", "output_hidden_states", "output_attentions")
+"""Settings of a model's configuration that let it give more than logits."""
 NO_FFN = "attridex finds no FFN of one width in every layer"
 
 
@@ -72,8 +74,9 @@ class Architecture:
         """
         self.model, self.adapter, self.family = model, adapter or {}, family or Family()
         self.where = where or type(model).__name__
-        without_router_logits(model.config.get_text_config())
-        self.structure = Finder(model, self.where, self.family).find()
+        give_logits_alone(model.config)
+        with tried(model, self.where):
+            self.structure = Finder(model, self.where, self.family).find()
         self.body, self.head, self.causal = self.structure.body, self.structure.head, self.structure.causal
         self.layers: Sequence[nn.Module] = self.structure.firings
         self.ffns = [] if unknown_experts(model, self.structure.experts) else one_width(self.structure.parts)
@@ -89,7 +92,8 @@ class Architecture:
         self.staging = False
         self._stage = Stage(model, self.structure)
         self._rotaries = varying_rotaries(model)
-        self._check_padding()
+        with tried(model, self.where), evaluating(model), torch.no_grad():
+            self._check_padding()
 
     @property
     def ffn_out(self) -> list[nn.Module]:
@@ -199,7 +203,6 @@ class Architecture:
             use_cache=False,
         )  # fmt: skip
 
-    @torch.no_grad()
     def _check_padding(self) -> None:
         """Refuse a model whose states depend on how far its batch is padded (a convolution over padding, for one).
 
@@ -208,16 +211,21 @@ class Architecture:
         """
         ids, device = tiny_ids(self.model), next(self.model.parameters()).device
         short = ids[1, : ids.shape[1] - 2].tolist()
-        was_training = self.model.training
-        self.model.eval()
-        together = self.final_states(pad([ids[0].tolist(), short], other_id(ids, self.model), device))[1, : len(short)].float()
-        alone = self.final_states(pad([short], 0, device))[0].float()
-        self.model.train(was_training)
-        if not torch.allclose(together, alone, rtol=0, atol=(5e-2 if half(self.model) else 1e-3) * float(alone.abs().max())):
+        batch, own = pad([ids[0].tolist(), short], other_id(ids, self.model), device), pad([short], 0, device)
+        together, alone = self.final_states(batch), self.final_states(own)
+        read = [(together[1, : len(short)], alone[0])]
+        if self.structure.reads == "whole":
+            read.append((self.hidden_states(together, batch)[1], self.hidden_states(alone, own)[0]))
+        if not all(self._alike(*each) for each in read):
             raise InputError(
                 f"{self.where}: what {type(self.model).__name__} says of a text depends on the padding of its batch, so attridex "
                 "cannot say what it says of the text alone"
             )
+
+    def _alike(self, one: Tensor, other: Tensor) -> bool:
+        """Whether states are the same but for rounding."""
+        tolerance = (5e-2 if half(self.model) else 1e-3) * float(other.abs().max())
+        return torch.allclose(one.float(), other.float(), rtol=0, atol=tolerance)
 
     def last_states(self, run: Any) -> Tensor:
         """What the last block gives in a pass [S, T, h]."""
@@ -321,6 +329,11 @@ class Architecture:
         """
         for name in names:
             use = self.uses[name]
+            if not use.multiplies:
+                raise InputError(
+                    f"{self.where}: {name} is a linear layer that does not give its input times its weight, so its gradient "
+                    "cannot be read; choose other layers by a regular expression (gradients.parameters)"
+                )
             if use.weight != use.fires and not use.passed_by:
                 raise InputError(
                     f"{self.where}: a pass uses the weight of {name} {use.weight} times and calls the layer {use.fires} times, "
@@ -357,10 +370,13 @@ def shared_of(ffn: LayerFfn) -> Ffn | None:
     return ffn.shared if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, Ffn) else None
 
 
-def without_router_logits(config: Any) -> None:
-    """Let a mixture of experts give logits alone: the balance of its router is a matter of its training."""
-    if getattr(config, "output_router_logits", False):
-        config.output_router_logits = False
+def give_logits_alone(config: Any) -> None:
+    """Let a model give logits by name and nothing beside them: the balance of its router is a matter of its training."""
+    for each in (config, config.get_text_config()):
+        each.return_dict = True
+        for name in BESIDE_LOGITS:
+            if getattr(each, name, False):
+                setattr(each, name, False)
 
 
 def half(model: nn.Module) -> bool:

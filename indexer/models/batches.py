@@ -4,7 +4,7 @@ Letters: S sequences, T tokens of the longest.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -70,6 +70,15 @@ class TokenBatch:
             self.whole.repeat(times),
             self.source and self.source.repeated(times),
         )
+
+    def sides_apart(self) -> "TokenBatch":
+        """The same, a source that is as wide padded by one more column: a layer's rows tell then which of the two they are of."""
+        source = self.source
+        if source is None or source.ids.shape[1] != self.ids.shape[1]:
+            return self
+        ids = torch.cat([source.ids, source.ids[:, -1:]], 1)
+        mask = torch.cat([source.mask, torch.zeros_like(source.mask[:, :1])], 1)
+        return replace(self, source=replace(source, ids=ids, mask=mask))
 
     @property
     def whole(self) -> Int[Tensor, " S"]:

@@ -64,6 +64,6 @@ def family_of(auto_class: Any, hf: Any, where: str, *, remote_code: bool = False
         return plugins[hf.model_type]
     try:
         return outline(auto_class, hf, remote_code=remote_code)
-    except (ValueError, TypeError, AttributeError, RuntimeError, KeyError, ImportError, OSError) as error:
+    except Exception as error:  # of the model's own code: whatever it raises
         wanted = auto_class.__name__.removeprefix("AutoModel")
         raise InputError(f"{where}: no {wanted} can be made of a {hf.model_type} model: {first_line(error)}") from None

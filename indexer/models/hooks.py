@@ -13,9 +13,9 @@ from torch.overrides import TorchFunctionMode
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.architectures import Architecture, LinearLayer, Site
+from attridex.indexer.models.architectures import Architecture, LinearLayer, Site, known
 from attridex.indexer.models.low_rank import OnGradient, OnInput
-from attridex.indexer.structure.calls import encodes
+from attridex.indexer.structure.calls import encodes, first_tensor, with_first
 from attridex.indexer.structure.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
 
 Edit = Callable[[int, Tensor, Routing | None], Tensor]
@@ -126,16 +126,21 @@ def captured_linear(
         def ordered(values: Tensor) -> Tensor:
             return values.transpose(0, 1) if name in tokens_first and values.dim() == 3 else values
 
+        if not torch.is_grad_enabled():  # what a model computes without gradients has none
+            return output
         kept = on_input(name, ordered(x.detach()), experts)
         if not output.requires_grad:  # made of parameters alone, as a table of distances
             output = output.detach().requires_grad_(True).clone()  # a leaf may not be added to in place
         output.register_hook(lambda delta: on_gradient(name, kept, ordered(delta)))
         return output
 
+    def called(name: str, _module: nn.Module, args: tuple[Tensor, ...], output: Any) -> Any:
+        return with_first(output, see(name, args[0], known(first_tensor(output))))  # some routers give more than their product
+
     with ExitStack() as hooks:
         for name, layer in layers.items():
             if isinstance(layer, nn.Linear | Conv1D) and name not in passed_by:
-                hooks.enter_context(layer.register_forward_hook(lambda _module, args, out, name=name: see(name, args[0], out)))
+                hooks.enter_context(layer.register_forward_hook(partial(called, name)))
         products = {name: layer for name, layer in layers.items() if name in passed_by and isinstance(layer, nn.Module)}
         if products:  # a mode costs a little at every function of torch
             hooks.enter_context(WeightUse({layer.weight: partial(see, name) for name, layer in products.items()}))
@@ -188,8 +193,9 @@ def differentiable_inputs(arch: Architecture) -> Iterator[None]:
     parts = [arch.model.get_encoder(), arch.model.get_decoder()] if encodes(arch.model) else []
     embeddings = {part.get_input_embeddings() for part in (arch.model, *parts)}
 
-    def start(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
-        return output.detach().requires_grad_(True)
+    def start(_module: nn.Module, _args: Any, output: Any) -> Any:
+        leaf = known(first_tensor(output)).detach().requires_grad_(True)
+        return with_first(output, leaf.clone())  # some models multiply it in place, which a leaf does not allow
 
     with ExitStack() as hooks, torch.enable_grad():
         for module in embeddings:

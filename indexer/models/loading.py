@@ -1,5 +1,7 @@
 """Loading a model with its tokenizer, ready to be attributed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from transformers.models.bloom.modeling_bloom import BloomGelu
 from transformers.utils import logging as transformers_logging
 
 from attridex.indexer.config import Config, ModelConfig
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.models.adapters import SavedAdapter, merged, read_adapter
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
@@ -50,13 +52,12 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     device, dtype = resolve_device(wanted.device), getattr(torch, wanted.dtype)
     rounded = quantisation(hf, wanted)
     with quiet_transformers():
-        model, loading = auto_model(wanted.task, hf).from_pretrained(
+        model, loading = with_weights(
+            auto_model(wanted.task, hf),
             wanted.path,
             revision=wanted.revision,
             config=hf,
             dtype=dtype,
-            output_loading_info=True,
-            ignore_mismatched_sizes=adapter is not None,
             trust_remote_code=wanted.trust_remote_code,
             **({} if wanted.quantization is None else {"quantization_config": rounded}),
         )
@@ -78,6 +79,24 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     return LoadedModel(arch, pad, labels, hf.model_type, device, tokenizer)
 
 
+def with_weights(loads: Any, path: str, **options: Any) -> tuple[Any, Any]:
+    """A model with its weights, and what transformers tells of those that did not fit.
+
+    Args:
+        loads: the class of transformers that loads it.
+        path: of the model.
+        options: of the call.
+
+    Raises:
+        InputError: there are none, they are damaged, or they cannot be put in place.
+    """
+    try:
+        found: tuple[Any, Any] = loads.from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+    except Exception as error:  # safetensors, torch and the model's own code raise types of their own
+        raise InputError(f"{path}: the model's weights cannot be loaded: {first_line(error)}") from None
+    return found
+
+
 def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None) -> None:
     """Refuse weights that neither the model nor its adapter has.
 
@@ -90,6 +109,13 @@ def check_trained(model: ModelConfig, loading: Any, adapter: SavedAdapter | None
         raise InputError(
             f"{model.path}: neither the model nor its adapter {adapter.where} has a trained {missing[0]}; "
             "train the adapter with the head among its modules_to_save"
+        )
+    odd = {name: shapes for name, *shapes in loading["mismatched_keys"]}
+    if missing and missing[0] in odd:
+        saved, wanted = map(list, odd[missing[0]])
+        raise InputError(
+            f"{model.path}: the weights have {missing[0]} of shape {saved}, by config.json it is {wanted}; save model and "
+            "configuration together (save_pretrained)"
         )
     if missing:
         raise InputError(
@@ -104,10 +130,9 @@ def plain_arithmetic(model: nn.Module) -> None:
     Both compute the same numbers in another order of additions.
     """
     for module in model.modules():
-        if getattr(module, "slow_but_exact", False):
-            module.slow_but_exact = False  # type: ignore[assignment]
-        if getattr(module, "chunk_size_feed_forward", 0):
-            module.chunk_size_feed_forward = 0  # type: ignore[assignment]
+        for name, plainly in (("slow_but_exact", False), ("chunk_size_feed_forward", 0)):
+            if getattr(module, name, plainly):
+                setattr(module, name, plainly)
 
 
 def check_causal(arch: Architecture, family: Family) -> None:
@@ -129,20 +154,17 @@ def fuse_activations(model: nn.Module) -> None:
                 setattr(module, name, nn.GELU("tanh"))
 
 
-class quiet_transformers:  # noqa: N801 - reads as a statement
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
     """Keep transformers' progress bars and warnings off the terminal while a model loads."""
-
-    def __enter__(self) -> None:
-        """Remember the verbosity and silence it."""
-        self._verbosity = transformers_logging.get_verbosity()
-        self._bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *_error: object) -> None:
-        """Put it back."""
-        transformers_logging.set_verbosity(self._verbosity)
-        if self._bars:
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
             transformers_logging.enable_progress_bar()
 
 

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from attridex.indexer.config import Config
 from attridex.indexer.forms.encoding import Tokens
-from attridex.indexer.forms.surroundings import SpecialTokens, surroundings
+from attridex.indexer.forms.special_tokens import SpecialTokens, own_special_tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 
 ENDLESS = 1 << 30
@@ -36,7 +36,7 @@ def remarks_on(config: Config, tokenizer: Any, vocabulary: Vocabulary, special: 
 
 def segments_remark(tokenizer: Any, vocabulary: Vocabulary, special: SpecialTokens) -> Iterator[str]:
     """Segments between other tokens than the tokenizer's own."""
-    own = surroundings(tokenizer)
+    own = own_special_tokens(tokenizer)
     if own != special:
         read, called = (around(each.before, each.after, vocabulary) for each in (special, own))
         yield (

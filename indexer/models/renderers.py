@@ -18,7 +18,7 @@ from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
@@ -28,15 +28,21 @@ from attridex.indexer.models.sources import resolve_labels, task_config
 from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
+from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 
+ENDLESS = 1 << 20
+"""Tokens of a model that takes any number of them."""
+
 
 def positions(hf: Any, family: Family) -> int:
-    """Longest sequence that a model takes."""
+    """Longest sequence that a model takes; T5 and its kin name one (`n_positions`), but count distances alone."""
     text = hf.get_text_config()
+    if hf.is_encoder_decoder and getattr(text, "relative_attention_num_buckets", None):
+        return ENDLESS
     told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
-    limit = int(next(filter(None, told), 1 << 20))
+    limit = int(next(filter(None, told), ENDLESS))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 
@@ -149,8 +155,11 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
             return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
-        case "text" if task == "seq2seq-lm":
+        case "text" | "pair" if task == "seq2seq-lm":
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
+        case "encoded" if task == "seq2seq-lm":
+            decoder = DecoderInput(known_start(model.start), model.vocabulary.padding)
+            return EncodedPairs(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, decoder)
         case "text" if task == "token-classification":
             return Words(corpus, tokenizer, limit)
         case "text" | "pair":

@@ -6,8 +6,8 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from attridex.indexer.config import LANGUAGE_TASKS, RENDERING, ModelConfig, Task
-from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.config import RENDERING, ModelConfig
+from attridex.indexer.errors import InputError, first_line, one_line
 from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
@@ -15,6 +15,7 @@ from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.models.tokenizers import check_code
 from attridex.indexer.outputs import moved_name
 from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
@@ -92,9 +93,9 @@ def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False
     known_families()
     try:
         return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of the configurations' own kinds, where one does not fit together
         check_code(str(error), path, "model")
-        raise InputError(f"{path}: no model can be loaded from there (model.path): {first_line(error)}") from None
+        raise InputError(f"{path}: no model can be loaded from there (model.path): {one_line(error)}") from None
 
 
 def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:

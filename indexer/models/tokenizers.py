@@ -9,10 +9,11 @@ import transformers
 from transformers import AutoTokenizer
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from attridex.indexer.config import ModelConfig, Task
+from attridex.indexer.config import ModelConfig
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import SavedAdapter, adapter_directory
+from attridex.indexer.task_kinds import Task
 
 SAVED = ("tokenizer_config.json", "tokenizer.json")
 """Files of which every saved tokenizer has one."""

@@ -81,6 +81,6 @@ OPENERS: Mapping[str, Callable[[Path], BinaryIO]] = {
     ".gz": lambda path: cast("BinaryIO", gzip.GzipFile(path)),
     ".zst": open_zst,
     ".bz2": lambda path: cast("BinaryIO", bz2.BZ2File(path)),
-    ".xz": lambda path: cast("BinaryIO", lzma.LZMAFile(path)),  # noqa: SIM115
+    ".xz": lambda path: cast("BinaryIO", lzma.LZMAFile(path)),  # noqa: SIM115 - who opens it closes it
 }
 """What opens a packed file, by its last suffix."""

@@ -15,7 +15,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.models.architectures import Architecture, half
-from attridex.indexer.structure.calls import run_model, takes, tiny_ids
+from attridex.indexer.structure.calls import encodes, run_encoder, run_model, takes, tiny_ids
 
 PADDING = 11
 """Tokens of padding that are tried."""
@@ -42,7 +42,8 @@ class RowChecks:
         Raises:
             InputError: it does, or it cannot be known.
         """
-        for ids, around in zip(instance.sequences, instance.surroundings, strict=False):
+        read = (instance.source,) if instance.source else instance.sequences
+        for ids, around in zip(read, instance.surroundings, strict=False):
             if reason := self._by_length(len(ids), around) or self._tried(kind_of(around)):
                 raise InputError(
                     f"instance '{instance.id}': {reason}; give the text alone as a row, without padding, as the model of this "
@@ -85,7 +86,7 @@ class RowChecks:
         mask = torch.tensor([[0] * len(before) + [1] * ids.shape[1] + [0] * len(behind)])
         positions = torch.tensor([[1] * len(before) + [*range(ids.shape[1])] + [1] * len(behind)]) if around.positions else None
         said, alone = self._said(row, mask, positions), self._said(ids, torch.ones_like(ids), None)
-        return self._same(said[:, len(before) :][:, : ids.shape[1]] if said.dim() > 2 else said, alone)
+        return self._same(said if said.shape == alone.shape else said[:, len(before) :][:, : ids.shape[1]], alone)
 
     def _parts_texts(self) -> bool:
         """Whether the model parts the texts of a packed row by their positions."""
@@ -100,11 +101,16 @@ class RowChecks:
         return self._same(together, torch.cat(parts, 1))
 
     def _said(self, ids: Tensor, mask: Tensor | None, positions: Tensor | None) -> Tensor:
-        """Logits of the model's own call; positions are left out, as by a Trainer, where the model takes none."""
+        """Logits of the model's own call; positions are left out, as by a Trainer, where the model takes none.
+
+        Of an encoder-decoder model the row is what its encoder reads.
+        """
         device = next(self._arch.model.parameters()).device
         named = (
             {"position_ids": positions.to(device)} if positions is not None and takes(self._arch.model, "position_ids") else {}
         )
+        if encodes(self._arch.model) and mask is not None:
+            return run_encoder(self._arch.model, ids.to(device), mask.to(device), **named).float()
         return run_model(self._arch.model, ids.to(device), None if mask is None else mask.to(device), **named).float()
 
     def _same(self, said: Tensor, alone: Tensor) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attridex.indexer.config import LANGUAGE_TASKS, Config
+from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
@@ -40,6 +40,7 @@ from attridex.indexer.signing.signature import (
     as_neurons,
     output_number,
 )
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
 from attridex.indexer.tasks.registry import objective_of
@@ -101,17 +102,9 @@ class Signer:
         corpus = self.config.corpus
         return model_identity(self.config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
-    def render(self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True) -> RenderedInstance:
-        """Render a record; see `Renderer.asked` for what it raises.
-
-        Args:
-            record: its values by column.
-            where: names it in errors.
-            stored: whether it is an instance of the index, which may be one target token of a record (corpus.per_token).
-            label_used: False lets a label pass that the model does not have.
-        """
-        rendered = self.renderer.stored if stored else self.renderer.asked
-        return rendered(record, where, label_used=label_used)
+    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
+        """Render a record; see `Renderer.asked`."""
+        return self.renderer.asked(record, where, label_used=label_used)
 
     @torch.no_grad()
     def continued(self, prompt: RenderedInstance, most: int) -> RenderedInstance:

@@ -57,7 +57,7 @@ def keeps_states(call: Call) -> bool:
 
 def covers(inner: Sequence[Call], outer: Sequence[Call]) -> bool:
     """Whether outer calls do nothing but make the inner ones, one behind the other."""
-    parts = [[call for call in inner if whole.began < call.began and call.ended <= whole.ended] for whole in outer]
+    parts = [[call for call in inner if whole.holds(call)] for whole in outer]
     return all(
         part and part[0].given is whole.given and part[-1].made is whole.made for part, whole in zip(parts, outer, strict=True)
     )

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
+from attridex.indexer.errors import AttridexError, InputError, first_line
+
 SEQUENCES, TOKENS = 2, 5
 """Size of the tiny input."""
 SPECIAL = "_token_id"
@@ -36,6 +38,10 @@ class Call:
     made: Tensor
     output: Any
 
+    def holds(self, other: "Call") -> bool:
+        """Whether another call was made inside this one."""
+        return self.began < other.began and other.ended <= self.ended
+
 
 def first_tensor(*values: Any) -> Tensor | None:
     """The first tensor among values, looked for in tuples, too."""
@@ -48,7 +54,7 @@ def first_tensor(*values: Any) -> Tensor | None:
 
 def with_first(output: Any, states: Tensor) -> Any:
     """A module's output with another first tensor."""
-    return (states, *output[1:]) if isinstance(output, tuple) else states
+    return type(output)((states, *output[1:])) if isinstance(output, tuple | list) else states
 
 
 @contextmanager
@@ -110,6 +116,33 @@ def other_id(ids: Tensor, model: Any) -> int:
     return next((number for number in free if number not in named), next(iter(free), 0))
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Let a model be in evaluation mode."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+@contextmanager
+def tried(model: nn.Module, where: str) -> Iterator[None]:
+    """Say in one line what a model's own code cannot do.
+
+    Raises:
+        InputError: a pass of it raises anything; `where` names the model.
+    """
+    try:
+        yield
+    except AttridexError:
+        raise
+    except Exception as error:  # the model's own code: whatever it raises
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"{where}: a pass of {type(model).__name__} on a tiny input fails: {said}") from error
+
+
 def takes(module: nn.Module, name: str) -> bool:
     """Whether a module's forward has a parameter of a name."""
     return name in inspect.signature(module.forward).parameters
@@ -130,6 +163,20 @@ def run_model(model: nn.Module, ids: Tensor, mask: Tensor | None, **more: Tensor
     named: dict[str, Any] = {"use_cache": False} if takes(model, "use_cache") else {}
     inputs = {"input_ids": ids, **({} if mask is None else {"attention_mask": mask}), **more}
     logits: Tensor = model(**{name: value[:, None] if lifted else value for name, value in inputs.items()}, **named).logits
+    return logits
+
+
+def run_encoder(model: Any, ids: Tensor, mask: Tensor, **more: Tensor) -> Tensor:
+    """The logits of an encoder-decoder model whose decoder is given the tiny input.
+
+    Args:
+        model: of transformers.
+        ids: that its encoder reads, one sequence.
+        mask: of the ids.
+        more: further inputs of that shape.
+    """
+    begun = tiny_ids(model)[:1].to(ids.device)
+    logits: Tensor = model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, use_cache=False, **more).logits
     return logits
 
 

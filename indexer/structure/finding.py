@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.errors import InputError
 from attridex.indexer.structure.blocks import block_calls, block_lists
-from attridex.indexer.structure.calls import TOKENS, Call, other_id, recorded, run_model, tiny_ids
+from attridex.indexer.structure.calls import TOKENS, Call, evaluating, other_id, recorded, run_model, tiny_ids
 from attridex.indexer.structure.experts import FusedExperts, fused_experts
 from attridex.indexer.structure.family import Family
-from attridex.indexer.structure.logits import CAP, LogitRule, logit_rule
+from attridex.indexer.structure.logits import CAPS, LogitRule, logit_rule
 from attridex.indexer.structure.parts import BlockParts, Ffn, block_parts
 from attridex.indexer.structure.reading import Reads, head_call, linear_modules, reads_of, rows_read
 from attridex.indexer.structure.staging import head_inputs, padding_id, passed_by
@@ -101,14 +101,8 @@ class Finder:
         Raises:
             InputError: a part that every task needs is not found, or the parts together do not say what the model says.
         """
-        was_training = self.model.training
-        self.model.eval()
-        try:
+        with evaluating(self.model):
             return self._found()
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
-            raise InputError(f"{self.where}: a pass of {self.name} on a tiny input fails: {first_line(error)}") from error
-        finally:
-            self.model.train(was_training)
 
     @property
     def name(self) -> str:
@@ -129,7 +123,9 @@ class Finder:
 
     def _trace(self, watched: Mapping[nn.Module, bool], ids: Tensor | None = None, mask: Tensor | None = None) -> Trace:
         """A pass on the tiny input, or another, with its calls."""
-        with torch.enable_grad(), recorded(watched) as calls:
+        unpadded = getattr(self.config.get_text_config(), "pad_token_id", None) is None
+        padding = padding_id(self.config, other_id(self.ids, self.model)) if unpadded else nullcontext()
+        with torch.enable_grad(), padding, recorded(watched) as calls:  # a classifier without one takes one text at a time
             logits = run_model(self.model, self.ids if ids is None else ids, self.mask if mask is None else mask)
         return Trace(logits, calls)
 
@@ -192,7 +188,8 @@ class Finder:
         """What becomes of the head's output; a classifier may pick positions behind it, and nothing else."""
         if head.made.numel() != logits.numel():
             return LogitRule()
-        cap = getattr(self.config.get_text_config(), CAP, None)
+        text = self.config.get_text_config()
+        cap = next((found for name in CAPS if (found := getattr(text, name, None))), None)
         rule = logit_rule(head.made, logits, cap, self.tolerance) or logit_rule(head.made, logits, None, self.tolerance)
         if rule is None:
             raise InputError(f"{self.where}: the logits of {self.name} are no known function of its head's output")
@@ -225,7 +222,13 @@ class Finder:
     def _check(self, found: Structure, states: Tensor, logits: Tensor) -> None:
         """The parts, put together, must say what the model says."""
         rows = {"first": states[:, 0], "last": states[:, -1], "each": states.flatten(0, 1), "whole": states}[found.reads]
-        own = found.rule(found.head(Stage(self.model, found)(rows, self.ids, self.mask))).reshape(logits.shape)
+        own = found.rule(found.head(Stage(self.model, found)(rows, self.ids, self.mask)))
+        if own.numel() != logits.numel():
+            raise InputError(
+                f"{self.where}: {self.name} puts the outputs of its head at all positions together to one answer (as a late "
+                "pooling does); attridex reads heads that give the answer themselves"
+            )
+        own = own.reshape(logits.shape)
         if not torch.allclose(own.float(), logits.float(), rtol=self.tolerance, atol=self.tolerance * float(logits.abs().max())):
             raise InputError(
                 f"{self.where}: {self.name} run by its parts gives other logits than the model itself; "
@@ -271,7 +274,7 @@ def same_randomness(training: bool) -> Iterator[None]:
 
 def without_tensors(output: Any) -> Any:
     """The kind of a block's output, without what it holds."""
-    return (None,) * len(output) if isinstance(output, tuple) else None
+    return type(output)((None,) * len(output)) if isinstance(output, tuple | list) else None
 
 
 def named_parts(block: nn.Module, family: Family, config: Any) -> BlockParts:

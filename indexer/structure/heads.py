@@ -4,8 +4,8 @@ from typing import Any
 
 import transformers
 
-from attridex.indexer.config import CLASSIFIER_TASKS, Task
 from attridex.indexer.errors import InputError
+from attridex.indexer.task_kinds import CLASSIFIER_TASKS, Task
 
 CHOICES = "ForMultipleChoice"
 AUTO_CLASSES: dict[Task, str] = {

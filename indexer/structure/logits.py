@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CAP = "final_logit_softcapping"
+CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+"""Settings of a model's configuration that say what caps its logits."""
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def block_parts(
         routed: fused experts, by their modules.
         others: calls of these.
     """
-    inside = [call for call in linear if within(call, block)]
-    mixtures = [replace(routed[call.module], adds=added(call, block)) for call in others if within(call, block)]
+    inside = [call for call in linear if block.holds(call)]
+    mixtures = [replace(routed[call.module], adds=added(call, block)) for call in others if block.holds(call)]
     ffns: list[Ffn] = []
     mixing: list[nn.Module] = []
     for call in inside:
@@ -103,11 +103,6 @@ def only(mixtures: Sequence[FusedExperts], ffns: Sequence[Ffn]) -> LayerFfn | No
         case ([one], []) | ([], [one]):
             return one
     return None
-
-
-def within(call: Call, block: Call) -> bool:
-    """Whether a call belongs to a block's."""
-    return block.began < call.began and call.ended <= block.ended
 
 
 def gradients(value: Tensor, sources: Sequence[Call]) -> list[Tensor]:

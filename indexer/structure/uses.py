@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from attridex.indexer.structure.calls import SEQUENCES, TOKENS, Call
+from attridex.indexer.structure.calls import SEQUENCES, TOKENS, Call, first_tensor
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,14 @@ class LinearUse:
         fires: times that the answer follows from a call of it.
         shared: whether it is called with something that belongs to no sequence (a table of distances).
         tokens_first: whether it is called with [T, S, ...] instead of [S, T, ...].
+        multiplies: whether it gives its input times its weight, as a class of its own may not.
     """
 
     weight: int
     fires: int
     shared: bool
     tokens_first: bool
+    multiplies: bool = True
 
     @property
     def passed_by(self) -> bool:
@@ -71,8 +76,24 @@ def linear_uses(layers: Mapping[str, nn.Module], calls: Sequence[Call], answer: 
     for name, module in layers.items():
         own = [call for call in by_module.get(module, []) if call.made.grad_fn in inside]
         weight = edges[id(module.weight)] if isinstance(module.weight, nn.Parameter) and module.weight.requires_grad else len(own)
-        found[name] = LinearUse(weight, len(own), any(map(is_shared, own)), any(map(has_tokens_first, own)))
+        found[name] = LinearUse(weight, len(own), any(map(is_shared, own)), any(map(has_tokens_first, own)), is_product(module))
     return found
+
+
+@torch.no_grad()
+def is_product(module: nn.Module) -> bool:
+    """Whether a linear layer gives its input times its weight: by its class, or tried on an input."""
+    if type(module).forward in (nn.Linear.forward, Conv1D.forward) or not isinstance(module, nn.Linear):
+        return True
+    weight = module.weight
+    if not weight.is_floating_point():  # quantised
+        return True
+    x = torch.linspace(-1, 1, 2 * weight.shape[1], device=weight.device, dtype=weight.dtype).reshape(1, 2, -1)
+    wanted, made = F.linear(x, weight, module.bias), first_tensor(module(x))
+    tolerance = (5e-2 if weight.dtype in (torch.float16, torch.bfloat16) else 1e-4) * float(wanted.abs().max())
+    return (
+        made is not None and made.numel() == wanted.numel() and torch.allclose(made.reshape(wanted.shape), wanted, atol=tolerance)
+    )
 
 
 def has_tokens_first(call: Call) -> bool:

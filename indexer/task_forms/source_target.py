@@ -1,4 +1,4 @@
-"""A source and a target, as encoder-decoder models are trained: `tokenizer(text, text_target=target)`."""
+"""A source and a target, as encoder-decoder models are trained: `tokenizer(text, text_target=target)`; a source may be a pair."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,36 +9,38 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns
 from attridex.indexer.forms.encoding import Encoding, Tokens
-from attridex.indexer.forms.templates import parse_template
+from attridex.indexer.forms.templates import check_shown, parse_template
+from attridex.indexer.forms.texts import part_of
 
 
 class SourceTarget:
-    """A text that the encoder reads, and a target whose tokens have a loss, the end of text among them."""
+    """A text or a pair that the encoder reads, and a target whose tokens have a loss, the end of text among them."""
 
     def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int, start: int) -> None:
         """Split the templates.
 
         Args:
-            corpus: the text, the target, and columns.
+            corpus: the text or pair, the target, and columns.
             tokenizer: of the model.
             limit: tokens of a source, or of a target, at most.
             start: the token that the decoder begins with.
 
         Raises:
-            InputError: a template is not a format string.
+            InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._start = TokenizerCall(corpus, tokenizer, limit), limit, start
-        self._text = parse_template(corpus.text or "", "corpus.text")
+        self._source = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
         self._target = parse_template(corpus.target or "", "corpus.target")
-        shown = dict.fromkeys(self._text.fields, "corpus.text") | dict.fromkeys(self._target.fields, "corpus.target")
-        self._columns = Columns(shown, None)
+        check_shown(self._source, f"corpus.{corpus.form}")
+        shown = {name: f"corpus.{corpus.form}" for template in self._source for name in template.fields}
+        self._columns = Columns(shown | dict.fromkeys(self._target.fields, "corpus.target"), None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
         values = self._columns.read(record, where)
         said = self._target.text(values.texts)
-        source, target = self._call(where, self._text.text(values.texts)), self._call(where, text_target=said)
+        source, target = self._read(values.texts, where), self._call(where, text_target=said)
         ids = (self._start, *target[0][:-1])
         return [
             Encoding(
@@ -48,16 +50,20 @@ class SourceTarget:
         ]  # fmt: skip
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
-        """See `Continuing.lacking`."""
+        """See `Form.lacking`."""
         return self._columns.lacking(record, self._target.fields, "corpus.target")
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
-        """See `Continuing.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
+        """See `Form.prompt`: what stands before a target is the source, and the token that the decoder begins with."""
         if not self.lacking(record, where):
             return None
         values = self._columns.read(record, where, without=self._target.fields)
-        source, cut = self._call(where, self._text.text(values.texts))
+        source, cut = self._read(values.texts, where)
         return replace(Encoding(((self._start,),), truncated=cut, fields=values.fields), source=source)
+
+    def _read(self, texts: Mapping[str, str], where: str) -> tuple[Tokens, bool]:
+        """What the encoder reads, and whether it was cut."""
+        return self._call(where, *(template.text(texts) for template in self._source))
 
     def _call(self, where: str, *texts: str, **options: Any) -> tuple[Tokens, bool]:
         """Ids of the tokenizer's own call, and whether they were cut."""

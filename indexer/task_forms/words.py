@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
-from attridex.indexer.errors import InputError, first_line, nearest
+from attridex.indexer.errors import InputError, brief, first_line, nearest
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding
@@ -28,6 +28,7 @@ class Words:
             raise InputError(f'corpus.text = "{corpus.text}": token-classification reads a column of words: text = "{{tokens}}"')
         if not tokenizer.is_fast:
             raise InputError("token-classification needs a fast tokenizer, which knows the word of each token; or encoded rows")
+        self.limit = limit
         self._column, self._tokenizer = template.fields[0], TokenizerCall(corpus, tokenizer, limit)
         self._every = corpus.word_pieces == "all"
         self._stored = WORDS if self._column == "tokens" else self._column  # an index's own column is called so
@@ -49,6 +50,18 @@ class Words:
                 words=tuple(owners[at] for at in read), word_count=len(words),
             )
         ]  # fmt: skip
+
+    def lacking(self, record: Mapping[str, Any], where: str) -> str:
+        """See `Form.lacking`: words have no target."""
+        return ""
+
+    def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
+        """See `Form.prompt`.
+
+        Raises:
+            InputError: words have no target to leave out.
+        """
+        raise InputError(f"{where}: words have labels and no target to leave out; leave max_new_tokens out")
 
     def _tokens(self, words: list[str], where: str) -> tuple[Any, bool]:
         """What the tokenizer's own call gives, and whether it was cut."""
@@ -77,5 +90,5 @@ def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> l
         raise InputError(f"{where}: missing column '{wanted}' (corpus.text shows it); {nearest(wanted, record)}")
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
-        raise InputError(f"{where}: column '{name}' holds {repr(record[name])[:60]}; a list of words is needed")
+        raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of words is needed")
     return list(value)

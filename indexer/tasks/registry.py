@@ -1,6 +1,6 @@
 """The objective of each task."""
 
-from attridex.indexer.config import Task
+from attridex.indexer.task_kinds import Task
 from attridex.indexer.tasks.classification import MultipleChoice, OneLogit, SequenceClassification
 from attridex.indexer.tasks.language import CausalLM
 from attridex.indexer.tasks.objective import Objective

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.building.build import Built, build
-from attridex.indexer.trainers.agreement import check_losses
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
+from attridex.indexer.trainers.agreement import check_losses, check_plain
 from attridex.indexer.trainers.handing import hand_over
 from attridex.indexer.trainers.rows import training_rows
 from attridex.indexer.trainers.settings import merged_settings
-from attridex.indexer.trainers.trained import trained
+from attridex.indexer.trainers.trained import check_objective, trained
 from attridex.indexer.training.keeping import check_whole
 
 BY_GRADIENT = (
@@ -32,6 +33,7 @@ def from_trainer(
     metadata: Sequence[str] = (),
     checkpoints: Sequence[str | Path] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    plain_loss: bool = False,
     show_progress: bool = True,
 ) -> Built | None:
     """Build an index of a training that a `transformers` Trainer, or TRL's SFTTrainer, has done.
@@ -51,21 +53,27 @@ def from_trainer(
         metadata: columns of the dataset that are kept for filters and SQL.
         checkpoints: directories of TracIn's; those of the trainer's `KeepCheckpoints` unless given.
         settings: further sections of a configuration, as `{"neurons": {"enabled": False}}`.
+        plain_loss: take the loss that the model itself computes where the training had another (class weights, smoothed
+            labels, experts' balance).
         show_progress: whether progress is shown.
 
     Returns:
         What was built; None in every process of a distributed training but the first.
 
     Raises:
-        InputError: the model is sharded, a row cannot be read or is drawn at random, the index would read other losses than the
-            trainer's model has, or `index` holds something else.
+        InputError: the model is sharded, a row cannot be read or is drawn at random, the training had another loss than its
+            model's, the index would read other losses than the trainer's model has, or `index` holds something else.
     """
     check_whole(trainer.model, "from_trainer")
+    if not plain_loss:
+        check_objective(trainer)
+    done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
+    if not plain_loss:
+        check_plain(trainer, done, rows)  # in every process: some trainers gather figures there
     if not trainer.is_world_process_zero():
         return None
-    done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
     own = {"gradients": {"curvature": list(curvature), **({} if parameters is None else {"parameters": parameters})}}
-    if done.task == "causal-lm":
+    if done.task in LANGUAGE_TASKS:
         own["neurons"] = {"rule": "gradient"}
     sections = merged_settings(own, settings or {})
     if show_progress and scored_by_default(sections, settings or {}):

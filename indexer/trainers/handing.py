@@ -106,7 +106,8 @@ def write_source(done: Trained, rows: TrainingRows, sections: Sections, director
         write_rows(directory / ROWS, learned(rows, found, advance))
     if found.idle:
         warnings.warn(
-            f"from_trainer: {found.idle} rows have no token with a loss; they taught nothing and are left out", stacklevel=2
+            f"from_trainer: {found.idle} rows have no token with a loss, or no label; they taught nothing and are left out",
+            stacklevel=2,
         )
     saved = saved_model(done, directory / MODEL)
     whole = merged_settings({"model": model_settings(done, saved, found.longest)}, sections)
@@ -122,6 +123,12 @@ def learned(rows: TrainingRows, found: Written, advance: Advance) -> Iterator[di
         if not teaches(row):
             found.idle += 1
             continue
-        ids = row["input_ids"]
-        found.longest = max(found.longest, *(len(each) for each in (ids if isinstance(ids[0], list) else [ids])))
+        found.longest = max(found.longest, longest(row["input_ids"]), longest(row.get("labels")))
         yield row
+
+
+def longest(column: Any) -> int:
+    """Tokens of a row's column, or of the longest list in it; a label that is one number has none."""
+    if not isinstance(column, list):
+        return 0
+    return max((len(each) for each in column if isinstance(each, list)), default=len(column))

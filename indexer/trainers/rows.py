@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line, nearest
-from attridex.indexer.forms.token_rows import IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
+from attridex.indexer.forms.token_rows import DECODER_IDS, DECODER_MASK, IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
 
-READ = (IDS, MASK, TYPES, POSITIONS, LABELS)
+READ = (IDS, MASK, TYPES, POSITIONS, LABELS, DECODER_IDS, DECODER_MASK)
 """Columns of a batch that say what the model reads and learns."""
 DERIVED = (
     "cu_seq_lens_q", "cu_seq_lens_k", "max_length_q", "max_length_k", "seq_idx", "length", "seq_lengths",
@@ -101,7 +101,7 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRow
         metadata: columns that are kept.
 
     Raises:
-        InputError: there are none, or they come as a stream.
+        InputError: there are none, they come as a stream, or by a loader that does not tell them.
     """
     data = trainer.train_dataset
     if data is None:
@@ -111,7 +111,16 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRow
             "from_trainer: train_dataset is a stream, whose rows cannot be numbered; make a dataset of it, as by "
             "datasets.Dataset.from_list(list(stream))"
         )
+    if not len(data):
+        raise InputError("from_trainer: train_dataset has no rows")
     loader = trainer.get_train_dataloader()
+    if not hasattr(loader, "dataset") or not hasattr(loader, "collate_fn"):
+        raise InputError(
+            f"from_trainer: the trainer's get_train_dataloader gives a {type(loader).__name__}, which does not tell rows and "
+            "collator; a torch DataLoader is needed"
+        )
+    if not is_theirs(trainer.get_train_dataloader):  # whose rows may be others, or in another order
+        data = loader.dataset
     raw = data.with_format(None) if hasattr(data, "with_format") else data
     return TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata))
 
@@ -119,7 +128,7 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRow
 def same(first: Any, second: Any) -> bool:
     """Whether two values of a batch are the same."""
     if isinstance(first, Tensor) and isinstance(second, Tensor):
-        return first.shape == second.shape and torch.equal(first, second)
+        return first.shape == second.shape and bool(((first == second) | (first.isnan() & second.isnan())).all())
     return bool(first == second)
 
 
@@ -141,6 +150,11 @@ def columns_of(batch: Batch, where: str) -> dict[str, Any]:
 
 
 def teaches(columns: Mapping[str, Any]) -> bool:
-    """Whether a row has a loss: a label of its own, or of a token."""
+    """Whether a row has a loss: a label of its own, or of a token; the number -100, not 100 below 0 in a regression, is none."""
     labels = columns.get(LABELS)
-    return not isinstance(labels, list) or any(label != NO_LOSS for label in labels)
+    return any(not isinstance(label, int) or label != NO_LOSS for label in (labels if isinstance(labels, list) else [labels]))
+
+
+def is_theirs(function: Any) -> bool:
+    """Whether a function is one of the libraries' own."""
+    return str(function.__module__).startswith(("transformers.", "trl."))

@@ -1,6 +1,5 @@
 """What a trainer says of its training: the model, its tokenizer, its task, its checkpoints."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,12 @@ from transformers.models.auto import modeling_auto
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.adapters import NAME
+from attridex.indexer.trainers.rows import is_theirs
 from attridex.indexer.training.keeping import KeepCheckpoints
 
 CLASSES = {
     "causal-lm": modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    "seq2seq-lm": modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     "sequence-classification": modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
     "multiple-choice": modeling_auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
     "token-classification": modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
@@ -67,8 +68,6 @@ def trained(trainer: Any, task: str | None, checkpoints: Sequence[str | Path] | 
     """
     model = getattr(trainer.model, "_orig_mod", trainer.model)
     base = model.get_base_model() if hasattr(model, "peft_config") else model
-    if reason := changed_loss(trainer):
-        warnings.warn(f"from_trainer: the training had {reason}; an index takes the plain loss of its task", stacklevel=3)
     kept = [path for each in trainer.callback_handler.callbacks if isinstance(each, KeepCheckpoints) for path in each.kept]
     given = kept if checkpoints is None else [str(Path(path).resolve()) for path in checkpoints]
     path = None if base is model else base_of(model)
@@ -107,16 +106,36 @@ def tokenizer_of(trainer: Any) -> Any:
     return found
 
 
+def check_objective(trainer: Any) -> None:
+    """Refuse a training whose settings say that its loss is not the one that its model itself computes of a row.
+
+    Raises:
+        InputError: they do.
+    """
+    if reason := changed_loss(trainer):
+        raise InputError(
+            f"from_trainer: the training had {reason}; an index takes the loss that the model itself computes of its answers: "
+            "plain_loss=True takes it all the same"
+        )
+
+
 def changed_loss(trainer: Any) -> str | None:
-    """What makes a trainer's loss another than that of its model, if anything does."""
-    settings, own = trainer.args, type(trainer).compute_loss
-    if trainer.compute_loss_func is not None:
-        return "a loss of its own (compute_loss_func)"
+    """What makes a trainer's loss surely another than that of its model, if anything does."""
+    settings, step, config = trainer.args, trainer.training_step, trainer.model.config.get_text_config()
     if settings.label_smoothing_factor:
         return f"smoothed labels (label_smoothing_factor = {settings.label_smoothing_factor})"
     if getattr(settings, "loss_type", None) not in (None, "nll"):
         return f'another loss (loss_type = "{settings.loss_type}")'
-    return None if own.__module__.startswith(("transformers.", "trl.")) else f"a loss of its own ({own.__qualname__})"
+    if getattr(config, "output_router_logits", False) and getattr(config, "router_aux_loss_coef", 0):
+        return f"the balance of its experts in its loss (router_aux_loss_coef = {config.router_aux_loss_coef})"
+    return None if is_theirs(step) else f"a training step of its own ({step.__qualname__})"
+
+
+def own_ways(trainer: Any) -> str:
+    """By what a trainer computes a loss."""
+    if trainer.compute_loss_func is not None:
+        return "a loss of its own (compute_loss_func)"
+    return f"a loss of its own ({trainer.compute_loss.__qualname__})"
 
 
 def base_of(model: Any) -> str:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attridex.indexer.config import Task
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.progress import Advance
+from attridex.indexer.task_kinds import Task
 from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.objective import Reading
 from attridex.indexer.tasks.registry import objective_of

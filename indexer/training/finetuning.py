@@ -7,8 +7,7 @@ from typing import Any
 
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import reads_class_names, rendered
-from attridex.indexer.corpus.rendering import Renderer
+from attridex.indexer.corpus.reading import reads_class_names
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import TRAINING_RECORD, JsonObject, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
@@ -16,7 +15,7 @@ from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.progress import progress
 from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.training.evaluation import evaluate
-from attridex.indexer.training.start import begin, training_of
+from attridex.indexer.training.start import Start, begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
 
@@ -34,11 +33,10 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     if (out / "config.json").exists():
         raise InputError(f"{out}: there is a model already; choose another --out or remove it")
     start = begin(config)
-    renderer, reader = start.renderer, start.reader
-    instances = [instance for _, instance in rendered(config.corpus, renderer, labels_needed=True)]
+    reader, instances = start.reader, start.instances(config.corpus)
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
-    tests = {path: read_labelled(Path(path), renderer, config.corpus) for path in training.test_files}
+    tests = {path: read_tests(Path(path), start, config.corpus) for path in training.test_files}
     figures: JsonObject = {"instances": len(instances), **train(reader, instances, training, out, show_progress)}
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
         said = {Path(path).name: evaluate(reader, data, advance) for path, data in tests.items()}
@@ -51,22 +49,10 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     return figures
 
 
-def read_labelled(path: Path, renderer: Renderer, corpus: CorpusConfig) -> list[RenderedInstance]:
+def read_tests(path: Path, start: Start, corpus: CorpusConfig) -> list[RenderedInstance]:
     """Instances of a test file, which is read as the corpus is, each with its label."""
     records = read_record_file(path, delimiter=corpus.delimiter, class_names=reads_class_names(corpus))
-    return [labelled(renderer, record.values, record.where) for record in records]
-
-
-def labelled(renderer: Renderer, record: Mapping[str, Any], where: str) -> RenderedInstance:
-    """A rendered test; see `Renderer.render` for what else it raises.
-
-    Raises:
-        InputError: it has no label.
-    """
-    instance = renderer.render(record, where)
-    if instance.label_name is None:
-        raise InputError(f"{where}: a test instance needs a label")
-    return instance
+    return [start.test(record.values, record.where) for record in records]
 
 
 def save(arch: Architecture, tokenizer: Any, config: Config, figures: Mapping[str, Any], out: Path) -> None:

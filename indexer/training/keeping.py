@@ -50,7 +50,11 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
             state: where the training stands.
             control: not used.
             kwargs: what else Trainer tells.
+
+        Raises:
+            InputError: parameters have different learning rates.
         """
+        check_rates(kwargs.get("lr_scheduler"))
         steps, self._directory = state.max_steps, self._directory or Path(args.output_dir) / "attridex-checkpoints"
         self._wanted = {round(steps * (number + 1) / (self._count + 1)) for number in range(self._count)}
         if state.is_world_process_zero:
@@ -80,6 +84,20 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
         with publish(self._directory / f"{KEPT}{state.global_step:06d}") as directory, quiet_transformers():
             model.save_pretrained(directory)
             write_synced(directory / TRAINING_RECORD, json_bytes({"learning_rate": float(lr_scheduler.get_last_lr()[0])}))
+
+
+def check_rates(schedule: Any) -> None:
+    """Refuse an optimizer whose parameters learn at different rates: TracIn counts a checkpoint by one.
+
+    Raises:
+        InputError: it has several.
+    """
+    rates = sorted({float(rate) for rate in getattr(schedule, "base_lrs", [])})
+    if len(rates) > 1:
+        raise InputError(
+            f"KeepCheckpoints: the parameters have different learning rates ({', '.join(map(str, rates))}), and TracIn counts a "
+            "checkpoint by one; train with one, or leave KeepCheckpoints out"
+        )
 
 
 def check_whole(model: nn.Module, where: str) -> None:

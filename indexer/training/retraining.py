@@ -6,20 +6,20 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import json_bytes, replace_file
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.progress import Advance
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.training.evaluation import Evaluation, TaskReader, evaluate
-from attridex.indexer.training.finetuning import labelled, save
+from attridex.indexer.training.finetuning import save
 from attridex.indexer.training.start import begin, training_of
 from attridex.indexer.training.trainer import train, work_dir
 
@@ -44,7 +44,7 @@ class Retraining:
         self._config, self._directory = config, directory
         self._training = training_of(config).model_copy(update={"keep_checkpoints": 0})
         self._start = begin(config)
-        self.instances = {each.id: each for _, each in rendered(config.corpus, self._start.renderer, labels_needed=True)}
+        self.instances = {each.id: each for each in self._start.instances(config.corpus)}
 
     def render(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
         """A test, rendered as the corpus is.
@@ -52,12 +52,12 @@ class Retraining:
         Raises:
             InputError: it has no label, or one that the model does not know.
         """
-        return labelled(self._start.renderer, record, where)
+        return self._start.test(record, where)
 
     def evaluation(
         self, ids: Iterable[str], tests: Sequence[RenderedInstance], labels: Mapping[str, int] | None = None, again: int = 0
     ) -> Evaluation:
-        """Train on some instances and read the tests; from the cache where that was done.
+        """Train on some instances and read the tests; from the cache where that was done, by the model where that is kept.
 
         Args:
             ids: of the instances.
@@ -66,24 +66,23 @@ class Retraining:
             again: which of several trainings, each with a seed of its own.
         """
         chosen, config = self._chosen(ids, labels or {}), self._seeded(again)
-        key = self._key(chosen, config)
-        path = self._directory / f"{key}-{digest([test.key for test in tests])}.json"
+        out = self._directory / self._key(chosen, config)
+        path = out.with_name(f"{out.name}-{digest([test.key for test in tests])}.json")
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
             return Evaluation(np.array(found["losses"]), np.array(found["right"], bool))
-        reader, _ = self._trained(key, chosen, config)
-        said = evaluate(reader, tests)
+        said = evaluate(self._kept(out) if is_kept(out) else self._trained(out, chosen, config).reader, tests)
         replace_file(path, json_bytes({"losses": said.losses.tolist(), "right": said.right.tolist()}))
-        shutil.rmtree(work_dir(self._directory / key), ignore_errors=True)
+        shutil.rmtree(work_dir(out), ignore_errors=True)
         return said
 
     def model(self, ids: Iterable[str], labels: Mapping[str, int] | None = None, again: int = 0) -> Path:
         """Directory of the model trained on some instances; see `evaluation`."""
         chosen, config = self._chosen(ids, labels or {}), self._seeded(again)
         out = self._directory / self._key(chosen, config)
-        if not (out / "config.json").exists():
-            reader, figures = self._trained(out.name, chosen, config)
-            save(reader.arch, self._start.tokenizer, self._config, figures, out)
+        if not is_kept(out):
+            done = self._trained(out, chosen, config)
+            save(done.reader.arch, self._start.tokenizer, self._config, done.figures, out)
             shutil.rmtree(work_dir(out), ignore_errors=True)
         return out
 
@@ -105,11 +104,35 @@ class Retraining:
         settings = training_of(config).model_dump(exclude={"test_files", "keep_checkpoints"})
         return digest([settings, self._config.model.task, [[each.key, each.label] for each in chosen]])
 
-    def _trained(self, key: str, chosen: Sequence[RenderedInstance], config: Config) -> tuple[TaskReader, dict[str, float]]:
+    def _trained(self, out: Path, chosen: Sequence[RenderedInstance], config: Config) -> "Training":
         start = begin(config)
         self._directory.mkdir(parents=True, exist_ok=True)
-        figures = train(start.reader, chosen, training_of(config), self._directory / key, False)
-        return start.reader, figures
+        return Training(start.reader, train(start.reader, chosen, training_of(config), out, False))
+
+    def _kept(self, out: Path) -> TaskReader:
+        """A reader of a model that is kept, in float32 as it was trained."""
+        own = {"path": str(out), "revision": None, "adapter": None, "quantization": None, "dtype": "float32"}
+        model = self._config.model.model_copy(update=own)
+        neurons = self._config.neurons.model_copy(update={"enabled": False})
+        return reader_of(self._config.model_copy(update={"model": model, "neurons": neurons}))
+
+
+class Training(NamedTuple):
+    """A reader of the model that was trained, and figures of its training."""
+
+    reader: TaskReader
+    figures: Mapping[str, float]
+
+
+def is_kept(out: Path) -> bool:
+    """Whether a model lies in its directory, which is written whole or not at all."""
+    return (out / "config.json").exists()
+
+
+def reader_of(config: Config) -> TaskReader:
+    """A reader of the model that a configuration names."""
+    loaded = load_model(config)
+    return TaskReader(loaded.arch, config.model.task, loaded.pad)
 
 
 def digest(content: Any) -> str:
@@ -123,10 +146,9 @@ def head_states(config: Config, instances: Sequence[RenderedInstance], advance: 
     Raises:
         InputError: a causal language model, or instances with differing numbers of choices.
     """
-    if config.model.task == "causal-lm":
-        raise InputError("a causal language model has no head of its own to train alone; retrain the model")
-    loaded = load_model(config)
-    reader = TaskReader(loaded.arch, config.model.task, loaded.pad)
+    if config.model.task in LANGUAGE_TASKS:
+        raise InputError("a language model has no head of its own to train alone; retrain the model")
+    reader = reader_of(config)
     found: dict[int, NDArray[np.float32]] = {}
     for at, reading in reader.read_all(instances, advance):
         if reading.inputs is None:

@@ -1,23 +1,26 @@
 """What a training starts from: the pretrained model, cut and given a new head, and how it reads records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from attridex.indexer.config import LANGUAGE_TASKS, Config, ModelConfig, TrainingConfig
-from attridex.indexer.corpus.reading import label_names
+from attridex.indexer.config import Config, CorpusConfig, ModelConfig, TrainingConfig
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.reading import label_names, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import family_of
-from attridex.indexer.models.loading import quiet_transformers
+from attridex.indexer.models.loading import quiet_transformers, with_weights
 from attridex.indexer.models.renderers import Reads, positions, renderer_for, takes_types
 from attridex.indexer.models.sources import check_order, check_task, load_hf_config
 from attridex.indexer.models.tokenizers import any_tokenizer, vocabulary_of
+from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.structure.decoding import check_decoder_input, start_token
 from attridex.indexer.structure.heads import PROBLEMS, auto_model
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.training.evaluation import TaskReader
 
 PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != "sequence-classification"}
@@ -26,11 +29,37 @@ PROBLEM_TYPES = {task: problem for problem, task in PROBLEMS.items() if task != 
 
 @dataclass(frozen=True)
 class Start:
-    """A pretrained model about to be trained, and how it reads records."""
+    """A pretrained model about to be trained, and how it reads records.
+
+    Attributes:
+        reader: of the model.
+        renderer: of records.
+        tokenizer: the model's.
+        rows: checks of rows that hold more than their text, as a build makes them.
+    """
 
     reader: TaskReader
     renderer: Renderer
     tokenizer: Any
+    rows: RowChecks
+
+    def instances(self, corpus: CorpusConfig) -> list[RenderedInstance]:
+        """A corpus, each instance with its label; see `reading.rendered` and `RowChecks.check` for what it raises."""
+        found = [instance for _, instance in rendered(corpus, self.renderer, labels_needed=True)]
+        self.rows.check_all(found)
+        return found
+
+    def test(self, record: Mapping[str, Any], where: str) -> RenderedInstance:
+        """A rendered test; see `Renderer.render` and `RowChecks.check` for what else it raises.
+
+        Raises:
+            InputError: it has no label.
+        """
+        instance = self.renderer.render(record, where)
+        if instance.label_name is None:
+            raise InputError(f"{where}: a test instance needs a label")
+        self.rows.check(instance)
+        return instance
 
 
 def begin(config: Config) -> Start:
@@ -47,7 +76,8 @@ def begin(config: Config) -> Start:
     vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
     reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family), start_token(hf))
     renderer = renderer_for(config, labels, reads)
-    return Start(TaskReader(arch, config.model.task, tokenizer.pad_token_id), renderer, tokenizer)
+    reader = TaskReader(arch, config.model.task, tokenizer.pad_token_id)
+    return Start(reader, renderer, tokenizer, RowChecks(arch))
 
 
 def training_of(config: Config) -> TrainingConfig:
@@ -116,10 +146,7 @@ def pretrained(base: str, loads: Any, hf: Any, *, remote_code: bool) -> Any:
         InputError: it has a weight of another size than is wanted, as a head of other outputs.
     """
     with quiet_transformers():
-        model, loading = loads.from_pretrained(
-            base, config=hf, dtype=torch.float32, trust_remote_code=remote_code, ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )  # fmt: skip
+        model, loading = with_weights(loads, base, config=hf, dtype=torch.float32, trust_remote_code=remote_code)
     if odd := sorted(str(entry[0]) for entry in loading["mismatched_keys"]):
         raise InputError(
             f"{base}: the model's {odd[0]} has another size than {hf.num_labels} outputs need; train from a model without a "

@@ -18,6 +18,9 @@ from attridex.indexer.progress import Advance, progress
 from attridex.indexer.training.evaluation import TaskReader
 from attridex.indexer.training.keeping import KeepCheckpoints
 
+LEAST_STEPS = 100
+"""Steps between two checkpoints that a killed training goes on from, at least."""
+
 
 def work_dir(out: Path) -> Path:
     """Where a training keeps what it resumes from, until it is done."""
@@ -47,7 +50,7 @@ def train(
         weight_decay=training.weight_decay,
         seed=training.seed,
         save_strategy="steps",
-        save_steps=max(100, steps // 5),
+        save_steps=max(LEAST_STEPS, steps // 5),
         save_total_limit=1,
         logging_strategy="no",
         report_to=[],

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attridex.indexer.errors import AttridexError, InputError
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 """How often a waiting caller looks whether it is still wanted."""
+
+
+@contextmanager
+def refused_as_query() -> Iterator[None]:
+    """Turn what the indexer refuses into a refusal of a request's queries."""
+    try:
+        yield
+    except InputError as error:
+        raise InvalidArgumentError(str(error), "queries") from None
 
 
 class Encoder:
@@ -59,24 +69,19 @@ class Encoder:
         self._jobs.end()
         self._thread.join()
 
-    def render(
-        self, record: Mapping[str, Any], where: str, *, stored: bool = False, label_used: bool = True
-    ) -> "RenderedInstance":
-        """Render a record.
-
-        Args:
-            record: its columns.
-            where: what it is called in errors.
-            stored: whether it is an instance of the index.
-            label_used: whether its label must be known.
+    def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> "RenderedInstance":
+        """Render a record; `where` names it in errors, and its label need not be known where it is not used.
 
         Raises:
             InvalidArgumentError: a missing column, an unknown label that is used, an empty or too long text.
         """
-        try:
-            return self._signer.render(record, where, stored=stored, label_used=label_used)
-        except InputError as error:
-            raise InvalidArgumentError(str(error), "queries") from None
+        with refused_as_query():
+            return self._signer.render(record, where, label_used=label_used)
+
+    def stored(self, row: Mapping[str, Any]) -> "RenderedInstance":
+        """Render an instance of the index from its own columns; see `Renderer.stored`."""
+        with refused_as_query():
+            return self._signer.renderer.stored(row)
 
     def continued(self, record: Mapping[str, Any], where: str, more: int, caller: Caller) -> "RenderedInstance":
         """Render a record whose target, where it has none, is what the model says next.
@@ -90,10 +95,8 @@ class Encoder:
         Raises:
             InvalidArgumentError: see `render`; or the model says nothing, or has no room to say it.
         """
-        try:
+        with refused_as_query():
             prompt = self._signer.renderer.prompt(record, where)
-        except InputError as error:
-            raise InvalidArgumentError(str(error), "queries") from None
         if prompt is None:
             return self.render(record, where)
         job = Job(prompt, None, more=more)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.service.errors import NotIndexedError
 from attridex.service.meaning import Meaning, Wording
 from attridex.service.reading.checks import choose

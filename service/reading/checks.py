@@ -6,8 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.config import LANGUAGE_TASKS
 from attridex.indexer.errors import nearest
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion

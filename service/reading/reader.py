@@ -123,10 +123,8 @@ class Reader:
             from attridex.indexer.corpus.instances import from_encoding
 
             return from_encoding(self.version.encoding(one.stored_row))
-        columns = manifest.config.corpus
-        values = self.version.fields([one.stored_row], [*manifest.corpus.text_fields, "id", "label"])[0]
-        record = {**values, columns.id: values["id"], columns.label: stored_label(self.version, values["label"])}
-        return self.model().render(record, f"instance '{one.name}'", stored=True)
+        columns = dict.fromkeys([*manifest.corpus.text_fields, "id", "label"])
+        return self.model().stored(self.version.fields([one.stored_row], list(columns))[0])
 
     def model(self) -> Encoder:
         """The model's encoder.
@@ -139,8 +137,3 @@ class Reader:
                 "this needs the model, and the server runs without one (--no-model); ask by instance id, vector or neurons"
             )
         return self.encoder
-
-
-def stored_label(version: IndexVersion, label: str | None) -> str | int | None:
-    """A label as a record gives it: choices are stored by number."""
-    return int(label) if version.manifest.task == "multiple-choice" and label is not None else label

@@ -51,11 +51,11 @@ def mismatch(column: str, kind: str, value: Value) -> InvalidArgumentError:
     return InvalidArgumentError(f"where: column '{column}' holds {held_by(kind)}, it is compared with {value!r}", "where")
 
 
-def number(value: Any) -> int | float:
+def number(value: Value) -> int | float:
     """A literal that is a number."""
     if isinstance(value, bool | str):
         raise TypeError
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def exact(value: int | float | Decimal) -> int | float | Decimal:

@@ -114,6 +114,43 @@ def test_a_model_without_a_trained_head_is_refused(project: Callable[..., Path],
     refused(attridex("build", config, "--out", tmp_path / "i"), "score.weight", "attridex finetune")
 
 
+def cut_short(model: Path) -> None:
+    """Weights that end early."""
+    (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:500])
+
+
+def configured(**changes: Any) -> Callable[[Path], None]:
+    """A configuration that its weights were not saved with."""
+
+    def change(model: Path) -> None:
+        settings = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**settings, **changes}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda model: (model / "model.safetensors").unlink(), ["the model's weights cannot be loaded: ", "no file named"]),
+        (cut_short, ["the model's weights cannot be loaded: "]),
+        (configured(vocab_size=200), ["the weights have ", "of shape [", "by config.json it is [200, 24]"]),
+        (configured(num_attention_heads=5), ["not a multiple of the number of attention heads"]),
+        (configured(attn_implementation="flash_attention_2"), ["FlashAttention2 has been toggled on"]),
+    ],
+    ids=["no weights", "cut short", "another size", "heads", "kernel that is not there"],
+)
+def test_a_model_that_cannot_be_loaded_is_refused(
+    break_it: Callable[[Path], None], words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
+) -> None:
+    config = project("llama")
+    source = Path(config.read_text().split('path = "')[1].split('"')[0])
+    shutil.copytree(source, tmp_path / "m")
+    break_it(tmp_path / "m")
+    config.write_text(config.read_text().replace(str(source), str(tmp_path / "m")))
+    refused(attridex("build", config, "--out", tmp_path / "i"), str(tmp_path / "m"), *words)
+
+
 def test_a_missing_index_is_refused(attridex: Any, tmp_path: Path) -> None:
     for command in (("info",), ("verify",), ("versions",), ("query", "ia", "--instance", "t1", "--index")):
         refused(attridex(*command, tmp_path / "none"), "no attridex index there")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from attridex.client import Client, Intervention
+from attridex.client import Client, Intervention, Query
 
 app = typer.Typer(help=__doc__)
 WORDINGS = {
@@ -142,7 +142,7 @@ def base_rate(rows: Sequence[dict[str, str]]) -> float:
 
 
 def suppression(
-    client: Client, rows: Sequence[dict[str, str]], layers: int, units: int, chance: random.Random
+    client: Client, rows: Sequence[dict[str, Any] | Query], layers: int, units: int, chance: random.Random
 ) -> dict[str, list[float]]:
     """Probability of the answer for each prompt: unedited, without its top neurons, and without as many random ones."""
     found: dict[str, list[float]] = {}
@@ -155,10 +155,11 @@ def suppression(
             edits.append(Intervention("suppress", neurons=anywhere, name=f"random {r}#{draw}"))
             edits.append(Intervention("suppress", neurons=alike, name=f"random, same layers {r}#{draw}"))
         result = client.predict([row], interventions=edits).results[0]
-        found.setdefault("baseline", []).append(next(iter(result.baseline.probabilities.values())))
+        said = max(result.baseline.probabilities, key=lambda name: result.baseline.probabilities[name])
+        found.setdefault("baseline", []).append(result.baseline.probabilities[said])
         of_prompt: dict[str, list[float]] = {}
         for edited in result.interventions:
-            of_prompt.setdefault(edited.name.partition("#")[0], []).append(next(iter(edited.probabilities.values())))
+            of_prompt.setdefault(edited.name.partition("#")[0], []).append(edited.probabilities[said])
         for name, values in of_prompt.items():
             found.setdefault(name, []).append(float(np.mean(values)))
     return found

@@ -35,48 +35,83 @@ def two(figure: Figure) -> str:
 def facts() -> str:
     """What suppressing neurons leaves of the answers' probability, and how often a fact's statements are found."""
     found = loaded("facts.json")
-    left, sizes = found["probability_of_the_answer_suppressed"], ("1", "10", "50")
-    kinds = {"na": "the prompt's own top ones", "random": "random ones", "random, same layers": "random ones of the same layers"}
-    probability = table(
-        ["neurons suppressed", *sizes], [[says, *(two(left[f"{kind} {r}"]) for r in sizes)] for kind, says in kinds.items()]
-    )
     shares = {name: each["fact_found"]["mean"] for name, each in found["retrieved"].items()}
     names = sorted(shares, key=lambda name: -shares[name])
     retrieved = table(["found by", *(f"`{name}`" for name in names)], [["share", *(f"{shares[name]:.2f}" for name in names)]])
+    left = suppressed({"baseline": found["baseline"], **found["probability_of_the_answer_suppressed"]})
     return (
-        f"None suppressed, the answers have a probability of {two(found['baseline'])}.\n\n{probability}\n"
+        f"Of the answers' probability is left:\n\n{left}\n"
         f"Of a fact's three training statements, this share is among the ten instances found:\n\n{retrieved}"
     )
 
 
+def three(figure: Figure) -> str:
+    """A correlation with its interval."""
+    return f"{figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
 def lds() -> str:
-    """The linear datamodelling score of each method in both studies."""
-    found = loaded("lds.json")
-    studies = [found["probe"]["lds"], found["tuned"]["lds"]]
-    names = sorted(studies[0], key=lambda name: -studies[0][name]["mean"])
-
-    def cell(figure: Figure | None) -> str:
-        return f"{figure['mean']:.3f} ± {(figure['high'] - figure['low']) / 2:.3f}" if figure else ""
-
-    paired = found["tuned"]["above_grad_dot"]["influence/ekfac"]
-    rows = [[f"`{name}`", *(cell(study.get(name)) for study in studies)] for name in names]
-    return table(["method", "probe", "tuned"], rows) + (
-        f"\nPaired over queries, EK-FAC on the tuned model is above `grad-dot` by {paired['mean']:.3f} "
-        f"({paired['low']:.3f} to {paired['high']:.3f}).\n"
+    """The linear datamodelling score of each method where a model has learned its task."""
+    found = loaded("topics.json")
+    above = {"grad-dot": "", **{name: three(figure) for name, figure in found["above_grad_dot"].items()}}
+    rows = []
+    for name in sorted(found["lds"], key=lambda name: -found["lds"][name]["mean"]):
+        method, _, size = name.partition(", ")
+        numbers = size.removesuffix(" numbers") or f"{found['dim']:,}"
+        rows.append([f"`{method}`", numbers, three(found["lds"][name]), above[name]])
+    whole, halves = (" and ".join(f"{each:.3f}" for each in found[name]) for name in ("accuracy", "accuracy_of_halves"))
+    head = ["method", "numbers an instance", "LDS", "above `grad-dot`"]
+    return (
+        f"{table(head, rows)}\nThe models of the two training seeds are right on {whole} of the {found['queries']} texts, "
+        f"those of halves on {halves}.\n"
     )
 
 
+def brief() -> str:
+    """The same in a line: EK-FAC by size, the others at the default one."""
+    found = loaded("topics.json")["lds"]
+    names = sorted((name for name in found if not name.startswith("grad-dot, ")), key=lambda name: -found[name]["mean"])
+    return table(["", *(name.removesuffix(" numbers") for name in names)], [["LDS", *(two(found[name]) for name in names)]])
+
+
+def probe() -> str:
+    """The linear datamodelling score of each method where a head is at its optimum."""
+    found = loaded("probe.json")["lds"]
+    names = sorted(found, key=lambda name: -found[name]["mean"])
+    return table(["method", "LDS"], [[f"`{name}`", three(found[name])] for name in names])
+
+
 def summary() -> str:
-    """What stands out, in two sentences."""
-    found, facts = loaded("lds.json")["probe"]["lds"], loaded("facts.json")
-    score = {name: f"{found[name]['mean']:.3f}" for name in ("influence/hessian", "grad-dot", "random")}
-    left = {name: f"{facts['probability_of_the_answer_suppressed'][f'{name} 10']['mean']:.2f}" for name in ("na", "random")}
+    """What stands out, and the LDS in a line."""
+    before = loaded("facts.json")["baseline"]
+    left = loaded("facts.json")["probability_of_the_answer_suppressed"]
     return (
-        "Retraining a head says that influence ranks training instances as theory wants it: the linear datamodelling score of\n"
-        f"`influence/hessian` is {score['influence/hessian']}, of `grad-dot` {score['grad-dot']}, of `random` {score['random']}. "
-        "Suppressing the ten neurons that NA names takes a\n"
-        f"language model's facts from a probability of {facts['baseline']['mean']:.2f} to {left['na']}; ten random ones leave "
-        f"{left['random']}.\n"
+        "Suppressing the ten neurons that NA names takes a language model's facts from a probability of "
+        f"{before['mean']:.2f} to {left['na 10']['mean']:.2f}; ten\nrandom ones leave {left['random 10']['mean']:.2f}. How well "
+        "scores foretell, by rank, the losses of models trained anew on halves of the data (linear datamodelling\nscore; "
+        "AG News, all weights of SmolLM2's first layers; 95 % intervals over seeds, halves and queries), at "
+        "so many numbers an instance:\n\n"
+        f"{brief()}"
+    )
+
+
+def suppressed(found: Mapping[str, Figure]) -> str:
+    """What suppressing neurons leaves of an answer's probability."""
+    kinds = {"na": "its own top ones", "random": "random ones", "random, same layers": "random ones of the same layers"}
+    rows = [[says, *(two(found[f"{kind} {count}"]) for count in ("1", "10", "50"))] for kind, says in kinds.items()]
+    return f"None suppressed: {two(found['baseline'])}.\n\n" + table(["neurons suppressed", "1", "10", "50"], rows)
+
+
+def pairs() -> str:
+    """What a pair classifier's answers owe to which pairs and neurons."""
+    found = loaded("pairs.json")
+    shares = found["same_label"]
+    alike = table(["found by", *(f"`{name}`" for name in shares)], [["share", *map(two, shares.values())]])
+    return (
+        f"It is right on {found['right']:.3f} of {found['queries']} test pairs, and its probabilities are those of "
+        f"`trainer.predict` within {found['greatest_difference_of_probabilities']:.0e}.\n"
+        f"Of the ten instances found, this share has the label that it predicts:\n\n{alike}\n"
+        f"Of the answer's probability is left:\n\n{suppressed(found['probability_of_the_answer'])}"
     )
 
 
@@ -137,7 +172,9 @@ def studies() -> str:
     return table(["", *(TASKS[task] for task in results)], rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"summary": summary, "facts": facts, "lds": lds, "studies": studies}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "pairs": pairs, "studies": studies,
+}  # fmt: skip
 
 
 def filled(text: str) -> str:

@@ -44,9 +44,9 @@ def test_a_build_killed_again_and_again_gives_the_undisturbed_index(
     project: Callable[..., Path], tmp_path: Path, attridex: Any
 ) -> None:
     config = project(
-        count=120, index={"shard_rows": 3}, gradients={"curvature": ["hessian", "fisher"]}, engine={"batch_tokens": 60}
+        count=40, index={"shard_rows": 1}, gradients={"curvature": ["hessian", "fisher"]}, engine={"batch_tokens": 60}
     )
-    for until in (1, 9, 25):
+    for until in (1, 15):
         process = start(config, tmp_path / "killed")
         while shards(tmp_path / "killed") < until and process.poll() is None:
             time.sleep(0.002)
@@ -158,10 +158,10 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_whole(project: Callable[...,
 def test_shard_sizes_and_batches_do_not_change_answers(project: Callable[..., Path], tmp_path: Path, attridex: Any) -> None:
     found = []
     for rows, tokens in ((1, 20), (5, 4096), (100, 64)):
-        config = project(count=30, index={"shard_rows": rows}, engine={"batch_tokens": tokens})
+        config = project(count=12, index={"shard_rows": rows}, engine={"batch_tokens": tokens}, neurons={"enabled": False})
         index = tmp_path / f"i{rows}"
         assert attridex("build", config, "--out", index).code == 0
-        lines = attridex("query", "ia", "--queries", tmp_path / "queries.jsonl", "--index", index, "--k", 30, "--json").lines
+        lines = attridex("query", "ia", "--queries", tmp_path / "queries.jsonl", "--index", index, "--k", 12, "--json").lines
         found.append({(line["query"], hit["id"]): hit["score"] for line in lines for hit in line["hits"]})
     for other in found[1:]:
         assert other.keys() == found[0].keys()
@@ -172,7 +172,8 @@ def test_every_projection_and_scope_builds_and_answers(project: Callable[..., Pa
     for number, (parameters, projection) in enumerate(
         [("linear", "kronecker"), ("mlp", "sjlt"), ("linear", "gaussian"), ("fc2$", "rademacher"), ("head", "gaussian")]
     ):
-        config = project(gradients={"parameters": parameters, "projection": projection, "dim": 48, "curvature": ["fisher"]})
+        gradients = {"parameters": parameters, "projection": projection, "dim": 48, "curvature": ["fisher"]}
+        config = project(gradients=gradients, neurons={"enabled": False})
         index = tmp_path / f"i{number}"
         assert attridex("build", config, "--out", index).code == 0
         ran = attridex("query", "ia", "--instance", "t3", "--index", index, "--method", "influence", "--json")

@@ -9,6 +9,8 @@ import datasets
 import pytest
 import transformers as hf
 
+from attridex.indexer.curvature import matrices
+from attridex.indexer.files import TRAINING_RECORD
 from attridex.indexer.index.deletion import delete_instances
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 from tests.indexer.forms.conftest import CHAT, chat_tokenizer, turns
@@ -95,7 +97,7 @@ def test_token_types_and_both_ends_of_a_pair_are_shown(attridex: Any, tmp_path: 
     )
     (tmp_path / "train.jsonl").write_text('{"id": "a", "first": "the dog", "second": "the bird", "label": 1}\n')
     (tmp_path / "c.toml").write_text('[model]\npath = "m"\n[corpus]\nfiles = ["train.jsonl"]\npair = ["first", "second"]\n')
-    (shown,) = attridex("show", tmp_path / "c.toml", "--json").lines
+    (shown,) = attridex("show", tmp_path / "c.toml", "--no-model", "--json").lines
     (sequence,) = shown["sequences"]
     assert sequence["tokens"] == ["[CLS]", "the", "dog", "[SEP]", "the", "[UNK]", "[SEP]"]
     assert (sequence["special"], sequence["types"], sequence["read"]) == ([0, 3, 6], [0, 0, 0, 0, 1, 1, 1], [0])
@@ -152,3 +154,40 @@ def test_deleted_instances_are_not_shown(project: Callable[..., Path], attridex:
     delete_instances(tmp_path / "i", [0, 2, 6])
     shown = attridex("show", tmp_path / "i", "--limit", 99, "--json").lines
     assert [each["id"] for each in shown] == [f"t{number}" for number in range(12) if number not in (0, 2, 6)]
+
+
+PADDED = {"id": "p", "input_ids": [0, 1, 5], "attention_mask": [0, 1, 1], "label": 1}
+REFUSED: dict[str, tuple[str, dict[str, dict[str, Any]], str]] = {
+    "a head that is not trained": ("opt", {"model": {"path": "headless"}}, "the model has no trained"),
+    "no such layer": ("opt", {"gradients": {"parameters": "nowhere"}}, "fits no linear layer"),
+    "neurons of a gated FFN": ("llama", {"neurons": {"site": "pre"}}, "is not defined for a gated FFN"),
+    "too large a curvature": ("opt", {"gradients": {"curvature": ["fisher"]}}, "at most 10 can be decomposed"),
+    "an unlabelled record": ("opt", {"corpus": {"label": "none"}}, "missing column 'none'"),
+    "padding that the model sees": (
+        "gpt2", {"corpus": {"files": ["rows.jsonl"], "segments": [], "encoded": True, "metadata": []}},
+        "its row holds padding before",
+    ),
+    "a checkpoint without a rate": ("opt", {"model": {"checkpoints": ["a", "b"]}}, "does not say its learning rate"),
+}  # fmt: skip
+"""Family, sections, and a part of what is said."""
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_a_build_refuses_of_the_model_and_the_first_records_is_refused_alike(
+    kind: str, project: Callable[..., Path], attridex: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, sections, words = REFUSED[kind]
+    monkeypatch.setattr(matrices, "LIMIT", 10)
+    tiny_model("opt", "causal-lm").save_pretrained(tmp_path / "headless")
+    word_tokenizer().save_pretrained(tmp_path / "headless")
+    for name, said in (("a", '{"learning_rate": 0.1}'), ("b", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / TRAINING_RECORD).write_text(said)
+    write_jsonl(tmp_path / "rows.jsonl", [PADDED])
+    config = project(family, 1, **sections)
+    built, shown = attridex("build", config, "--out", tmp_path / "i"), attridex("show", config)
+    assert (shown.code, shown.err, shown.out) == (built.code, built.err, "") == (2, built.err, "")
+    assert built.err.count("\n") == 1
+    assert words in built.err
+    quick = attridex("show", config, "--no-model")
+    assert quick.code == (2 if kind == "an unlabelled record" else 0), quick.err

@@ -14,7 +14,7 @@ NAMES = ["joy", "fear", "3"]
     ("value", "wanted"),
     [
         (["fear"], (0, 1, 0)), (["3", "joy"], (1, 0, 1)), ([], (0, 0, 0)), ("fear", (0, 1, 0)), ('["joy", "fear"]', (1, 1, 0)),
-        ([3], (0, 0, 1)), ([0], (1, 0, 0)), ([1.0, 0.0, 1.0], (1, 0, 1)), ([1, 0, 1], (1, 0, 1)),
+        ([3], (0, 0, 1)), ([1.0, 0.0, 1.0], (1, 0, 1)), ([1, 0, 1], (1, 0, 1)),
         ([True, False, True], (1, 0, 1)),
         ([0.25, 0.5, 1], (0.25, 0.5, 1)), ("[0, 1, 1]", (0, 1, 1)),
     ],
@@ -25,10 +25,14 @@ def test_labels_are_names_or_numbers_of_outputs_or_0_or_1_for_each(value: Any, w
     assert read_goals("multi-label", GOALS["multi-label"][1](found, NAMES), NAMES, "x:1") == found
 
 
-@pytest.mark.parametrize("value", [["anger"], ["joy", "joy"], [7], [0.5], "anger", {"joy": 1}, [1.5, 0, 0], [None], 2.5])
+@pytest.mark.parametrize("value", [["anger"], ["joy", "joy"], [7], [0], [0.5], "anger", {"joy": 1}, [1.5, 0, 0], [None], 2.5])
 def test_a_label_that_no_output_has_is_named_with_its_place(value: Any) -> None:
     with pytest.raises(InputError, match=r"^x:1: label .* a list of the labels that hold is needed \(joy, fear, 3\)"):
         read_goals("multi-label", value, NAMES, "x:1")
+
+
+def test_a_number_is_an_output_s_where_no_output_is_named_by_a_number() -> None:
+    assert read_goals("multi-label", [0], ["joy", "fear", "love"], "x:1") == (1, 0, 0)
 
 
 @pytest.mark.parametrize("value", [[0, 1], [1, 0]])

@@ -10,8 +10,9 @@ from attridex.indexer.corpus.labels import LabelReader
 from attridex.indexer.corpus.rendering import PART, Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.models.renderers import make_renderer
+from tests.conftest import SHOWN, records
 
 
 def test_only_the_end_of_the_named_segment_is_cut(project: Callable[..., Path]) -> None:
@@ -37,6 +38,16 @@ def test_labels_are_names_or_output_numbers(project: Callable[..., Path]) -> Non
     for value in (3, -1, "perhaps", True, 1.5, [1]):
         with pytest.raises(InputError, match="none of the model's outputs"):
             labels.read({**base, "label": value}, "x")
+
+
+@pytest.mark.parametrize("task", SHOWN)
+def test_an_index_s_own_columns_give_the_instance_that_they_were_stored_of(task: str, project: Callable[..., Path]) -> None:
+    config = load_config(project(task=task, corpus={"id": "key", "label": "gold", "per_token": task == "causal-lm"}))
+    renderer = make_renderer(config)
+    for row in records(4):
+        for made in renderer.instances({**row, "key": row["id"], "gold": row["label"]}, "x"):
+            stored = {"id": made.id, "label": made.label_name, **made.fields}
+            assert renderer.stored(stored).key == made.key
 
 
 def test_a_target_gives_one_instance_for_each_of_its_tokens() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 import transformers as hf
 
-from attridex.indexer.config import Task
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Encoding
+from attridex.indexer.task_kinds import Task
 from tests.indexer.forms.conftest import corpus
 
 

@@ -16,6 +16,7 @@ from attridex.indexer import build, load_config
 from attridex.indexer.index.verify import verify
 from tests.conftest import CONFIGS, tiny_model, word_tokenizer
 from tests.indexer.forms.conftest import Trained, train, trainer_losses
+from tests.indexer.models.model_types import T5
 
 LM_ROWS = [
     {"input_ids": [1, *range(5 + n, 10 + n)], "labels": [-100, -100, *range(7 + n, 10 + n), 1], "id": f"r{n}"} for n in range(5)
@@ -37,6 +38,7 @@ CHOSEN = [
     }
     for n in range(6)
 ]  # fmt: skip
+PAIRED = [{"input_ids": [*range(5, 8 + n), 1], "labels": [9 + n, *([-100] * (n % 2)), 7, 1], "id": f"r{n}"} for n in range(5)]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ SCRIPTS = {
     "token-classification": Script(
         lambda: hf.BertForTokenClassification(CONFIGS["bert"]()), TAGGED, hf.DataCollatorForTokenClassification
     ),
+    "seq2seq-lm": Script(lambda: hf.T5ForConditionalGeneration(hf.T5Config(**T5)), PAIRED, hf.DataCollatorForSeq2Seq),
     "multiple-choice": Script(lambda: hf.BertForMultipleChoice(CONFIGS["bert"]()), CHOSEN, hf.DataCollatorForMultipleChoice),
 }
 

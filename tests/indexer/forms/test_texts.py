@@ -124,3 +124,19 @@ def test_a_pair_may_name_any_column_or_put_columns_together() -> None:
     (found,) = form.encode({"id": "x", "sentence 1": "the dog", "a": "a", "b": "cat"}, "here")
     assert found.sequences[0] == tuple(word_tokenizer()("the dog", "a / cat")["input_ids"])
     assert form.fields == ("sentence 1", "a", "b")
+
+
+class Shaped(hf.PreTrainedTokenizerFast):
+    """Gives a shape of each token, as RoCBert's tokenizer does."""
+
+    def __call__(self, *texts: Any, **options: Any) -> Any:
+        """See `PreTrainedTokenizerBase.__call__`."""
+        given = super().__call__(*texts, **options)
+        return {**given, "input_shape_ids": [0] * len(given["input_ids"])}
+
+
+def test_inputs_that_a_model_would_not_be_handed_are_refused() -> None:
+    tokenizer = Shaped(tokenizer_object=word_tokenizer().backend_tokenizer, unk_token="<unk>", pad_token="<pad>")
+    form = Texts(CorpusConfig(files=["x"], text="{text}"), tokenizer, 64, choices=False, language=False)
+    with pytest.raises(InputError, match="the tokenizer gives 'input_shape_ids' beside the ids, which attridex does not hand"):
+        form.encode(ROWS[0], "train.jsonl:1")

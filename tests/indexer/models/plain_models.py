@@ -24,10 +24,10 @@ CLASSES: dict[str, Any] = {
     "seq2seq-lm": hf.AutoModelForSeq2SeqLM,
 }
 LANGUAGE = ("causal-lm", "seq2seq-lm")
-SEES_ALL = ("xlnet",)
+SEES_ALL = ("xlnet", "xlnet (mean)")
 """No language model from left to right, though transformers has it among them."""
-BY_PADDING = ("convbert", "mobilebert", "nystromformer")
-"""Models of transformers whose states depend on the padding of their batch."""
+BY_PADDING = ("convbert", "fnet", "mobilebert", "nystromformer", "xlnet (mean)", "yoso")
+"""Models of transformers whose states, or what their heads make of them, depend on the padding of their batch."""
 TEXTS = [(1, *range(5, 5 + length)) for length in (9, 6)]
 SOURCES = [tuple(range(20, 24)), tuple(range(24, 31))]
 
@@ -46,7 +46,10 @@ def has_task(name: str, task: str) -> bool:
     """Whether transformers has it: encoders are no language models, and encoders with a decoder are nothing else."""
     if task == "seq2seq-lm" or MODELS[name]().is_encoder_decoder:
         return task == "seq2seq-lm" and knows(CLASSES[task], name)
-    sees_all = knows(hf.AutoModelForMaskedLM, name) or name in SEES_ALL
+    config = MODELS[name]()
+    if task == "multiple-choice" and config.pad_token_id is None:
+        return False  # the plain call takes no two choices at once
+    sees_all = name in SEES_ALL or (knows(hf.AutoModelForMaskedLM, name) and not getattr(config, "is_decoder", False))
     return knows(auto_class(name, task), name) and not (task == "causal-lm" and sees_all)
 
 

@@ -14,7 +14,7 @@ from transformers.models.bloom.modeling_bloom import BloomGelu
 
 from attridex.indexer.config import Config, ModelConfig, load_config
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.surroundings import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.models.checkpoints import at_checkpoint, checkpoint_rates
 from attridex.indexer.models.families import Family, family_of
 from attridex.indexer.models.identity import model_identity

@@ -30,7 +30,7 @@ from tests.indexer.models.plain_models import (
 CPU = torch.device("cpu")
 RULE = quadrature("riemann", 4)
 WITHOUT_NEURONS = {"modernbert (mean)": "reads all positions together"} | dict.fromkeys(
-    ["mamba", "mamba2", "falcon_mamba"], NO_FFN
+    ["mamba", "mamba2", "falcon_mamba", "ibert"], NO_FFN
 )
 
 

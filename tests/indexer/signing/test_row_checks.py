@@ -11,13 +11,14 @@ from torch import Tensor
 
 from attridex.client import Client
 from attridex.client.errors import InvalidArgumentError
-from attridex.indexer import build, load_config
+from attridex.indexer import build, finetune, load_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.structure.calls import takes
+from attridex.indexer.training.retraining import Retraining
 from tests.indexer.models.plain_models import made
 
 TEXT = [7, 12, 5, 30, 21, 9, 16]
@@ -106,11 +107,11 @@ def padded(record: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def config(place: Path, model: Path, rows: list[dict[str, Any]]) -> Any:
+def config(place: Path, model: Path, rows: list[dict[str, Any]], training: str = "") -> Any:
     (place / "rows.jsonl").write_text("".join(json.dumps(record) + "\n" for record in rows))
     (place / "c.toml").write_text(
         f'[model]\npath = "{model}"\ntask = "causal-lm"\n[corpus]\nfiles = ["rows.jsonl"]\nencoded = true\n'
-        "[neurons]\nenabled = false\n"
+        f"[neurons]\nenabled = false\n{training}"
     )
     return load_config(place / "c.toml")
 
@@ -136,3 +137,16 @@ def test_padding_before_a_text_changes_nothing_where_positions_are_relative(
         with Client.local(tmp_path / name) as client:
             found.append([each.fields["loss"] for each in client.list_instances(fields=["loss"])])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("where", ["corpus", "tests"])
+def test_what_a_build_refuses_of_a_row_no_training_is_on(where: str, model_dir: Callable[..., Path], tmp_path: Path) -> None:
+    model, odd = model_dir("gpt2", LM), {**padded(ROWS[0]), "id": "shifted"}
+    (tmp_path / "tests.jsonl").write_text(json.dumps(odd) + "\n")
+    training = f'[training]\nbase = "{model}"\ntest_files = {["tests.jsonl"] if where == "tests" else []}\n'
+    own = config(tmp_path, model, [*ROWS, *([odd] if where == "corpus" else [])], training)
+    with pytest.raises(InputError, match="instance 'shifted': its row holds padding before its text"):
+        finetune(own, tmp_path / "tuned", show_progress=False)
+    assert not [*tmp_path.glob("tuned*")]
+    with pytest.raises(InputError, match="its row holds padding before its text"):
+        Retraining(own, tmp_path / "studies").render(odd, "a query")

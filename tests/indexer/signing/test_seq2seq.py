@@ -1,5 +1,6 @@
 """Encoder-decoder models: trained by a plain Trainer script, and read as it reads them; neurons are the decoder's."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,57 @@ def test_what_it_says_next_is_its_own_greedy_continuation(made: Signer) -> None:
             made.continued(begun, 3)
 
 
+def test_a_t5_reads_more_tokens_than_its_configuration_names(tmp_path: Path) -> None:
+    saved(tmp_path / "model", hf.T5ForConditionalGeneration, hf.T5Config(**CONFIGS["t5"]().to_dict(), n_positions=8), "<s>")
+    signer = Signer.load(parse_config(settings(tmp_path), "test", tmp_path))
+    row = {"question": "the dog ran " * 5, "answer": "a cat"}
+    (signed,) = signer.sign([signer.render(row, "row")], neurons=False, gradient=False)
+    batch = signer.loaded.tokenizer(row["question"], text_target=row["answer"], return_tensors="pt", return_token_type_ids=False)
+    assert signed.loss == pytest.approx(float(signer.arch.model(**batch).loss), rel=1e-5)
+
+
+CALLS: dict[str, tuple[dict[str, Any], Callable[[Any, dict[str, Any]], dict[str, Any]]]] = {
+    "pair": (
+        {"pair": ["question", "answer"], "target": "{id} {answer}"},
+        lambda tokenizer, row: tokenizer(row["question"], row["answer"], text_target=f"{row['id']} {row['answer']}"),
+    ),
+    "pair of templates, cut": (
+        {"pair": ["{id} of", "question"], "target": "{question}", "truncation": "only_second"},
+        lambda tokenizer, row: {
+            **tokenizer(f"{row['id']} of", row["question"], truncation="only_second", max_length=5),
+            "labels": tokenizer(text_target=row["question"], truncation=True, max_length=5)["input_ids"],
+        },
+    ),
+    "encoded": ({"encoded": True}, lambda tokenizer, row: tokenizer(row["question"], text_target=row["answer"])),
+}
+"""The corpus's settings, and the user's own call."""
+
+
+@pytest.mark.parametrize("form", CALLS)
+def test_a_source_of_any_form_has_the_model_s_own_loss_of_the_user_s_call(trained: tuple[Any, Path], form: str) -> None:
+    trainer, place = trained
+    corpus, call = CALLS[form]
+    own = settings(place)
+    model = {**own["model"], "max_length": 5 if "truncation" in corpus else 64}
+    signer = Signer.load(parse_config({**own, "model": model, "corpus": {"files": ["x.jsonl"], **corpus}}, "test", place))
+    encoded = [dict(call(trainer.processing_class, row)) for row in rows()]
+    records = [{**row, **made} for row, made in zip(rows(), encoded, strict=True)] if form == "encoded" else rows()
+    signed = signer.sign([signer.render(record, "row") for record in records], neurons=False, gradient=False)
+    assert [each.loss for each in signed] == pytest.approx(trainer_losses(trainer, encoded), rel=1e-5, abs=1e-5)
+
+
+def test_encoded_rows_without_labels_go_on_as_the_model_generates(trained: tuple[Any, Path]) -> None:
+    trainer, place = trained
+    signer = Signer.load(parse_config({**settings(place), "corpus": {"files": ["x"], "encoded": True}}, "test", place))
+    signer.arch.model.generation_config.begin_suppress_tokens = [1]  # a setting of the model's own: it says something
+    for row in rows():
+        source = trainer.processing_class(row["question"])["input_ids"]
+        begun = signer.renderer.prompt({"input_ids": [*source, 0], "attention_mask": [1] * len(source) + [0]}, "row")
+        assert begun is not None
+        said = signer.arch.model.generate(torch.tensor([source]), do_sample=False, max_new_tokens=4)[0, 1:].tolist()
+        assert signer.continued(begun, 4).wanted == tuple(said[: said.index(1)] if 1 in said else said)
+
+
 def saved(place: Path, made: Any, config: Any, end: str = "") -> Path:
     """A model of these languages' kind, whose tokenizer ends targets so."""
     torch.manual_seed(0)
@@ -189,6 +241,19 @@ TURNED: dict[str, tuple[Any, Any, str, str]] = {
         r"PLBartForConditionalGeneration makes a decoder input that begins with .* \(1\)",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_show_refuses_them_as_the_build_does(kind: str, tmp_path: Path, attridex: Any) -> None:
+    made, settled, end, words = TURNED[kind]
+    saved(tmp_path / "model", made, settled, end)
+    write_jsonl(tmp_path / "train.jsonl", rows())
+    config = write_toml(tmp_path / "c.toml", settings(tmp_path))
+    shown, built = attridex("show", config), attridex("build", config, "--out", tmp_path / "i")
+    assert (shown.code, shown.out, shown.err) == (2, "", built.err)
+    if kind == "mbart":
+        words = "decoder_start_token_id"
+    assert re.search(words, built.err)
 
 
 @pytest.mark.parametrize("kind", TURNED)

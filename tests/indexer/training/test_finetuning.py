@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,20 @@ import pytest
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, OPTConfig
 
-COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
+KILLED = """
+import os, signal
+from attridex.client.commands.app import main
+from attridex.indexer.training import trainer
+
+class Killed(trainer.Steps):
+    def on_step_end(self, args, state, control, **more):
+        if state.global_step == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+trainer.LEAST_STEPS, trainer.Steps = 8, Killed
+main()
+"""
+"""The command line, killed in the 20th step of a training that keeps a checkpoint at every eighth."""
 
 
 @pytest.fixture
@@ -68,16 +80,13 @@ def test_a_classifier_learns_from_a_cut_base_and_can_be_indexed(config: Any, bas
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_model(config: Any, base: Path, tmp_path: Path, attridex: Any) -> None:
-    path = config(epochs=420, batch_size=4, learning_rate=1e-4, test_files=[])
+    path = config(epochs=14, batch_size=4, learning_rate=1e-4, test_files=[])
     assert attridex("finetune", path, "--out", tmp_path / "whole").code == 0
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*COMMAND, "finetune", str(path), "--out", str(tmp_path / "cut")]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob("cut.checkpoints/checkpoint-*/trainer_state.json")):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", KILLED, "finetune", str(path), "--out", str(tmp_path / "cut")]
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "cut").exists()
+    assert (tmp_path / "cut.checkpoints" / "checkpoint-16").exists()
     assert attridex("finetune", path, "--out", tmp_path / "cut").code == 0
     assert not (tmp_path / "cut.checkpoints").exists()
     whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))

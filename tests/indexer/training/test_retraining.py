@@ -13,6 +13,8 @@ from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.training import retraining
+from attridex.indexer.training import trainer as trainer_module
 from attridex.indexer.training.finetuning import finetune
 from attridex.indexer.training.retraining import Retraining, head_states
 from attridex.indexer.training.trainer import Steps
@@ -61,7 +63,7 @@ def test_trainings_of_one_part_differ_by_their_seed(config: Config, tmp_path: Pa
     assert other.evaluation(part, tests).losses == pytest.approx(second.losses, rel=1e-5)
 
 
-def test_a_kept_model_is_the_one_that_was_evaluated(config: Config, tmp_path: Path) -> None:
+def test_a_kept_model_is_the_one_that_was_evaluated(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Retraining(config, tmp_path / "cache")
     tests = list(trainer.instances.values())[:5]
     expected = trainer.evaluation(["t1", "t2"], tests)
@@ -72,6 +74,8 @@ def test_a_kept_model_is_the_one_that_was_evaluated(config: Config, tmp_path: Pa
     assert torch.nn.functional.cross_entropy(logits, labels, reduction="none").tolist() == pytest.approx(
         expected.losses, abs=1e-5
     )
+    monkeypatch.setattr(retraining, "train", None)  # other tests are read by the model that is kept
+    assert trainer.evaluation(["t1", "t2"], tests[:4]).losses == pytest.approx(expected.losses[:4], abs=1e-5)
 
 
 def test_an_instance_that_left_the_corpus_is_named(config: Config, tmp_path: Path) -> None:
@@ -97,7 +101,8 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_model(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert config.training
-    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 60, "batch_size": 5})})
+    config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 10, "batch_size": 5})})
+    monkeypatch.setattr(trainer_module, "LEAST_STEPS", 10)
     part = [f"t{number}" for number in range(11)]
 
     def evaluated(directory: Path) -> list[float]:
@@ -108,7 +113,7 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_model(
     step = Steps.on_step_end
 
     def cut(self: Steps, args: object, state: object, control: object, **more: object) -> None:
-        if state.global_step == 120:  # type: ignore[attr-defined]
+        if state.global_step == 12:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
         step(self, args, state, control, **more)  # type: ignore[arg-type]
 
@@ -116,6 +121,6 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_model(
         patched.setattr(Steps, "on_step_end", cut)
         with pytest.raises(KeyboardInterrupt):
             evaluated(tmp_path / "cut")
-    assert list((tmp_path / "cut").glob("*.checkpoints/checkpoint-100"))
+    assert list((tmp_path / "cut").glob("*.checkpoints/checkpoint-10"))
     assert evaluated(tmp_path / "cut") == pytest.approx(expected, abs=1e-6)
     assert not list((tmp_path / "cut").glob("*.checkpoints"))

@@ -17,7 +17,7 @@ class SpecialTokens:
     after: Tokens
 
 
-def surroundings(tokenizer: Any) -> SpecialTokens:
+def own_special_tokens(tokenizer: Any) -> SpecialTokens:
     """What `tokenizer(text)` puts before and after the tokens of the text."""
     for probe in PROBES:
         plain = tuple(tokenizer(probe, add_special_tokens=False, verbose=False)["input_ids"])
