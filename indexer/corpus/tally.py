@@ -10,10 +10,10 @@ from itertools import accumulate
 from math import log
 from typing import NamedTuple
 
-from attridex.indexer.config import LANGUAGE_TASKS, Task
 from attridex.indexer.corpus.goals import labels_of
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.fit import Measure
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 HOLDS = 0.5
 """A label holds where its goal is above this."""
