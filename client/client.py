@@ -103,6 +103,7 @@ class Client(Connection):
         similarity: str = "dcns",
         where: str | Filter | None = None,
         fields: Sequence[str] = (),
+        group: str = "",
     ) -> InstancesAnswer:
         """NA-Instances: the training instances that share a prediction's neurons.
 
@@ -113,9 +114,12 @@ class Client(Connection):
             similarity: "dcns", by the query's top r neurons; or "activation" or "attribution", by dense signatures.
             where: a filter string, see `filters.parse_filter`.
             fields: columns to return with each hit.
+            group: a column, as of `attribute_instances`.
         """
         condition = as_filter(where)
-        return self.send(FindInstancesByNeuronsRequest(as_queries(queries), r, k, similarity, condition, as_names(fields)))
+        return self.send(
+            FindInstancesByNeuronsRequest(as_queries(queries), r, k, similarity, condition, as_names(fields), group=group)
+        )
 
     def find_neurons_by_instances(
         self,

@@ -25,6 +25,9 @@ Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 Where = Annotated[str | None, typer.Option("--where", help="Condition on instances: \"label = 'x' AND loss > 2\".")]
 K = Annotated[int | None, typer.Option("--k", help="Instances a query; 10 unless given.")]
 Fields = Annotated[str, typer.Option("--fields", help="Columns to show, with commas; 'none' shows none.")]
+Grouped = Annotated[
+    str, typer.Option("--group", help="Sum the scores of instances with the same value of this column, as of a document.")
+]
 Method = Annotated[
     str, typer.Option("--method", help=f"{', '.join(METHODS)}; `attridex info INDEX` shows what an index can answer.")
 ]

@@ -6,7 +6,7 @@ import typer
 
 from attridex.client.arguments import as_filter
 from attridex.client.commands.asking import Asking, ask_queries
-from attridex.client.commands.options import Fields, K, Label, NeuronMethod, ScoringOptions, Where, with_options
+from attridex.client.commands.options import Fields, Grouped, K, Label, NeuronMethod, ScoringOptions, Where, with_options
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     AttributeNeuronsRequest,
@@ -27,9 +27,7 @@ def ia(
     label: Label = None,
     ascending: Annotated[bool, typer.Option("--ascending", help="The lowest scores instead.")] = False,
     fields: Fields = "",
-    group: Annotated[
-        str, typer.Option("--group", help="Sum the scores of instances with the same value of this column, as of a document.")
-    ] = "",
+    group: Grouped = "",
 ) -> None:
     """Training instances that a prediction owes most to (instance attribution)."""
     asked = {**scoring.asked(), "k": k, "where": where, "label": label, "ascending": ascending, "fields": fields}
@@ -68,10 +66,12 @@ def na_instances(
     similarity: Annotated[str, typer.Option("--similarity", help="dcns, activation or attribution.")] = "dcns",
     where: Where = None,
     fields: Fields = "",
+    group: Grouped = "",
 ) -> None:
     """Training instances found through a prediction's neurons (NA-Instances)."""
-    request = FindInstancesByNeuronsRequest((), r, k, similarity, as_filter(where), index=asking.name)
-    ask_queries(asking, request, {"r": r, "k": k, "similarity": similarity, "where": where, "fields": fields}, fields)
+    asked = {"r": r, "k": k, "similarity": similarity, "where": where, "fields": fields} | ({"group": group} if group else {})
+    request = FindInstancesByNeuronsRequest((), r, k, similarity, as_filter(where), index=asking.name, group=group)
+    ask_queries(asking, request, asked, fields)
 
 
 @with_options

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attridex.service.answering.call import Call
+from attridex.service.answering.grouped import SUMMED, neuron_groups
 from attridex.service.answering.hits import scored_hits, sharing_hits
 from attridex.service.encoding.need import Need
 from attridex.service.neurons.similarities import SIMILARITIES, DenseSimilarity
@@ -12,6 +13,7 @@ from attridex.service.reading.asked import Asked, as_scores, neurons_of
 from attridex.service.reading.checks import check_fields, check_r, choose, hits_wanted
 from attridex.service.reading.predictions import prediction_of
 from attridex.service.scoring.method import unit
+from attridex.service.search.groups import grouping
 from attridex.service.search.postings import dcns
 from attridex.v1.answers import InstanceHit, InstancesAnswer, InstancesResult
 from attridex.v1.requests import FindInstancesByNeuronsRequest
@@ -25,9 +27,14 @@ def find_instances_by_neurons(call: Call, request: FindInstancesByNeuronsRequest
     k = hits_wanted(version, request.k)
     check_r(version, request.r)
     check_fields(version, request.fields)
+    groups, meaning = None, similarity.meaning
+    if request.group:
+        groups, meaning = grouping(version, request.group), meaning.adding(SUMMED.format(column=request.group))
     asked = call.reader.ask(request.queries, Need(neurons=True), similarity.sources)
     with call.caller.spent.searching():
-        if isinstance(similarity, DenseSimilarity):
+        if groups:
+            hits = neuron_groups(call, similarity, asked, request, groups, k)
+        elif isinstance(similarity, DenseSimilarity):
             hits = by_signature(call, similarity, asked, request, k)
         else:
             hits = by_postings(call, asked, request, k)
@@ -37,7 +44,7 @@ def find_instances_by_neurons(call: Call, request: FindInstancesByNeuronsRequest
             )
             for one, found in zip(asked, hits, strict=True)
         )
-    return InstancesAnswer(call.info(request.similarity, similarity.meaning), results)
+    return InstancesAnswer(call.info(request.similarity, meaning), results)
 
 
 def by_postings(call: Call, asked: Sequence[Asked], request: FindInstancesByNeuronsRequest, k: int) -> list[Hits]:

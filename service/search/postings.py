@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
+from attridex.service.search.groups import Grouping
 from attridex.service.storage.version import IndexVersion
 
 Mask = Bool[Flags, " n"]
@@ -57,6 +58,36 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | Non
     chosen = best_positions(version, candidates, scores, k)
     shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
     return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
+
+
+def sharing(version: IndexVersion, neurons: Sequence[int], mask: Mask | None) -> tuple[Rows, Scores]:
+    """All instances that share a neuron with the query, ascending, and their DCNS; see `dcns`."""
+    indptr, rows, weights, _ = version.postings
+    parts = [slice(int(indptr[neuron]), int(indptr[neuron + 1])) for neuron in neurons]
+    return summed([(rows[part], weights[part]) for part in parts], version.rows, version.rows, mask)
+
+
+def shared_by_groups(
+    version: IndexVersion, neurons: Sequence[int], groups: Grouping, mask: Mask | None
+) -> dict[str, list[Weighted]]:
+    """The query's neurons that a group's instances keep, each with the sum of its weights; of every group by name.
+
+    Args:
+        version: the index.
+        neurons: of the query.
+        groups: of all rows.
+        mask: rows that count.
+    """
+    indptr, rows, weights, _ = version.postings
+    found: dict[str, list[Weighted]] = {}
+    for neuron in neurons:
+        part = slice(int(indptr[neuron]), int(indptr[neuron + 1]))
+        own, values = np.asarray(rows[part], np.int64), np.asarray(weights[part], np.float64)
+        inside = (groups.of[own] >= 0) & (True if mask is None else mask[own])
+        numbers, at = np.unique(groups.of[own][inside], return_inverse=True)
+        for number, total in zip(numbers, np.bincount(at, values[inside], len(numbers)), strict=True):
+            found.setdefault(groups.names[number], []).append(Weighted(neuron, float(total)))
+    return found
 
 
 def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mask: Mask | None) -> tuple[Rows, Scores]:

@@ -356,7 +356,7 @@ class AttributeNeuronsResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[NeuronsResult, _Mapping]]] = ...) -> None: ...
 
 class FindInstancesByNeuronsRequest(_message.Message):
-    __slots__ = ("index", "queries", "r", "k", "similarity", "where", "fields")
+    __slots__ = ("index", "queries", "r", "k", "similarity", "where", "fields", "group")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     R_FIELD_NUMBER: _ClassVar[int]
@@ -364,6 +364,7 @@ class FindInstancesByNeuronsRequest(_message.Message):
     SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     r: int
@@ -371,7 +372,8 @@ class FindInstancesByNeuronsRequest(_message.Message):
     similarity: str
     where: Filter
     fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ..., k: _Optional[int] = ..., similarity: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    group: str
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ..., k: _Optional[int] = ..., similarity: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class FindInstancesByNeuronsResponse(_message.Message):
     __slots__ = ("info", "results")

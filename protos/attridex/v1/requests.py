@@ -184,7 +184,7 @@ class AttributeNeuronsRequest:
 
 @dataclass(frozen=True)
 class FindInstancesByNeuronsRequest:
-    """NA-Instances. `k` is 10 unless given, or all instances of a smaller index."""
+    """NA-Instances. `k` is 10 unless given, or all instances of a smaller index; `group` as of IA."""
 
     queries: tuple[Query, ...]
     r: int = 5
@@ -193,6 +193,7 @@ class FindInstancesByNeuronsRequest:
     where: Filter | None = None
     fields: tuple[str, ...] = ()
     index: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

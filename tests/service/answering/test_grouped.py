@@ -65,6 +65,33 @@ def test_only_rows_that_the_filter_lets_through_are_summed(client: Client) -> No
     assert all(hit.best == f"{hit.id}#0" for hit in found.hits)
 
 
+@pytest.mark.parametrize("similarity", ["dcns", "activation", "attribution"])
+def test_a_document_s_likeness_through_neurons_is_the_sum_of_its_rows(client: Client, similarity: str) -> None:
+    rows, where = sum(1 for _ in client.list_instances(fields=["document"])), "tokens > 3"
+    asked = [*map(Query.record, ASKED), Query.instance("d2#1")]
+    asked += [Query.neurons([(0, 1), (1, 3), (2, 5), (2, 30)])] if similarity == "dcns" else []
+    every = client.find_instances_by_neurons(asked, similarity=similarity, k=rows, where=where, fields=["document"])
+    found = client.find_instances_by_neurons(asked, similarity=similarity, k=3, where=where, group="document", fields=["text"])
+    assert found.info.scale == f"{every.info.scale}; summed over instances with the same document"
+    for alone, grouped in zip(every.results, found.results, strict=True):
+        hits: dict[str, list[Any]] = {}
+        for hit in alone.hits:
+            hits.setdefault(hit.fields["document"], []).append(hit)
+        assert hits
+        order = sorted(hits, key=lambda name: (-sum(hit.score for hit in hits[name]), name))[:3]
+        assert [hit.id for hit in grouped.hits] == order
+        for hit in grouped.hits:
+            assert hit.score == pytest.approx(sum(each.score for each in hits[hit.id]), rel=1e-9, abs=1e-12)
+            best = max(hits[hit.id], key=lambda each: each.score)
+            assert (hit.instances, hit.best, hit.row) == (len(hits[hit.id]), best.id, best.row)
+            shared: dict[tuple[int, int], float] = {}
+            for neuron in (neuron for each in hits[hit.id] for neuron in each.shared):
+                shared[neuron.layer, neuron.unit] = shared.get((neuron.layer, neuron.unit), 0.0) + neuron.score
+            assert {(each.layer, each.unit): each.score for each in hit.shared} == pytest.approx(shared)
+    with pytest.raises(ServiceError, match="group: unknown column 'documents'"):
+        client.find_instances_by_neurons(ASKED, group="documents")
+
+
 def test_what_cannot_be_summed_is_refused(client: Client) -> None:
     with pytest.raises(ServiceError, match=r"group: unknown column 'documents'; .*document"):
         client.attribute_instances(ASKED, group="documents")
