@@ -1,4 +1,4 @@
-"""Query files: records one at a time, from JSONL, CSV or Parquet, each with an id."""
+"""Query files: records one at a time, from every kind of file that a corpus is read from, each with an id."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -16,8 +16,13 @@ Line = dict[str, Any]
 """A JSON line that is written, one a query."""
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path, delimiter: str | None = None, *, class_names: bool = True) -> Iterator[Record]:
     """Records of a query file in order; one without an `id` is named after its place.
+
+    Args:
+        path: of the file.
+        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        class_names: whether ClassLabel columns are read as names.
 
     Raises:
         UsageError: no such file, an unknown kind, a line that cannot be read, a duplicate id, or no record at all.
@@ -25,7 +30,7 @@ def read_records(path: Path) -> Iterator[Record]:
     if not path.is_file():
         raise UsageError(f"{path}: no such query file")
     seen: set[str] = set()
-    for number, (record, where) in enumerate(placed_records(path)):
+    for number, (record, where) in enumerate(placed_records(path, delimiter, class_names=class_names)):
         identity = f"query-{number}" if record.get("id") in (None, "") else str(record["id"])
         if identity in seen:
             raise UsageError(f"{where}: duplicate id '{identity}'")
@@ -35,14 +40,14 @@ def read_records(path: Path) -> Iterator[Record]:
         raise UsageError(f"{path}: no queries in it")
 
 
-def placed_records(path: Path) -> Iterator[PlacedRecord]:
-    """Records of a file; what is wrong with it is an error of the client."""
+def placed_records(path: Path, delimiter: str | None, *, class_names: bool) -> Iterator[PlacedRecord]:
+    """Records of a file, see `read_records`; what is wrong with it is an error of the client."""
     try:
-        yield from read_record_file(path)
+        yield from read_record_file(path, delimiter=delimiter, class_names=class_names)
     except InputError as error:
         raise UsageError(str(error)) from None
     except ModuleNotFoundError:
-        raise MissingPackageError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
+        raise MissingPackageError(f"{path}: reading it needs pyarrow: pip install pyarrow") from None
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

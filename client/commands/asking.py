@@ -47,6 +47,7 @@ class Asking:
     as_json: options.Json = False
     output: options.Output = ""
     max_new_tokens: options.MaxNewTokens = 0
+    delimiter: options.Delimiter = None
 
     def client(self) -> Client:
         """The client that is asked for.
@@ -71,7 +72,8 @@ class Asking:
         """
         if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
-        asked = map(Query.record, read_records(self.queries)) if self.queries else map(Query.instance, self.instance or [])
+        records = read_records(self.queries, self.delimiter) if self.queries else ()
+        asked = map(Query.record, records) if self.queries else map(Query.instance, self.instance or [])
         return islice((replace(query, **self.chosen) for query in asked), self.limit)
 
     @property
@@ -137,7 +139,7 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     kind = RPCS[type(request)].field
     settings = {"kind": kind, **asked, **asking.chosen, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
-        settings["queries"] = file_hash(asking.queries)
+        settings |= {"queries": file_hash(asking.queries), **({"delimiter": asking.delimiter} if asking.delimiter else {})}
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
             client, asking.sources(), lambda batch: with_queries(request, batch), output.answer_lines, out,

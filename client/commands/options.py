@@ -13,7 +13,10 @@ from attridex.client.arguments import as_scoring
 from attridex.client.errors import UsageError
 from attridex.v1.requests import METHODS, Scoring
 
-QueryFile = Annotated[Path | None, typer.Option("--queries", help="JSONL, CSV or Parquet with the corpus's columns.")]
+QUERY_FILE = "JSONL, JSON, CSV, TSV or Parquet with the corpus's columns; but for Parquet also packed (.gz, .zst, .bz2, .xz)."
+DELIMITER = "Between the columns of CSV and TSV queries; a comma or a tab unless given."
+QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE)]
+Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]

@@ -10,7 +10,7 @@ import typer
 
 from attridex.client.client import Client
 from attridex.client.commands.asking import Asking
-from attridex.client.commands.options import IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
+from attridex.client.commands.options import QUERY_FILE, Delimiter, IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
 from attridex.client.errors import UsageError
 from attridex.client.files import json_line
 from attridex.client.studies.registry import study_names
@@ -25,7 +25,7 @@ ALL = "all"
 
 def study(
     name: Annotated[str, typer.Argument(help=f"{', '.join(study_names())}, or all.")],
-    queries: Annotated[Path, typer.Option("--queries", help="JSONL, CSV or Parquet with the corpus's columns.")],
+    queries: Annotated[Path, typer.Option("--queries", help=QUERY_FILE)],
     out: Annotated[Path, typer.Option("--out", help="Directory of results; the same command goes on after a kill.")],
     index: IndexDir = None,
     server: ServerAddress = None,
@@ -39,6 +39,7 @@ def study(
     config: Annotated[
         Path | None, typer.Option("--config", help="Configuration with a training section, where the index's has none.")
     ] = None,
+    delimiter: Delimiter = None,
     timeout: Timeout = 3600.0,
     no_verify: Verify = False,
     as_json: Json = False,
@@ -55,7 +56,10 @@ def study(
     chosen = load_settings(settings, {known.name: known.settings for known in studies().values()})
     if seeds is not None:
         chosen = replace(chosen, common=replace(chosen.common, seeds=seeds))
-    asking = Asking(queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json)
+    asking = Asking(
+        queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json,
+        delimiter=delimiter,
+    )  # fmt: skip
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
         left_out = run_studies(names, context, chosen, skip=name == ALL)
@@ -84,8 +88,10 @@ def make_context(client: Client, asking: Asking, settings: "Settings", out: Path
     if asking.queries is None:
         raise UsageError("--queries is missing")
     wanted = [count for count in (settings.common.queries, asking.limit) if count]
-    asked = read_queries(asking.queries, info, seed, min(wanted, default=0))
-    return Context(client, info, asked, settings.common, out, seed, config, asking.as_json, asking.limit, settings.base)
+    asked = read_queries(asking.queries, info, seed, min(wanted, default=0), asking.delimiter)
+    return Context(
+        client, info, asked, settings.common, out, seed, config, asking.as_json, asking.limit, settings.base, asking.delimiter
+    )
 
 
 def report(

@@ -84,7 +84,9 @@ def wrong_answers(context: Context, config: ArtefactsSettings) -> WrongAnswers:
     """Queries that the model gets wrong, drawn by the seed, and all that were asked."""
     queries: tuple[Asked, ...] = context.queries
     if config.queries:
-        queries = read_queries(file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0)
+        queries = read_queries(
+            file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0, context.delimiter
+        )
         queries = queries[: context.limit] if context.limit else queries
     check_gold(context, queries)
     lines = context.ask(

@@ -56,6 +56,7 @@ class Context:
         quiet: no progress on stderr.
         limit: at most so many queries and tests, for a taste.
         base: directory that file names in the settings are seen from.
+        delimiter: between the columns of CSV and TSV queries; a comma or a tab unless given.
     """
 
     client: Client
@@ -68,6 +69,7 @@ class Context:
     quiet: bool = False
     limit: int | None = None
     base: Path = field(default_factory=Path)
+    delimiter: str | None = None
 
     @property
     def corpus(self) -> Mapping[str, Any]:
@@ -144,7 +146,7 @@ class Context:
         return progress(what, total, unit, enabled=not self.quiet)
 
 
-def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[Asked, ...]:
+def read_queries(path: Path, index: IndexInfo, seed: int, count: int, delimiter: str | None = None) -> tuple[Asked, ...]:
     """Queries drawn from a file, in the file's order; labels that the model does not know are kept as gold and not sent.
 
     Args:
@@ -152,13 +154,14 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int) -> tuple[A
         index: whose labels are known.
         seed: of the drawing.
         count: how many are drawn; 0 takes all.
+        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
 
     Raises:
         UsageError: see `records.read_records`.
     """
     column, one = index.manifest["config"]["corpus"]["label"], bool(index.labels) and index.task not in MANY_ANSWERS
     found = []
-    for record in sampled(list(read_records(path)), count, seed):
+    for record in sampled(list(read_records(path, delimiter)), count, seed):
         gold = record.get(column)
         known = gold is None or not one or gold_output(gold, index) is not None
         sent = record if known else {key: value for key, value in record.items() if key != column}

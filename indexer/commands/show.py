@@ -19,6 +19,9 @@ def show(
         Path | None, typer.Option("--queries", help="Show these queries instead, as they would be asked.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many instances.")] = 3,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="Between the columns of CSV and TSV queries; a comma or a tab unless given.")
+    ] = None,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Do not load the model; only the build says then whether it can be indexed.")
     ] = False,
@@ -28,20 +31,23 @@ def show(
 
     What a build would refuse of the model, or of these records, is refused here alike.
     """
-    for instance in shown_instances(place, queries, limit, model=not no_model):
+    for instance in shown_instances(place, queries, limit, delimiter, model=not no_model):
         if as_json:
             emit(asdict(instance))
         else:
             sys.stdout.write("\n".join(lines(instance)) + "\n")
 
 
-def shown_instances(place: Path, queries: Path | None, limit: int, *, model: bool) -> "list[ShownInstance]":
+def shown_instances(
+    place: Path, queries: Path | None, limit: int, delimiter: str | None, *, model: bool
+) -> "list[ShownInstance]":
     """The instances of a configuration's corpus, of an index, or queries of either.
 
     Args:
         place: configuration file, or index.
         queries: a file of queries, which are shown instead.
         limit: how many instances.
+        delimiter: between the columns of CSV and TSV queries.
         model: whether the model is loaded, where that may tell that it or a row is refused; an index's own is sound.
     """
     from attridex.indexer.config import load_config
@@ -58,7 +64,7 @@ def shown_instances(place: Path, queries: Path | None, limit: int, *, model: boo
     config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
     if queries:
-        found = query_instances(queries, renderer, limit)
+        found = query_instances(queries, renderer, limit, delimiter)
     elif manifest:
         gone = read_deleted(place, manifest.version)
         found = shard_instances(open_shards(place, manifest.shards), config, renderer, limit, gone)

@@ -99,9 +99,16 @@ def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator
         yield instance
 
 
-def query_instances(path: Path, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
-    """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises."""
-    for record in islice(read_record_file(path), limit):
+def query_instances(path: Path, renderer: Renderer, limit: int, delimiter: str | None) -> Iterator[RenderedInstance]:
+    """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises.
+
+    Args:
+        path: of the file.
+        renderer: of the model.
+        limit: how many.
+        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+    """
+    for record in islice(read_record_file(path, delimiter=delimiter), limit):
         yield renderer.begun(record.values, record.where)
 
 

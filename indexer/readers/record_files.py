@@ -18,6 +18,8 @@ __all__ = ["PlacedRecord", "read_record_file"]
 
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """Kinds of files that are read, by their suffix."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+"""Between the columns of tables."""
 READABLE = "use .jsonl, .json, .csv, .tsv or .parquet; but for Parquet also with .gz, .zst, .bz2 or .xz behind it"
 
 
@@ -42,7 +44,7 @@ def read_record_file(path: Path, *, delimiter: str | None = None, class_names: b
         with opened(path, packed) as stream:
             match kind:
                 case ".csv" | ".tsv":
-                    yield from read_csv(path, stream, delimiter or ("\t" if kind == ".tsv" else ","))
+                    yield from read_csv(path, stream, DELIMITERS[kind] if delimiter is None else delimiter)
                 case ".json":
                     yield from read_json(path, stream)
                 case _:

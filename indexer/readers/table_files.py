@@ -12,10 +12,16 @@ from attridex.indexer.readers.placed_records import PlacedRecord
 
 LONGEST = 2**31 - 1
 """Characters of a value in CSV at most."""
+NO_DELIMITERS = '"\r\n'
+"""What parts lines, and what stands around values."""
 
 
 def read_csv(path: Path, stream: BinaryIO, delimiter: str) -> Iterator[PlacedRecord]:
     """Values between delimiters, with a header line."""
+    if delimiter in NO_DELIMITERS or len(delimiter) != 1:
+        raise InputError(
+            f"{path}: {delimiter!r} parts no columns; give one character (corpus.delimiter, --delimiter), a .tsv needs none"
+        )
     csv.field_size_limit(LONGEST)
     with io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
         reader = csv.DictReader(text, strict=True, delimiter=delimiter)
@@ -35,7 +41,9 @@ def check_header(names: Sequence[str], delimiter: str, where: str) -> None:
     check_twins(names, where)
     others = [other for other in ",;\t|" if other != delimiter and other in names[0]] if len(names) == 1 else []
     if others:
-        raise InputError(f"{where}: the header is one column, {names[0]!r}; is the delimiter {others[0]!r}? (corpus.delimiter)")
+        raise InputError(
+            f"{where}: the header is one column, {names[0]!r}; is the delimiter {others[0]!r}? (corpus.delimiter, --delimiter)"
+        )
 
 
 def check_twins(names: Sequence[str], where: str) -> None:
