@@ -16,7 +16,7 @@ from attridex.client.records import Line, Record, read_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
 from attridex.indexer.outputs import output_of
-from attridex.indexer.task_kinds import LANGUAGE_TASKS, MANY_ANSWERS
+from attridex.indexer.task_kinds import GOLD_ALONE, MANY_ANSWERS
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
 
@@ -79,8 +79,8 @@ class Context:
 
     @property
     def label(self) -> LabelSource:
-        """Whose loss a query's gradient is of; a language model has only its target's."""
-        return "gold" if self.index.task in LANGUAGE_TASKS else self.common.label
+        """Whose loss a query's gradient is of; a language model has only its target's, a regression its numbers'."""
+        return "gold" if self.index.task in GOLD_ALONE else self.common.label
 
     @property
     def seeds(self) -> int:

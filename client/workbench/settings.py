@@ -22,7 +22,9 @@ class Common:
         tuple[str, ...],
         "instance methods to compare, `influence/fisher` naming the curvature; empty for all that the index answers",
     ] = ()
-    label: Annotated[Literal["predicted", "gold"], "whose loss a query's gradient is of"] = "predicted"
+    label: Annotated[
+        Literal["predicted", "gold"], "whose loss a query's gradient is of; gold for language models and regression"
+    ] = "predicted"
     seeds: Annotated[
         int, "trainings of every model that a study retrains, each with a seed of its own; intervals hold their chance from 2 on"
     ] = 1
