@@ -52,11 +52,10 @@ class Texts:
         """
         self._tokenizer, self.limit, self._language = TokenizerCall(corpus, tokenizer, limit), limit, language
         self._around = own_special_tokens(tokenizer)
-        self._templates = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
+        self._templates = templates_of(corpus)
         self._target = parse_template(corpus.target, "corpus.target") if corpus.target is not None else None
         shown = {name: f"corpus.{corpus.form}" for template in self._templates for name in template.fields}
         shown |= dict.fromkeys(self._target.fields if self._target else (), "corpus.target")
-        check_shown(self._templates, f"corpus.{corpus.form}")
         self._columns = Columns(shown, corpus.choices if choices else None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()
         self._vanishing = Vanishing(self._plain, corpus.rendering)
@@ -171,6 +170,17 @@ def tokenized(given: Any) -> Tokenized:
             "(shapes, boxes, languages of tokens) cannot be indexed"
         )
     return Tokenized(tuple(given["input_ids"]), tuple(given.get("token_type_ids", ())))
+
+
+def templates_of(corpus: CorpusConfig) -> list[Template]:
+    """The text, or the two of a pair.
+
+    Raises:
+        InputError: a template is not a format string, or shows no column.
+    """
+    found = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
+    check_shown(found, f"corpus.{corpus.form}")
+    return found
 
 
 def part_of(name: str) -> Template:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line
-from attridex.indexer.structure.calls import tiny_ids
+from attridex.indexer.structure.calls import evaluating, tiny_ids
 
 PREPARE = "prepare_decoder_input_ids_from_labels"
 """What transformers' own collator asks a model that it is given."""
@@ -74,15 +74,15 @@ def decoder_inputs(model: Any, target: Sequence[int], where: str) -> list[list[i
         found.append(named["input_ids"] if named.get("input_ids") is not None else args[0])
 
     device = next(model.parameters()).device
-    labels, training = torch.tensor([target], device=device), model.training
-    hook = model.eval().get_decoder().register_forward_pre_hook(watch, with_kwargs=True)
+    labels = torch.tensor([target], device=device)
+    hook = model.get_decoder().register_forward_pre_hook(watch, with_kwargs=True)
     try:
-        model(input_ids=tiny_ids(model)[:1].to(device), labels=labels)
-        if hasattr(model, PREPARE):
-            found.append(getattr(model, PREPARE)(labels))
+        with evaluating(model):
+            model(input_ids=tiny_ids(model)[:1].to(device), labels=labels)
+            if hasattr(model, PREPARE):
+                found.append(getattr(model, PREPARE)(labels))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise InputError(f"{where}: a pass of {type(model).__name__} on labels fails: {first_line(error)}") from None
     finally:
         hook.remove()
-        model.train(training)
     return [ids[0].tolist() for ids in found]

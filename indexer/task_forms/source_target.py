@@ -9,8 +9,8 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import Columns
 from attridex.indexer.forms.encoding import Encoding, Tokens
-from attridex.indexer.forms.templates import check_shown, parse_template
-from attridex.indexer.forms.texts import part_of
+from attridex.indexer.forms.templates import parse_template
+from attridex.indexer.forms.texts import templates_of
 
 
 class SourceTarget:
@@ -29,9 +29,8 @@ class SourceTarget:
             InputError: a template is not a format string, or shows no column.
         """
         self._tokenizer, self.limit, self._start = TokenizerCall(corpus, tokenizer, limit), limit, start
-        self._source = [parse_template(corpus.text, "corpus.text")] if corpus.text else list(map(part_of, corpus.pair))
+        self._source = templates_of(corpus)
         self._target = parse_template(corpus.target or "", "corpus.target")
-        check_shown(self._source, f"corpus.{corpus.form}")
         shown = {name: f"corpus.{corpus.form}" for template in self._source for name in template.fields}
         self._columns = Columns(shown | dict.fromkeys(self._target.fields, "corpus.target"), None)
         self.fields, self.adds = self._columns.names, tuple[str, ...]()

@@ -52,19 +52,25 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | Non
     Returns:
         In descending score, ties by instance id.
     """
-    indptr, rows, weights, _ = version.postings
-    lists = [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
+    _, rows, weights, _ = version.postings
+    lists = lists_of(version, neurons)
     candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
     chosen = best_positions(version, candidates, scores, k)
     shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
     return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
 
 
+def lists_of(version: IndexVersion, neurons: Sequence[int]) -> list[tuple[int, slice]]:
+    """Where the instances of each neuron stand among the postings."""
+    indptr = version.postings[0]
+    return [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
+
+
 def sharing(version: IndexVersion, neurons: Sequence[int], mask: Mask | None) -> tuple[Rows, Scores]:
     """All instances that share a neuron with the query, ascending, and their DCNS; see `dcns`."""
-    indptr, rows, weights, _ = version.postings
-    parts = [slice(int(indptr[neuron]), int(indptr[neuron + 1])) for neuron in neurons]
-    return summed([(rows[part], weights[part]) for part in parts], version.rows, version.rows, mask)
+    _, rows, weights, _ = version.postings
+    parts = [(rows[part], weights[part]) for _, part in lists_of(version, neurons)]
+    return summed(parts, version.rows, version.rows, mask)
 
 
 def shared_by_groups(
@@ -78,10 +84,9 @@ def shared_by_groups(
         groups: of all rows.
         mask: rows that count.
     """
-    indptr, rows, weights, _ = version.postings
+    _, rows, weights, _ = version.postings
     found: dict[str, list[Weighted]] = {}
-    for neuron in neurons:
-        part = slice(int(indptr[neuron]), int(indptr[neuron + 1]))
+    for neuron, part in lists_of(version, neurons):
         own, values = np.asarray(rows[part], np.int64), np.asarray(weights[part], np.float64)
         inside = (groups.of[own] >= 0) & (True if mask is None else mask[own])
         numbers, at = np.unique(groups.of[own][inside], return_inverse=True)
