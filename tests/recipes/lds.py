@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from attridex.client import Client
+from tests.recipes.records import Record
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Record = Mapping[str, Any]
 Options = Mapping[str, Any]
 REFERENCE = "grad-dot"
 DRAWS = 1000

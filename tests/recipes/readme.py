@@ -102,19 +102,6 @@ def suppressed(found: Mapping[str, Figure]) -> str:
     return f"None suppressed: {two(found['baseline'])}.\n\n" + table(["neurons suppressed", "1", "10", "50"], rows)
 
 
-def pairs() -> str:
-    """What a pair classifier's answers owe to which pairs and neurons."""
-    found = loaded("pairs.json")
-    shares = found["same_label"]
-    alike = table(["found by", *(f"`{name}`" for name in shares)], [["share", *map(two, shares.values())]])
-    return (
-        f"It is right on {found['right']:.3f} of {found['queries']} test pairs, and its probabilities are those of "
-        f"`trainer.predict` within {found['greatest_difference_of_probabilities']:.0e}.\n"
-        f"Of the ten instances found, this share has the label that it predicts:\n\n{alike}\n"
-        f"Of the answer's probability is left:\n\n{suppressed(found['probability_of_the_answer'])}"
-    )
-
-
 def faithful(**wanted: Any) -> dict[str, Any]:
     """A row of the faithfulness study."""
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
@@ -173,7 +160,7 @@ def studies() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "pairs": pairs, "studies": studies,
+    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "studies": studies,
 }  # fmt: skip
 
 

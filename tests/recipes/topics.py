@@ -18,7 +18,8 @@ import typer
 from attridex.indexer.building.build import build
 from attridex.indexer.config import Config, parse_config
 from attridex.indexer.training.retraining import Retraining
-from tests.recipes.lds import REFERENCE, Float64, Int64, Options, Record, compared, counted, drawn_halves, scores, summed
+from tests.recipes.lds import REFERENCE, Float64, Int64, Options, compared, counted, drawn_halves, scores, summed
+from tests.recipes.records import Record, drawn, read, write
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
 DIM = 4096
@@ -39,8 +40,8 @@ def main(
 ) -> None:  # fmt: skip
     """Train, index, ask, and compare."""
     work.mkdir(parents=True, exist_ok=True)
-    rows, asked = sample(data / "train.jsonl", instances), sample(data / "test.jsonl", queries)
-    (work / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows, asked = drawn(read(data / "train.jsonl"), instances), drawn(read(data / "test.jsonl"), queries)
+    write(work / "train.jsonl", rows)
     chosen = drawn_halves(len(rows), halves)
     runs = [Run(configuration(base, work, layers, epochs, seed), work / f"seed-{seed}") for seed in range(seeds)]
     for run in runs:
@@ -56,12 +57,6 @@ def main(
     }  # fmt: skip
     out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     typer.echo(json.dumps(report, indent=1))
-
-
-def sample(path: Path, count: int) -> list[Record]:
-    """Some records of a JSONL file, drawn once and for all."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [rows[at] for at in np.random.default_rng(0).permutation(len(rows))[:count]]
 
 
 def configuration(base: Path, work: Path, layers: int, epochs: int, seed: int) -> Config:
