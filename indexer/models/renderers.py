@@ -18,7 +18,7 @@ from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.special_tokens import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens, own_special_tokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import read_adapter
@@ -97,7 +97,8 @@ def make_renderer(config: Config) -> Renderer:
     vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf)))
+    reads = Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf), family.end)
+    return renderer_for(config, labels, reads)
 
 
 def model_class(model: ModelConfig, hf: Any) -> Any:
@@ -125,6 +126,7 @@ class Reads:
         causal: whether the model is a causal one.
         positions: tokens of a sequence at most.
         start: the token that a decoder begins with.
+        end: the token whose last place a classifier reads; None where it looks for none.
     """
 
     tokenizer: Any
@@ -132,12 +134,19 @@ class Reads:
     causal: bool
     positions: int
     start: int | None = None
+    end: int | None = None
+
+    @property
+    def special(self) -> SpecialTokens:
+        """What `segments` puts around a text."""
+        own = self.end is not None
+        return own_special_tokens(self.tokenizer) if own else special_tokens(self.tokenizer, self.causal)
 
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
-    remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
+    vocabulary = replace(model.vocabulary, causal=model.causal, end=model.end)
+    remarks, task = remarks_on(config, model.tokenizer, vocabulary, model.special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
@@ -153,8 +162,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
     language = task == "causal-lm"
     match corpus.form:
         case "segments":
-            special = special_tokens(tokenizer, model.causal)
-            return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+            return Segments(corpus, lambda text: plain_ids(tokenizer, text), model.special, limit, choices=choices)
         case "text" | "pair" if task == "seq2seq-lm":
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
         case "encoded" if task == "seq2seq-lm":
