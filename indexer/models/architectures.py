@@ -319,7 +319,7 @@ class Architecture:
         if unknown := [name for name in unknown_experts(self.model, self.structure.experts) if chosen(name)]:
             raise InputError(
                 f"{self.where}: {unknown[0]} holds the weights of experts in a form that attridex does not know, so their "
-                'gradients cannot be read; use gradients.parameters = "head" (of a classifier), or a regular expression of other layers'
+                'gradients cannot be read; use gradients.parameters = "head" (of a classifier) or a pattern of other layers'
             )
         embedding = getattr(self.model, "get_output_embeddings", lambda: None)()
         found: dict[str, LinearLayer] = {}

@@ -76,7 +76,7 @@ def test_experts_of_an_unknown_form_are_refused_in_one_line_and_the_head_is_not(
         arch.linear_layers()
     with pytest.raises(InputError, match="finds no FFN of one width in every layer"):
         arch.check_site("post")
-    for others in ("head", "self_attention"):
+    for others in ("head", "kv_proj"):
         made = make_gradients(arch, OBJECTIVES["sequence-classification"], GradientsConfig(parameters=others))
         found = made.take(collate(instances([[1, 5, 6]], [1]), 0, torch.device("cpu")))
         assert found.gradients.any()
