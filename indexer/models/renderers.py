@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-from attridex.indexer.config import Config, ModelConfig
+from attridex.indexer.config import Config, CorpusConfig, ModelConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -136,14 +136,37 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    doubted = model.tokenizer.pad_token_id if doubts_padding(config) else None
+    vocabulary = replace(model.vocabulary, causal=model.causal, doubted=doubted)
+    special = special_tokens(model.tokenizer, model.causal)
     remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
-    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering)
+    unlearned = unlearned_token(config.corpus, model.tokenizer)
+    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned)
+
+
+def unlearned_token(corpus: CorpusConfig, tokenizer: Any) -> int | None:
+    """The token that has no loss: that of padding, where the corpus says so.
+
+    Raises:
+        InputError: the tokenizer has none.
+    """
+    if corpus.loss_on_padding is not False:
+        return None
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            "corpus.loss_on_padding = false: the tokenizer has no padding token; save the training's there, which had one"
+        )
+    return int(tokenizer.pad_token_id)
+
+
+def doubts_padding(config: Config) -> bool:
+    """Whether nobody says if a language model learned its padding token; of chats TRL's collator has it learned."""
+    return config.corpus.loss_on_padding is None and config.model.task == "causal-lm" and config.corpus.form != "messages"
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
