@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
-from attridex.indexer.input_forms import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS
 from attridex.indexer.patterns import matching_files
+from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig

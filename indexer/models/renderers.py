@@ -31,6 +31,8 @@ from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 
+NAMED_TASKS = ("sequence-classification", "multi-label", "token-classification")
+"""Tasks whose labels are names of the model's outputs."""
 ENDLESS = 1 << 20
 """Tokens of a model that takes any number of them."""
 
@@ -71,7 +73,7 @@ def with_class_names(config: Config) -> Config:
 
     The order of a ClassLabel column is then that of the outputs, as in the training.
     """
-    if config.corpus.labels is not None or config.model.task != "sequence-classification":
+    if config.corpus.labels is not None or config.model.task not in NAMED_TASKS:
         return config
     names = label_names(config.corpus)
     if not names:
@@ -80,7 +82,8 @@ def with_class_names(config: Config) -> Config:
     hf, _ = task_config(config.model, adapter)
     numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
     own = [hf.id2label.get(number) for number in range(hf.num_labels)]
-    return with_labels(config, names) if own == numbered and len(names) == hf.num_labels else config
+    one_logit = config.model.task == "sequence-classification" and hf.num_labels == 1  # decides between two
+    return with_labels(config, names) if own == numbered and len(names) == (2 if one_logit else hf.num_labels) else config
 
 
 def with_labels(config: Config, names: list[str]) -> Config:
