@@ -18,6 +18,7 @@ class Vocabulary:
         causal: whether a classifier reads the last token that is not padding, else the first.
         end: id of the token whose last place a classifier reads; None where it looks for none.
         padding: id of the token that the model takes for padding; None where it knows none.
+        doubted: id of a token that has a loss here, and perhaps had none in the training; None where there is none.
     """
 
     name: Callable[[int], str]
@@ -29,6 +30,7 @@ class Vocabulary:
     causal: bool = False
     padding: int | None = None
     end: int | None = None
+    doubted: int | None = None
 
     def read(self, ids: Sequence[int]) -> int:
         """Position whose state a classifier's head reads."""
