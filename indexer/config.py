@@ -67,8 +67,9 @@ class ModelConfig(Section):
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
     trust_remote_code: bool = False
     """Whether Python code that lies beside the model may run, for models that transformers does not have."""
-    max_length: int = Field(512, ge=2)
-    """Tokens of an instance at most."""
+    max_length: int | None = Field(None, ge=2)
+    """Tokens of an instance at most, and what it is cut to where it is cut. Unless given: where the tokenizer cuts (`truncation`,
+    `documents`) its own `model_max_length`, as in a call without `max_length`; else 512."""
     checkpoints: list[str] = []
     """For TracIn: directories of the training's checkpoints, models or adapters of the same base model; `attridex finetune`
     names those it kept."""

@@ -106,7 +106,8 @@ class Messages:
             return whole
         excess = f"{where}: {len(whole.ids) - self.limit} tokens over the limit of {self.limit}"
         if not self._cuts:
-            raise InputError(f"{excess}; set corpus.truncation = true to leave out the oldest turns, or raise model.max_length")
+            how = "set corpus.truncation = true, and model.max_length to what the model takes, to leave out the oldest turns"
+            raise InputError(f"{excess}; {how}, or raise model.max_length")
         head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
         for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
             chat = read([*messages[:head], *messages[start:]])

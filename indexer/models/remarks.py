@@ -11,8 +11,6 @@ from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.special_tokens import SpecialTokens, own_special_tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 
-ENDLESS = 1 << 30
-"""A tokenizer's own limit that is none."""
 SAMPLE = "The quick brown fox, 12 of them: don't! a b"
 """A text that shows how words are parted."""
 
@@ -29,7 +27,6 @@ def remarks_on(config: Config, tokenizer: Any, vocabulary: Vocabulary, special: 
     return (
         *(segments_remark(tokenizer, vocabulary, special) if config.corpus.form == "segments" else ()),
         *embeddings_remark(tokenizer, vocabulary),
-        *truncation_remark(config, tokenizer),
         *file_remark(tokenizer),
     )
 
@@ -58,16 +55,6 @@ def embeddings_remark(tokenizer: Any, vocabulary: Vocabulary) -> Iterator[str]:
     if beyond:
         first, many = vocabulary.name(beyond[0]), "a text with one is refused"
         yield f"the tokenizer has {len(beyond)} tokens for which the model has no embedding, the first is '{first}'; {many}"
-
-
-def truncation_remark(config: Config, tokenizer: Any) -> Iterator[str]:
-    """A truncation to another length than the tokenizer's own."""
-    own, wanted = tokenizer.model_max_length, config.model.max_length
-    if config.corpus.form in ("text", "pair") and config.corpus.truncation and own < ENDLESS and own != wanted:
-        yield (
-            f"corpus.truncation cuts to {wanted} tokens (model.max_length), a call without max_length to {own}, the tokenizer's "
-            "model_max_length; set model.max_length to what the training cut to"
-        )
 
 
 def file_remark(tokenizer: Any) -> Iterator[str]:

@@ -25,15 +25,12 @@ from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
-from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.models.tokenizers import ENDLESS, check_padding, length_of, model_tokenizer, tokenizer_source, vocabulary_of
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
-
-ENDLESS = 1 << 20
-"""Tokens of a model that takes any number of them."""
 
 
 def positions(hf: Any, family: Family) -> int:
@@ -147,10 +144,11 @@ def form_of(config: Config, model: Reads) -> Form:
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
-    """The input form of a corpus."""
-    corpus, tokenizer, task = config.corpus, model.tokenizer, config.model.task
-    choices, limit = task == "multiple-choice", min(config.model.max_length, model.positions)
-    language = task == "causal-lm"
+    """The input form of a corpus; a call that cuts to more tokens than the model takes would not shorten an input for it."""
+    tokenizer, task, length = model.tokenizer, config.model.task, length_of(config, model.tokenizer)
+    limit, whole = min(length, model.positions), length > model.positions
+    corpus = config.corpus.model_copy(update={"truncation": False}) if whole else config.corpus
+    choices, language = task == "multiple-choice", task == "causal-lm"
     match corpus.form:
         case "segments":
             special = special_tokens(tokenizer, model.causal)
@@ -167,7 +165,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "messages":
             return Messages(corpus, tokenizer, limit)
         case "documents":
-            return Documents(corpus, tokenizer, limit)
+            return Documents(corpus, tokenizer, limit, whole=whole)
         case _:
             return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, task)
 
