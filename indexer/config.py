@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
@@ -51,7 +52,8 @@ class ModelConfig(Section):
     """
 
     path: str
-    """The fine-tuned model: a directory, or a name on the Hub; with an `adapter`, its base model."""
+    """The fine-tuned model: a directory, or a name on the Hub; with an `adapter`, its base model. An adapter's directory alone
+    is read as transformers reads it: it names its base model itself."""
     revision: str | None = None
     """Revision of a model on the Hub."""
     adapter: str | None = None
@@ -316,7 +318,7 @@ def load_config(path: Path) -> Config:
 def parse_config(data: JsonObject, where: str, base: Path) -> Config:
     """Validate configuration data; `where` names its source in errors, `base` anchors relative paths."""
     try:
-        config = Config.model_validate(data)
+        config = Config.model_validate(with_base_model(data, base))
     except ValidationError as error:
         raise InputError(f"{where}: {describe(error.errors()[0])}") from None
     return anchored(config, base)

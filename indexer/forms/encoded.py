@@ -56,7 +56,7 @@ class Encoded:
         """See `Form.encode`."""
         if self._choices:
             return [self._of_choices(record, where)]
-        whole = read_row(record, where, labelled=self._tokens)
+        whole = read_row(record, where, labelled=self._tokens, shifted=self._language)
         parts = parts_of(whole, lengths_of(record, where), where)
         if len(parts) < 2:
             found = [self._encoding([whole], record, where)]
@@ -76,7 +76,7 @@ class Encoded:
             return ""
         if record.get(LABELS) is None:
             return f"missing column '{LABELS}' (corpus.encoded)"
-        labels = read_row(record, where, labelled=True).labels
+        labels = read_row(record, where, labelled=True, shifted=True).labels
         return "" if set(labels[1:]) - {NO_LOSS} else f"no token behind the first has a loss (its label is {NO_LOSS})"
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:

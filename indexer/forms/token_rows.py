@@ -48,16 +48,18 @@ class TokenRow:
         return TokenRow(ids, types, positions, labels, replace(self.around, packed=packed))
 
 
-def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenRow:
+def read_row(record: Mapping[str, Any], where: str, *, labelled: bool, shifted: bool = False) -> TokenRow:
     """A row without its padding.
 
     Args:
         record: its values by column.
         where: names it in errors.
         labelled: whether each token needs a label.
+        shifted: whether a label is decided at the token before it, as a language model's is.
 
     Raises:
-        InputError: a column is missing, of another length, or holds anything but whole numbers; or a mask is not one stretch.
+        InputError: a column is missing, of another length, or holds anything but whole numbers; or a mask is not one stretch, or
+            hides a token that has a loss.
     """
     if record.get(IDS) is None:
         raise InputError(f"{where}: missing column '{IDS}' (corpus.encoded); {nearest(IDS, record)}")
@@ -69,9 +71,37 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool) -> TokenR
         if len(column) != len(found[IDS]):
             raise InputError(f"{where}: '{name}' has {len(column)} values, '{IDS}' {len(found[IDS])}; as many are needed")
     start, stop = seen(found.get(MASK, (1,) * len(found[IDS])), where)
+    check_hidden(found.get(LABELS, ()), start, stop, where, shifted=shifted)
     ids, types, positions, own = (found.get(name, ())[start:stop] for name in (IDS, TYPES, POSITIONS, LABELS))
     around = Surroundings(found[IDS][:start], found[IDS][stop:], POSITIONS in found)
     return TokenRow(ids, types, positions, own, around)
+
+
+def check_hidden(labels: Tokens, start: int, stop: int, where: str, *, shifted: bool) -> None:
+    """Refuse a loss that a training had outside of the tokens that the model sees: it has none in an index.
+
+    Args:
+        labels: of all tokens of a row, its padding too.
+        start: the first token that the model sees.
+        stop: the token behind the last one.
+        where: names the row in errors.
+        shifted: whether a label is decided at the token before it; the row's first token has no loss then.
+
+    Raises:
+        InputError: padding has a label, or is what the first token of the text is predicted from.
+    """
+    learned = [place for place, label in enumerate(labels) if label != NO_LOSS and place >= shifted]
+    hidden = next((place for place in learned if not start <= place < stop), None)
+    if hidden is not None and stop > start:
+        raise InputError(
+            f"{where}: '{LABELS}' hold {labels[hidden]} at {hidden}, where '{MASK}' is 0: a training learns that of padding; "
+            f"make it {NO_LOSS}, or the mask 1"
+        )
+    if shifted and start in learned:
+        raise InputError(
+            f"{where}: '{LABELS}' hold {labels[start]} at {start}, the first token behind padding, which a training predicts "
+            f"from that padding; make it {NO_LOSS}, or give the row without padding"
+        )
 
 
 def no_labels(where: str) -> str:

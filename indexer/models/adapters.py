@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from attridex.indexer.adapter_paths import CONFIG
 from attridex.indexer.errors import InputError, MissingExtraError, first_line, one_line
 from attridex.indexer.models.low_rank import LowRank
 
-CONFIG = "adapter_config.json"
 FILES = (CONFIG, "adapter_model.safetensors", "adapter_model.bin")
 TOKENIZER_FILES = (
     "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json", "*.tiktoken", "tekken.json",

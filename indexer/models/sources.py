@@ -6,9 +6,9 @@ from typing import Any
 
 from transformers import AutoConfig
 
+from attridex.indexer.adapter_paths import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.config import RENDERING, ModelConfig
 from attridex.indexer.errors import InputError, first_line, one_line
-from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
 from attridex.indexer.models.quantised import quantisation

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attridex.indexer.adapter_paths import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.files import file_hash, publish
-from attridex.indexer.models.adapters import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.identity import TOKENIZER, WEIGHTS
 from attridex.indexer.models.loading import quiet_transformers

@@ -1,6 +1,7 @@
 """Encoded rows: what the model saw of them in their training, or a refusal in one line."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,9 +15,8 @@ from attridex.indexer.task_kinds import Task
 from tests.indexer.forms.conftest import corpus
 
 
-def form(*, choices: bool = False, language: bool = True, limit: int = 8, **settings: Any) -> Encoded:
+def form(task: Task = "causal-lm", *, limit: int = 8, **settings: Any) -> Encoded:
     own = corpus(encoded=True, **settings)
-    task: Task = "multiple-choice" if choices else "causal-lm" if language else "sequence-classification"
     return Encoded(own, lambda ids: " ".join(map(str, ids)), limit, task)
 
 
@@ -54,8 +54,28 @@ def test_the_first_token_has_no_loss_since_nothing_stands_before_it() -> None:
     assert found.outputs == ("",)  # the text says it all
 
 
+@pytest.mark.parametrize("task", ["causal-lm", "token-classification"])
+@pytest.mark.parametrize("mask", [[1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0]])
+def test_each_label_has_the_loss_that_the_model_s_own_call_gives_it_or_the_row_is_refused(task: Task, mask: list[int]) -> None:
+    """For every choice of labels: a label has a loss in transformers where it is not -100, whatever the mask says of it."""
+    shifted = task == "causal-lm"
+    for chosen in product((False, True), repeat=4):
+        labels = [token if own else -100 for token, own in zip((5, 6, 7, 8), chosen, strict=True)]
+        theirs = [at for at, own in enumerate(chosen) if own and at >= shifted]
+        decided = [at - shifted for at in theirs]
+        row = {"input_ids": [5, 6, 7, 8], "attention_mask": mask, "labels": labels}
+        if not theirs:
+            continue
+        if all(mask[at] for at in (*theirs, *decided)):
+            (found,) = form(task).encode(row, "f:1")
+            assert [at + mask.index(1) for at in found.reads] == decided
+        else:
+            with pytest.raises(InputError, match=r"'labels' hold \d at \d, (where 'attention_mask' is 0|the first token behind)"):
+                form(task).encode(row, "f:1")
+
+
 def test_token_types_are_kept() -> None:
-    (found,) = form(language=False).encode({"input_ids": [5, 6], "token_type_ids": [0, 1], "labels": 2}, "f:1")
+    (found,) = form("sequence-classification").encode({"input_ids": [5, 6], "token_type_ids": [0, 1], "labels": 2}, "f:1")
     assert found.types == ((0, 1),)
     assert found.label == 2
 
@@ -93,7 +113,7 @@ def test_parts_are_what_the_model_sees_of_a_packed_row() -> None:
 
 def test_choices_are_lists_of_lists() -> None:
     row = {"input_ids": [[5, 6], [7, 8, 9]], "attention_mask": [[1, 0], [1, 1, 1]], "label": 1}
-    (found,) = form(choices=True, language=False).encode(row, "f:1")
+    (found,) = form("multiple-choice").encode(row, "f:1")
     assert found.sequences == ((5,), (7, 8, 9))
     assert (found.outputs, found.label) == (("0", "1"), 1)
 
@@ -132,4 +152,4 @@ def test_what_the_model_cannot_have_seen_so_is_refused_in_one_line(message: str)
 
 def test_a_packed_row_with_one_label_is_refused() -> None:
     with pytest.raises(InputError, match="packs 2 texts, and has one label"):
-        form(language=False).encode({"input_ids": [1, 2, 3], "position_ids": [0, 0, 1], "label": 1}, "f:1")
+        form("sequence-classification").encode({"input_ids": [1, 2, 3], "position_ids": [0, 0, 1], "label": 1}, "f:1")

@@ -87,7 +87,7 @@ def test_misplaced_and_missing_adapters_are_refused(
     base, adapter = saved("opt")
     for sections, words in [
         ({"gradients": {"parameters": "adapter"}}, ["there is no adapter", "model.adapter"]),
-        ({"model": {"path": str(adapter)}}, ["a PEFT adapter", "base model as model.path"]),
+        ({"model": {"path": str(adapter), "adapter": str(adapter)}}, ["a PEFT adapter", "base model as model.path"]),
         ({"model": {"path": str(base), "adapter": "./nowhere"}}, ["no such adapter directory"]),
         ({"model": {"path": str(base), "adapter": "some/adapter"}}, ["not to be had from the Hub"]),
     ]:

@@ -12,6 +12,7 @@ from attridex.indexer.config import parse_config
 from attridex.indexer.models.batches import pad
 from attridex.indexer.neurons.own_attention import NAME
 from attridex.indexer.neurons.row_attention import attending
+from attridex.indexer.neurons.token_scores import near
 from attridex.indexer.signing.signer import Signer
 
 FAMILIES = ["opt", "opt-post-norm", "gpt2", "gpt_neox", "llama", "qwen2", "qwen2-window", "gemma"]
@@ -57,6 +58,15 @@ def test_attention_that_cannot_be_replaced_is_scored_token_by_token(model_dir: C
     made = signer(model_dir("bloom", "causal-lm"))
     assert not made.together
     assert made.sign([made.render(row, "row") for row in rows()[:2]])[0].scores is not None
+
+
+def test_what_another_rounding_changes_as_much_is_the_same_and_what_it_does_not_is_not() -> None:
+    alone = torch.ones(3, 2, 4)
+    calm, chaotic = alone + 1e-7, alone + 1e-3
+    assert near(alone + 2e-4, alone, calm, 1e-3)
+    assert not near(alone + 2e-3, alone, calm, 1e-3)
+    assert near(alone + 2e-3, alone, chaotic, 1e-3)
+    assert not near(alone + 1e-1, alone, chaotic, 1e-3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
