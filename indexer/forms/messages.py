@@ -43,7 +43,7 @@ class Messages:
         chat = self._fitting(whole, messages, read, where)
         reads, wanted = self._losses(chat)
         if not reads:
-            raise InputError(f"{where}: column '{self._name}' has no turn of the assistant, whose tokens have the loss")
+            raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
         return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
@@ -70,12 +70,18 @@ class Messages:
     def _chat(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
         """A chat's tokens, with those that have a loss."""
         turns = [at for at, each in enumerate(messages) if each["role"] == ASSISTANT]
-        needed = {"all": [], "last": turns[-1:], "assistant": turns}[self._loss_on]
-        return self._template.chat(messages, tools, where, needed)
+        needed = [] if self._loss_on == "all" else turns
+        return self._template.chat(messages, tools, where, needed, last=self._loss_on == "last")
+
+    def _silence(self, messages: Sequence[Message]) -> str:
+        """Why no token has a loss."""
+        if all(each["role"] != ASSISTANT for each in messages):
+            return "no turn of the assistant, whose tokens have the loss"
+        return "no token with a loss: what the assistant says is empty, or the chat template marks none of it by {% generation %}"
 
     def _losses(self, chat: Chat) -> tuple[Tokens, Tokens]:
         """`reads` and `wanted` of the tokens that have a loss."""
-        spans = {"all": ((0, len(chat.ids)),), "last": chat.spans[-1:], "assistant": chat.spans}[self._loss_on]
+        spans = {"all": ((0, len(chat.ids)),), "last": chat.spans, "assistant": chat.spans}[self._loss_on]
         at = [place for start, stop in spans for place in range(max(start, 1), stop)]
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 

@@ -91,6 +91,51 @@ def test_a_template_that_puts_a_turn_otherwise_when_others_follow_is_refused() -
     assert said(encode(TALK, template=LAST_DIFFERS, loss_on="last")) == "the slept today <s>"
 
 
+ADJACENT = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{{ ' ' }}"
+    "{% else %}{{ m.content + ' <s> ' }}{% endif %}{% endfor %}"
+)
+"""A template that puts nothing between two turns of the assistant."""
+BLOCKS = MARKED.replace("{% endgeneration %}", "{% endgeneration %}{{ ' / ' }}{% generation %}{{ 'park' }}{% endgeneration %}")
+"""One with two marked stretches in a turn."""
+TURNS = turns("user the dog", "assistant a cat", "assistant ran today")
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [(ADJACENT, "ran today"), (BLOCKS, "ran today <s> park"), (MARKED, "ran today <s>"), (CHAT, "ran today <s>")],
+)
+def test_the_last_turn_is_one_turn_whatever_is_marked_around_it(template: str, expected: str) -> None:
+    assert said(encode(TURNS, template=template, loss_on="last")) == expected
+    assert said(encode([*TURNS[:2], *turns("user some"), TURNS[2]], template=template, loss_on="last")) == expected
+
+
+def test_a_last_turn_without_a_mark_is_refused_and_no_other_taken_for_it() -> None:
+    first = MARKED.replace("message['role'] == 'assistant'", "message['role'] == 'assistant' and not loop.last")
+    with pytest.raises(InputError, match="^f:1: column 'chat' has no token with a loss: .* marks none of it"):
+        encode(TALK, template=first, loss_on="last")
+    moving = ADJACENT.replace("m.role == 'assistant'", "m.role == 'assistant' and (loop.last or loop.index0 == 3)")
+    with pytest.raises(InputError, match="^f:1: the chat template puts message 2 otherwise"):
+        encode(TURNS, template=moving, loss_on="last")
+
+
+@pytest.mark.parametrize("system", ["", "{% if messages[0].role != 'system' %}{{ 'system : some <s> ' }}{% endif %}"])
+@pytest.mark.parametrize("loss_on", ["assistant", "last"])
+def test_a_chat_that_begins_with_the_assistant_has_a_loss_on_its_words_alone(system: str, loss_on: str) -> None:
+    for talk in (turns("assistant a cat ran"), turns("assistant a cat ran", "user a park", "assistant slept today")):
+        marked = encode(talk, template=system + MARKED, loss_on=loss_on)
+        assert said(encode(talk, template=system + CHAT, loss_on=loss_on)) == said(marked)
+    with pytest.raises(InputError, match="the chat begins with the assistant, and the chat template's prompt for it"):
+        encode(turns("assistant a cat ran"), template=CHAT.split("{% if add_generation_prompt")[0])
+
+
+def test_a_prompt_that_no_turn_begins_with_is_the_reason_that_is_told() -> None:
+    thinking = CHAT.replace("'assistant : '", "'assistant : / '")
+    with pytest.raises(InputError, match=r"message 2 does not begin with the chat template's prompt .*, 'assistant : / '"):
+        encode(TALK, template=thinking)
+    assert said(encode(TALK, template=thinking, loss_on="all"))
+
+
 WRONG = {
     r"missing column 'chat' \(corpus.messages\)": {"chats": []},
     "holds .*; a list of messages is needed": {"chat": "hello"},
