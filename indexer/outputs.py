@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -82,9 +82,14 @@ def moved_name(wanted: Sequence[str], own: Sequence[str]) -> str | None:
     """
     if numbers_name(own) and set(wanted) != set(own):
         return None
+    return misplaced_name({name: at for at, name in enumerate(wanted)}, own)
+
+
+def misplaced_name(numbers: Mapping[str, int], own: Sequence[str]) -> str | None:
+    """A name with another number in `numbers` than its place among a model's `own` names; names are alike as in `moved_name`."""
     alike = likeness if len(set(map(likeness, own))) == len(own) else str
     places = {alike(name): place for place, name in enumerate(own)}
-    return next((name for at, name in enumerate(wanted) if places.get(alike(name), at) != at), None)
+    return next((name for name, number in numbers.items() if places.get(alike(name), number) != number), None)
 
 
 def likeness(name: str) -> str:

@@ -25,7 +25,6 @@ from attridex.indexer.forms.token_rows import (
     parts_of,
     read_row,
     values,
-    whole_numbers,
 )
 from attridex.indexer.task_kinds import Task
 
@@ -47,8 +46,8 @@ class Encoded:
         """
         self.fields: tuple[str, ...] = (TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
-        self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
-        self._decode, self.limit, self._task = decode, limit, task
+        self._id, self._own_text = corpus.id, TEXT in corpus.metadata
+        self._decode, self.limit = decode, limit
         self._choices, self._language = task == "multiple-choice", task == "causal-lm"
         self._tokens = self._language or task == "token-classification"
 
@@ -124,17 +123,9 @@ class Encoded:
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
             surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
-            label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
 
     def _fields(self, texts: Sequence[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The columns that are shown, of sequences with these texts."""
         text = record.get(TEXT) if self._own_text else "\n".join(texts)
         return {TEXT: text, DOCUMENT: str(record.get(self._id, ""))}
-
-    def _output(self, record: Mapping[str, Any], where: str) -> int | None:
-        """The output that a row's label is; None where it has none, or one that is a name."""
-        value = next((record[name] for name in (self._label, "label", LABELS) if record.get(name) is not None), None)
-        if value is None or isinstance(value, str):
-            return None
-        return whole_numbers([value], self._label, where)[0]
