@@ -205,20 +205,19 @@ class TemplateCall:
         if not text.startswith(through) or (turn and not text.startswith(self.apply(messages[:turn], tokenize=False))):
             return OTHERWISE.format(turn)
         prompt = self._prompt(messages[: turn or 1])
-        return f"message {turn} does not begin with the chat template's prompt for the assistant, {prompt!r}, or says nothing behind it"
+        return f"message {turn} does not begin with the chat template's prompt for the assistant, {prompt!r}, or is empty"
 
     def _untold(self, reason: str) -> InputError:
         """What is said where the assistant's tokens are not told apart."""
         return InputError(
-            f"{self.where}: {reason}, so the assistant's tokens are not told apart; mark them by {{% generation %}} in a copy of the "
-            "template (corpus.chat_template), or set another loss_on"
+            f"{self.where}: {reason}, so the assistant's tokens are not told apart; mark them by {{% generation %}} in a copy of "
+            "the template (corpus.chat_template), or set another loss_on"
         )
 
     def _span_of_tokens(self, ids: Tokens, before: str, through: str, turn: int) -> tuple[int, int]:
         """The same where the tokenizer does not say which letters a token holds."""
-        first, both = (
-            tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) for text in (before, through)
-        )
+        made = self.tokenizer([before, through], add_special_tokens=False, verbose=False)["input_ids"]
+        first, both = map(tuple, made)
         if ids[: len(both)] != both or both[: len(first)] != first:
             raise InputError(f"{self.where}: tokens of message {turn} run into others; a fast tokenizer can tell them apart")
         return len(first), len(both)

@@ -112,10 +112,10 @@ def test_the_last_turn_is_one_turn_whatever_is_marked_around_it(template: str, e
 
 def test_a_last_turn_without_a_mark_is_refused_and_no_other_taken_for_it() -> None:
     first = MARKED.replace("message['role'] == 'assistant'", "message['role'] == 'assistant' and not loop.last")
-    with pytest.raises(InputError, match="^f:1: column 'chat' has no token with a loss: .* marks none of it"):
+    with pytest.raises(InputError, match=r"^f:1: column 'chat' has no token with a loss: .* marks none of it"):
         encode(TALK, template=first, loss_on="last")
     moving = ADJACENT.replace("m.role == 'assistant'", "m.role == 'assistant' and (loop.last or loop.index0 == 3)")
-    with pytest.raises(InputError, match="^f:1: the chat template puts message 2 otherwise"):
+    with pytest.raises(InputError, match=r"^f:1: the chat template puts message 2 otherwise"):
         encode(TURNS, template=moving, loss_on="last")
 
 
