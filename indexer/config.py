@@ -37,6 +37,7 @@ FORM_SETTINGS = {
     "truncation_side": ("text", "pair"),
     "chat_template": ("messages",),
     "tools": ("messages",),
+    "chat_template_kwargs": ("messages",),
     "loss_on": ("messages",),
     "stride": ("documents",),
 }
@@ -140,7 +141,9 @@ class CorpusConfig(Section):
     chat_template: str | None = None
     """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
     tools: str | None = None
-    """For messages: a column with the tools that the chat template is given."""
+    """For messages: a column with the tools that the chat template is given; "" where it is given none of a column `tools`."""
+    chat_template_kwargs: str | None = None
+    """For messages: a column with what else the chat template is given, by name; "" for none, as of `tools`."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
     word_pieces: Literal["first", "all"] = "first"
@@ -183,6 +186,12 @@ class CorpusConfig(Section):
         if self.truncation in ("only_first", "only_second") and self.form != "pair":
             raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
         return self
+
+    @property
+    def template_columns(self) -> dict[str, str]:
+        """Columns that a chat template is given, by their settings; a record may lack them."""
+        named = {"tools": self.tools, "chat_template_kwargs": self.chat_template_kwargs}
+        return {setting: column for setting, column in named.items() if column}
 
     @property
     def shown(self) -> str:

@@ -35,7 +35,7 @@ from attridex.indexer.signing.signer import Signer
 
 NEWER = (
     "text", "pair", "messages", "documents", "encoded", "truncation", "truncation_side", "chat_template", "tools", "loss_on",
-    "stride", "word_pieces",
+    "stride", "word_pieces", "chat_template_kwargs",
 )  # fmt: skip
 """Settings of the corpus that plans of older indices do not have."""
 

@@ -6,7 +6,7 @@ compared with the whole.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,19 @@ CLOCK = "strftime_now"
 """What a chat template calls for today's date."""
 
 Message = Mapping[str, Any]
-Tools = list[Any] | None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a chat template is given beside the messages.
+
+    Attributes:
+        tools: JSON schemas of tools.
+        options: what else, by name.
+    """
+
+    tools: list[Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,12 +89,12 @@ class ChatTemplate:
                 "give a copy with the date of the training as corpus.chat_template"
             )
 
-    def chat(self, messages: Sequence[Message], tools: Tools, where: str, turns: Sequence[int], *, last: bool = False) -> Chat:
+    def chat(self, messages: Sequence[Message], beside: Beside, where: str, turns: Sequence[int], *, last: bool = False) -> Chat:
         """A chat's tokens, with those of the assistant's turns.
 
         Args:
             messages: of the chat.
-            tools: that the template is given.
+            beside: what else the template is given.
             where: names the record in errors.
             turns: numbers of the messages of the assistant.
             last: whether the last one's tokens alone are wanted.
@@ -90,21 +102,26 @@ class ChatTemplate:
         Raises:
             InputError: the template refuses the chat, or does not tell the turns apart.
         """
-        call, wanted = TemplateCall(self._tokenizer, self._given, tools, where), turns[-1:] if last else turns
-        if MARK.search(self._tokenizer.get_chat_template(self._given, tools)):
+        call, wanted = TemplateCall(self._tokenizer, self._given, beside, where), turns[-1:] if last else turns
+        if MARK.search(self._tokenizer.get_chat_template(self._given, beside.tools)):
             found = call.marked(messages)
             return Chat(found.ids, runs(call.behind(found, messages, turns) if last else found.marks))
         ids = tuple(call.apply(messages)["input_ids"])
         text = call.apply(messages, tokenize=False)
         return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in wanted))
 
-    def prompt(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
+    def differs(self, messages: Sequence[Message], given: Beside, other: Beside) -> bool:
+        """Whether messages read otherwise when the template is given something other beside them, and does not refuse them."""
+        texts = [TemplateCall(self._tokenizer, self._given, beside, "").text(messages) for beside in (given, other)]
+        return None not in texts and texts[0] != texts[1]
+
+    def prompt(self, messages: Sequence[Message], beside: Beside, where: str) -> Chat:
         """A chat's tokens with the template's prompt for the assistant behind them, as a user generates from.
 
         Raises:
             InputError: the template refuses the chat.
         """
-        call = TemplateCall(self._tokenizer, self._given, tools, where)
+        call = TemplateCall(self._tokenizer, self._given, beside, where)
         return Chat(tuple(call.apply(messages, add_generation_prompt=True)["input_ids"]), ())
 
 
@@ -115,13 +132,13 @@ class TemplateCall:
     Attributes:
         tokenizer: that applies it.
         given: the template; the tokenizer's own where None.
-        tools: that it is given.
+        beside: what it is given beside the messages.
         where: names the record in errors.
     """
 
     tokenizer: Any
     given: str | None
-    tools: Tools
+    beside: Beside
     where: str
 
     def apply(self, messages: Sequence[Message], **options: Any) -> Any:
@@ -131,9 +148,17 @@ class TemplateCall:
             InputError: the template refuses the chat.
         """
         try:
-            return self.tokenizer.apply_chat_template(list(messages), tools=self.tools, chat_template=self.given, **options)
+            given = {"tools": self.beside.tools, "chat_template": self.given, **self.beside.options, **options}
+            return self.tokenizer.apply_chat_template(list(messages), **given)
         except Exception as error:  # whatever a template's code raises
             raise InputError(f"{self.where}: the chat template refuses the messages: {first_line(error)}") from None
+
+    def text(self, messages: Sequence[Message]) -> str | None:
+        """The text of messages; None where the template refuses them."""
+        try:
+            return str(self.apply(messages, tokenize=False))
+        except InputError:
+            return None
 
     def marked(self, messages: Sequence[Message]) -> Marked:
         """The tokens of messages, and those that the template marks.
