@@ -62,7 +62,10 @@ def file_remark(tokenizer: Any) -> Iterator[str]:
     path = Path(str(tokenizer.name_or_path)) / "tokenizer.json"
     if not path.is_file() or not tokenizer.is_fast:
         return
-    said = Tokenizer.from_file(str(path)).encode(SAMPLE, add_special_tokens=False).ids
+    plain = Tokenizer.from_file(str(path))
+    plain.no_truncation()  # as transformers calls it, whatever it was saved with
+    plain.no_padding()
+    said = plain.encode(SAMPLE, add_special_tokens=False).ids
     if said != list(tokenizer(SAMPLE, add_special_tokens=False, verbose=False)["input_ids"]):
         yield (
             f"{path} parts a text into other tokens than the {type(tokenizer).__name__} that AutoTokenizer makes of it, which is "

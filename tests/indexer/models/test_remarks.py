@@ -66,6 +66,18 @@ def test_a_file_that_transformers_reads_as_another_tokenizer_is_said(configured:
     assert any("tokenizer.json parts a text into other tokens than the Qwen2Tokenizer" in line for line in remarks)
 
 
+@pytest.mark.parametrize("switch", ["enable_truncation", "enable_padding"])
+def test_a_file_that_was_saved_with_its_training_s_cuts_or_padding_is_no_other_tokenizer(
+    switch: str, configured: Callable[..., Config]
+) -> None:
+    config = configured(templated(), text="{premise}")
+    path = str(Path(config.model.path) / "tokenizer.json")
+    saved = Tokenizer.from_file(path)
+    getattr(saved, switch)(**({"max_length": 2} if switch == "enable_truncation" else {"length": 20}))
+    saved.save(path)
+    assert make_renderer(config).remarks == ()
+
+
 def test_texts_that_begin_as_segments_do_are_counted(configured: Callable[..., Config]) -> None:
     assert survey_corpus(configured(templated(), segments=["{premise}"])).remarks == ()
     (line,) = survey_corpus(configured(templated(), segments=["<s> {premise}"])).remarks
