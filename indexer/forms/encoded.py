@@ -22,6 +22,7 @@ from attridex.indexer.forms.token_rows import (
     check_packed,
     lengths_of,
     losses_by_labels,
+    no_ids,
     parts_of,
     read_row,
     values,
@@ -73,6 +74,8 @@ class Encoded:
         """See `Form.lacking`."""
         if not self._language:
             return ""
+        if record.get(IDS) is None:
+            raise InputError(no_ids(where, record))
         if record.get(LABELS) is None:
             return f"missing column '{LABELS}' (corpus.encoded)"
         labels = read_row(record, where, labelled=True, shifted=True).labels
@@ -92,7 +95,9 @@ class Encoded:
     def _of_choices(self, record: Mapping[str, Any], where: str) -> Encoding:
         """One sequence a choice."""
         columns = {name: values(record, name, where) for name in (IDS, MASK, TYPES) if record.get(name) is not None}
-        if IDS not in columns or len(columns[IDS]) < 2 or len({len(rows) for rows in columns.values()}) != 1:
+        if IDS not in columns:
+            raise InputError(no_ids(where, record))
+        if len(columns[IDS]) < 2 or len({len(rows) for rows in columns.values()}) != 1:
             raise InputError(f"{where}: '{IDS}' must hold a list of ids for each of two or more choices")
         rows = [{name: column[number] for name, column in columns.items()} for number in range(len(columns[IDS]))]
         read = [read_row(row, f"{where}, choice {number}", labelled=False) for number, row in enumerate(rows)]

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -25,7 +24,15 @@ from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
-from attridex.indexer.models.tokenizers import ENDLESS, check_padding, length_of, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.models.tokenizers import (
+    ENDLESS,
+    check_padding,
+    length_of,
+    model_tokenizer,
+    text_of_ids,
+    tokenizer_source,
+    vocabulary_of,
+)  # fmt: skip
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
@@ -157,7 +164,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
         case "encoded" if task == "seq2seq-lm":
             decoder = DecoderInput(known_start(model.start), model.vocabulary.padding)
-            return EncodedPairs(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, decoder)
+            return EncodedPairs(corpus, text_of_ids(tokenizer), limit, decoder)
         case "text" if task == "token-classification":
             return Words(corpus, tokenizer, limit)
         case "text" | "pair":
@@ -167,7 +174,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "documents":
             return Documents(corpus, tokenizer, limit, whole=whole)
         case _:
-            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, task)
+            return Encoded(corpus, text_of_ids(tokenizer), limit, task)
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:
