@@ -20,6 +20,7 @@ from attridex.indexer.forms.segments import Segments
 from attridex.indexer.forms.special_tokens import SpecialTokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.index.layout import shown_name, stored_name
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
@@ -147,7 +148,13 @@ def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Rendere
 
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
-    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering)
+    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, stored_name)
+    taken = [*config.corpus.metadata, *form.fields, *form.adds]
+    if twice := [name for name in form.fields if shown_name(name) != name and taken.count(name) > 1]:
+        raise InputError(
+            f"corpus: the index calls the column '{shown_name(twice[0])}' '{twice[0]}', which is another's; rename it"
+        )
+    return form
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
