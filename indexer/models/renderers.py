@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-from attridex.indexer.config import Config, ModelConfig
+from attridex.indexer.config import Config, CorpusConfig, ModelConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -39,6 +39,9 @@ from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
+
+NAMED_TASKS = ("sequence-classification", "multi-label", "token-classification")
+"""Tasks whose labels are names of the model's outputs."""
 
 
 def positions(hf: Any, family: Family) -> int:
@@ -77,7 +80,7 @@ def with_class_names(config: Config) -> Config:
 
     The order of a ClassLabel column is then that of the outputs, as in the training.
     """
-    if config.corpus.labels is not None or config.model.task != "sequence-classification":
+    if config.corpus.labels is not None or config.model.task not in NAMED_TASKS:
         return config
     names = label_names(config.corpus)
     if not names:
@@ -86,7 +89,8 @@ def with_class_names(config: Config) -> Config:
     hf, _ = task_config(config.model, adapter)
     numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
     own = [hf.id2label.get(number) for number in range(hf.num_labels)]
-    return with_labels(config, names) if own == numbered and len(names) == hf.num_labels else config
+    one_logit = config.model.task == "sequence-classification" and hf.num_labels == 1  # decides between two
+    return with_labels(config, names) if own == numbered and len(names) == (2 if one_logit else hf.num_labels) else config
 
 
 def with_labels(config: Config, names: list[str]) -> Config:
@@ -141,20 +145,43 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    doubted = model.tokenizer.pad_token_id if doubts_padding(config) else None
+    vocabulary = replace(model.vocabulary, causal=model.causal, doubted=doubted)
+    special = special_tokens(model.tokenizer, model.causal)
     remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
-    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, stored_name)
+    unlearned = unlearned_token(config.corpus, model.tokenizer)
+    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned, stored_name)
     taken = [*config.corpus.metadata, *form.fields, *form.adds]
     if twice := [name for name in form.fields if shown_name(name) != name and taken.count(name) > 1]:
         raise InputError(
             f"corpus: the index calls the column '{shown_name(twice[0])}' '{twice[0]}', which is another's; rename it"
         )
     return form
+
+
+def unlearned_token(corpus: CorpusConfig, tokenizer: Any) -> int | None:
+    """The token that has no loss: that of padding, where the corpus says so.
+
+    Raises:
+        InputError: the tokenizer has none.
+    """
+    if corpus.loss_on_padding is not False:
+        return None
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            "corpus.loss_on_padding = false: the tokenizer has no padding token; save the training's there, which had one"
+        )
+    return int(tokenizer.pad_token_id)
+
+
+def doubts_padding(config: Config) -> bool:
+    """Whether nobody says if a language model learned its padding token; of chats TRL's collator has it learned."""
+    return config.corpus.loss_on_padding is None and config.model.task == "causal-lm" and config.corpus.form != "messages"
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
