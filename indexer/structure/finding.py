@@ -135,7 +135,7 @@ class Finder:
         first = blocks[-1].made.shape[0] != SEQUENCES
         head, uses, rule, logits, states = self._whole(body, blocks[-1].module, first)
         reads, skips = self._reads(blocks[-1].module)
-        end = end_token(self.model) if skips and reads == "last" else None
+        end = self._end(blocks[-1].module) if reads == "last" else None
         causal = self._causal(blocks[-1].module, first, states)
         firings, outputs = [call.module for call in blocks], [without_tensors(call.output) for call in blocks]
         alone = self._gives_alone(body, blocks[-1].module, first, states)
@@ -232,6 +232,15 @@ class Finder:
             return reads, False
         read = rows_read(by_id.logits, by_id.made(last))
         return reads, bool(read[torch.arange(len(LENGTHS)), torch.tensor(LENGTHS) - 1].all())
+
+    def _end(self, last: nn.Module) -> int | None:
+        """The token whose last place is read though others stand behind it; None where there is no such token."""
+        end, ids = end_token(self.model), self.ids.roll(-2, 1)
+        if end is None:
+            return None
+        trace = self._trace({last: True}, ids)
+        read = rows_read(trace.logits, trace.made(last))[:, :TOKENS]
+        return end if read.equal(ids.eq(end).cpu()) else None
 
     @torch.no_grad()
     def _causal(self, last: nn.Module, first: bool, states: Tensor) -> bool:
