@@ -71,7 +71,8 @@ def tiny_model(family: str, task: str = "sequence-classification", outputs: int 
     config.initializer_range = config.init_std = 0.3
     if task == "multiple-choice":
         config.num_labels = outputs
-    made = hf.AutoModelForCausalLM if task == "causal-lm" else hf.AutoModelForSequenceClassification
+    heads = {"causal-lm": hf.AutoModelForCausalLM, "token-classification": hf.AutoModelForTokenClassification}
+    made = heads.get(task, hf.AutoModelForSequenceClassification)
     return made.from_config(config).eval()
 
 

@@ -20,7 +20,7 @@ from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
-from attridex.indexer.index.layout import FORMAT, Column
+from attridex.indexer.index.layout import FORMAT, Column, shown_name
 
 
 class Record(BaseModel):
@@ -123,6 +123,11 @@ class CorpusFacts(Record):
     instances: int
     text_fields: list[str]
     tokens: int
+
+    @property
+    def shown_columns(self) -> list[str]:
+        """What records call the `text_fields`."""
+        return list(map(shown_name, self.text_fields))
 
 
 class Manifest(Record):

@@ -10,9 +10,6 @@ from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding
 from attridex.indexer.forms.templates import parse_template
 
-WORDS = "words"
-"""What an index calls the column of words, where the corpus calls it "tokens"."""
-
 
 class Words:
     """A column with a list of words."""
@@ -31,13 +28,12 @@ class Words:
         self.limit = limit
         self._column, self._tokenizer = template.fields[0], TokenizerCall(corpus, tokenizer, limit)
         self._every = corpus.word_pieces == "all"
-        self._stored = WORDS if self._column == "tokens" else self._column  # an index's own column is called so
-        self.fields: tuple[str, ...] = (self._stored,)
+        self.fields: tuple[str, ...] = (self._column,)
         self.adds: tuple[str, ...] = ()
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`; `Encoding.words` are those of the tokens that are read."""
-        words = words_of(record, self._stored if record.get(self._column) is None else self._column, self._column, where)
+        words = words_of(record, self._column, where)
         given, cut = self._tokens(words, where)
         owners = given.word_ids()
         read = [at for at, word in enumerate(owners) if word is not None and (self._every or at == owners.index(word))]
@@ -46,7 +42,7 @@ class Words:
         ids, types = tuple(given["input_ids"]), tuple(given.get("token_type_ids", ()))
         return [
             Encoding(
-                (ids,), (types,) if types else (), tuple(read), truncated=cut, fields={self._stored: words},
+                (ids,), (types,) if types else (), tuple(read), truncated=cut, fields={self._column: words},
                 words=tuple(owners[at] for at in read), word_count=len(words),
             )
         ]  # fmt: skip
@@ -74,20 +70,14 @@ class Words:
             raise InputError(f"{where}: the tokenizer cannot read words: {first_line(error)}") from None
 
 
-def words_of(record: Mapping[str, Any], name: str, wanted: str, where: str) -> list[str]:
+def words_of(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     """A column's words: a list of texts, or the JSON of one (CSV, the index's own table).
-
-    Args:
-        record: its values by column.
-        name: of the column.
-        wanted: what the configuration calls it.
-        where: names the record in errors.
 
     Raises:
         InputError: the column is missing, or holds anything else.
     """
     if record.get(name) is None:
-        raise InputError(f"{where}: missing column '{wanted}' (corpus.text shows it); {nearest(wanted, record)}")
+        raise InputError(f"{where}: missing column '{name}' (corpus.text shows it); {nearest(name, record)}")
     value = from_json(record[name])
     if not isinstance(value, list | tuple) or not value or not all(isinstance(word, str) for word in value):
         raise InputError(f"{where}: column '{name}' holds {brief(record[name])}; a list of words is needed")

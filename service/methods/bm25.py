@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from attridex.indexer.index.layout import shown_name
 from attridex.indexer.index.lexical import text_of
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import Meaning
@@ -25,12 +24,11 @@ class Bm25(RowMethod):
 
     def row_scores(self, version: IndexVersion, one: Asked, values: Values) -> Float64:
         """Of the query's text fields with those of each instance."""
-        fields, source = version.manifest.corpus.text_fields, one.query.source
+        corpus, source = version.manifest.corpus, one.query.source
         if isinstance(source, RecordSource):
-            given = record_of(version, source.values, one.name)
-            record = {name: given.get(name, given.get(shown_name(name))) for name in fields}
+            fields, record = corpus.shown_columns, record_of(version, source.values, one.name)
         else:
-            record = version.fields([one.stored_row], fields)[0]
+            fields, record = corpus.text_fields, version.fields([one.stored_row], corpus.text_fields)[0]
         if missing := [name for name in fields if record.get(name) is None]:
             raise InvalidArgumentError(f"query '{one.name}': missing column '{missing[0]}'", "queries")
         return version.lexical.scores(text_of(record, fields)).astype(np.float64)

@@ -63,7 +63,7 @@ def record_of(version: IndexVersion, values: Mapping[str, Any], name: str) -> Ma
     """
     if version.manifest.config.corpus.rendering == 1:
         return dict(through_doubles(dict(values)))
-    for field in version.manifest.corpus.text_fields:
+    for field in version.manifest.corpus.shown_columns:
         if isinstance(values.get(field), InexactNumber):
             raise InvalidArgumentError(
                 f"query '{name}': column '{field}' came as the double {values[field]!r}, in which whole numbers beyond 2^53 are "

@@ -1,15 +1,21 @@
 """A text may show columns that are called as attridex's own: the answers are those of the same columns under other names."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attridex.client import Client, Query
+from attridex.client.errors import InvalidArgumentError
 from attridex.indexer import build, load_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.layout import RESERVED, is_reserved, shown_name, stored_name
+from attridex.service.errors import ServiceError
+from attridex.service.reading.asked import record_of
+from attridex.service.storage.version import IndexVersion
+from attridex.v1.exact_values import InexactNumber
 from tests.conftest import tiny_model, word_tokenizer, write_jsonl, write_toml
 
 WORDS = ["dog", "cat", "park", "lawyer"]
@@ -40,11 +46,24 @@ def indexed(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def test_words_may_stand_in_a_column_called_tokens(indexed: Callable[..., Path]) -> None:
+    rows = [{"id": str(n), "tokens": ["the", WORDS[n], "saw"], "label": [n % 2, None, "LABEL_1"]} for n in range(4)]
+    other = [{"id": row["id"], "said": row["tokens"], "label": row["label"]} for row in rows]
+    own = indexed("own", rows, "token-classification", text="{tokens}")
+    expected = answers(indexed("other", other, "token-classification", text="{said}"), list(other))
+    assert answers(own, list(rows)) == answers(own, [Query.instance(row["id"]) for row in rows]) == expected
+    with Client.local(own) as client, pytest.raises(InvalidArgumentError, match="missing column 'tokens'"):
+        client.attribute_instances([{"label": [0]}], method="bm25")
+    lossy = pytest.raises(ServiceError, match="column 'tokens' came as the double")
+    with closing(IndexVersion(own, "1", verify=False)) as version, lossy:
+        record_of(version, {"tokens": InexactNumber(1e16)}, "q")
+
+
 def answers(index: Path, queries: list[Any]) -> list[Any]:
     """Ids and scores by gradients and by words."""
     with Client.local(index) as client:
         found = [client.attribute_instances(queries, k=4, method=method).results for method in ("grad-dot", "bm25")]
-    return [[(hit.id, pytest.approx(hit.score)) for hit in each.hits] for results in found for each in results]
+    return [[(hit.id, pytest.approx(hit.score, rel=1e-4)) for hit in each.hits] for results in found for each in results]
 
 
 @pytest.mark.parametrize("form", FORMS)
