@@ -4,6 +4,7 @@ Templates that mark generation (`{% generation %}`) tell that; with others the c
 compared with the whole.
 """
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +110,11 @@ class ChatTemplate:
         ids = tuple(call.apply(messages)["input_ids"])
         text = call.apply(messages, tokenize=False)
         return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in wanted))
+
+    def not_shown(self, beside: Beside) -> str | None:
+        """An option that the tokenizer's call takes itself and gives no template, if there is one."""
+        taken = inspect.signature(self._tokenizer.apply_chat_template).parameters
+        return next((name for name in beside.options if name in taken and name != "documents"), None)
 
     def differs(self, messages: Sequence[Message], given: Beside, other: Beside) -> bool:
         """Whether messages read otherwise when the template is given something other beside them, and does not refuse them."""

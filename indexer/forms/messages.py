@@ -100,9 +100,15 @@ class Messages:
         """What the template is given beside the messages.
 
         Raises:
-            InputError: a column that no setting names is one that TRL gives a template, and would change what is read.
+            InputError: a column that no setting names is one that TRL gives a template, and would change what is read; or one
+                that a setting names holds what is no template's to read.
         """
         given = beside_of(record, self._columns, where)
+        if odd := self._template.not_shown(given):
+            raise InputError(
+                f"{where}: column '{self._columns[OPTIONS]}' (corpus.chat_template_kwargs) holds '{odd}', which the tokenizer's "
+                "call takes itself; all chats are read by one template (corpus.chat_template), called in one way: leave it out"
+            )
         for setting, column in self._columns.items():
             usual = usual_beside(record, {**self._columns, setting: setting}, given) if column is None else given
             if usual != given and self._template.differs(messages, given, usual):

@@ -101,6 +101,17 @@ def test_what_trl_gives_a_template_is_named_or_refused(setting: str, talk: list[
     assert read({"chat": talk, setting: value, other: "of another kind"}, **{setting: setting}) == called(**given)
 
 
+def test_what_the_tokenizer_s_call_takes_itself_is_no_column_s_to_say() -> None:
+    form = Messages(corpus(messages="chat", chat_template=CHAT, chat_template_kwargs="own"), TOKENIZER, 64)
+    for name in ("chat_template", "tools", "add_generation_prompt", "tokenize", "truncation", "max_length"):
+        for talk, read in ((TALK, form.encode), (TALK[:2], form.prompt)):
+            with pytest.raises(
+                InputError, match=rf"^f:1: column 'own' \(corpus.chat_template_kwargs\) holds '{name}'"
+            ) as refused:
+                read({"chat": talk, "own": {"thinking": True, name: None}}, "f:1")
+            assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("setting", BESIDE)
 def test_a_column_that_no_record_has_is_refused(setting: str, tmp_path: Path) -> None:
     settings = corpus(files=[str(tmp_path / "f.jsonl")], messages="chat", chat_template=CHAT, **{setting: "wool"})
