@@ -1,7 +1,7 @@
 """A training's rows as its model saw them: the trainer's own collator makes a batch of each row by itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -112,8 +112,13 @@ def text_in(row: Any, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def first_learned(rows: TrainingRows) -> Any:
+    """The first row that has a loss, with all of its columns, as others are not kept; None where none has."""
+    return next((rows.raw[number] for number in range(len(rows)) if teaches(rows.encoded(number))), None)
+
+
 def text_columns(first: Any, id: str) -> tuple[str, ...]:
-    """Columns of a dataset that hold texts, by its first row, and that an index can have beside its own."""
+    """Columns of a dataset that hold texts, by its first row that is kept, and that an index can have beside its own."""
     taken, found = {id.lower(), DOCUMENT, *READ}, list[str]()
     for name in first if isinstance(first, Mapping) else ():
         own = is_reserved(name) or name.lower() in taken or (name.lower() == TEXT and name != TEXT)
@@ -153,8 +158,8 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str] | None) -> Trai
     if not is_theirs(trainer.get_train_dataloader):  # whose rows may be others, or in another order
         data = loader.dataset
     raw = data.with_format(None) if hasattr(data, "with_format") else data
-    texts = text_columns(raw[0], id) if metadata is None else ()
-    return TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata or ()), texts)
+    rows = TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata or ()))
+    return rows if metadata is not None else replace(rows, texts=text_columns(first_learned(rows), id))
 
 
 def same(first: Any, second: Any) -> bool:

@@ -1,5 +1,6 @@
 """Training scripts, as a user writes them, and the losses that their models and indices have."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import transformers as hf
 from trl import SFTConfig, SFTTrainer
 
 from attridex.client import Client
-from tests.conftest import records, tiny_model, word_tokenizer
+from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer
 
 QUIET: dict[str, Any] = {
     "per_device_train_batch_size": 2, "max_steps": 4, "learning_rate": 1e-2, "report_to": [], "disable_tqdm": True,
@@ -59,6 +60,54 @@ def flattened(out: Path) -> hf.Trainer:
     trainer = language_model(out)
     trainer.data_collator = hf.DataCollatorWithFlattening(return_flash_attn_kwargs=True)
     return trainer
+
+
+def deciding(task: str) -> Callable[[Path], hf.Trainer]:
+    """A plain script of one of transformers' other heads."""
+
+    def make(out: Path) -> hf.Trainer:
+        tokenizer, rows = word_tokenizer(), []
+        model, collator, label = HEADS[task]()
+        for number, row in enumerate(records(6)):
+            texts = (
+                [f"{row['premise']} {choice}" for choice in row["choices"]]
+                if task == "multiple-choice"
+                else "<s> " + row["premise"]
+            )
+            encoded = dict(tokenizer(texts, padding=task == "multiple-choice"))
+            rows.append({**encoded, collator[1]: label(number, encoded["input_ids"])})
+        arguments = hf.TrainingArguments(output_dir=str(out), **QUIET)
+        return hf.Trainer(model, arguments, train_dataset=rows, data_collator=collator[0](tokenizer), processing_class=tokenizer)
+
+    return make
+
+
+def head(made: Any, **settings: Any) -> Any:
+    """A tiny BERT with a head."""
+    torch.manual_seed(0)
+    config = CONFIGS["bert"]()
+    for name, value in settings.items():
+        setattr(config, name, value)
+    return made(config)
+
+
+HEADS: dict[str, Callable[[], Any]] = {
+    "regression": lambda: (
+        head(hf.BertForSequenceClassification, num_labels=1), (hf.DataCollatorWithPadding, "label"), lambda n, _: n / 4 - 0.3
+    ),
+    "multi-label": lambda: (
+        head(hf.BertForSequenceClassification, problem_type="multi_label_classification"),
+        (hf.DataCollatorWithPadding, "label"), lambda n, _: [float(n % 2), float(n % 3 == 0), 1.0],
+    ),
+    "token-classification": lambda: (
+        head(hf.BertForTokenClassification), (hf.DataCollatorForTokenClassification, "labels"),
+        lambda n, ids: [-100, *((n + at) % 3 for at in range(1, len(ids)))],
+    ),
+    "multiple-choice": lambda: (
+        head(hf.BertForMultipleChoice), (hf.DataCollatorForMultipleChoice, "label"), lambda n, _: n % 3
+    ),
+}  # fmt: skip
+"""Model, collator and label of each other head, by task."""
 
 
 def own_losses(trainer: Any) -> list[float]:

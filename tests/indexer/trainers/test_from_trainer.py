@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import transformers as hf
 
 from attridex.client import Client
 from attridex.indexer import from_trainer
-from tests.conftest import CONFIGS, records, tiny_model, word_tokenizer
+from tests.conftest import tiny_model, word_tokenizer
 from tests.indexer.trainers.scripts import (
-    QUIET,
+    HEADS,
     SMALL,
     classifier,
+    deciding,
     flattened,
     language_model,
     left,
@@ -39,54 +39,6 @@ def test_losses_of_an_index_are_those_of_the_trainer(script: Callable[[Path], An
     built = from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
     assert built is not None
     assert stored_losses(tmp_path / "index") == pytest.approx(own_losses(trainer), rel=1e-5)
-
-
-def deciding(task: str) -> Callable[[Path], hf.Trainer]:
-    """A plain script of one of transformers' other heads."""
-
-    def make(out: Path) -> hf.Trainer:
-        tokenizer, rows = word_tokenizer(), []
-        model, collator, label = HEADS[task]()
-        for number, row in enumerate(records(6)):
-            texts = (
-                [f"{row['premise']} {choice}" for choice in row["choices"]]
-                if task == "multiple-choice"
-                else "<s> " + row["premise"]
-            )
-            encoded = dict(tokenizer(texts, padding=task == "multiple-choice"))
-            rows.append({**encoded, collator[1]: label(number, encoded["input_ids"])})
-        arguments = hf.TrainingArguments(output_dir=str(out), **QUIET)
-        return hf.Trainer(model, arguments, train_dataset=rows, data_collator=collator[0](tokenizer), processing_class=tokenizer)
-
-    return make
-
-
-def head(made: Any, **settings: Any) -> Any:
-    """A tiny BERT with a head."""
-    torch.manual_seed(0)
-    config = CONFIGS["bert"]()
-    for name, value in settings.items():
-        setattr(config, name, value)
-    return made(config)
-
-
-HEADS: dict[str, Callable[[], Any]] = {
-    "regression": lambda: (
-        head(hf.BertForSequenceClassification, num_labels=1), (hf.DataCollatorWithPadding, "label"), lambda n, _: n / 4 - 0.3
-    ),
-    "multi-label": lambda: (
-        head(hf.BertForSequenceClassification, problem_type="multi_label_classification"),
-        (hf.DataCollatorWithPadding, "label"), lambda n, _: [float(n % 2), float(n % 3 == 0), 1.0],
-    ),
-    "token-classification": lambda: (
-        head(hf.BertForTokenClassification), (hf.DataCollatorForTokenClassification, "labels"),
-        lambda n, ids: [-100, *((n + at) % 3 for at in range(1, len(ids)))],
-    ),
-    "multiple-choice": lambda: (
-        head(hf.BertForMultipleChoice), (hf.DataCollatorForMultipleChoice, "label"), lambda n, _: n % 3
-    ),
-}  # fmt: skip
-"""Model, collator and label of each other head, by task."""
 
 
 @pytest.mark.parametrize("task", HEADS)

@@ -18,12 +18,12 @@ from tests.indexer.trainers.scripts import (
     QUIET,
     SMALL,
     classifier,
+    deciding,
     language_model,
     own_losses,
     stored_losses,
     tuned,
 )
-from tests.indexer.trainers.test_from_trainer import deciding
 
 
 class Weighted(hf.Trainer):
@@ -194,7 +194,7 @@ def test_rows_of_a_loader_of_its_own_keep_their_names(tmp_path: Path) -> None:
         from_trainer(loading(Ready, tmp_path / "out"), tmp_path / "a", show_progress=False)
 
 
-@pytest.mark.parametrize(("label", "words"), [(float("nan"), "label nan: a number is needed"), (-100.0, "")])
+@pytest.mark.parametrize(("label", "words"), [(float("nan"), "no label: column 'labels' .* is nan"), (-100.0, "")])
 def test_labels_of_a_regression_are_numbers_and_nothing_else(label: float, words: str, tmp_path: Path) -> None:
     trainer = deciding("regression")(tmp_path / "out")
     trainer.train_dataset[2]["label"] = label

@@ -115,6 +115,19 @@ def test_columns_of_texts_are_kept_unless_others_are_asked_for(tmp_path: Path) -
     assert found == [{name: row[name] for name in ("premise", "answer")} for row in records(7)]
 
 
+def test_columns_of_texts_are_those_of_a_row_that_is_kept(tmp_path: Path) -> None:
+    trainer = language_model(tmp_path / "out")
+    trainer.data_collator = hf.DataCollatorForSeq2Seq(word_tokenizer())
+    rows = [{**row, "labels": row["input_ids"]} for row in trainer.train_dataset]
+    idle = {**rows[0], "labels": [-100] * len(rows[0]["labels"])}
+    noted = [{**idle, "note": "of no use"}, {**idle, "remark": "nor this"}]
+    trainer.train_dataset = [*noted, *({**row, "said": "a"} for row in rows)]
+    with pytest.warns(UserWarning, match="2 rows have no token with a loss"):
+        from_trainer(trainer, tmp_path / "index", settings={"neurons": {"enabled": False}}, show_progress=False)
+    with Client.local(tmp_path / "index") as client:
+        assert {"note", "remark", "said"} & set(client.get_index().columns) == {"said"}
+
+
 def test_names_that_an_index_has_itself_are_left_to_it() -> None:
     row = {"id": "a", "Text": "b", "text": "c", "Document": "d", "loss": "e", "a": "f", "A": "g", "n": 1, "key": "k"}
     assert text_columns(row, "key") == ("text", "a")
