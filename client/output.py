@@ -1,5 +1,6 @@
 """Answers as JSON lines and as tables for people."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,11 @@ from attridex.v1.answers import (
 )
 from attridex.v1.neurons import Neuron
 from attridex.v1.tabular import beside
+
+TableMaker = Callable[[Any], Table]
+"""Makes the table of a result."""
+LABEL, LABEL_WIDTH = "label", 20
+"""The column of labels, and how wide it may be in a brief table."""
 
 
 def line_head(info: Info, query_id: str, prediction: Prediction | None) -> Line:
@@ -113,10 +119,17 @@ def answer_lines(answer: Answer) -> Iterator[Line]:
     return LINES[type(answer)](answer)
 
 
-def show_answer(console: Console, answer: Answer, texts: Mapping[str, str]) -> None:
-    """Tables of an answer; `texts` shows each query."""
+def show_answer(console: Console, answer: Answer, texts: Mapping[str, str], *, brief: bool = False) -> None:
+    """Tables of an answer.
+
+    Args:
+        console: where they are printed.
+        answer: to any request.
+        texts: shows each query.
+        brief: give each instance one line, with its label and the longest of its texts.
+    """
     for result in answer.results:
-        show_result(console, result, texts.get(result.query_id, ""))
+        show_result(console, result, texts.get(result.query_id, ""), BRIEF if brief else TABLES)
     info = answer.info
     how = "" if info.damping is None else f", {info.curvature}, damping {info.damping:.3g}"
     found = ""
@@ -125,30 +138,77 @@ def show_answer(console: Console, answer: Answer, texts: Mapping[str, str]) -> N
     console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 
-def show_result(console: Console, result: InstancesResult | NeuronsResult | PredictResult, text: str) -> None:
-    """A query, what the model says, and the table."""
+def show_result(
+    console: Console, result: InstancesResult | NeuronsResult | PredictResult, text: str, tables: Mapping[type[Any], TableMaker]
+) -> None:
+    """A query, what the model says, and the table.
+
+    Args:
+        console: where they are printed.
+        result: of the query.
+        text: of the query.
+        tables: what makes the table of each kind of result.
+    """
     prediction = result.baseline if isinstance(result, PredictResult) else result.prediction
     said = (prediction.predicted or prediction.greedy) if prediction else ""
     predicted = f"  predicted [bold]{escape(said)}[/bold]" if said else ""
     console.print(f"\n[bold]{escape(result.query_id)}[/bold]{predicted}")
     if text:
         console.print(text, style="dim", markup=False, highlight=False)
-    console.print(TABLES[type(result)](result))
+    console.print(tables[type(result)](result))
 
 
 def instance_table(result: InstancesResult) -> Table:
     """Hits of a query."""
     names = list(result.hits[0].fields) if result.hits else []
-    table = Table("rank", box=None, pad_edge=False)
-    table.add_column("score", no_wrap=True, overflow="ignore")
-    table.add_column("instance", no_wrap=True, overflow="ignore")  # the id is what --instance asks for: never cut
+    table = hits_table(result)
     for name in names:
         table.add_column(escape(name), overflow="fold")
     for hit in result.hits:
-        table.add_row(str(hit.rank), f"{hit.score:.4g}", escape(hit.id), *(shown_value(hit.fields.get(name)) for name in names))
-    if not result.hits:
-        table.caption = "no instance"
+        table.add_row(*hit_cells(hit), *(shown_value(hit.fields.get(name)) for name in names))
     return table
+
+
+def brief_table(result: InstancesResult) -> Table:
+    """Hits of a query in a line each, as wide as the terminal: the label, and the longest text."""
+    table, text = hits_table(result), longest_text(result.hits)
+    labelled = any(LABEL in hit.fields for hit in result.hits)
+    if labelled:
+        table.add_column(LABEL, no_wrap=True, overflow="ellipsis", max_width=LABEL_WIDTH)
+    if text:
+        table.add_column(escape(text), no_wrap=True, overflow="ellipsis", ratio=1)
+        table.expand = True
+    for hit in result.hits:
+        cells = [one_line(hit.fields.get(name)) for name in (*[LABEL] * labelled, *[text] * bool(text))]
+        table.add_row(*hit_cells(hit), *cells)
+    return table
+
+
+def hits_table(result: InstancesResult) -> Table:
+    """A table of hits, still without their columns."""
+    table = Table("rank", box=None, pad_edge=False)
+    table.add_column("score", no_wrap=True, overflow="ignore")
+    table.add_column("instance", no_wrap=True, overflow="ignore")  # the id is what --instance asks for: never cut
+    table.caption = None if result.hits else "no instance"
+    return table
+
+
+def hit_cells(hit: InstanceHit) -> tuple[str, str, str]:
+    """The cells that every hit has."""
+    return str(hit.rank), f"{hit.score:.4g}", escape(hit.id)
+
+
+def longest_text(hits: Sequence[InstanceHit]) -> str:
+    """The column, but for the label, with the longest texts; empty where there are none."""
+    sizes: Counter[str] = Counter()
+    for hit in hits:
+        sizes.update({name: len(value) for name, value in hit.fields.items() if isinstance(value, str) and name != LABEL})
+    return sizes.most_common(1)[0][0] if sizes else ""
+
+
+def one_line(value: Any) -> str:
+    """A column's value without line breaks."""
+    return " ".join(shown_value(value).split())
 
 
 def shown_value(value: Any) -> str:
@@ -192,9 +252,11 @@ def predict_table(result: PredictResult) -> Table:
     return table
 
 
-TABLES: Mapping[type[Any], Callable[[Any], Table]] = {
+TABLES: Mapping[type[Any], TableMaker] = {
     InstancesResult: instance_table,
     NeuronsResult: neuron_table,
     PredictResult: predict_table,
 }
 """What makes the table of each kind of result."""
+BRIEF: Mapping[type[Any], TableMaker] = {**TABLES, InstancesResult: brief_table}
+"""The same, an instance a line."""

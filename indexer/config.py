@@ -12,6 +12,7 @@ from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
+from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -23,24 +24,6 @@ from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
-FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
-"""Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
-ENCODED_FORMS = ("messages", "documents", "encoded")
-"""Those whose instances an index's columns do not tell: it stores their encodings."""
-LONG_FORMS = ("messages", "documents")
-"""Those of language models where many tokens of an instance have a loss."""
-PAIRED_FORMS = ("text", "pair", "encoded")
-"""Those of encoder-decoder models: a source, and what is to follow from it."""
-FORM_SETTINGS = {
-    "truncate": ("segments",),
-    "truncation": ("text", "pair", "messages"),
-    "truncation_side": ("text", "pair"),
-    "chat_template": ("messages",),
-    "tools": ("messages",),
-    "loss_on": ("messages",),
-    "stride": ("documents",),
-}
-"""Settings of the corpus that only some input forms have."""
 RENDERING = 2
 """Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 
@@ -142,6 +125,9 @@ class CorpusConfig(Section):
     """For messages: a column with the tools that the chat template is given."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
+    loss_on_padding: bool | None = None
+    """For causal-lm: whether the tokenizer's padding token has a loss where it stands in a text, as EOS where that pads; false is
+    what DataCollatorForLanguageModeling does. It has one unless this is false; the build says so where it is not given."""
     word_pieces: Literal["first", "all"] = "first"
     """For token-classification: whether a word's label is that of its first token, or of all."""
     stride: int = Field(0, ge=0)
@@ -260,6 +246,8 @@ class Config(Section):
             self._check_language_model()
         elif corpus.target is not None or (corpus.per_token and task != "token-classification"):
             raise ValueError(f'corpus.target and corpus.per_token are for language models only, this is "{task}"')
+        if corpus.loss_on_padding is not None and task != "causal-lm":
+            raise ValueError(f'corpus.loss_on_padding is for task = "causal-lm" only, this is "{task}"')
         if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
             raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
         if task != "sequence-classification" and "hessian" in self.gradients.curvature:

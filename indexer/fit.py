@@ -62,15 +62,24 @@ class Fit:
             f"{self.rival} would answer {self.baseline:.1%}"
         )
 
-    @property
-    def warning(self) -> str:
-        """What is probably wrong; empty where the model does better."""
+    def warning(self, *, as_trained: bool = False) -> str:
+        """What is probably wrong; empty where the model does better.
+
+        `as_trained` says that losses were found to be those of the training itself, so that texts and labels are its own.
+        """
         if self.better:
             return ""
+        little = f"warning: the model does no better than {self.rival}: it has learned little (train longer?)"
+        if as_trained:
+            return little
         return (
-            f"warning: the model does no better than {self.rival}: its texts are probably not encoded as in its training (the "
-            "input form, special tokens, truncation), or the labels are others; `attridex show` prints what it reads"
+            f"{little}, or its texts are not encoded as in its training (the input form, special tokens, truncation), or the "
+            "labels are others; `attridex show` prints what it reads"
         )
+
+    def lines(self, *, as_trained: bool = False) -> list[str]:
+        """Both figures in a sentence, then the warning if there is one."""
+        return [line for line in (self.words, self.warning(as_trained=as_trained)) if line]
 
     @property
     def rival(self) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -11,6 +11,9 @@ NAMED = 2
 """Number of the first rules of reading records by which names decide."""
 WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?", re.ASCII)
 """A whole number as files write it: `3`, and `3.0` where a column has a missing value elsewhere."""
+
+UNNAMED_PAIRS = (["LABEL_0", "LABEL_1"], ["0", "1"])
+"""Names of two outputs that have none of their own, between which true and false decide too."""
 
 
 def output_of(value: Any, names: Sequence[str], rendering: int = NAMED) -> int | None:
@@ -29,7 +32,7 @@ def named_output(value: Any, names: Sequence[str]) -> int | None:
     for spelling in spellings(value):
         if spelling in names:
             return names.index(spelling)
-    number = whole_number(value)
+    number = truth(value) if list(names) in UNNAMED_PAIRS and truth(value) is not None else whole_number(value)
     if number is None:
         return None
     numbers = [whole_number(name) for name in names]
@@ -40,9 +43,17 @@ def named_output(value: Any, names: Sequence[str]) -> int | None:
 
 def spellings(value: Any) -> tuple[str, ...]:
     """How the names of outputs may spell a label."""
-    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("true", "false")):
-        return str(value), str(value).lower(), str(value).capitalize()
+    if truth(value) is not None:
+        said = str(value).strip()
+        return str(value), said, said.lower(), said.capitalize()
     return (value, value.strip()) if isinstance(value, str) else ()
+
+
+def truth(value: Any) -> int | None:
+    """1 for true and 0 for false, as Python counts them, or for the text of one; None for anything else."""
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false")):
+        return int(str(value).strip().lower() == "true")
+    return None
 
 
 def whole_number(value: Any) -> int | None:
@@ -82,9 +93,14 @@ def moved_name(wanted: Sequence[str], own: Sequence[str]) -> str | None:
     """
     if numbers_name(own) and set(wanted) != set(own):
         return None
+    return misplaced_name({name: at for at, name in enumerate(wanted)}, own)
+
+
+def misplaced_name(numbers: Mapping[str, int], own: Sequence[str]) -> str | None:
+    """A name with another number in `numbers` than its place among a model's `own` names; names are alike as in `moved_name`."""
     alike = likeness if len(set(map(likeness, own))) == len(own) else str
     places = {alike(name): place for place, name in enumerate(own)}
-    return next((name for at, name in enumerate(wanted) if places.get(alike(name), at) != at), None)
+    return next((name for name, number in numbers.items() if places.get(alike(name), number) != number), None)
 
 
 def likeness(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training."""
+"""Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training; input forms."""
 
 from typing import Literal, Self
 
@@ -10,6 +10,25 @@ Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 
 Structure = Literal["sq8", "rabitq", "ivf"]
 """Structures for approximate search."""
+
+FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
+"""Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
+ENCODED_FORMS = ("messages", "documents", "encoded")
+"""Those whose instances an index's columns do not tell: it stores their encodings."""
+LONG_FORMS = ("messages", "documents")
+"""Those of language models where many tokens of an instance have a loss."""
+PAIRED_FORMS = ("text", "pair", "encoded")
+"""Those of encoder-decoder models: a source, and what is to follow from it."""
+FORM_SETTINGS = {
+    "truncate": ("segments",),
+    "truncation": ("text", "pair", "messages"),
+    "truncation_side": ("text", "pair"),
+    "chat_template": ("messages",),
+    "tools": ("messages",),
+    "loss_on": ("messages",),
+    "stride": ("documents",),
+}
+"""Settings of the corpus that only some input forms have."""
 
 
 class Section(BaseModel):

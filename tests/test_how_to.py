@@ -15,6 +15,7 @@ import pytest
 import transformers as hf
 
 from tests.conftest import WORDS, Ran, records, write_jsonl
+from tests.indexer.models.model_types import T5
 
 PAGES = Path(__file__).parent.parent / "docs/how-to"
 FILE = re.compile(r"`([\w.-]+)`(?: beside the folder)?:\n\n```\w+\n(.*?)```", re.DOTALL)
@@ -149,3 +150,42 @@ def test_a_study_is_added(demo: Path, follow: Callable[[str], list[str]]) -> Non
 def test_a_model_family_is_added(follow: Callable[[str], list[str]]) -> None:
     _, _, told, *_ = follow("add-a-model-family.md")
     assert "toy-mixer" in told
+
+
+EXAMPLE = re.compile(r"\n### ([\w -]+)\n\n```toml\n(.*?)```\n\n```json\n(.*?)```", re.DOTALL)
+TASKS = (PAGES.parent / "tasks.md").read_text()
+
+
+def example_model(task: str, rows: list[dict[str, Any]], out: Path) -> None:
+    """A tiny model for a task, with a tokenizer that knows the words of some records."""
+    texts = [value for row in rows for value in row.values() if isinstance(value, str | list)]
+    words = [word for text in texts for word in (text.split() if isinstance(text, str) else text) if word]
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = hf.BertTokenizer(vocab={word: at for at, word in enumerate(dict.fromkeys([*specials, *map(str.lower, words)]))})
+    sizes: dict[str, Any] = {"vocab_size": len(tokenizer)}
+    if task == "seq2seq-lm":
+        model: Any = hf.T5ForConditionalGeneration(hf.T5Config(**{**T5, **sizes}))
+    else:
+        made = {"token-classification": hf.BertForTokenClassification}.get(task, hf.BertForSequenceClassification)
+        small = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 8}
+        model = made(hf.BertConfig(**sizes, **small, num_labels=1 if task == "regression" else 3))
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+@pytest.mark.parametrize("example", EXAMPLE.findall(TASKS), ids=lambda found: found[0])
+def test_an_example_of_a_task_is_built_and_asked(
+    example: tuple[str, str, str], attridex: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, config, lines = example
+    monkeypatch.chdir(tmp_path)
+    rows = [json.loads(line) for line in lines.splitlines()]
+    example_model(tomllib.loads(config)["model"]["task"], rows, tmp_path / "model")
+    (tmp_path / "config.toml").write_text(config)
+    (tmp_path / "train.jsonl").write_text(lines)
+    commands = re.findall(r"^\$ attridex (.*)$", TASKS.partition("\n## Examples\n")[2].partition("###")[0], re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        ran = attridex(*command.split())
+        assert ran.code == 0, ran.err
+    assert [line.split()[2] for line in ran.out.splitlines() if line.split()[:1] == ["1"]] == ["2"], "itself comes first"

@@ -99,7 +99,7 @@ def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], colu
         if asking.out:
             run_job(asking, client, request, asked, asking.out, total)
         else:
-            show_answers(asking, client, request)
+            show_answers(asking, client, request, brief=not columns)
 
 
 def with_queries(request: Request, queries: list[Query]) -> Any:
@@ -107,8 +107,15 @@ def with_queries(request: Request, queries: list[Query]) -> Any:
     return replace(request, queries=as_queries(queries))
 
 
-def show_answers(asking: Asking, client: Client, request: Request) -> None:
-    """Ask in batches; JSON lines or tables on stdout."""
+def show_answers(asking: Asking, client: Client, request: Request, *, brief: bool) -> None:
+    """Ask in batches; JSON lines or tables on stdout.
+
+    Args:
+        asking: about what, and how it is shown.
+        client: whom to ask.
+        request: what is asked of every query.
+        brief: show of each instance its label and one text.
+    """
     from rich.console import Console
 
     console = Console()
@@ -119,7 +126,7 @@ def show_answers(asking: Asking, client: Client, request: Request) -> None:
                 sys.stdout.write(json_line(line) + "\n")
             sys.stdout.flush()
         else:
-            output.show_answer(console, answer, {query.id: text_of(query) for query in batch})
+            output.show_answer(console, answer, {query.id: text_of(query) for query in batch}, brief=brief)
 
 
 def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str, Any], out: Path, total: int) -> None:

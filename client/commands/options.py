@@ -15,6 +15,8 @@ from attridex.v1.requests import METHODS, Scoring
 
 QUERY_FILE = "JSONL, JSON, CSV, TSV or Parquet with the corpus's columns; but for Parquet also packed (.gz, .zst, .bz2, .xz)."
 DELIMITER = "Between the columns of CSV and TSV queries; a comma or a tab unless given."
+DAMPING = "lambda of (H + lambda I)^-1; a tenth of H's mean eigenvalue unless given, for lissa 0.03."
+FIELDS = "Columns to show, with commas; 'none' shows none. Unless given all of the corpus, in tables the label and one text."
 QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE)]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
@@ -27,7 +29,7 @@ Timeout = Annotated[float, typer.Option("--timeout", help="Seconds a request may
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
 Where = Annotated[str | None, typer.Option("--where", help="Condition on instances: \"label = 'x' AND loss > 2\".")]
 K = Annotated[int | None, typer.Option("--k", help="Instances a query; 10 unless given.")]
-Fields = Annotated[str, typer.Option("--fields", help="Columns to show, with commas; 'none' shows none.")]
+Fields = Annotated[str, typer.Option("--fields", help=FIELDS)]
 Grouped = Annotated[
     str, typer.Option("--group", help="Sum the scores of instances with the same value of this column, as of a document.")
 ]
@@ -41,7 +43,7 @@ NeuronMethod = Annotated[
     ),
 ]
 Curvature = Annotated[str | None, typer.Option("--curvature", help="hessian, fisher, kfac or ekfac, for influence and lissa.")]
-Damping = Annotated[float | None, typer.Option("--damping", help="lambda of (H + lambda I)^-1.")]
+Damping = Annotated[float | None, typer.Option("--damping", help=DAMPING)]
 LissaScale = Annotated[float | None, typer.Option("--lissa-scale", help="For lissa; 1e4 unless given.")]
 LissaDepth = Annotated[int | None, typer.Option("--lissa-depth", help="For lissa; 1000 steps unless given.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="For random; 0 unless given.")]

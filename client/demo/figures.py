@@ -1,7 +1,7 @@
 """The demo's figures and page: pure functions of what the service answered."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -13,6 +13,8 @@ from attridex.client.demo.findings import DemoFindings
 
 mpl.use("Agg")
 INK, ACCENT, SECOND, PALE = "#334155", "#c2410c", "#0f766e", "#cbd5e1"
+MOST_DIGITS = 8
+"""Digits of a score, stored in float32, at most."""
 
 
 def demo_figure(findings: DemoFindings) -> Figure:
@@ -72,10 +74,19 @@ def as_png(drawn: Figure) -> bytes:
     return stream.getvalue()
 
 
+def told_apart(scores: Sequence[float]) -> list[str]:
+    """Scores with as few digits, three at least, as tell those apart that differ."""
+    for digits in range(3, MOST_DIGITS):
+        found = [f"{score:.{digits}g}" for score in scores]
+        if len(set(found)) == len(set(scores)):
+            return found
+    return [f"{score:.{MOST_DIGITS}g}" for score in scores]
+
+
 def demo_page(context: Mapping[str, Any]) -> str:
     """The HTML page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("attridex.client", "templates"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["score"] = "{:.3g}".format
+    environment.filters["told_apart"] = told_apart
     return environment.get_template("demo.html").render(**context)

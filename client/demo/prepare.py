@@ -34,12 +34,13 @@ def base_model(out: Path, words: list[str], seed: int) -> None:
     """A small OPT-style classifier with random weights, and a tokenizer of whole words."""
     import torch
     import transformers
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     torch.manual_seed(seed)
     specials = ["<pad>", "<s>", "<unk>"]
     raw = Tokenizer(models.WordLevel({word: number for number, word in enumerate(specials + words)}, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    raw.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", specials.index("<s>"))])
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=raw, bos_token="<s>", eos_token="<s>", pad_token="<pad>", unk_token="<unk>"
     )

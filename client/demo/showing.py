@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attridex.client.demo.asking import K
-from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page
+from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page, told_apart
 from attridex.client.demo.findings import DemoFindings, Evidence
 
 WAYS = ("IA", "NA-Instances")
@@ -21,10 +21,11 @@ def show_evidence(console: Console, evidence: Evidence) -> None:
     console.print(f"  {evidence.subcase}: predicted [bold]{label}[/bold], right would be {evidence.label}", highlight=False)
     table = Table("found by", "score", "premise", "hypothesis", "label", box=None, pad_edge=False)
     for name, found in zip(WAYS, evidence.found, strict=True):
-        for hit in found.hits[:3]:
+        scores = told_apart([hit.score for hit in found.hits[:3]])
+        for hit, score in zip(found.hits, scores, strict=False):
             fields = hit.fields
             mark = " [red]flipped[/red]" if fields["flipped"] else ""
-            table.add_row(name, f"{hit.score:.3g}", fields["premise"], fields["hypothesis"], f"{fields['label']}{mark}")
+            table.add_row(name, score, fields["premise"], fields["hypothesis"], f"{fields['label']}{mark}")
     console.print(table)
     for name, probability in evidence.edits:
         console.print(f"  P({label}) {probability:.3f}  {name}", highlight=False, style="dim")

@@ -179,6 +179,8 @@ def newer_settings(config: Config, data: JsonObject) -> JsonObject:
     found = {
         f"corpus.{key}": data["corpus"][key] for key in NEWER if data["corpus"][key] != CorpusConfig.model_fields[key].default
     }
+    if config.corpus.loss_on_padding is False:  # true is what it is where nothing is said
+        found["corpus.loss_on_padding"] = False
     if config.model.quantization is not None:
         found["model.quantization"] = config.model.quantization
     return found | ({"rendering": config.corpus.rendering} if config.corpus.rendering > 1 else {})

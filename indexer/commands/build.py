@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attridex.indexer.commands.facts import size_of, summary
+from attridex.indexer.commands.facts import fit_lines, size_of, summary
 from attridex.indexer.commands.options import ConfigPath, Json, emit, say, show_facts
 from attridex.indexer.commands.readable import human_size, human_time
 
 if TYPE_CHECKING:
     from attridex.indexer.building.forecast import Forecast
-    from attridex.indexer.fit import Fit
     from attridex.indexer.index.records import Manifest
 
 NAMED = 10
@@ -51,9 +50,10 @@ def build(
 
     built = run(loaded, out, show_progress=True)
     manifest = built.manifest
-    say_fit(manifest.fit)
+    for line in fit_lines(manifest.fit, out):
+        say(line)
     if as_json:
-        emit({**summary(manifest), "signed": built.signed, "bytes": size_of(out)})
+        emit({**summary(manifest, out), "signed": built.signed, "bytes": size_of(out)})
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
         say(
@@ -97,14 +97,8 @@ def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = F
         emit(asdict(found))
     else:
         show_facts(forecast_facts(found, out))
-    say_fit(found.fit)
-
-
-def say_fit(fit: "Fit | None") -> None:
-    """Say how well the model does, and warn where it does no better than what needs no model."""
-    for line in (fit.words, fit.warning) if fit else ():
-        if line:
-            say(line)
+    for line in fit_lines(found.fit, out):
+        say(line)
 
 
 def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attridex.indexer.index.layout import is_of_training
+
 if TYPE_CHECKING:
     from attridex.indexer.files import JsonObject
+    from attridex.indexer.fit import Fit
     from attridex.indexer.index.records import Manifest
 
 
-def summary(manifest: "Manifest") -> "JsonObject":
-    """The facts of a version, as JSON shows them."""
+def summary(manifest: "Manifest", index: Path) -> "JsonObject":
+    """The facts of a version of an index, as JSON shows them."""
     adapter = manifest.config.model.adapter
     return {
         "version": manifest.version,
@@ -30,9 +33,14 @@ def summary(manifest: "Manifest") -> "JsonObject":
         "label": manifest.label,
         "curvatures": manifest.curvatures,
         "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
-        **({"fit": f"{manifest.fit.words}{'; ' * (not manifest.fit.better)}{manifest.fit.warning}"} if manifest.fit else {}),
+        **({"fit": "; ".join(fit_lines(manifest.fit, index))} if manifest.fit else {}),
         "columns": [column.name for column in manifest.columns],
     }
+
+
+def fit_lines(fit: "Fit | None", index: Path) -> list[str]:
+    """How well the model of an index does, and a warning where it does no better than what needs no model."""
+    return fit.lines(as_trained=is_of_training(index)) if fit else []
 
 
 def neuron_words(manifest: "Manifest") -> str:

@@ -19,7 +19,7 @@ def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_jso
     from attridex.indexer.index.directory import read_current, read_manifest
 
     manifest = read_manifest(index, read_current(index))
-    facts = {**summary(manifest), "bytes": size_of(index), **more(manifest)}
+    facts = {**summary(manifest, index), "bytes": size_of(index), **more(manifest)}
     if as_json:
         emit({**facts, "manifest": manifest.model_dump(mode="json")})
         return

@@ -66,8 +66,8 @@ def shares(found: Any, count: int) -> Goals | None:
 
 
 def chosen_labels(items: Sequence[Any], names: Sequence[str]) -> Goals | None:
-    """A list of labels, each once, by name or number (a text is a name); None for anything else."""
-    chosen = [None if isinstance(item, str) and item not in names else output_of(item, names) for item in items]
+    """A list of labels, each once, by name or number (a text is a name, true is none); None for anything else."""
+    chosen = [None if isinstance(item, str | bool) and str(item) not in names else output_of(item, names) for item in items]
     if None in chosen or len(set(chosen)) != len(chosen):
         return None
     return tuple(float(number in chosen) for number in range(len(names)))

@@ -6,7 +6,10 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, brief
-from attridex.indexer.outputs import numbers_name, output_of
+from attridex.indexer.outputs import numbers_name, output_of, whole_number
+
+TRAINER_LABELS = ("label", "label_ids", "labels")
+"""Columns of the label in a Trainer's own rows, in the order in which its collators take them."""
 
 
 class LabelReader:
@@ -19,7 +22,13 @@ class LabelReader:
     def __init__(self, corpus: CorpusConfig, names: Sequence[str]) -> None:
         """`names` of the model's outputs."""
         self.names = list(names)
-        self._column, self._rendering = corpus.label, corpus.rendering
+        self._columns = (corpus.label, *(TRAINER_LABELS if corpus.encoded else ()))
+        self._encoded, self._rendering = corpus.encoded, corpus.rendering
+
+    def value(self, record: Mapping[str, Any]) -> Any:
+        """What stands in a record's label; None where it has none, for which tables write NaN."""
+        given = (record.get(name) for name in self._columns)
+        return next((value for value in given if value is not None and value == value), None)
 
     def read(self, record: Mapping[str, Any], where: str, outputs: Sequence[str] = (), *, used: bool = True) -> int | None:
         """Output index of a record's label; None where it has none.
@@ -31,13 +40,16 @@ class LabelReader:
             used: False lets an unknown label pass as None.
 
         Raises:
-            InputError: the label is not one of the record's `outputs` (by default the model's).
+            InputError: the label is not one of the record's `outputs` (by default the model's), or may be two of them.
         """
         outputs = outputs or self.names
-        value = record.get(self._column)
-        if value is None or value != value:  # NaN is how tables write that there is none
+        value = self.value(record)
+        if value is None:
             return None
-        number = output_of(value, outputs, self._rendering)
+        try:
+            number = encoded_output(value, outputs) if self._encoded else output_of(value, outputs, self._rendering)
+        except ValueError as error:
+            raise InputError(f"{where}: {error}") from None
         if number is None and used:
             raise InputError(
                 f"{where}: label {brief(value)} is none of the model's outputs: {', '.join(outputs)}{self._hint(outputs)}"
@@ -46,6 +58,8 @@ class LabelReader:
 
     def _hint(self, outputs: Sequence[str]) -> str:
         """What else a label may be, and what would be right."""
+        if self._encoded:
+            return f"; of encoded rows a number is an output's, 0 to {len(outputs) - 1}"
         if self._rendering > 1 and numbers_name(outputs):
             return "; a number is a name here, no place among them"
         return f" (or their number, 0 to {len(outputs) - 1}); set corpus.labels if the outputs have other names"
@@ -67,7 +81,7 @@ class LabelReader:
         """
         if self._rendering == 1:
             return self.read(record, where, outputs, used=used)
-        value = record.get(self._column)
+        value = self.value(record)
         names = own or (tuple(ascii_uppercase[: len(outputs)]) if len(outputs) <= len(ascii_uppercase) else outputs)
         number = None if value is None else output_of(value, names)
         if number is None and value is not None and used:
@@ -76,21 +90,16 @@ class LabelReader:
             raise InputError(f"{where}: label {brief(value)} is none of the choices: {', '.join(names)}{told}{hint}")
         return number
 
-    @staticmethod
-    def read_number(number: int, where: str, outputs: int, *, used: bool = True) -> int | None:
-        """An output by its number alone, as a Trainer's own dataset has it.
 
-        Args:
-            number: of the output.
-            where: names it in errors.
-            outputs: how many there are.
-            used: False lets an unknown label pass as None.
+def encoded_output(value: Any, names: Sequence[str]) -> int | None:
+    """Number of the output that an encoded row's label means: its number, whatever the names are; a text may be a name too.
 
-        Raises:
-            InputError: there is no such output.
-        """
-        if number in range(outputs):
-            return number
-        if used:
-            raise InputError(f"{where}: label {number} is none of the {outputs} outputs, numbered 0 to {outputs - 1}")
-        return None
+    Raises:
+        ValueError: a text is the name of one output, and the number of another.
+    """
+    number = int(value) if isinstance(value, bool) else whole_number(value)
+    placed = number if number is not None and 0 <= number < len(names) else None
+    named = output_of(value, names) if isinstance(value, str) else None
+    if None not in (placed, named) and placed != named:
+        raise ValueError(f"label {brief(value)} names output {named}, and is the number of another; give a number, not a text")
+    return placed if named is None else named

@@ -10,7 +10,7 @@ from attridex.indexer.corpus.datasets_library import features_of, load_split, re
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, brief, nearest
-from attridex.indexer.readers.class_labels import class_names, parquet_features
+from attridex.indexer.readers.class_labels import label_classes, parquet_features
 from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.readers.table_files import parquet_schema
@@ -35,7 +35,7 @@ def reads_class_names(corpus: CorpusConfig) -> bool:
 
 
 def label_names(corpus: CorpusConfig) -> list[str]:
-    """Names of the label's classes, in the order of their numbers, where the data tell them; else none."""
+    """Names of the label's classes, alone or in a list, in the order of their numbers, where the data tell them; else none."""
     if not reads_class_names(corpus):
         return []
     if corpus.dataset is not None:
@@ -44,7 +44,7 @@ def label_names(corpus: CorpusConfig) -> list[str]:
         schemas = [parquet_schema(Path(name)) for name in corpus.files if name.lower().endswith(".parquet")]
         known = [parquet_features(schema.metadata) for schema in schemas if schema is not None]
         features = next((each for each in known if corpus.label in each), {})
-    return class_names(features.get(corpus.label))
+    return label_classes(features.get(corpus.label))
 
 
 class Attempt(NamedTuple):

@@ -18,6 +18,7 @@ class Remarks:
 
     def see(self, instance: RenderedInstance) -> None:
         """Count an instance."""
+        self._counted.update(instances=1, doubted=int(self._vocabulary.doubted in instance.wanted))
         for ids in instance.sequences:
             twice = len(ids) > 1 and ids[0] == ids[1] and ids[0] in self._vocabulary.begins
             self._counted.update(sequences=1, tokens=len(ids), twice=int(twice), unknown=ids.count(self._vocabulary.unknown))
@@ -34,4 +35,11 @@ class Remarks:
         if count["unknown"] > MANY * count["tokens"]:
             share, name = count["unknown"] / count["tokens"], self._vocabulary.name(self._vocabulary.unknown or 0)
             found.append(f"{share:.0%} of the tokens are '{name}', the unknown one; is this the tokenizer of the training?")
+        if count["doubted"]:
+            name = self._vocabulary.name(self._vocabulary.doubted or 0)
+            found.append(
+                f"{count['doubted']} of {count['instances']} instances have a loss at '{name}', which is the tokenizer's padding "
+                "token: DataCollatorForLanguageModeling gives it none; say by corpus.loss_on_padding = false or true which the "
+                "training did"
+            )
         return tuple(found)

@@ -149,7 +149,7 @@ class Renderer:
         goals = self._goals(record, where, used=label_used)
         answer = GOALS[self._task][1](goals, outputs) if goals else None
         if self._task == TOKENS:
-            found = labelled_tokens(encoding, record.get(self._corpus.label), self.labels, where, used=label_used)
+            found = labelled_tokens(encoding, self._labels.value(record), self.labels, where, used=label_used)
             encoding, answer = found.encoding, found.answer
         label = None if self._task in GOALS else self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
@@ -175,8 +175,7 @@ class Renderer:
         if self._task not in GOALS:
             return ()
         try:
-            column = "labels" if self._corpus.encoded and record.get(self._corpus.label) is None else self._corpus.label
-            return read_goals(self._task, record.get(column), self.labels, where)
+            return read_goals(self._task, self._labels.value(record), self.labels, where)
         except InputError:
             if used:
                 raise
@@ -226,8 +225,6 @@ class Renderer:
         """Output index of a record's label; None where it has none, or is of a language model."""
         if encoding.reads:
             return None
-        if encoding.label is not None:
-            return self._labels.read_number(encoding.label, where, len(encoding.outputs or self.labels), used=used)
         if encoding.outputs:
             return self._labels.read_choice(record, where, encoding.outputs, encoding.answers, used=used)
         return self._labels.read(record, where, used=used)

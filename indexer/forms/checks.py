@@ -12,21 +12,29 @@ from attridex.indexer.forms.vocabulary import Vocabulary
 class Checked:
     """A form whose tokens are all known to the model, and not special ones alone."""
 
-    def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int) -> None:
-        """See `Form`; records whose `rendering` is 1 may have no tokens of their own."""
+    def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int, unlearned: int | None = None) -> None:
+        """See `Form`.
+
+        Args:
+            form: encodes records.
+            vocabulary: what is known of the tokens.
+            rendering: number of the rules by which records are read; by those of 1 they may have no tokens of their own.
+            unlearned: a token that has no loss anywhere.
+        """
         self.fields, self.adds, self.limit = form.fields, form.adds, form.limit
         self._form, self._vocabulary, self._own_needed = form, vocabulary, rendering > 1
+        self._unlearned = unlearned
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`.
 
         Raises:
-            InputError: a token or a token type that the model does not have, or special tokens alone.
+            InputError: a token or a token type that the model does not have, or special tokens alone; or no token has a loss.
         """
         found = [self._taken(encoding) for encoding in self._form.encode(record, where)]
         for encoding in found:
             self._check(encoding, where)
-        return found
+        return found if self._unlearned is None else learned(found, self._unlearned, where)
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
@@ -58,3 +66,25 @@ class Checked:
             raise InputError(
                 f"{where}: token type {highest}, the model has {kinds} (0 to {kinds - 1}); give one text, not a pair"
             )
+
+
+def learned(found: Sequence[Encoding], unlearned: int, where: str) -> list[Encoding]:
+    """Encodings of which one token has no loss; those that have no other are left out.
+
+    Args:
+        found: encodings of a record.
+        unlearned: the token.
+        where: names the record in errors.
+
+    Raises:
+        InputError: none is left.
+    """
+    kept = []
+    for encoding in found:
+        pairs = [pair for pair in zip(encoding.reads, encoding.wanted, strict=True) if pair[1] != unlearned]
+        if pairs:
+            reads, wanted = zip(*pairs, strict=True)
+            kept.append(replace(encoding, reads=reads, wanted=wanted))
+    if not kept:
+        raise InputError(f"{where}: the padding token alone would have a loss (corpus.loss_on_padding); leave the instance out")
+    return kept

@@ -22,10 +22,10 @@ from attridex.indexer.forms.token_rows import (
     check_packed,
     lengths_of,
     losses_by_labels,
+    no_ids,
     parts_of,
     read_row,
     values,
-    whole_numbers,
 )
 from attridex.indexer.task_kinds import Task
 
@@ -47,8 +47,8 @@ class Encoded:
         """
         self.fields: tuple[str, ...] = (TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
-        self._id, self._label, self._own_text = corpus.id, corpus.label, TEXT in corpus.metadata
-        self._decode, self.limit, self._task = decode, limit, task
+        self._id, self._own_text = corpus.id, TEXT in corpus.metadata
+        self._decode, self.limit = decode, limit
         self._choices, self._language = task == "multiple-choice", task == "causal-lm"
         self._tokens = self._language or task == "token-classification"
 
@@ -74,6 +74,8 @@ class Encoded:
         """See `Form.lacking`."""
         if not self._language:
             return ""
+        if record.get(IDS) is None:
+            raise InputError(no_ids(where, record))
         if record.get(LABELS) is None:
             return f"missing column '{LABELS}' (corpus.encoded)"
         labels = read_row(record, where, labelled=True, shifted=True).labels
@@ -93,7 +95,9 @@ class Encoded:
     def _of_choices(self, record: Mapping[str, Any], where: str) -> Encoding:
         """One sequence a choice."""
         columns = {name: values(record, name, where) for name in (IDS, MASK, TYPES) if record.get(name) is not None}
-        if IDS not in columns or len(columns[IDS]) < 2 or len({len(rows) for rows in columns.values()}) != 1:
+        if IDS not in columns:
+            raise InputError(no_ids(where, record))
+        if len(columns[IDS]) < 2 or len({len(rows) for rows in columns.values()}) != 1:
             raise InputError(f"{where}: '{IDS}' must hold a list of ids for each of two or more choices")
         rows = [{name: column[number] for name, column in columns.items()} for number in range(len(columns[IDS]))]
         read = [read_row(row, f"{where}, choice {number}", labelled=False) for number, row in enumerate(rows)]
@@ -124,17 +128,9 @@ class Encoded:
             outputs=(said.strip(),) if self._language else tuple(map(str, range(len(rows)))) if self._choices else (),
             part=part,
             surroundings=tuple(row.around for row in rows) if any(row.around != NOTHING for row in rows) else (),
-            label=self._output(record, where) if self._task in ("sequence-classification", "multiple-choice") else None,
         )
 
     def _fields(self, texts: Sequence[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The columns that are shown, of sequences with these texts."""
         text = record.get(TEXT) if self._own_text else "\n".join(texts)
         return {TEXT: text, DOCUMENT: str(record.get(self._id, ""))}
-
-    def _output(self, record: Mapping[str, Any], where: str) -> int | None:
-        """The output that a row's label is; None where it has none, or one that is a name."""
-        value = next((record[name] for name in (self._label, "label", LABELS) if record.get(name) is not None), None)
-        if value is None or isinstance(value, str):
-            return None
-        return whole_numbers([value], self._label, where)[0]

@@ -43,7 +43,6 @@ class Encoding:
         answers: names by which the record's label may mean each of its outputs, where it gives any.
         part: stands behind the record's id where the record gives several encodings.
         source: of an encoder-decoder model, what its encoder reads; `sequences` are its decoder's.
-        label: output index, where the form reads it; else the label's column says it.
         surroundings: of each sequence, or of the source, what its row held beside it; empty where that is nothing.
     """
 
@@ -58,7 +57,6 @@ class Encoding:
     words: Tokens = ()
     word_count: int = 0
     answers: tuple[str, ...] = ()
-    label: int | None = None
     source: Tokens = ()
     surroundings: tuple[Surroundings, ...] = ()
 

@@ -62,7 +62,7 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool, shifted: 
             hides a token that has a loss.
     """
     if record.get(IDS) is None:
-        raise InputError(f"{where}: missing column '{IDS}' (corpus.encoded); {nearest(IDS, record)}")
+        raise InputError(no_ids(where, record))
     if labelled and record.get(LABELS) is None:
         raise InputError(no_labels(where))
     names = (IDS, MASK, TYPES, POSITIONS, *([LABELS] if labelled else []))
@@ -75,6 +75,14 @@ def read_row(record: Mapping[str, Any], where: str, *, labelled: bool, shifted: 
     ids, types, positions, own = (found.get(name, ())[start:stop] for name in (IDS, TYPES, POSITIONS, LABELS))
     around = Surroundings(found[IDS][:start], found[IDS][stop:], POSITIONS in found)
     return TokenRow(ids, types, positions, own, around)
+
+
+def no_ids(where: str, record: Mapping[str, Any]) -> str:
+    """What is said of a row without tokens."""
+    return (
+        f"{where}: missing column '{IDS}' (corpus.encoded); {nearest(IDS, record)}; this index reads tokens: give what the "
+        "training's own call of the tokenizer makes of a text, in Python [dict(tokenizer(text))] (docs/training-script.md)"
+    )
 
 
 def check_hidden(labels: Tokens, start: int, stop: int, where: str, *, shifted: bool) -> None:

@@ -17,6 +17,7 @@ class Vocabulary:
         types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
         causal: whether a classifier reads the last token that is not padding, else the first.
         padding: id of the token that the model takes for padding; None where it knows none.
+        doubted: id of a token that has a loss here, and perhaps had none in the training; None where there is none.
     """
 
     name: Callable[[int], str]
@@ -27,6 +28,7 @@ class Vocabulary:
     types: int | None = None
     causal: bool = False
     padding: int | None = None
+    doubted: int | None = None
 
     def read(self, ids: Sequence[int]) -> int:
         """Position whose state a classifier's head reads."""

@@ -135,6 +135,11 @@ def instance_columns(kinds: Sequence[str], corpus: Mapping[str, str]) -> list[Co
     return [Column(name, kind) for columns in (own, corpus) for name, kind in columns.items()]
 
 
+def is_of_training(index: Path) -> bool:
+    """Whether an index was built by `from_trainer`, which compares its losses with those of the training."""
+    return (index / SOURCE / SOURCE_RECORD).is_file()
+
+
 def is_reserved(name: str) -> bool:
     """Whether a column's name is attridex's own."""
     return name.lower() in RESERVED or name.lower().startswith(SELF_INFLUENCE)

@@ -3,12 +3,11 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-from attridex.indexer.config import Config, ModelConfig
+from attridex.indexer.config import Config, CorpusConfig, ModelConfig
 from attridex.indexer.corpus.reading import label_names
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
@@ -25,13 +24,15 @@ from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
-from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, tokenizer_source, vocabulary_of
+from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, text_of_ids, tokenizer_source, vocabulary_of
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
 from attridex.indexer.task_forms.source_target import SourceTarget
 from attridex.indexer.task_forms.words import Words
 
+NAMED_TASKS = ("sequence-classification", "multi-label", "token-classification")
+"""Tasks whose labels are names of the model's outputs."""
 ENDLESS = 1 << 20
 """Tokens of a model that takes any number of them."""
 
@@ -72,7 +73,7 @@ def with_class_names(config: Config) -> Config:
 
     The order of a ClassLabel column is then that of the outputs, as in the training.
     """
-    if config.corpus.labels is not None or config.model.task != "sequence-classification":
+    if config.corpus.labels is not None or config.model.task not in NAMED_TASKS:
         return config
     names = label_names(config.corpus)
     if not names:
@@ -81,7 +82,8 @@ def with_class_names(config: Config) -> Config:
     hf, _ = task_config(config.model, adapter)
     numbered = [f"LABEL_{number}" for number in range(hf.num_labels)]
     own = [hf.id2label.get(number) for number in range(hf.num_labels)]
-    return with_labels(config, names) if own == numbered and len(names) == hf.num_labels else config
+    one_logit = config.model.task == "sequence-classification" and hf.num_labels == 1  # decides between two
+    return with_labels(config, names) if own == numbered and len(names) == (2 if one_logit else hf.num_labels) else config
 
 
 def with_labels(config: Config, names: list[str]) -> Config:
@@ -136,14 +138,37 @@ class Reads:
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
-    vocabulary, special = replace(model.vocabulary, causal=model.causal), special_tokens(model.tokenizer, model.causal)
+    doubted = model.tokenizer.pad_token_id if doubts_padding(config) else None
+    vocabulary = replace(model.vocabulary, causal=model.causal, doubted=doubted)
+    special = special_tokens(model.tokenizer, model.causal)
     remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
-    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering)
+    unlearned = unlearned_token(config.corpus, model.tokenizer)
+    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned)
+
+
+def unlearned_token(corpus: CorpusConfig, tokenizer: Any) -> int | None:
+    """The token that has no loss: that of padding, where the corpus says so.
+
+    Raises:
+        InputError: the tokenizer has none.
+    """
+    if corpus.loss_on_padding is not False:
+        return None
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            "corpus.loss_on_padding = false: the tokenizer has no padding token; save the training's there, which had one"
+        )
+    return int(tokenizer.pad_token_id)
+
+
+def doubts_padding(config: Config) -> bool:
+    """Whether nobody says if a language model learned its padding token; of chats TRL's collator has it learned."""
+    return config.corpus.loss_on_padding is None and config.model.task == "causal-lm" and config.corpus.form != "messages"
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
@@ -159,7 +184,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
         case "encoded" if task == "seq2seq-lm":
             decoder = DecoderInput(known_start(model.start), model.vocabulary.padding)
-            return EncodedPairs(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, decoder)
+            return EncodedPairs(corpus, text_of_ids(tokenizer), limit, decoder)
         case "text" if task == "token-classification":
             return Words(corpus, tokenizer, limit)
         case "text" | "pair":
@@ -169,7 +194,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "documents":
             return Documents(corpus, tokenizer, limit)
         case _:
-            return Encoded(corpus, partial(tokenizer.decode, skip_special_tokens=True), limit, task)
+            return Encoded(corpus, text_of_ids(tokenizer), limit, task)
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:

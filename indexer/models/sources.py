@@ -1,6 +1,6 @@
 """What is known of a model before its weights are loaded: its source, its own configuration, its family and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
 from attridex.indexer.models.quantised import quantisation
 from attridex.indexer.models.tokenizers import check_code
-from attridex.indexer.outputs import moved_name
+from attridex.indexer.outputs import misplaced_name, moved_name, whole_number
 from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
@@ -109,14 +109,16 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int
 
     Raises:
         InputError: `corpus.labels` has another length than the model has outputs, a name twice, or the model's own names in
-            another order; or the model's own names stand twice.
+            another order; or the model's own names stand twice, or with other numbers in its label2id.
     """
     if task in ("multiple-choice", *LANGUAGE_TASKS):
         return []
     if task == "sequence-classification" and hf.num_labels == 1:
         return two_labels(wanted)
-    own = [str(hf.id2label[number]) for number in range(hf.num_labels)]
+    own = own_names(hf)
     if wanted is None and len(set(own)) == len(own):
+        if rendering > 1:
+            check_numbers(hf.label2id or {}, own)
         return own
     if wanted is None:
         raise InputError(f"the model has a label twice: {', '.join(own)}; name its outputs apart by corpus.labels")
@@ -127,6 +129,38 @@ def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int
     if rendering > 1:
         check_order(wanted, own)
     return list(wanted)
+
+
+def own_names(hf: Any) -> list[str]:
+    """A model's own names of its outputs, in their order.
+
+    Raises:
+        InputError: they are not numbered from 0.
+    """
+    if sorted(hf.id2label) != list(range(hf.num_labels)):
+        found = ", ".join(map(str, sorted(hf.id2label)))
+        raise InputError(f"the model's config.json numbers its outputs {found} in id2label; 0 to {hf.num_labels - 1} are needed")
+    return [str(hf.id2label[number]) for number in range(hf.num_labels)]
+
+
+def check_numbers(given: Mapping[str, Any], own: Sequence[str]) -> None:
+    """Refuse a model whose own settings give a name two numbers; those that transformers gives unasked say nothing.
+
+    Args:
+        given: `label2id` of its configuration.
+        own: names by `id2label`, in the order of their numbers.
+
+    Raises:
+        InputError: they do.
+    """
+    numbers = {str(name): number for name, value in given.items() if (number := whole_number(value)) is not None}
+    unasked = all(name == f"LABEL_{number}" for name, number in numbers.items())
+    name = None if unasked else misplaced_name(numbers, own)
+    if name is not None:
+        raise InputError(
+            f"the model's config.json has '{name}' as number {numbers[name]} in label2id, and as another in id2label "
+            f"({', '.join(own)}); mend the one that is not the training's, or name the outputs in their order by corpus.labels"
+        )
 
 
 def two_labels(wanted: list[str] | None) -> list[str]:

@@ -1,11 +1,14 @@
 """The tokenizer of a model: where it lies, what is refused, and what is known of its tokens."""
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import transformers
+from tokenizers import decoders, models
 from transformers import AutoTokenizer
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
@@ -134,6 +137,40 @@ def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, 
         types=(getattr(hf, "type_vocab_size", None) or None) if typed else 0,
         padding=getattr(hf.get_text_config(), "pad_token_id", None),
     )
+
+
+def text_of_ids(tokenizer: Any) -> Callable[[Sequence[int]], str]:
+    """Gives the text of ids, without special tokens: what they part, as the turns of a chat, stands on lines of its own."""
+    parting, decode = parting_tokens(tokenizer), with_joined_pieces(tokenizer).decode
+
+    def text(ids: Sequence[int]) -> str:
+        runs = (decode(list(run)).strip() for parts, run in groupby(ids, parting.__contains__) if not parts)
+        return "\n".join(filter(None, runs))
+
+    return text
+
+
+def parting_tokens(tokenizer: Any) -> frozenset[int]:
+    """Ids of special tokens, but for those that stand for words: the unknown one and the mask."""
+    ends = {
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.cls_token_id,
+        tokenizer.sep_token_id,
+        tokenizer.pad_token_id,
+    }
+    added = {token for token, own in tokenizer.added_tokens_decoder.items() if own.special}
+    return frozenset(added.union(tokenizer.all_special_ids) - ({tokenizer.unk_token_id, tokenizer.mask_token_id} - ends))
+
+
+def with_joined_pieces(tokenizer: Any) -> Any:
+    """A tokenizer that puts word pieces together again, also where its file does not say how."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or backend.decoder is not None or not isinstance(backend.model, models.WordPiece):
+        return tokenizer
+    joining = copy.deepcopy(tokenizer)
+    joining.backend_tokenizer.decoder = decoders.WordPiece(prefix=backend.model.continuing_subword_prefix)
+    return joining
 
 
 def brought(adapter: SavedAdapter | None) -> int | None:

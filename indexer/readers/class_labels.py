@@ -41,6 +41,14 @@ def class_names(feature: Any) -> list[str]:
     return list(map(str, names)) if isinstance(names, list) else []
 
 
+def label_classes(feature: Any) -> list[str]:
+    """Names of a ClassLabel, or of the one that a list holds for each of its places; none of another feature."""
+    inner = (
+        feature.get("feature") if isinstance(feature, Mapping) else feature[0] if isinstance(feature, list) and feature else None
+    )
+    return class_names(feature) if inner is None else label_classes(inner)
+
+
 def named_columns(values: Mapping[str, Any], features: Features) -> Mapping[str, Any]:
     """A record with its classes by name."""
     if not features:

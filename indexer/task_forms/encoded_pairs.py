@@ -10,6 +10,7 @@ from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens
 from attridex.indexer.forms.token_rows import (
     DECODER_IDS,
     DECODER_MASK,
+    IDS,
     LABELS,
     NO_LOSS,
     NOTHING,
@@ -18,6 +19,7 @@ from attridex.indexer.forms.token_rows import (
     check_length,
     lengths_of,
     losses_by_labels,
+    no_ids,
     no_labels,
     numbers_of,
     parts_of,
@@ -82,6 +84,8 @@ class EncodedPairs:
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
+        if record.get(IDS) is None:
+            raise InputError(no_ids(where, record))
         if record.get(LABELS) is None:
             return f"missing column '{LABELS}' (corpus.encoded)"
         learned = set(numbers_of(record, LABELS, where)) - {NO_LOSS}

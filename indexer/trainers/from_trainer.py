@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from attridex.indexer.building.build import Built, build
+from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.shards import open_shards
+from attridex.indexer.progress import say_all
 from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.trainers.agreement import check_losses, check_plain
 from attridex.indexer.trainers.handing import hand_over
@@ -30,7 +33,7 @@ def from_trainer(
     parameters: str | None = None,
     task: str | None = None,
     id: str = "",
-    metadata: Sequence[str] = (),
+    metadata: Sequence[str] | None = None,
     checkpoints: Sequence[str | Path] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     plain_loss: bool = False,
@@ -49,8 +52,8 @@ def from_trainer(
         curvature: as `gradients.curvature`.
         parameters: as `gradients.parameters`.
         task: as `model.task`; known by the model's class unless given.
-        id: column of the ids; rows are numbered unless given.
-        metadata: columns of the dataset that are kept for filters and SQL.
+        id: column of the ids; unless given they are the rows' numbers, from 0.
+        metadata: columns of the dataset that are kept for tables, filters and SQL; those of texts unless given.
         checkpoints: directories of TracIn's; those of the trainer's `KeepCheckpoints` unless given.
         settings: further sections of a configuration, as `{"neurons": {"enabled": False}}`.
         plain_loss: take the loss that the model itself computes where the training had another (class weights, smoothed
@@ -79,7 +82,23 @@ def from_trainer(
     if show_progress and scored_by_default(sections, settings or {}):
         sys.stderr.write(BY_GRADIENT)
     config = hand_over(done, rows, sections, Path(index), show=show_progress)
-    return build(config, Path(index), show_progress=show_progress, check=partial(check_losses, done, rows))
+    built = build(config, Path(index), show_progress=show_progress, check=partial(check_losses, done, rows))
+    say_all(last_lines(built.manifest, index, id), enabled=show_progress)
+    return built
+
+
+def last_lines(manifest: Manifest, index: str | Path, id: str) -> list[str]:
+    """How well the model does, and by which ids the index is asked.
+
+    Args:
+        manifest: of the index.
+        index: the index directory.
+        id: column of the ids; "" where rows are numbered.
+    """
+    first = open_shards(Path(index), manifest.shards)[0].instances(["id"])["id"][0].as_py()
+    ids = f"column '{id}'" if id else "row numbers of train_dataset"
+    told = f"{index}: {manifest.instances} instances, their ids are {ids}; attridex query ia --index {index} --instance '{first}'"
+    return [*(manifest.fit.lines(as_trained=True) if manifest.fit else ()), told]
 
 
 def scored_by_default(sections: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mapping[str, Any]]) -> bool:

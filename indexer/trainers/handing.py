@@ -52,7 +52,7 @@ def hand_over(done: Trained, rows: TrainingRows, sections: Sections, index: Path
     Raises:
         InputError: a setting or a row is not sound, or the directory holds something else, or another training's index.
     """
-    corpus = {**corpus_settings(done), "metadata": list(rows.metadata)}
+    corpus = {**corpus_settings(done), "metadata": list(rows.kept)}
     check_settings(done, merged_settings({"corpus": corpus}, sections))
     check_free(index)
     with write_lock(index):

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line, nearest
-from attridex.indexer.forms.token_rows import DECODER_IDS, DECODER_MASK, IDS, LABELS, MASK, NO_LOSS, POSITIONS, TYPES
+from attridex.indexer.forms.encoding import DOCUMENT
+from attridex.indexer.forms.token_rows import DECODER_IDS, DECODER_MASK, IDS, LABELS, MASK, NO_LOSS, POSITIONS, TEXT, TYPES
+from attridex.indexer.index.layout import is_reserved
 
 READ = (IDS, MASK, TYPES, POSITIONS, LABELS, DECODER_IDS, DECODER_MASK)
 """Columns of a batch that say what the model reads and learns."""
@@ -30,6 +32,7 @@ class TrainingRows:
         raw: the dataset with all of its columns.
         id: column of the ids; "" numbers the rows.
         metadata: columns that are kept.
+        texts: columns that are kept where a row has a text there.
     """
 
     dataset: Any
@@ -37,6 +40,12 @@ class TrainingRows:
     raw: Any
     id: str = ""
     metadata: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Columns that are kept."""
+        return (*self.metadata, *self.texts)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -78,27 +87,49 @@ class TrainingRows:
             InputError: it lacks a column that is kept.
         """
         where = f"train_dataset, row {number}"
-        own = {name: self._kept(number, name, where) for name in (*self.metadata, *filter(None, [self.id]))}
-        identity = str(own[self.id]) if self.id else str(number)
+        row = self.raw[number] if self.id or self.kept else {}
+        identity = str(value_of(row, self.id, where)) if self.id else str(number)
         columns = columns_of(self.batch(number), where)
-        return {"id": identity, **columns, **{name: own[name] for name in self.metadata}}
-
-    def _kept(self, number: int, name: str, where: str) -> Any:
-        """A column that the model is not given."""
-        row = self.raw[number]
-        if not isinstance(row, Mapping) or name not in row:
-            known = nearest(name, row) if isinstance(row, Mapping) else "its rows are no dicts"
-            raise InputError(f"{where}: no column '{name}'; {known}")
-        return row[name]
+        own = {name: value_of(row, name, where) for name in self.metadata}
+        return {"id": identity, **columns, **own, **{name: text_in(row, name) for name in self.texts}}
 
 
-def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRows:
+def value_of(row: Any, name: str, where: str) -> Any:
+    """A column that the model is not given.
+
+    Raises:
+        InputError: the row lacks it.
+    """
+    if not isinstance(row, Mapping) or name not in row:
+        known = nearest(name, row) if isinstance(row, Mapping) else "its rows are no dicts"
+        raise InputError(f"{where}: no column '{name}'; {known}")
+    return row[name]
+
+
+def text_in(row: Any, name: str) -> str | None:
+    """A column's text; None where the row has none."""
+    value = row.get(name) if isinstance(row, Mapping) else None
+    return value if isinstance(value, str) else None
+
+
+def text_columns(first: Any, id: str) -> tuple[str, ...]:
+    """Columns of a dataset that hold texts, by its first row, and that an index can have beside its own."""
+    taken, found = {id.lower(), DOCUMENT, *READ}, list[str]()
+    for name in first if isinstance(first, Mapping) else ():
+        own = is_reserved(name) or name.lower() in taken or (name.lower() == TEXT and name != TEXT)
+        if text_in(first, name) is not None and not own:
+            found.append(name)
+            taken.add(name.lower())
+    return tuple(found)
+
+
+def training_rows(trainer: Any, id: str, metadata: Sequence[str] | None) -> TrainingRows:
     """The rows of a trainer, as its own loader makes batches of them.
 
     Args:
         trainer: with its `train_dataset`.
         id: column of the ids; "" numbers the rows.
-        metadata: columns that are kept.
+        metadata: columns that are kept; those of texts unless given.
 
     Raises:
         InputError: there are none, they come as a stream, or by a loader that does not tell them.
@@ -122,7 +153,8 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str]) -> TrainingRow
     if not is_theirs(trainer.get_train_dataloader):  # whose rows may be others, or in another order
         data = loader.dataset
     raw = data.with_format(None) if hasattr(data, "with_format") else data
-    return TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata))
+    texts = text_columns(raw[0], id) if metadata is None else ()
+    return TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata or ()), texts)
 
 
 def same(first: Any, second: Any) -> bool:

@@ -59,7 +59,8 @@ def corpus_settings(done: Trained) -> dict[str, Any]:
     """The [corpus] section; an adapter's directory does not name the model's outputs, so that they are named here."""
     named = done.adapted and "classification" in done.task
     labels = [str(name) for _, name in sorted(done.base.config.id2label.items())] if named else None
-    return {"files": [ROWS], "encoded": True, "id": "id", "label": "labels", "labels": labels}
+    learned = True if done.task == "causal-lm" else None  # the collator's labels say it of each token
+    return {"files": [ROWS], "encoded": True, "id": "id", "label": "labels", "labels": labels, "loss_on_padding": learned}
 
 
 def merged_settings(*parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -38,6 +38,8 @@ from attridex.indexer.index.verify import check_version
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 
 Rows = NDArray[np.int64]
+SAMPLE = 3
+"""Ids that are named where one is not known."""
 
 
 class IndexVersion:
@@ -182,10 +184,14 @@ class IndexVersion:
         """
         found = self.select(f"SELECT {ROW} FROM instances WHERE id = ?", [identity])
         if not found or not self.alive[found[0][0]]:
-            raise UnknownInstanceError(
-                f"no instance '{identity}' in version {self.manifest.version} of {self._index.name}", "instance_id"
-            )
+            known = "" if found else f"; ids are as {self.some_ids()}"
+            where = f"version {self.manifest.version} of {self._index.name}"
+            raise UnknownInstanceError(f"no instance '{identity}' in {where}{known}", "instance_id")
         return int(found[0][0])
+
+    def some_ids(self) -> str:
+        """The first ids, in words."""
+        return ", ".join(f"'{identity}'" for identity in self.ids_of(np.flatnonzero(self.alive)[:SAMPLE]))
 
     def ids_of(self, rows: Rows) -> list[str]:
         """Ids of rows, in their order."""

@@ -88,3 +88,25 @@ def test_tables_show_the_same_to_people(answer: Answer, parts: list[str]) -> Non
     show_answer(console, answer, {"q": "what was asked"})
     shown = " ".join(console.file.getvalue().split())
     assert [part for part in [*parts, "grad-dot: positive helps; a dot product"] if part not in shown] == []
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_brief_table_has_a_line_for_each_instance_and_fits_the_terminal(width: int) -> None:
+    fields = {"genre": "a genre", "premise": "a [bold] dog\nran " * 30, "label": "a label " * 9, "loss": 0.5, "text": None}
+    hits = tuple(InstanceHit(rank, f"train-{rank}", rank, 0.5, fields) for rank in range(1, 5))
+    console: Any = Console(file=StringIO(), width=width)
+    show_answer(console, InstancesAnswer(INFO, (InstancesResult("q", None, hits),)), {}, brief=True)
+    lines = console.file.getvalue().splitlines()[2:]
+    assert lines[0].split() == ["rank", "score", "instance", "label", "premise"]
+    assert [line.split()[:3] for line in lines[1:5]] == [[str(rank), "0.5", f"train-{rank}"] for rank in range(1, 5)]
+    assert max(map(len, lines[:5])) <= width
+    assert all(line.rstrip().endswith("…") and "a [bold] dog"[: width // 10] in line for line in lines[1:5])
+
+
+def test_a_brief_table_without_texts_or_labels_is_still_one() -> None:
+    console: Any = Console(file=StringIO(), width=80)
+    results = (InstancesResult("q", None, (InstanceHit(1, "t1", 1, 0.5, {"loss": 0.5}),)), InstancesResult("r", None, ()))
+    show_answer(console, InstancesAnswer(INFO, results), {}, brief=True)
+    shown = console.file.getvalue()
+    assert "1     0.5    t1" in shown
+    assert "no instance" in shown

@@ -24,7 +24,14 @@ from attridex.indexer.fit import Fit
 )
 def test_a_model_is_better_only_beyond_chance(fit: Fit, better: bool) -> None:
     assert fit.better == better
-    assert fit.warning.startswith("warning: the model does no better than") == (not better)
+    assert fit.warning().startswith("warning: the model does no better than") == (not better)
+
+
+def test_a_model_that_has_learned_little_is_the_first_guess_and_of_the_training_s_own_rows_the_only_one() -> None:
+    fit = Fit("right", 0.34, 0.335, 2000, "neutral")
+    little = "warning: the model does no better than always 'neutral': it has learned little (train longer?)"
+    assert fit.warning().startswith(f"{little}, or its texts are not encoded as in its training")
+    assert fit.lines(as_trained=True) == [fit.words, little]
 
 
 def test_both_figures_are_said() -> None:

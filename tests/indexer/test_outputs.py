@@ -43,6 +43,14 @@ def test_truth_values_are_names_however_they_are_spelled() -> None:
     assert output_of("true", ["True", "true"]) == 1, "the very spelling comes first"
 
 
+def test_true_and_false_are_the_second_and_the_first_of_two_outputs_without_names_of_their_own() -> None:
+    for names in (["LABEL_0", "LABEL_1"], ["0", "1"]):
+        assert [output_of(value, names) for value in (True, False, "true", "False", " TRUE")] == [1, 0, 1, 0, 1]
+        assert output_of(True, names, rendering=1) is None
+    for names in (["LABEL_1", "LABEL_0"], ["LABEL_0", "LABEL_1", "LABEL_2"], ["no", "yes"], ["1", "2"], ["1", "0"]):
+        assert output_of(True, names) is None
+
+
 def test_an_old_index_reads_numbers_as_places_whatever_the_names_are() -> None:
     assert [output_of(value, STARS, rendering=1) for value in (1, "1", 1.0, "07", 5, "x", True)] == [
         1,

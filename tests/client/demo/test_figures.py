@@ -2,7 +2,7 @@
 
 import pytest
 
-from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page
+from attridex.client.demo.figures import as_png, as_svg, demo_figure, demo_page, told_apart
 from attridex.client.demo.showing import key_numbers
 from tests.client.demo.examples import FINDINGS
 
@@ -25,3 +25,17 @@ def test_the_page_shows_texts_as_text() -> None:
     assert "a &lt; b" in shown
     assert FINDINGS.queries[0].premise in shown
     assert f">{FINDINGS.queries[0].found[0].hits[0].score:.3g}<" in shown
+
+
+@pytest.mark.parametrize(
+    ("scores", "texts"),
+    [
+        ([0.5, 0.25], ["0.5", "0.25"]),
+        ([0.99999, 0.99998, 0.12345], ["0.99999", "0.99998", "0.12345"]),
+        ([1.0, 1.0, 1.0], ["1", "1", "1"]),
+        ([1.0, 1.0 - 1e-12], ["1", "1"]),
+        ([], []),
+    ],
+)
+def test_scores_have_as_many_digits_as_tell_them_apart(scores: list[float], texts: list[str]) -> None:
+    assert told_apart(scores) == texts

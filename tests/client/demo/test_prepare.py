@@ -9,7 +9,10 @@ from rich.console import Console
 
 from attridex.client.demo.prepare import prepare
 from attridex.client.errors import ClientError
+from attridex.indexer.building.plan import survey_corpus
 from attridex.indexer.config import load_config
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.models.renderers import make_renderer
 
 
 def test_files_are_those_of_the_seed_and_another_seed_is_refused(tmp_path: Path) -> None:
@@ -23,3 +26,15 @@ def test_files_are_those_of_the_seed_and_another_seed_is_refused(tmp_path: Path)
     assert (tmp_path / "base" / "model.safetensors").read_bytes() == weights
     with pytest.raises(ClientError, match="another seed"):
         prepare(tmp_path, 4, console)
+
+
+def test_the_demo_s_own_configuration_is_warned_of_nothing(tmp_path: Path) -> None:
+    prepare(tmp_path, 3, Console(file=StringIO()))
+    (tmp_path / "model").symlink_to(tmp_path / "base")
+    config = load_config(tmp_path / "config.toml")
+    assert survey_corpus(config).remarks == ()
+    _, instance = next(rendered(config.corpus, make_renderer(config), labels_needed=True))
+    pair = json.loads((tmp_path / "train.jsonl").read_text().splitlines()[0])
+    read = f"<s> Premise : {pair['premise']} / Hypothesis : {pair['hypothesis']} / Answer :"
+    assert make_renderer(config).vocabulary.name(instance.sequences[0][0]) == "<s>"
+    assert len(instance.sequences[0]) == len(read.split())

@@ -77,6 +77,25 @@ def test_the_pace_of_a_slow_rule_is_reckoned_from_what_fits(
         assert whole.neurons / 3 < found.neurons < 3 * whole.neurons, "about: the order of magnitude is what is asked for"
 
 
+@pytest.mark.parametrize("rule", ["riemann", "gradient"])
+def test_what_the_first_scoring_of_neurons_makes_once_is_not_counted(
+    rule: str, begun: Callable[..., Begun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begun(count=20, neurons={"rule": rule})
+    clock, score, ready = Clock(made, 1e-5, monkeypatch), Signer.neuron_scores, set[bool]()
+    wanted = measured_pace(made.signer, seen(made).kept, 2.0)
+
+    def slow_at_first(signer: Signer, *given: Any, fast: bool = False) -> Any:
+        clock.tick(0.0 if fast in ready else 1.0)
+        ready.add(fast)
+        return score(signer, *given, fast=fast)
+
+    monkeypatch.setattr(Signer, "neuron_scores", slow_at_first)
+    found = measured_pace(made.signer, seen(made).kept, 2.0)
+    assert (found.neurons, found.fast) == pytest.approx((wanted.neurons, wanted.fast))
+    assert len(ready) == (1 if rule == "gradient" else 2)
+
+
 @pytest.mark.parametrize("cost", [1e-6, 1e-3, 0.03])
 @pytest.mark.parametrize("rule", ["gradient", "riemann"])
 def test_neurons_of_many_targets_in_one_pass_take_the_time_of_their_texts(

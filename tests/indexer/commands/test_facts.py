@@ -7,7 +7,7 @@ from attridex.indexer.index.directory import read_manifest
 
 
 def test_deleted_instances_are_not_counted_in(old: Path) -> None:
-    facts = summary(read_manifest(old, "2"))
+    facts = summary(read_manifest(old, "2"), old)
     assert (facts["instances"], facts["deleted"]) == (41, 1)
     assert facts["neurons"] == "2 layers x 12 units"
     assert "adapter" not in facts
@@ -17,7 +17,7 @@ def test_an_adapter_is_said(old: Path) -> None:
     manifest = read_manifest(old, "1")
     model = manifest.config.model.model_copy(update={"adapter": "a"})
     adapted = manifest.model_copy(update={"config": manifest.config.model_copy(update={"model": model})})
-    assert summary(adapted)["adapter"] == "a"
+    assert summary(adapted, old)["adapter"] == "a"
 
 
 def test_a_linked_file_counts_once(old: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_info_says_the_summary_and_more_and_as_json_the_manifest(old: Path, caps
     said = json.loads(capsys.readouterr().out)
     assert said.pop("manifest") == json.loads(json.dumps(manifest.model_dump(mode="json")))
     assert said.pop("bytes") > 10_000
-    assert said == {**summary(manifest), "more": "2"}
+    assert said == {**summary(manifest, old), "more": "2"}
     show_info(old, lambda _read: {"more": ["x"]}, as_json=False)
     shown = " ".join(capsys.readouterr().out.split())
     for words in ("more x", "instances 41", "left out 0", "KiB", "curvatures ekfac, fisher, hessian, kfac, trak"):

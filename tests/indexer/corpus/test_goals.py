@@ -35,6 +35,12 @@ def test_a_number_is_an_output_s_where_no_output_is_named_by_a_number() -> None:
     assert read_goals("multi-label", [0], ["joy", "fear", "love"], "x:1") == (1, 0, 0)
 
 
+@pytest.mark.parametrize("value", [True, [True], ["true"]])
+def test_true_alone_is_no_label_of_several(value: Any) -> None:
+    with pytest.raises(InputError, match="a list of the labels that hold is needed"):
+        read_goals("multi-label", value, ["LABEL_0", "LABEL_1"], "x:1")
+
+
 @pytest.mark.parametrize("value", [[0, 1], [1, 0]])
 def test_a_list_that_could_mean_two_things_is_refused(value: list[int]) -> None:
     with pytest.raises(InputError, match="may mean two things"):

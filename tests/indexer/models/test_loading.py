@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from attridex.indexer.models.identity import model_identity
 from attridex.indexer.models.loading import fuse_activations, load_model, resolve_device
 from attridex.indexer.models.renderers import make_renderer, positions, special_tokens
 from attridex.indexer.models.sources import resolve_labels
+from attridex.indexer.task_kinds import Task
 from tests.conftest import CONFIGS, word_tokenizer
 
 
@@ -64,6 +66,46 @@ def test_the_models_own_names_in_another_order_are_refused() -> None:
     with pytest.raises(InputError, match="its outputs are, in their order, contradiction, neutral, entailment"):
         resolve_labels(turned, own, "sequence-classification")
     assert resolve_labels(turned, own, "sequence-classification", rendering=1) == turned, "an old index keeps its meaning"
+
+
+NAMED = {0: "no", 1: "maybe", 2: "yes"}
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "multi-label", "token-classification"])
+@pytest.mark.parametrize(
+    ("numbers", "odd"),
+    [
+        ({"no": 0, "maybe": 1, "yes": 2}, ""),
+        ({"no": 0}, ""),
+        ({}, ""),
+        ({"LABEL_0": 0, "LABEL_1": 1, "LABEL_2": 2}, ""),  # transformers' own, where a script named id2label alone
+        ({"bad": 2, "good": 0}, ""),  # of names that are no outputs'
+        ({"no": 2, "maybe": 1, "yes": 0}, "'no' as number 2"),
+        ({"No": "1", "Yes": "2"}, "'No' as number 1"),
+        ({"no": 0, "yes": 0}, "'yes' as number 0"),
+    ],
+)
+def test_a_model_whose_names_have_two_numbers_is_refused_unless_its_outputs_are_named(
+    task: Task, numbers: dict[str, Any], odd: str
+) -> None:
+    own = hf.OPTConfig(id2label=NAMED, label2id=numbers)
+    assert resolve_labels(list(NAMED.values()), own, task) == list(NAMED.values())
+    assert resolve_labels(None, own, task, rendering=1) == list(NAMED.values()), "an old index keeps its meaning"
+    if not odd:
+        assert resolve_labels(None, own, task) == list(NAMED.values())
+    else:
+        with pytest.raises(InputError, match=f"config.json has {odd} in label2id, .*corpus.labels$"):
+            resolve_labels(None, own, task)
+
+
+def test_names_of_outputs_are_numbered_from_0() -> None:
+    with pytest.raises(InputError, match="numbers its outputs 1, 2 in id2label; 0 to 1 are needed"):
+        resolve_labels(None, hf.OPTConfig(id2label={1: "no", 2: "yes"}), "sequence-classification")
+
+
+def test_numbers_that_transformers_gives_unasked_say_nothing_of_names_like_its_own() -> None:
+    leftover = hf.OPTConfig(id2label={0: "label 1", 1: "label 2"}, label2id={"LABEL_0": 0, "LABEL_1": 1})
+    assert resolve_labels(None, leftover, "sequence-classification") == ["label 1", "label 2"]
 
 
 def test_the_identity_follows_model_and_tokenizer_and_not_the_place(model_dir: Callable[..., Path], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import transformers as hf
-from tokenizers import normalizers
+from tokenizers import Tokenizer, models, normalizers
 
 from attridex.indexer.building.plan import survey_corpus
 from attridex.indexer.config import Config, parse_config
@@ -15,7 +15,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.identity import model_identity
 from attridex.indexer.models.loading import load_model
 from attridex.indexer.models.renderers import make_renderer
-from attridex.indexer.models.tokenizers import any_tokenizer, tokenizer_source
+from attridex.indexer.models.tokenizers import any_tokenizer, text_of_ids, tokenizer_source
 from tests.conftest import CONFIGS, records, word_tokenizer, write_jsonl
 
 VOCAB = 24
@@ -164,3 +164,13 @@ def test_tiny_models_of_the_tests_read_their_words(model_dir: Callable[..., Path
     for family in ("qwen2", "bert", "roberta", "gpt2"):
         tokenizer = any_tokenizer(str(model_dir(family)), None)
         assert len(set(tokenizer("the dog saw", add_special_tokens=False).input_ids)) == 3
+
+
+def test_special_tokens_part_lines_and_pieces_are_joined_where_a_tokenizer_does_not_say_how() -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "to", "##day", "is"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    pieces = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    for tokenizer in (hf.BertTokenizer(vocab=vocabulary), hf.PreTrainedTokenizerFast(tokenizer_object=pieces, sep_token="[SEP]")):
+        decode = tokenizer.decode([5, 6])
+        assert text_of_ids(tokenizer)([3, 3, 5, 6, 7, 3, 5, 1, 3]) == "today is\nto [UNK]"
+        assert tokenizer.decode([5, 6]) == decode, "the tokenizer itself is left as it is"

@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import pytest
 
-from attridex.indexer.readers.class_labels import class_features, class_names, named_columns, parquet_features
+from attridex.indexer.readers.class_labels import class_features, class_names, label_classes, named_columns, parquet_features
 from attridex.indexer.readers.record_files import read_record_file
 
 ROWS = [
@@ -40,7 +40,7 @@ def test_features_of_a_dataset_and_of_its_parquet_say_the_same(tmp_path: Path) -
     features = class_features(dataset().features.to_dict())
     assert set(features) == {"label", "tags", "one", "many"}
     assert class_names(features["label"]) == ["no", "yes"]
-    assert class_names(features["tags"]) == []
+    assert [label_classes(features[name]) for name in ("tags", "one", "label")] == [["A", "B"], [], ["no", "yes"]]
     assert [named_columns(row, features) for row in ROWS] == NAMED
 
 

@@ -9,8 +9,10 @@ import pytest
 import transformers as hf
 
 from attridex.client import Client, Query
+from attridex.client.errors import InvalidArgumentError, NotFoundError
 from attridex.indexer import KeepCheckpoints, from_trainer
 from attridex.indexer.errors import InputError
+from attridex.indexer.trainers.rows import text_columns
 from tests.conftest import records, tiny_model, word_tokenizer, write_jsonl
 from tests.indexer.trainers.scripts import (
     SMALL,
@@ -102,20 +104,50 @@ def test_the_rule_of_neurons_is_said_where_it_is_not_asked_for(tmp_path: Path, c
         assert ('scored by one backward pass (rule = "gradient")' in capsys.readouterr().err) is said
 
 
+def test_columns_of_texts_are_kept_unless_others_are_asked_for(tmp_path: Path) -> None:
+    trainer = classifier(tmp_path / "out")
+    from_trainer(trainer, tmp_path / "index", settings={"neurons": {"enabled": False}}, show_progress=False)
+    with Client.local(tmp_path / "index") as client:
+        assert {"premise", "hypothesis", "genre", "answer", "text"} <= set(client.get_index().columns)
+        found = [each.fields for each in client.list_instances(fields=["premise", "answer"])]
+        with pytest.raises(NotFoundError, match="no instance 't3' in version 1 of index; ids are as '0', '1', '2'"):
+            client.attribute_instances([Query.instance("t3")])
+    assert found == [{name: row[name] for name in ("premise", "answer")} for row in records(7)]
+
+
+def test_names_that_an_index_has_itself_are_left_to_it() -> None:
+    row = {"id": "a", "Text": "b", "text": "c", "Document": "d", "loss": "e", "a": "f", "A": "g", "n": 1, "key": "k"}
+    assert text_columns(row, "key") == ("text", "a")
+    assert text_columns(["a"], "") == ()
+
+
 @pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
-def test_the_page_s_script_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attridex: Any) -> None:
+def test_the_page_s_script_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attridex: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = (Path(__file__).parents[3] / "docs/training-script.md").read_text()
     monkeypatch.chdir(tmp_path)
     tiny_model("bert").save_pretrained("base")
     tokenizer = word_tokenizer()
     tokenizer.model_max_length = 64
     tokenizer.save_pretrained("base")
-    write_jsonl(tmp_path / "train.jsonl", records(8))
-    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = ["entailment", "neutral", "contradiction"]
+    write_jsonl(tmp_path / "train.jsonl", [{**row, "label": names[row["label"]]} for row in records(8)])
+    script, asking = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(script, "script.py", "exec"), {})
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("index: 8 instances, their ids are column 'id'; attridex query ia --index index --instance 't0'")
+    )
+    exec(compile(asking, "ask.py", "exec"), {})
+    assert capsys.readouterr().out.count("InstanceHit") == 3
     for command in re.findall(r"^\$ attridex ((?!serve).*)$", page, re.MULTILINE):
         ran = attridex(*command.split())
         assert ran.code == 0, ran.err
     with Client.local(tmp_path / "index") as client:
         assert client.attribute_instances([Query.instance("t3")], method="tracin", k=2).results[0].hits
         assert [each.fields["genre"] for each in client.list_instances(fields=["genre"])] == ["phone", "travel"] * 4
+        assert [each.fields["label"] for each in client.list_instances(fields=["label"])] == [*names, *names, *names[:2]]
+        with pytest.raises(InvalidArgumentError, match=r"missing column 'input_ids'.*\[dict\(tokenizer\(text\)\)\]"):
+            client.attribute_instances([{"premise": "the dog", "hypothesis": "a dog"}])
