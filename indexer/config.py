@@ -52,8 +52,9 @@ class ModelConfig(Section):
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
     trust_remote_code: bool = False
     """Whether Python code that lies beside the model may run, for models that transformers does not have."""
-    max_length: int = Field(512, ge=2)
-    """Tokens of an instance at most."""
+    max_length: int | None = Field(None, ge=2)
+    """Tokens of an instance at most, and what it is cut to where it is cut. Unless given: where the tokenizer cuts (`truncation`,
+    `documents`) its own `model_max_length`, as in a call without `max_length`; else 512."""
     checkpoints: list[str] = []
     """For TracIn: directories of the training's checkpoints, models or adapters of the same base model; `attridex finetune`
     names those it kept."""
@@ -122,7 +123,9 @@ class CorpusConfig(Section):
     chat_template: str | None = None
     """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
     tools: str | None = None
-    """For messages: a column with the tools that the chat template is given."""
+    """For messages: a column with the tools that the chat template is given; "" where it is given none of a column `tools`."""
+    chat_template_kwargs: str | None = None
+    """For messages: a column with what else the chat template is given, by name; "" for none, as of `tools`."""
     loss_on: Literal["assistant", "last", "all"] = "assistant"
     """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
     loss_on_padding: bool | None = None
@@ -168,6 +171,12 @@ class CorpusConfig(Section):
         if self.truncation in ("only_first", "only_second") and self.form != "pair":
             raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
         return self
+
+    @property
+    def template_columns(self) -> dict[str, str]:
+        """Columns that a chat template is given, by their settings; a record may lack them."""
+        named = {"tools": self.tools, "chat_template_kwargs": self.chat_template_kwargs}
+        return {setting: column for setting, column in named.items() if column}
 
     @property
     def shown(self) -> str:

@@ -25,6 +25,7 @@ FORM_SETTINGS = {
     "truncation_side": ("text", "pair"),
     "chat_template": ("messages",),
     "tools": ("messages",),
+    "chat_template_kwargs": ("messages",),
     "loss_on": ("messages",),
     "stride": ("documents",),
 }

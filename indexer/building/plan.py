@@ -29,12 +29,13 @@ from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.models.identity import ModelIdentity
 from attridex.indexer.models.renderers import make_renderer, with_class_names
+from attridex.indexer.models.tokenizers import with_length
 from attridex.indexer.signing.row_checks import kind_of
 from attridex.indexer.signing.signer import Signer
 
 NEWER = (
     "text", "pair", "messages", "documents", "encoded", "truncation", "truncation_side", "chat_template", "tools", "loss_on",
-    "stride", "word_pieces",
+    "stride", "word_pieces", "chat_template_kwargs",
 )  # fmt: skip
 """Settings of the corpus that plans of older indices do not have."""
 
@@ -132,7 +133,7 @@ def prepared(config: Config, index: Path) -> Prepared:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    config = with_class_names(as_begun(config, index))
+    config = with_length(with_class_names(as_begun(config, index)))
     sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
     held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
 
@@ -150,11 +151,13 @@ def prepared(config: Config, index: Path) -> Prepared:
 
 
 def as_begun(config: Config, index: Path) -> Config:
-    """The configuration with the rules of reading records by which an index was begun, if it was."""
+    """The configuration with the rules of reading records by which an index was begun, if it was, and its length unless given."""
     if not (index / PLAN).exists():
         return config
-    number = read_sealed(index / PLAN).get("rendering", 1)
-    return config.model_copy(update={"corpus": config.corpus.model_copy(update={"rendering": number})})
+    begun = read_sealed(index / PLAN)
+    corpus = config.corpus.model_copy(update={"rendering": begun.get("rendering", 1)})
+    model = config.model.model_copy(update={"max_length": config.model.max_length or begun["model.max_length"]})
+    return config.model_copy(update={"corpus": corpus, "model": model})
 
 
 def content_settings(config: Config) -> JsonObject:

@@ -69,8 +69,15 @@ def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
 
 
 def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Iterator[Attempt]:
-    """Every record, with its instances or why it cannot be used."""
+    """Every record, with its instances or why it cannot be used.
+
+    Raises:
+        InputError: no record has a column that a chat template is to be given.
+    """
+    lacking, known = corpus.template_columns, set[str]()
     for number, record in enumerate(read_records(corpus)):
+        lacking = {setting: column for setting, column in lacking.items() if column not in record.values}
+        known = known | record.values.keys() if lacking else known
         try:
             values = identified(record, corpus, number)
             instances = renderer.instances(values, record.where)
@@ -82,6 +89,8 @@ def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
             yield Attempt(record, [], error)
         else:
             yield Attempt(record, instances)
+    for setting, column in lacking.items():
+        raise InputError(f"corpus.{setting}: no record has a column '{column}'; {nearest(column, known)}")
 
 
 def identified(record: PlacedRecord, corpus: CorpusConfig, number: int) -> dict[str, Any]:

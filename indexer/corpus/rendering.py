@@ -12,6 +12,7 @@ from attridex.indexer.corpus.token_labels import labelled_tokens
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Encoding, Form, losses_of
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.index.layout import shown_name
 from attridex.indexer.task_kinds import Task
 
 TOKENS: Task = "token-classification"
@@ -90,7 +91,8 @@ class Renderer:
         identity, label, column = str(row["id"]), row["label"], self._corpus.label
         if label is not None and self._task == "multiple-choice":
             label = int(label)  # choices are stored by their numbers
-        where, record = f"instance '{identity}'", {**row, self._corpus.id: identity, column: label}
+        shown = {own: row[name] for name in self.text_fields if (own := shown_name(name)) != name}
+        where, record = f"instance '{identity}'", {**row, self._corpus.id: identity, column: label, **shown}
         if not self._corpus.per_token:
             return self.render(record, where)
         number = int(identity.rpartition(PART)[2])

@@ -47,6 +47,6 @@ class TokenizerCall:
         if excess > 0 and not self.truncation:
             raise InputError(
                 f"{where}: {excess} tokens over the limit of {self.limit} (model.max_length, or the model's own); "
-                "set it higher, or corpus.truncation = true as in a call with truncation"
+                "raise it, or where the training cut inputs set corpus.truncation = true, and model.max_length to what it cut to"
             )
         return excess

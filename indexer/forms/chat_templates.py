@@ -6,7 +6,7 @@ compared with the whole.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,25 @@ from attridex.indexer.forms.encoding import Tokens
 
 MARK = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 """Where a chat template says that the assistant's words begin."""
+OTHERWISE = "the chat template puts message {} otherwise when others follow, or those before it when it is not there"
+"""Why a turn is not told apart from the others."""
 CLOCK = "strftime_now"
 """What a chat template calls for today's date."""
 
 Message = Mapping[str, Any]
-Tools = list[Any] | None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a chat template is given beside the messages.
+
+    Attributes:
+        tools: JSON schemas of tools.
+        options: what else, by name.
+    """
+
+    tools: list[Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,24 @@ class Chat:
 
     ids: Tokens
     spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A chat as a template puts it that marks what the assistant says.
+
+    Attributes:
+        ids: of its tokens.
+        marks: 1 for each token that is marked.
+    """
+
+    ids: Tokens
+    marks: Tokens
+
+    @property
+    def said(self) -> Tokens:
+        """The tokens that are marked."""
+        return tuple(token for token, mark in zip(self.ids, self.marks, strict=True) if mark)
 
 
 class ChatTemplate:
@@ -57,33 +89,39 @@ class ChatTemplate:
                 "give a copy with the date of the training as corpus.chat_template"
             )
 
-    def chat(self, messages: Sequence[Message], tools: Tools, where: str, turns: Sequence[int]) -> Chat:
+    def chat(self, messages: Sequence[Message], beside: Beside, where: str, turns: Sequence[int], *, last: bool = False) -> Chat:
         """A chat's tokens, with those of the assistant's turns.
 
         Args:
             messages: of the chat.
-            tools: that the template is given.
+            beside: what else the template is given.
             where: names the record in errors.
-            turns: numbers of the messages whose tokens are needed, where the template does not mark all of the assistant's.
+            turns: numbers of the messages of the assistant.
+            last: whether the last one's tokens alone are wanted.
 
         Raises:
             InputError: the template refuses the chat, or does not tell the turns apart.
         """
-        call = TemplateCall(self._tokenizer, self._given, tools, where)
-        if MARK.search(self._tokenizer.get_chat_template(self._given, tools)):
-            found = call.apply(messages, return_assistant_tokens_mask=True)
-            return Chat(tuple(found["input_ids"]), runs(found["assistant_masks"]))
+        call, wanted = TemplateCall(self._tokenizer, self._given, beside, where), turns[-1:] if last else turns
+        if MARK.search(self._tokenizer.get_chat_template(self._given, beside.tools)):
+            found = call.marked(messages)
+            return Chat(found.ids, runs(call.behind(found, messages, turns) if last else found.marks))
         ids = tuple(call.apply(messages)["input_ids"])
         text = call.apply(messages, tokenize=False)
-        return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in turns))
+        return Chat(ids, tuple(call.span(text, ids, messages, turn) for turn in wanted))
 
-    def prompt(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
+    def differs(self, messages: Sequence[Message], given: Beside, other: Beside) -> bool:
+        """Whether messages read otherwise when the template is given something other beside them, and does not refuse them."""
+        texts = [TemplateCall(self._tokenizer, self._given, beside, "").text(messages) for beside in (given, other)]
+        return None not in texts and texts[0] != texts[1]
+
+    def prompt(self, messages: Sequence[Message], beside: Beside, where: str) -> Chat:
         """A chat's tokens with the template's prompt for the assistant behind them, as a user generates from.
 
         Raises:
             InputError: the template refuses the chat.
         """
-        call = TemplateCall(self._tokenizer, self._given, tools, where)
+        call = TemplateCall(self._tokenizer, self._given, beside, where)
         return Chat(tuple(call.apply(messages, add_generation_prompt=True)["input_ids"]), ())
 
 
@@ -94,13 +132,13 @@ class TemplateCall:
     Attributes:
         tokenizer: that applies it.
         given: the template; the tokenizer's own where None.
-        tools: that it is given.
+        beside: what it is given beside the messages.
         where: names the record in errors.
     """
 
     tokenizer: Any
     given: str | None
-    tools: Tools
+    beside: Beside
     where: str
 
     def apply(self, messages: Sequence[Message], **options: Any) -> Any:
@@ -110,9 +148,47 @@ class TemplateCall:
             InputError: the template refuses the chat.
         """
         try:
-            return self.tokenizer.apply_chat_template(list(messages), tools=self.tools, chat_template=self.given, **options)
+            given = {"tools": self.beside.tools, "chat_template": self.given, **self.beside.options, **options}
+            return self.tokenizer.apply_chat_template(list(messages), **given)
         except Exception as error:  # whatever a template's code raises
             raise InputError(f"{self.where}: the chat template refuses the messages: {first_line(error)}") from None
+
+    def text(self, messages: Sequence[Message]) -> str | None:
+        """The text of messages; None where the template refuses them."""
+        try:
+            return str(self.apply(messages, tokenize=False))
+        except InputError:
+            return None
+
+    def marked(self, messages: Sequence[Message]) -> Marked:
+        """The tokens of messages, and those that the template marks.
+
+        Raises:
+            InputError: the template refuses the messages.
+        """
+        found = self.apply(messages, return_assistant_tokens_mask=True)
+        return Marked(tuple(found["input_ids"]), tuple(found["assistant_masks"]))
+
+    def behind(self, whole: Marked, messages: Sequence[Message], turns: Sequence[int]) -> Tokens:
+        """Marks of the last of the assistant's turns alone: those behind what is marked of the chat before it.
+
+        Args:
+            whole: the chat.
+            messages: of it.
+            turns: numbers of those of the assistant.
+
+        Raises:
+            InputError: before the turn other tokens are marked when the turn is not there.
+        """
+        if not turns:
+            return (0,) * len(whole.ids)
+        before = self.marked(messages[: turns[-1]]).said if len(turns) > 1 else ()
+        if whole.said[: len(before)] != before:
+            raise InputError(
+                f"{self.where}: {OTHERWISE.format(turns[-1])}, so its tokens are not told apart; set another loss_on"
+            )
+        left = set([place for place, mark in enumerate(whole.marks) if mark][len(before) :])
+        return tuple(int(place in left) for place in range(len(whole.ids)))
 
     def span(self, text: str, ids: Tokens, messages: Sequence[Message], turn: int) -> tuple[int, int]:
         """Tokens of a turn of the assistant: those behind the chat up to it, with the prompt for it.
@@ -126,25 +202,50 @@ class TemplateCall:
         Raises:
             InputError: the chat up to the turn, or with it, is no beginning of the whole.
         """
-        before = self.apply(messages[:turn], tokenize=False, add_generation_prompt=True) if turn else ""
-        through = self.apply(messages[: turn + 1], tokenize=False)
+        before, through = self._before(messages, turn), self.apply(messages[: turn + 1], tokenize=False)
         if not (text.startswith(through) and through.startswith(before) and len(through) > len(before)):
-            raise InputError(
-                f"{self.where}: the chat template puts message {turn} otherwise when others follow, so the assistant's tokens "
-                "are not told apart; mark them by {% generation %} in a copy of it (corpus.chat_template), or set another loss_on"
-            )
+            raise self._untold(self._reason(text, through, messages, turn))
         if not self.tokenizer.is_fast:
-            return self._span_of_tokens(ids, messages, turn)
+            return self._span_of_tokens(ids, before, through, turn)
         plain = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return covering(plain["offset_mapping"], len(before), len(through))
 
-    def _span_of_tokens(self, ids: Tokens, messages: Sequence[Message], turn: int) -> tuple[int, int]:
+    def _before(self, messages: Sequence[Message], turn: int) -> str:
+        """The chat up to a turn of the assistant, with the prompt for it."""
+        if turn:
+            return str(self.apply(messages[:turn], tokenize=False, add_generation_prompt=True))
+        prompt = self._prompt(messages[:1])
+        head, found, _ = self.apply([{"role": messages[0]["role"], "content": ""}], tokenize=False).partition(prompt or "\0")
+        if not found:
+            raise self._untold("the chat begins with the assistant, and the chat template's prompt for it does not stand there")
+        return f"{head}{found}"
+
+    def _prompt(self, messages: Sequence[Message]) -> str:
+        """The template's prompt for the assistant behind messages."""
+        bare, asked = (str(self.apply(messages, tokenize=False, add_generation_prompt=asked)) for asked in (False, True))
+        return asked.removeprefix(bare)
+
+    def _reason(self, text: str, through: str, messages: Sequence[Message], turn: int) -> str:
+        """Why a turn of the assistant is not told apart."""
+        if not text.startswith(through) or (turn and not text.startswith(self.apply(messages[:turn], tokenize=False))):
+            return OTHERWISE.format(turn)
+        prompt = self._prompt(messages[: turn or 1])
+        return f"message {turn} does not begin with the chat template's prompt for the assistant, {prompt!r}, or is empty"
+
+    def _untold(self, reason: str) -> InputError:
+        """What is said where the assistant's tokens are not told apart."""
+        return InputError(
+            f"{self.where}: {reason}, so the assistant's tokens are not told apart; mark them by {{% generation %}} in a copy of "
+            "the template (corpus.chat_template), or set another loss_on"
+        )
+
+    def _span_of_tokens(self, ids: Tokens, before: str, through: str, turn: int) -> tuple[int, int]:
         """The same where the tokenizer does not say which letters a token holds."""
-        before = tuple(self.apply(messages[:turn], add_generation_prompt=True)["input_ids"]) if turn else ()
-        through = tuple(self.apply(messages[: turn + 1])["input_ids"])
-        if ids[: len(through)] != through or through[: len(before)] != before:
+        made = self.tokenizer([before, through], add_special_tokens=False, verbose=False)["input_ids"]
+        first, both = map(tuple, made)
+        if ids[: len(both)] != both or both[: len(first)] != first:
             raise InputError(f"{self.where}: tokens of message {turn} run into others; a fast tokenizer can tell them apart")
-        return len(before), len(through)
+        return len(first), len(both)
 
 
 def runs(mask: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,6 @@
 """Checks of what any input form gives, before a model sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,14 @@ from attridex.indexer.forms.vocabulary import Vocabulary
 class Checked:
     """A form whose tokens are all known to the model, and not special ones alone."""
 
-    def __init__(self, form: Form, vocabulary: Vocabulary, rendering: int, unlearned: int | None = None) -> None:
+    def __init__(
+        self,
+        form: Form,
+        vocabulary: Vocabulary,
+        rendering: int,
+        unlearned: int | None = None,
+        named: Callable[[str], str] = lambda name: name,
+    ) -> None:
         """See `Form`.
 
         Args:
@@ -20,8 +27,10 @@ class Checked:
             vocabulary: what is known of the tokens.
             rendering: number of the rules by which records are read; by those of 1 they may have no tokens of their own.
             unlearned: a token that has no loss anywhere.
+            named: what the index calls a column that the form shows.
         """
-        self.fields, self.adds, self.limit = form.fields, form.adds, form.limit
+        self.fields, self.adds, self.limit = tuple(map(named, form.fields)), form.adds, form.limit
+        self._named = named
         self._form, self._vocabulary, self._own_needed = form, vocabulary, rendering > 1
         self._unlearned = unlearned
 
@@ -49,8 +58,9 @@ class Checked:
         return found
 
     def _taken(self, encoding: Encoding) -> Encoding:
-        """What the model takes: a Trainer leaves out token types that it is not called with."""
-        return replace(encoding, types=()) if self._vocabulary.types == 0 else encoding
+        """What the model takes: a Trainer leaves out token types that it is not called with; columns as the index calls them."""
+        fields = {self._named(name): value for name, value in encoding.fields.items()}
+        return replace(encoding, types=() if self._vocabulary.types == 0 else encoding.types, fields=fields)
 
     def _check(self, encoding: Encoding, where: str) -> None:
         texts = encoding.sequences if not encoding.source else (encoding.source,)

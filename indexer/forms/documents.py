@@ -28,20 +28,21 @@ class Window(NamedTuple):
 class Documents:
     """Documents, window by window."""
 
-    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int) -> None:
+    def __init__(self, corpus: CorpusConfig, tokenizer: Any, limit: int, *, whole: bool = False) -> None:
         """Check that windows move on.
 
         Args:
             corpus: the documents' column and the stride.
             tokenizer: of the model.
             limit: tokens of a window at most.
+            whole: whether the limit is the model's, to which the tokenizer's call would not cut.
 
         Raises:
             InputError: the tokenizer makes no windows, or they share so much that nothing new is in them.
         """
         self._name, self._id, self._stride = str(corpus.documents), corpus.id, corpus.stride
         self._tokenizer, self.limit = TokenizerCall(corpus, tokenizer, limit), limit
-        self._around = own_special_tokens(tokenizer)
+        self._around, self._whole = own_special_tokens(tokenizer), whole
         self.fields: tuple[str, ...] = (self._name if self._name != DOCUMENT else TEXT,)
         self.adds: tuple[str, ...] = (DOCUMENT,)
         if not tokenizer.is_fast:
@@ -58,7 +59,7 @@ class Documents:
         """See `Form.encode`; a window whose only new token has nothing before it has no loss, and gives no encoding."""
         text = text_of(record, self._name, where, "corpus.documents")
         found = []
-        for number, window in enumerate(self._windows(text)):
+        for number, window in enumerate(self._windows(text, where)):
             reads, wanted = losses_of(window.ids, window.first)
             if reads:
                 fields = {self.fields[0]: window.text, DOCUMENT: str(record.get(self._id, ""))}
@@ -74,7 +75,7 @@ class Documents:
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
         """See `Form.prompt`: the document itself, without what the tokenizer puts behind it."""
         text = text_of(record, self._name, where, "corpus.documents")
-        windows = self._windows(text)
+        windows = self._windows(text, where)
         if len(windows) > 1:
             raise InputError(
                 f"{where}: the document has {len(windows)} windows of {self.limit} tokens, a language model goes on from one; "
@@ -83,8 +84,12 @@ class Documents:
         ids = windows[0].ids[: len(windows[0].ids) - len(self._around.after)]
         return Encoding((ids,), fields={self.fields[0]: text, DOCUMENT: str(record.get(self._id, ""))})
 
-    def _windows(self, text: str) -> list[Window]:
-        """A document's windows, in the order of its text."""
+    def _windows(self, text: str, where: str) -> list[Window]:
+        """A document's windows, in the order of its text.
+
+        Raises:
+            InputError: it is longer than the model takes, and windows would be longer, too.
+        """
         made = self._tokenizer(
             text,
             truncation=True,
@@ -96,6 +101,11 @@ class Documents:
         )
         columns = zip(made["input_ids"], made["special_tokens_mask"], made["offset_mapping"], strict=True)
         rows = list(columns)
+        if self._whole and len(rows) > 1:
+            raise InputError(
+                f"{where}: more tokens than the model takes, {self.limit}, and a call of the tokenizer makes longer windows; set "
+                "model.max_length to that of the training"
+            )
         if self._tokenizer.side == "left":  # the tokenizer begins with the document's end
             rows.reverse()
         return [self._window(text, *row, later=number > 0) for number, row in enumerate(rows)]

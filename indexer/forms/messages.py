@@ -10,12 +10,17 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, brief, nearest
-from attridex.indexer.forms.chat_templates import Chat, ChatTemplate, Message, Tools
+from attridex.indexer.forms.chat_templates import Beside, Chat, ChatTemplate, Message
 from attridex.indexer.forms.columns import from_json
 from attridex.indexer.forms.encoding import Encoding, Tokens
 
 ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
 """Roles."""
+TOOLS, OPTIONS = "tools", "chat_template_kwargs"
+"""Settings of the columns that a template is given, and the columns that TRL gives it."""
+
+Columns = Mapping[str, str | None]
+"""Columns by their settings; None where none is named, "" where none is read."""
 
 
 class Messages:
@@ -29,7 +34,8 @@ class Messages:
             tokenizer: of the model.
             limit: tokens of a chat at most.
         """
-        self._name, self._tools, self._loss_on = str(corpus.messages), corpus.tools, corpus.loss_on
+        self._name, self._loss_on = str(corpus.messages), corpus.loss_on
+        self._columns: Columns = {TOOLS: corpus.tools, OPTIONS: corpus.chat_template_kwargs}
         self._cuts, self.limit = bool(corpus.truncation), limit
         self._template = ChatTemplate(tokenizer, corpus.chat_template)
         self.fields: tuple[str, ...] = (self._name,)
@@ -37,13 +43,13 @@ class Messages:
 
     def encode(self, record: Mapping[str, Any], where: str) -> Sequence[Encoding]:
         """See `Form.encode`."""
-        messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
-        read = partial(self._chat, tools=tools, where=where)
+        messages = messages_of(record, self._name, where)
+        read = partial(self._chat, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
         chat = self._fitting(whole, messages, read, where)
         reads, wanted = self._losses(chat)
         if not reads:
-            raise InputError(f"{where}: column '{self._name}' has no turn of the assistant, whose tokens have the loss")
+            raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
         return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
@@ -55,10 +61,10 @@ class Messages:
 
     def prompt(self, record: Mapping[str, Any], where: str) -> Encoding | None:
         """See `Form.prompt`: a chat that does not end with the assistant, with the template's prompt for it."""
-        messages, tools = messages_of(record, self._name, where), self._tools_of(record, where)
+        messages = messages_of(record, self._name, where)
         if messages[-1]["role"] == ASSISTANT:
             return None
-        read = partial(self._template.prompt, tools=tools, where=where)
+        read = partial(self._template.prompt, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
         chat = self._fitting(whole, messages, read, where)
         return Encoding((chat.ids,), truncated=chat is not whole, fields=self._fields(messages))
@@ -67,15 +73,21 @@ class Messages:
         """The columns that are shown."""
         return {self._name: json.dumps(messages, ensure_ascii=False)}
 
-    def _chat(self, messages: Sequence[Message], tools: Tools, where: str) -> Chat:
+    def _chat(self, messages: Sequence[Message], beside: Beside, where: str) -> Chat:
         """A chat's tokens, with those that have a loss."""
         turns = [at for at, each in enumerate(messages) if each["role"] == ASSISTANT]
-        needed = {"all": [], "last": turns[-1:], "assistant": turns}[self._loss_on]
-        return self._template.chat(messages, tools, where, needed)
+        needed = [] if self._loss_on == "all" else turns
+        return self._template.chat(messages, beside, where, needed, last=self._loss_on == "last")
+
+    def _silence(self, messages: Sequence[Message]) -> str:
+        """Why no token has a loss."""
+        if all(each["role"] != ASSISTANT for each in messages):
+            return "no turn of the assistant, whose tokens have the loss"
+        return "no token with a loss: what the assistant says is empty, or the chat template marks none of it by {% generation %}"
 
     def _losses(self, chat: Chat) -> tuple[Tokens, Tokens]:
         """`reads` and `wanted` of the tokens that have a loss."""
-        spans = {"all": ((0, len(chat.ids)),), "last": chat.spans[-1:], "assistant": chat.spans}[self._loss_on]
+        spans = {"all": ((0, len(chat.ids)),), "last": chat.spans, "assistant": chat.spans}[self._loss_on]
         at = [place for start, stop in spans for place in range(max(start, 1), stop)]
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 
@@ -84,14 +96,21 @@ class Messages:
         said = next((each.get("content") for each in reversed(messages) if each["role"] == ASSISTANT), "")
         return said.strip() if isinstance(said, str) and self._loss_on != "all" else ""
 
-    def _tools_of(self, record: Mapping[str, Any], where: str) -> Tools:
-        """The tools that a record's chat template is given."""
-        if self._tools is None or record.get(self._tools) is None:
-            return None
-        value = from_json(record[self._tools])
-        if not isinstance(value, list | tuple) or not all(isinstance(tool, Mapping) for tool in value):
-            raise InputError(f"{where}: column '{self._tools}' (corpus.tools) must hold a list of JSON schemas")
-        return list(value) or None
+    def _beside(self, messages: Sequence[Message], record: Mapping[str, Any], where: str) -> Beside:
+        """What the template is given beside the messages.
+
+        Raises:
+            InputError: a column that no setting names is one that TRL gives a template, and would change what is read.
+        """
+        given = beside_of(record, self._columns, where)
+        for setting, column in self._columns.items():
+            usual = usual_beside(record, {**self._columns, setting: setting}, given) if column is None else given
+            if usual != given and self._template.differs(messages, given, usual):
+                raise InputError(
+                    f"{where}: the chat template reads the column '{setting}', which TRL's SFTTrainer gives it; set "
+                    f'corpus.{setting} = "{setting}", or "" where the training did not give it'
+                )
+        return given
 
     def _fitting(self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str) -> Chat:
         """The whole chat, or where that is too long what fits from a user's turn on, behind its system message.
@@ -106,13 +125,36 @@ class Messages:
             return whole
         excess = f"{where}: {len(whole.ids) - self.limit} tokens over the limit of {self.limit}"
         if not self._cuts:
-            raise InputError(f"{excess}; set corpus.truncation = true to leave out the oldest turns, or raise model.max_length")
+            how = "set corpus.truncation = true, and model.max_length to what the model takes, to leave out the oldest turns"
+            raise InputError(f"{excess}; {how}, or raise model.max_length")
         head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
         for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
             chat = read([*messages[:head], *messages[start:]])
             if len(chat.ids) <= self.limit:
                 return chat
         raise InputError(f"{excess} even with the last turns alone; raise model.max_length, or leave the chat out")
+
+
+def usual_beside(record: Mapping[str, Any], columns: Columns, given: Beside) -> Beside:
+    """What `beside_of` gives, or what is `given` where no template could be given it."""
+    try:
+        return beside_of(record, columns, "")
+    except InputError:
+        return given
+
+
+def beside_of(record: Mapping[str, Any], columns: Columns, where: str) -> Beside:
+    """What a record's columns give a chat template beside the messages.
+
+    Raises:
+        InputError: they hold anything else.
+    """
+    tools, options = (from_json(record.get(columns[setting] or "")) for setting in (TOOLS, OPTIONS))
+    if tools is not None and not (isinstance(tools, list | tuple) and all(isinstance(tool, Mapping) for tool in tools)):
+        raise InputError(f"{where}: column '{columns[TOOLS]}' (corpus.tools) must hold a list of JSON schemas")
+    if options is not None and not (isinstance(options, Mapping) and all(isinstance(name, str) for name in options)):
+        raise InputError(f"{where}: column '{columns[OPTIONS]}' (corpus.chat_template_kwargs) must hold values by their names")
+    return Beside(None if tools is None else list(tools), dict(options or {}))
 
 
 def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Message]:

@@ -16,6 +16,7 @@ class Vocabulary:
         embeddings: tokens that the model has embeddings for; None where it does not say.
         types: token types that the model has embeddings for; None where it does not say, 0 where it takes none.
         causal: whether a classifier reads the last token that is not padding, else the first.
+        end: id of the token whose last place a classifier reads; None where it looks for none.
         padding: id of the token that the model takes for padding; None where it knows none.
         doubted: id of a token that has a loss here, and perhaps had none in the training; None where there is none.
     """
@@ -28,10 +29,13 @@ class Vocabulary:
     types: int | None = None
     causal: bool = False
     padding: int | None = None
+    end: int | None = None
     doubted: int | None = None
 
     def read(self, ids: Sequence[int]) -> int:
         """Position whose state a classifier's head reads."""
+        if self.end is not None:
+            return max((at for at, token in enumerate(ids) if token == self.end), default=0)
         return max((at for at, token in enumerate(ids) if token != self.padding), default=0) if self.causal else 0
 
     def embedded(self, token: int) -> bool:

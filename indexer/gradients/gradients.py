@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -155,7 +156,7 @@ class LayerGradients:
         """
         source = batch.tokens.source
         if source is None or kept.owner is not None:
-            return mask_of(rows, batch, kept.owner)
+            return mask_of(rows, batch, kept.owner, mixed=kept.experts is not None)
         mask = next((side.mask for side in (batch.tokens, source) if side.mask.shape == rows.shape[:2]), None)
         if mask is None or kept.experts is not None:
             raise InputError(
@@ -186,13 +187,25 @@ def places_of(owner: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
     return torch.arange(len(owner), device=owner.device) - starts[owner]
 
 
-def mask_of(rows: Float[Tensor, "B T o"], batch: InstanceBatch, owner: Int[Tensor, " N"] | None) -> Tensor:
-    """1 for the rows of a layer that count; of fused experts each token has several."""
+def mask_of(
+    rows: Float[Tensor, "B T o"], batch: InstanceBatch, owner: Int[Tensor, " N"] | None, *, mixed: bool = False
+) -> Tensor:
+    """1 for the rows of a layer that count.
+
+    Args:
+        rows: of the layer, by instance.
+        batch: of the instances.
+        owner: see `KeptInput.owner`.
+        mixed: whether the layer is of fused experts, of which each token has several.
+    """
     if owner is not None:
         return by_instance(torch.ones(len(owner), 1, device=owner.device), batch.size, owner)[..., 0]
-    times, odd = divmod(rows.shape[:2].numel(), batch.tokens.mask.numel())
-    # An encoder's pooler reads one state of each instance.
-    return torch.ones(rows.shape[:2]) if odd else batch.tokens.mask.reshape(-1).repeat_interleave(times)
+    mask = batch.tokens.mask
+    width, odd = divmod(rows.shape[:2].numel(), len(mask))
+    if mixed:
+        return mask.reshape(-1).repeat_interleave(width // mask.shape[1])
+    # An encoder's pooler reads one state of each instance; some models fill up texts to whole windows.
+    return torch.ones(rows.shape[:2]) if odd or width < mask.shape[1] else F.pad(mask, (0, width - mask.shape[1]))
 
 
 def joined(readings: Sequence[Reading]) -> Reading:

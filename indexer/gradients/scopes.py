@@ -8,9 +8,10 @@ from attridex.indexer.config import GradientsConfig
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.gradients.gradients import Gradients, HeadGradients, LayerGradients
 from attridex.indexer.gradients.sketches import make_sketch
-from attridex.indexer.models.architectures import Architecture, LinearLayer
+from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.hooks import captured_linear
 from attridex.indexer.models.low_rank import captured_factors, factor_layers
+from attridex.indexer.structure.parts import LinearLayer
 from attridex.indexer.tasks.objective import Objective
 
 GradientScope = Callable[[Architecture, Objective, GradientsConfig], Gradients]
@@ -32,9 +33,7 @@ def linear_scope(choose: Callable[[Architecture], dict[str, LinearLayer]]) -> Gr
         layers = choose(arch)
         uses = {name: arch.uses[name] for name in layers}
         arch.check_layers(list(layers))
-        swapped = frozenset(name for name, use in uses.items() if use.tokens_first)
-        skipped = frozenset(name for name, use in uses.items() if use.passed_by)
-        capture = partial(captured_linear, layers, tokens_first=swapped, passed_by=skipped)
+        capture = partial(captured_linear, layers, uses=uses)
         return LayerGradients(arch, objective, capture, make_sketch(layers, config), uses)
 
     return scope
@@ -84,7 +83,7 @@ def layers_named(arch: Architecture, expression: str) -> dict[str, LinearLayer]:
         raise InputError(
             f'gradients.parameters = "{expression}": not "head", "mlp", "linear" or a regular expression ({error})'
         ) from None
-    layers = {name: module for name, module in arch.linear_layers().items() if pattern.search(name)}
+    layers = arch.linear_layers(pattern.search)
     if not layers:
         raise InputError(
             f'gradients.parameters = "{expression}" fits no linear layer; {nearest(expression, ["head", "mlp", "linear"])}; '

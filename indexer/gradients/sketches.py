@@ -21,7 +21,7 @@ from attridex.indexer.gradients.projection import (
     side_projected,
 )
 from attridex.indexer.index.records import Block
-from attridex.indexer.models.architectures import LinearLayer, linear_shape
+from attridex.indexer.structure.parts import LinearLayer, linear_shape
 
 Experts = Int[Tensor, "B T"] | None
 """The expert of each row of fused experts."""

@@ -122,6 +122,8 @@ OWN_COLUMNS = {
 RESERVED = (ROW, *OWN_COLUMNS)
 """Names that a column of the corpus may not have, in any case of letters; nor any that begins with SELF_INFLUENCE."""
 SELF_INFLUENCE = "self_influence"
+SHOWN = "shown_"
+"""Begins the table's name of a column that a text shows and that is called as one of attridex's own."""
 
 
 def self_influence_columns(kinds: Sequence[str]) -> list[str]:
@@ -143,6 +145,17 @@ def is_of_training(index: Path) -> bool:
 def is_reserved(name: str) -> bool:
     """Whether a column's name is attridex's own."""
     return name.lower() in RESERVED or name.lower().startswith(SELF_INFLUENCE)
+
+
+def stored_name(name: str) -> str:
+    """What the table calls a column that an input form shows: its name, or where that is attridex's own another."""
+    return f"{SHOWN}{name}" if is_reserved(name) else name
+
+
+def shown_name(stored: str) -> str:
+    """The column that the table calls so; see `stored_name`."""
+    name = stored.removeprefix(SHOWN)
+    return name if is_reserved(name) else stored
 
 
 def own_columns(columns: Iterable[Column]) -> list[str]:

@@ -1,7 +1,7 @@
 """A model seen by its parts: where the FFN, the head and the read position are."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,18 +14,27 @@ from transformers.pytorch_utils import Conv1D
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.low_rank import LowRank
-from attridex.indexer.structure.calls import encodes, evaluating, first_tensor, other_id, takes, tiny_ids, tried
-from attridex.indexer.structure.experts import ExpertWeight, FusedExperts, Routing, routers, unknown_experts
+from attridex.indexer.structure.calls import (
+    LENGTHS,
+    encodes,
+    evaluating,
+    first_tensor,
+    padding_of,
+    run_body,
+    run_model,
+    tiny_texts,
+    tried,
+)  # fmt: skip
+from attridex.indexer.structure.experts import ExpertWeight, Routing, routers, unknown_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.finding import Finder, Stage
-from attridex.indexer.structure.parts import BlockParts, Ffn, LayerFfn, MixedFfn
+from attridex.indexer.structure.parts import Ffn, LinearLayer, experts_of, linear_shape, one_width, shared_of
 from attridex.indexer.structure.rotary import own_factors, varying_rotaries
+from attridex.indexer.structure.staging import HeadReachedError
 from attridex.indexer.structure.uses import LinearUse
 
 Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
-LinearLayer = nn.Module | ExpertWeight
-"""A module with a weight that its inputs are multiplied by, or all experts' at once."""
 BESIDE_LOGITS = ("output_router_logits", "output_hidden_states", "output_attentions")
 """Settings of a model's configuration that let it give more than logits."""
 NO_FFN = "attridex finds no FFN of one width in every layer"
@@ -190,9 +199,11 @@ class Architecture:
         """What the last block gives [S, T, h]; no cache is filled."""
         if encodes(self.model):
             return self.last_states(lambda: self.decoded(batch))
-        options: dict[str, Any] = {"use_cache": False} if takes(self.body, "use_cache") else {}
+        alone, types = self.structure.alone, {"token_type_ids": batch.types} if batch.types is not None else {}
+        run, model = (run_body, self.body) if alone else (run_model, self.model)
         with self.positioned(batch):
-            return self.last_states(lambda: self.body(batch.ids, **batch.named, **options))
+            states = self.last_states(lambda: run(model, batch.ids, batch.mask, **types), whole=not alone)
+        return states[:, : batch.ids.shape[1]]
 
     def decoded(self, batch: TokenBatch) -> Any:
         """A pass of an encoder-decoder model without its head."""
@@ -209,9 +220,8 @@ class Architecture:
         Raises:
             InputError: they do.
         """
-        ids, device = tiny_ids(self.model), next(self.model.parameters()).device
-        short = ids[1, : ids.shape[1] - 2].tolist()
-        batch, own = pad([ids[0].tolist(), short], other_id(ids, self.model), device), pad([short], 0, device)
+        device, (long, short) = next(self.model.parameters()).device, tiny_texts(self.model, LENGTHS)
+        batch, own = pad([long, short], padding_of(self.model), device), pad([short], 0, device)
         together, alone = self.final_states(batch), self.final_states(own)
         read = [(together[1, : len(short)], alone[0])]
         if self.structure.reads == "whole":
@@ -227,14 +237,23 @@ class Architecture:
         tolerance = (5e-2 if half(self.model) else 1e-3) * float(other.abs().max())
         return torch.allclose(one.float(), other.float(), rtol=0, atol=tolerance)
 
-    def last_states(self, run: Any) -> Tensor:
-        """What the last block gives in a pass [S, T, h]."""
+    def last_states(self, run: Callable[[], Any], *, whole: bool = False) -> Tensor:
+        """What the last block gives in a pass [S, T, h].
+
+        Args:
+            run: makes the pass.
+            whole: whether it is one of the whole model, which is to end there: its head may not take what a batch holds.
+        """
         seen: list[Tensor] = []
-        hook = self.layers[-1].register_forward_hook(lambda _module, _args, output: seen.append(known(first_tensor(output))))
-        try:
+        wanted = list(self.layers).count(self.layers[-1])
+
+        def see(_module: nn.Module, _args: Any, output: Any) -> None:
+            seen.append(known(first_tensor(output)))
+            if whole and len(seen) == wanted:
+                raise HeadReachedError
+
+        with self.layers[-1].register_forward_hook(see), suppress(HeadReachedError):
             run()
-        finally:
-            hook.remove()
         return seen[-1].transpose(0, 1) if self.structure.tokens_first else seen[-1]
 
     def read(self, batch: TokenBatch) -> Tensor:
@@ -243,12 +262,28 @@ class Architecture:
             return batch.own_reads
         if self.structure.reads == "first":
             return torch.zeros_like(batch.lengths)
+        if self.structure.end is not None:
+            return self._ends(batch, self.structure.end)
         padding = getattr(self.model.config.get_text_config(), "pad_token_id", None)
         if not self.structure.skips_padding or padding is None:
             return batch.lengths - 1
         places = torch.arange(batch.ids.shape[1], device=batch.ids.device)
         real = batch.mask.bool() & batch.ids.ne(padding)
         return (places * real).argmax(1)
+
+    def _ends(self, batch: TokenBatch, end: int) -> Tensor:
+        """The last place of a token in each sequence [S].
+
+        Raises:
+            InputError: it has none.
+        """
+        found = batch.mask.bool() & batch.ids.eq(end)
+        if not found.any(1).all():
+            raise InputError(
+                f"{self.where}: a text has no token {end} (eos_token_id of config.json), where {type(self.model).__name__} reads "
+                "its answer; the tokenizer must put it at the end of each text"
+            )
+        return (torch.arange(batch.ids.shape[1], device=batch.ids.device) * found).argmax(1)
 
     def hidden_states(self, states: Tensor, batch: TokenBatch) -> Tensor:
         """What the head reads for each sequence [S, h], from final states [S, T, h]."""
@@ -270,18 +305,21 @@ class Architecture:
         made: Tensor = self.head(hidden)
         return self.structure.rule(made)
 
-    def linear_layers(self) -> dict[str, LinearLayer]:
+    def linear_layers(self, chosen: Callable[[str], object] = bool) -> dict[str, LinearLayer]:
         """Every linear layer that has a part in the answer, but the head and the output embedding, by name.
 
         Fused weights of experts, and what routes tokens to them, are among them.
 
+        Args:
+            chosen: whether a name is of those that are wanted.
+
         Raises:
-            InputError: the model has experts in a form that is not known here.
+            InputError: the model has experts in a form that is not known here, and they are wanted.
         """
-        if unknown := unknown_experts(self.model, self.structure.experts):
+        if unknown := [name for name in unknown_experts(self.model, self.structure.experts) if chosen(name)]:
             raise InputError(
                 f"{self.where}: {unknown[0]} holds the weights of experts in a form that attridex does not know, so their "
-                'gradients cannot be read; use gradients.parameters = "head"'
+                'gradients cannot be read; use gradients.parameters = "head" (of a classifier) or a pattern of other layers'
             )
         embedding = getattr(self.model, "get_output_embeddings", lambda: None)()
         found: dict[str, LinearLayer] = {}
@@ -290,7 +328,7 @@ class Architecture:
             if linear and module is not self.head and module is not embedding:
                 found[name] = module
             found |= self._mixture_layers.get(name, {})
-        return found
+        return {name: layer for name, layer in found.items() if chosen(name)}
 
     @cached_property
     def _mixture_layers(self) -> dict[str, dict[str, LinearLayer]]:
@@ -317,9 +355,8 @@ class Architecture:
         if not self.ffns:
             raise InputError(f'{self.where}: {NO_FFN} of {type(self.model).__name__}; use gradients.parameters = "linear"')
         inside = {id(layer) for ffn in self.shared if ffn for layer in ffn.layers}
-        return {
-            name: layer for name, layer in self.linear_layers().items() if isinstance(layer, ExpertWeight) or id(layer) in inside
-        }
+        every = self.linear_layers().items()
+        return {name: layer for name, layer in every if isinstance(layer, ExpertWeight) or id(layer) in inside}
 
     def check_layers(self, names: Sequence[str]) -> None:
         """Refuse layers whose gradients hooks do not see whole.
@@ -341,35 +378,6 @@ class Architecture:
                 )
 
 
-def one_width(parts: Sequence[BlockParts]) -> list[LayerFfn]:
-    """What holds the neurons of all layers where each has one, alike in kind and width; else nothing.
-
-    FFNs, mixtures of experts and FFNs beside experts are kinds of their own.
-    """
-    ffns = [part.ffn for part in parts if part.ffn is not None]
-    kinds = {(type(ffn), kind_of(experts_of(ffn)), kind_of(shared_of(ffn))) for ffn in ffns}
-    mixtures = {experts for _, experts, _ in kinds if experts}
-    alike = len(kinds) == len({kind for kind, *_ in kinds}) and len(mixtures) <= 1
-    return ffns if alike and ffns and len(ffns) == len(parts) else []
-
-
-def kind_of(part: Ffn | FusedExperts | None) -> tuple[int, ...]:
-    """What must be alike in all layers."""
-    if part is None:
-        return ()
-    return (part.count, part.units) if isinstance(part, FusedExperts) else (linear_shape(part.out)[1], part.gated)
-
-
-def experts_of(ffn: LayerFfn) -> FusedExperts | None:
-    """The experts of a layer."""
-    return ffn.experts if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, FusedExperts) else None
-
-
-def shared_of(ffn: LayerFfn) -> Ffn | None:
-    """The FFN of a layer that every token passes."""
-    return ffn.shared if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, Ffn) else None
-
-
 def give_logits_alone(config: Any) -> None:
     """Let a model give logits by name and nothing beside them: the balance of its router is a matter of its training."""
     for each in (config, config.get_text_config()):
@@ -389,11 +397,3 @@ def known(value: Tensor | None) -> Tensor:
     if value is None:
         raise RuntimeError("a block gave no tensor")
     return value
-
-
-def linear_shape(module: LinearLayer) -> tuple[int, int]:
-    """(outputs, inputs) of a linear layer; GPT-2's Conv1D keeps its weight transposed."""
-    if isinstance(module, ExpertWeight):
-        return module.shape
-    rows, columns = module.get_parameter("weight").shape
-    return (columns, rows) if isinstance(module, Conv1D) else (rows, columns)

@@ -13,10 +13,12 @@ from torch.overrides import TorchFunctionMode
 from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.architectures import Architecture, LinearLayer, Site, known
+from attridex.indexer.models.architectures import Architecture, Site, known
 from attridex.indexer.models.low_rank import OnGradient, OnInput
-from attridex.indexer.structure.calls import encodes, first_tensor, with_first
+from attridex.indexer.structure.calls import first_tensor, has_decoder, with_first
 from attridex.indexer.structure.experts import ExpertSight, ExpertWeight, FusedExperts, Routing, routed_by, seen_experts
+from attridex.indexer.structure.parts import LinearLayer
+from attridex.indexer.structure.uses import LinearUse
 
 Edit = Callable[[int, Tensor, Routing | None], Tensor]
 """edit(layer, activations, where they are routed) -> the edited ones."""
@@ -108,8 +110,7 @@ def captured_linear(
     layers: Mapping[str, LinearLayer],
     on_input: OnInput,
     on_gradient: OnGradient,
-    tokens_first: frozenset[str] = frozenset(),
-    passed_by: frozenset[str] = frozenset(),
+    uses: Mapping[str, LinearUse],
 ) -> Iterator[None]:
     """See each linear layer's input and the gradient of its output.
 
@@ -118,19 +119,19 @@ def captured_linear(
         on_input: `on_input(name, a, experts)` gives what is kept of the input until the backward pass. Of fused experts a row
             is a token with one of its experts, which `experts` names; it is None elsewhere.
         on_gradient: `on_gradient(name, kept, delta)` takes it there.
-        tokens_first: layers that are given [T, S, i] instead of [S, T, i].
-        passed_by: layers that are not called: a pass multiplies by their weight.
+        uses: how a pass uses each of them.
     """
 
     def see(name: str, x: Tensor, output: Tensor, experts: Tensor | None = None) -> Tensor:
         def ordered(values: Tensor) -> Tensor:
-            return values.transpose(0, 1) if name in tokens_first and values.dim() == 3 else values
+            return values.transpose(0, 1) if uses[name].tokens_first and values.dim() == 3 else values
 
         if not torch.is_grad_enabled():  # what a model computes without gradients has none
             return output
         kept = on_input(name, ordered(x.detach()), experts)
         if not output.requires_grad:  # made of parameters alone, as a table of distances
             output = output.detach().requires_grad_(True).clone()  # a leaf may not be added to in place
+        output = output.clone() if uses[name].rewritten else output  # what is written over may lose its hook
         output.register_hook(lambda delta: on_gradient(name, kept, ordered(delta)))
         return output
 
@@ -139,9 +140,9 @@ def captured_linear(
 
     with ExitStack() as hooks:
         for name, layer in layers.items():
-            if isinstance(layer, nn.Linear | Conv1D) and name not in passed_by:
+            if isinstance(layer, nn.Linear | Conv1D) and not uses[name].passed_by:
                 hooks.enter_context(layer.register_forward_hook(partial(called, name)))
-        products = {name: layer for name, layer in layers.items() if name in passed_by and isinstance(layer, nn.Module)}
+        products = {name: layer for name, layer in layers.items() if uses[name].passed_by and isinstance(layer, nn.Module)}
         if products:  # a mode costs a little at every function of torch
             hooks.enter_context(WeightUse({layer.weight: partial(see, name) for name, layer in products.items()}))
         for experts, sight in expert_sights(layers, see):
@@ -190,7 +191,7 @@ class WeightUse(TorchFunctionMode):
 @contextmanager
 def differentiable_inputs(arch: Architecture) -> Iterator[None]:
     """Let gradients flow from the input embeddings on, while every parameter stays frozen."""
-    parts = [arch.model.get_encoder(), arch.model.get_decoder()] if encodes(arch.model) else []
+    parts = [arch.model.get_encoder(), arch.model.get_decoder()] if has_decoder(arch.model) else []
     embeddings = {part.get_input_embeddings() for part in (arch.model, *parts)}
 
     def start(_module: nn.Module, _args: Any, output: Any) -> Any:

@@ -21,6 +21,7 @@ from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
+from attridex.indexer.structure.calls import mirrors
 from attridex.indexer.structure.decoding import check_decoder_input
 from attridex.indexer.structure.heads import auto_model
 
@@ -76,6 +77,8 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     if config.neurons.enabled:
         arch.check_site(config.neurons.site)
     pad = padding_token(tokenizer, vocabulary_of(tokenizer, hf, adapter))
+    if mirrors(model) and hf.pad_token_id is not None:  # some look for their own padding in a text (mBART)
+        pad = hf.pad_token_id
     return LoadedModel(arch, pad, labels, hf.model_type, device, tokenizer)
 
 

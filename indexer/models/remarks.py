@@ -11,8 +11,6 @@ from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.special_tokens import SpecialTokens, own_special_tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 
-ENDLESS = 1 << 30
-"""A tokenizer's own limit that is none."""
 SAMPLE = "The quick brown fox, 12 of them: don't! a b"
 """A text that shows how words are parted."""
 
@@ -29,7 +27,6 @@ def remarks_on(config: Config, tokenizer: Any, vocabulary: Vocabulary, special: 
     return (
         *(segments_remark(tokenizer, vocabulary, special) if config.corpus.form == "segments" else ()),
         *embeddings_remark(tokenizer, vocabulary),
-        *truncation_remark(config, tokenizer),
         *file_remark(tokenizer),
     )
 
@@ -60,22 +57,15 @@ def embeddings_remark(tokenizer: Any, vocabulary: Vocabulary) -> Iterator[str]:
         yield f"the tokenizer has {len(beyond)} tokens for which the model has no embedding, the first is '{first}'; {many}"
 
 
-def truncation_remark(config: Config, tokenizer: Any) -> Iterator[str]:
-    """A truncation to another length than the tokenizer's own."""
-    own, wanted = tokenizer.model_max_length, config.model.max_length
-    if config.corpus.form in ("text", "pair") and config.corpus.truncation and own < ENDLESS and own != wanted:
-        yield (
-            f"corpus.truncation cuts to {wanted} tokens (model.max_length), a call without max_length to {own}, the tokenizer's "
-            "model_max_length; set model.max_length to what the training cut to"
-        )
-
-
 def file_remark(tokenizer: Any) -> Iterator[str]:
     """A tokenizer's file that reads texts otherwise than the class that transformers makes of it."""
     path = Path(str(tokenizer.name_or_path)) / "tokenizer.json"
     if not path.is_file() or not tokenizer.is_fast:
         return
-    said = Tokenizer.from_file(str(path)).encode(SAMPLE, add_special_tokens=False).ids
+    plain = Tokenizer.from_file(str(path))
+    plain.no_truncation()  # as transformers calls it, whatever it was saved with
+    plain.no_padding()
+    said = plain.encode(SAMPLE, add_special_tokens=False).ids
     if said != list(tokenizer(SAMPLE, add_special_tokens=False, verbose=False)["input_ids"]):
         yield (
             f"{path} parts a text into other tokens than the {type(tokenizer).__name__} that AutoTokenizer makes of it, which is "

@@ -17,14 +17,23 @@ from attridex.indexer.forms.encoded import Encoded
 from attridex.indexer.forms.encoding import Form
 from attridex.indexer.forms.messages import Messages
 from attridex.indexer.forms.segments import Segments
-from attridex.indexer.forms.special_tokens import SpecialTokens
+from attridex.indexer.forms.special_tokens import SpecialTokens, own_special_tokens
 from attridex.indexer.forms.texts import Texts
 from attridex.indexer.forms.vocabulary import Vocabulary
+from attridex.indexer.index.layout import shown_name, stored_name
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
 from attridex.indexer.models.sources import resolve_labels, task_config
-from attridex.indexer.models.tokenizers import check_padding, model_tokenizer, text_of_ids, tokenizer_source, vocabulary_of
+from attridex.indexer.models.tokenizers import (
+    ENDLESS,
+    check_padding,
+    length_of,
+    model_tokenizer,
+    text_of_ids,
+    tokenizer_source,
+    vocabulary_of,
+)  # fmt: skip
 from attridex.indexer.structure.decoding import start_token
 from attridex.indexer.structure.heads import auto_model
 from attridex.indexer.task_forms.encoded_pairs import DecoderInput, EncodedPairs
@@ -33,8 +42,6 @@ from attridex.indexer.task_forms.words import Words
 
 NAMED_TASKS = ("sequence-classification", "multi-label", "token-classification")
 """Tasks whose labels are names of the model's outputs."""
-ENDLESS = 1 << 20
-"""Tokens of a model that takes any number of them."""
 
 
 def positions(hf: Any, family: Family) -> int:
@@ -99,7 +106,8 @@ def make_renderer(config: Config) -> Renderer:
     vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    return renderer_for(config, labels, Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf)))
+    reads = Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf), family.end)
+    return renderer_for(config, labels, reads)
 
 
 def model_class(model: ModelConfig, hf: Any) -> Any:
@@ -127,6 +135,7 @@ class Reads:
         causal: whether the model is a causal one.
         positions: tokens of a sequence at most.
         start: the token that a decoder begins with.
+        end: the token whose last place a classifier reads; None where it looks for none.
     """
 
     tokenizer: Any
@@ -134,21 +143,33 @@ class Reads:
     causal: bool
     positions: int
     start: int | None = None
+    end: int | None = None
+
+    @property
+    def special(self) -> SpecialTokens:
+        """What `segments` puts around a text."""
+        own = self.end is not None
+        return own_special_tokens(self.tokenizer) if own else special_tokens(self.tokenizer, self.causal)
 
 
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
     doubted = model.tokenizer.pad_token_id if doubts_padding(config) else None
-    vocabulary = replace(model.vocabulary, causal=model.causal, doubted=doubted)
-    special = special_tokens(model.tokenizer, model.causal)
-    remarks, task = remarks_on(config, model.tokenizer, vocabulary, special), config.model.task
+    vocabulary = replace(model.vocabulary, causal=model.causal, end=model.end, doubted=doubted)
+    remarks, task = remarks_on(config, model.tokenizer, vocabulary, model.special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
 
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
     unlearned = unlearned_token(config.corpus, model.tokenizer)
-    return Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned)
+    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned, stored_name)
+    taken = [*config.corpus.metadata, *form.fields, *form.adds]
+    if twice := [name for name in form.fields if shown_name(name) != name and taken.count(name) > 1]:
+        raise InputError(
+            f"corpus: the index calls the column '{shown_name(twice[0])}' '{twice[0]}', which is another's; rename it"
+        )
+    return form
 
 
 def unlearned_token(corpus: CorpusConfig, tokenizer: Any) -> int | None:
@@ -172,14 +193,14 @@ def doubts_padding(config: Config) -> bool:
 
 
 def unchecked_form(config: Config, model: Reads) -> Form:
-    """The input form of a corpus."""
-    corpus, tokenizer, task = config.corpus, model.tokenizer, config.model.task
-    choices, limit = task == "multiple-choice", min(config.model.max_length, model.positions)
-    language = task == "causal-lm"
+    """The input form of a corpus; a call that cuts to more tokens than the model takes would not shorten an input for it."""
+    tokenizer, task, length = model.tokenizer, config.model.task, length_of(config, model.tokenizer)
+    limit, whole = min(length, model.positions), length > model.positions
+    corpus = config.corpus.model_copy(update={"truncation": False}) if whole else config.corpus
+    choices, language = task == "multiple-choice", task == "causal-lm"
     match corpus.form:
         case "segments":
-            special = special_tokens(tokenizer, model.causal)
-            return Segments(corpus, lambda text: plain_ids(tokenizer, text), special, limit, choices=choices)
+            return Segments(corpus, lambda text: plain_ids(tokenizer, text), model.special, limit, choices=choices)
         case "text" | "pair" if task == "seq2seq-lm":
             return SourceTarget(corpus, tokenizer, limit, known_start(model.start))
         case "encoded" if task == "seq2seq-lm":
@@ -192,7 +213,7 @@ def unchecked_form(config: Config, model: Reads) -> Form:
         case "messages":
             return Messages(corpus, tokenizer, limit)
         case "documents":
-            return Documents(corpus, tokenizer, limit)
+            return Documents(corpus, tokenizer, limit, whole=whole)
         case _:
             return Encoded(corpus, text_of_ids(tokenizer), limit, task)
 

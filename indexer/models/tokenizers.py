@@ -11,8 +11,9 @@ import transformers
 from tokenizers import decoders, models
 from transformers import AutoTokenizer
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers.tokenization_utils_base import LARGE_INTEGER
 
-from attridex.indexer.config import ModelConfig
+from attridex.indexer.config import Config, CorpusConfig, ModelConfig
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.models.adapters import SavedAdapter, adapter_directory
@@ -22,6 +23,10 @@ SAVED = ("tokenizer_config.json", "tokenizer.json")
 """Files of which every saved tokenizer has one."""
 VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.tiktoken", "tekken.json")
 """Files that hold a vocabulary, whatever the tokenizer's class calls its own."""
+ENDLESS = 1 << 20
+"""Tokens of a model, or of a tokenizer, that takes any number of them."""
+UNCUT = 512
+"""Tokens of an input at most where nothing is cut, and nothing says otherwise."""
 CODE = "trust_remote_code"
 """Stands in what transformers says of code that may not run."""
 EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|word_embeddings?|embed_in|tok_embeddings|shared)\.([\w.]+\.)?weight$")
@@ -105,6 +110,29 @@ def check_code(said: str, path: str, what: str) -> None:
         raise InputError(
             f"{path}: the {what} comes with Python code of its own; read it, and set model.trust_remote_code = true to run it"
         )
+
+
+def cuts(corpus: CorpusConfig) -> bool:
+    """Whether the tokenizer cuts what is too long."""
+    return bool(corpus.truncation or corpus.documents)
+
+
+def length_of(config: Config, tokenizer: Any) -> int:
+    """Tokens that an input is cut to, or may have at most: `model.max_length`, else as a call without `max_length` has it."""
+    if config.model.max_length is not None:
+        return config.model.max_length
+    if not cuts(config.corpus):
+        return UNCUT
+    own = tokenizer.model_max_length
+    return int(own) if own <= LARGE_INTEGER else ENDLESS  # as transformers has it, which then cuts nothing
+
+
+def with_length(config: Config) -> Config:
+    """A configuration that says how long an input may be."""
+    if config.model.max_length is not None:
+        return config
+    length = length_of(config, model_tokenizer(config.model, config.corpus.rendering))
+    return config.model_copy(update={"model": config.model.model_copy(update={"max_length": length})})
 
 
 def lacks_vocabulary(tokenizer: Any, path: str) -> bool:

@@ -28,11 +28,17 @@ from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.models.hooks import Turns, edited_ffn, routing_held
 from attridex.indexer.neurons.row_attention import attending, fits
-from attridex.indexer.structure.calls import first_tensor, other_id, takes, tiny_ids, with_first
+from attridex.indexer.structure.calls import LENGTHS, first_tensor, padding_of, takes, tiny_texts, with_first
 from attridex.indexer.structure.experts import Routing
 
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
 """Settings of a model's configuration that say how many tokens a layer sees."""
+
+OF_SEQUENCES = (
+    "attention_mask", "position_embeddings", "position_ids", "alibi", "encoder_hidden_states", "encoder_attention_mask",
+    "is_index_masked", "is_index_global_attn",
+)  # fmt: skip
+"""What a layer may be called with for each sequence, beside its states."""
 
 RowEdit = Callable[[int, Float[Tensor, "B r F"], Routing | None], Float[Tensor, "B r F"]]
 """edit(layer, activations of the rows so far, where they are routed) -> the edited ones; the last rows entered at this layer."""
@@ -151,9 +157,7 @@ def tried(arch: Architecture, rows: "type[PackedRows | CopiedRows]") -> bool:
 
 def tiny_batch(arch: Architecture) -> TokenBatch:
     """Two short sequences of different lengths."""
-    ids = tiny_ids(arch.model)
-    short = ids.shape[1] - 2
-    return pad([ids[0].tolist(), ids[1, :short].tolist()], other_id(ids, arch.model), next(arch.model.parameters()).device)
+    return pad(tiny_texts(arch.model, LENGTHS), padding_of(arch.model), next(arch.model.parameters()).device)
 
 
 def layer_arguments(layer: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> tuple[Tensor, Arguments]:
@@ -309,7 +313,8 @@ class WholeRows(Rows):
 
     def _by_row(self, values: Tensor) -> Tensor:
         """What belongs to tokens [rows, B, T, .]."""
-        return values.reshape(-1, self._size, self._batch.ids.shape[1], values.shape[-1])
+        width = values.shape[1] if values.dim() > 2 else self._batch.ids.shape[1]  # some models fill up texts to whole windows
+        return values.reshape(-1, self._size, width, values.shape[-1])
 
 
 class CopiedRows(WholeRows):
@@ -329,7 +334,7 @@ class CopiedRows(WholeRows):
         if self._enter[number]:
             states = torch.cat([states, states[: self._size].detach().repeat(self._enter[number], 1, 1)])
             self._rows += self._enter[number]
-        for name in ("attention_mask", "position_embeddings", "position_ids", "alibi"):
+        for name in OF_SEQUENCES:
             named[name] = self._repeated(named.get(name))
         return states, {name: value for name, value in named.items() if value is not None}
 

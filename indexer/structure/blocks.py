@@ -1,6 +1,7 @@
 """The transformer blocks of a model: the modules that turn states into states, one behind the other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
@@ -29,6 +30,12 @@ def block_calls(model: nn.Module, calls: Sequence[Call]) -> list[Call]:
     return blocks
 
 
+def up_to(blocks: Sequence[Call]) -> list[Call]:
+    """Blocks' calls with all that is called from the block before on: XLM's last part of a block is a norm."""
+    before = [0, *(block.ended for block in blocks)]
+    return [replace(block, began=start - 1) for block, start in zip(blocks, before, strict=False)]
+
+
 def inner_calls(blocks: Sequence[Call], lists: Sequence[Sequence[Call]]) -> list[Call]:
     """The calls of lists inside the blocks, where the blocks do nothing else; none where they do."""
     modules = {call.module for call in blocks}
@@ -50,9 +57,9 @@ def of_members(members: Sequence[nn.Module], calls: Sequence[Call]) -> list[Call
 
 
 def keeps_states(call: Call) -> bool:
-    """Whether a call turns states [S, T, h] (or [T, S, h]) into states."""
+    """Whether a call turns states [S, T, h] (or [T, S, h]) into states; texts may be filled up to whole windows."""
     shape = call.given.shape
-    return len(shape) == 3 and set(shape[:2]) == {SEQUENCES, TOKENS} and call.made.shape == shape
+    return len(shape) == 3 and min(shape[:2]) == SEQUENCES and max(shape[:2]) >= TOKENS and call.made.shape == shape
 
 
 def covers(inner: Sequence[Call], outer: Sequence[Call]) -> bool:

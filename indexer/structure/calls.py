@@ -1,7 +1,7 @@
 """What a model's modules are called with in a pass, in order, and a pass itself."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,8 @@ from attridex.indexer.errors import AttridexError, InputError, first_line
 
 SEQUENCES, TOKENS = 2, 5
 """Size of the tiny input."""
+LENGTHS = (TOKENS, 3)
+"""Real tokens of the tiny padded batch."""
 SPECIAL = "_token_id"
 """Settings of a model's configuration that end so are ids which may mean something to the model itself."""
 
@@ -97,16 +99,33 @@ def named_ids(config: Any) -> set[int]:
 
 
 def vocabulary(model: Any) -> int:
-    """Number of ids that a model takes."""
-    return int(model.get_input_embeddings().weight.shape[0])
+    """Number of ids that a model takes.
+
+    Raises:
+        InputError: it has no table of them, as one that hashes characters (CANINE).
+    """
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (NotImplementedError, AttributeError):
+        raise InputError(f"model.path: attridex finds no embeddings of tokens in {type(model).__name__}") from None
 
 
 def tiny_ids(model: Any) -> Tensor:
-    """Ids [S, T] of the tiny input, none of which the model's configuration names."""
+    """Ids [S, T] of the tiny input, none of which the model's configuration names, but for an end token that it needs."""
     named = named_ids(model.config)
     free = [number for number in range(min(vocabulary(model), len(named) + 256)) if number not in named] or [0]
     wanted = SEQUENCES * TOKENS
-    return torch.tensor([free[(7 * number + 3) % len(free)] for number in range(wanted)]).reshape(SEQUENCES, TOKENS)
+    ids = torch.tensor([free[(7 * number + 3) % len(free)] for number in range(wanted)]).reshape(SEQUENCES, TOKENS)
+    if (end := end_token(model)) is not None:
+        ids[:, -1] = end
+    return ids
+
+
+def tiny_texts(model: Any, lengths: Sequence[int]) -> list[list[int]]:
+    """The beginnings of the tiny input's sequences, of these lengths, each with the end token that the model needs."""
+    end = end_token(model)
+    rows = zip(tiny_ids(model).tolist(), lengths, strict=True)
+    return [ids[:length] if end is None else [*ids[: length - 1], end] for ids, length in rows]
 
 
 def other_id(ids: Tensor, model: Any) -> int:
@@ -114,6 +133,12 @@ def other_id(ids: Tensor, model: Any) -> int:
     free = [number for number in range(min(vocabulary(model), ids.numel() + 257)) if number not in set(ids.flatten().tolist())]
     named = named_ids(model.config)
     return next((number for number in free if number not in named), next(iter(free), 0))
+
+
+def padding_of(model: Any) -> int:
+    """An id that fills up tiny texts: the model's own padding where it looks for that in a text (mBART), else any other."""
+    own = getattr(model.config.get_text_config(), "pad_token_id", None) if mirrors(model) else None
+    return other_id(tiny_ids(model), model) if own is None else int(own)
 
 
 @contextmanager
@@ -148,6 +173,11 @@ def takes(module: nn.Module, name: str) -> bool:
     return name in inspect.signature(module.forward).parameters
 
 
+def uncached(module: nn.Module) -> dict[str, Any]:
+    """What a module is called with so that no cache is filled."""
+    return {"use_cache": False} if takes(module, "use_cache") else {}
+
+
 def run_model(model: nn.Module, ids: Tensor, mask: Tensor | None, **more: Tensor) -> Tensor:
     """The model's own logits; those of a multiple-choice model [S, 1] as of a classifier with one output.
 
@@ -160,10 +190,22 @@ def run_model(model: nn.Module, ids: Tensor, mask: Tensor | None, **more: Tensor
     if encodes(model) and mask is not None:
         return run_decoder(model, ids, mask)
     lifted = type(model).__name__.endswith("ForMultipleChoice")
-    named: dict[str, Any] = {"use_cache": False} if takes(model, "use_cache") else {}
+    named = uncached(model)
     inputs = {"input_ids": ids, **({} if mask is None else {"attention_mask": mask}), **more}
     logits: Tensor = model(**{name: value[:, None] if lifted else value for name, value in inputs.items()}, **named).logits
     return logits
+
+
+def run_body(body: nn.Module, ids: Tensor, mask: Tensor, **more: Tensor) -> Any:
+    """A pass of a model without its head; no cache is filled.
+
+    Args:
+        body: of the model.
+        ids: [S, T].
+        mask: of the ids.
+        more: further inputs of that shape.
+    """
+    return body(ids, attention_mask=mask, **more, **uncached(body))
 
 
 def run_encoder(model: Any, ids: Tensor, mask: Tensor, **more: Tensor) -> Tensor:
@@ -180,9 +222,25 @@ def run_encoder(model: Any, ids: Tensor, mask: Tensor, **more: Tensor) -> Tensor
     return logits
 
 
-def encodes(model: Any) -> bool:
+def has_decoder(model: Any) -> bool:
     """Whether a model is an encoder with a decoder, whose parts are those of the decoder."""
-    return bool(getattr(model.config, "is_encoder_decoder", False)) and model.get_decoder() is not None
+    two_sides = bool(getattr(model.config, "is_encoder_decoder", False)) and takes(model, "decoder_input_ids")
+    return two_sides and model.get_decoder() is not None
+
+
+def encodes(model: Any) -> bool:
+    """Whether a model's decoder is given a target, to which its encoder reads a source."""
+    return has_decoder(model) and model.get_output_embeddings() is not None
+
+
+def mirrors(model: Any) -> bool:
+    """Whether a model's decoder is given the very text that its encoder reads (BART's and T5's classifiers)."""
+    return has_decoder(model) and not encodes(model)
+
+
+def end_token(model: Any) -> int | None:
+    """The token without which a model reads no text: where such a classifier's text ends; None where there is none."""
+    return getattr(model.config.get_text_config(), "eos_token_id", None) if mirrors(model) else None
 
 
 def run_decoder(model: Any, ids: Tensor, mask: Tensor, *, alone: bool = False) -> Tensor:
@@ -197,9 +255,29 @@ def run_decoder(model: Any, ids: Tensor, mask: Tensor, *, alone: bool = False) -
     source = tiny_ids(model)[:1].to(ids.device).expand(len(ids), -1)
     named: dict[str, Any] = {"decoder_input_ids": ids, "decoder_attention_mask": mask, "use_cache": False}
     if alone:
-        weight = model.get_input_embeddings().weight
-        named["encoder_outputs"] = BaseModelOutput(weight.new_zeros(*source.shape, weight.shape[1]))
+        named["encoder_outputs"] = nothing_read(model, source)
     else:
         named["input_ids"] = source
     logits: Tensor = model(attention_mask=torch.ones_like(source), **named).logits
     return logits
+
+
+def nothing_read(model: Any, source: Tensor) -> BaseModelOutput:
+    """What stands for an encoder's states where nothing follows from them."""
+    weight = model.get_input_embeddings().weight
+    return BaseModelOutput(weight.new_zeros(*source.shape, weight.shape[1]))
+
+
+def run_decoding(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    """The logits of a model whose encoder, if it has one, does not run: of no use where nothing follows from it.
+
+    Args:
+        model: of transformers.
+        ids: of sequences.
+        mask: of their real tokens.
+    """
+    if mirrors(model):
+        outputs = model(input_ids=ids, attention_mask=mask, encoder_outputs=nothing_read(model, ids), **uncached(model))
+        logits: Tensor = outputs.logits
+        return logits
+    return run_decoder(model, ids, mask, alone=True) if encodes(model) else run_model(model, ids, mask)

@@ -164,10 +164,11 @@ def computes(experts: FusedExperts) -> bool:
 
 
 def unknown_experts(model: nn.Module, known: Iterable[nn.Module]) -> list[str]:
-    """Names of modules that hold the weights of many experts in a form that is not known here."""
+    """Names of weights of many experts at once in a form that is not known here."""
     seen = set(known)
     others = {name: module for name, module in model.named_modules() if "Expert" in type(module).__name__ and module not in seen}
-    return [name for name, module in others.items() if any(weight.dim() == 3 for weight in module.parameters(recurse=False))]
+    held = {name: dict(module.named_parameters(recurse=False)) for name, module in others.items()}
+    return [f"{name}.{key}" for name, own in held.items() for key, weight in own.items() if weight.dim() == 3]
 
 
 def is_fused(module: Any) -> bool:

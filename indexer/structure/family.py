@@ -21,6 +21,7 @@ class Family:
         causal: whether a position sees only what stands before it: the last one decides; else the first (CLS).
         adds: whether a layer's output is its FFN's output plus what does not depend on it.
         adds_if: setting of the model's configuration that must be true for that, where a family has both kinds.
+        end: the token whose last place a classifier reads, whatever stands behind it; None where it looks for none.
         positions_after_padding: whether positions are counted from after the padding token's id.
     """
 
@@ -36,3 +37,4 @@ class Family:
     adds: bool = True
     adds_if: str | None = None
     positions_after_padding: bool = False
+    end: int | None = None

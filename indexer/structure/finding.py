@@ -10,8 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.structure.blocks import block_calls, block_lists
-from attridex.indexer.structure.calls import TOKENS, Call, evaluating, other_id, recorded, run_model, tiny_ids
+from attridex.indexer.structure.blocks import block_calls, block_lists, up_to
+from attridex.indexer.structure.calls import (
+    LENGTHS,
+    SEQUENCES,
+    TOKENS,
+    Call,
+    encodes,
+    end_token,
+    evaluating,
+    other_id,
+    recorded,
+    run_body,
+    run_model,
+    tiny_ids,
+    tiny_texts,
+)  # fmt: skip
 from attridex.indexer.structure.experts import FusedExperts, fused_experts
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.logits import CAPS, LogitRule, logit_rule
@@ -22,8 +36,6 @@ from attridex.indexer.structure.uses import LinearUse, linear_uses, wanting_grad
 
 LAYER_COUNTS = ("num_hidden_layers", "decoder_layers", "num_decoder_layers")
 """Settings of a model's configuration that say how many blocks it has."""
-LENGTHS = (TOKENS, 3)
-"""Real tokens of the tiny padded batch."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ class Structure:
         head: the last linear layer.
         reads: whose states the head reads.
         skips_padding: whether the last position read is the last one whose id is not the padding token's, masked or not.
+        end: the token whose last place is read, whatever stands behind it; None where it is not looked for.
+        alone: whether the body alone gives the states that it gives in the whole model.
         rule: what becomes of the head's output.
         causal: whether a position sees only what stands before it.
         uses: how often a pass uses each linear layer, by name.
@@ -53,6 +67,8 @@ class Structure:
     head: nn.Module
     reads: Reads
     skips_padding: bool
+    end: int | None
+    alone: bool
     rule: LogitRule
     causal: bool
     uses: Mapping[str, LinearUse]
@@ -71,7 +87,8 @@ class Trace(NamedTuple):
 
     def states(self, block: nn.Module, tokens_first: bool) -> Tensor:
         """What a block gave when it was called last, [S, T, h]."""
-        return self.made(block).transpose(0, 1) if tokens_first else self.made(block)
+        made = self.made(block).transpose(0, 1) if tokens_first else self.made(block)
+        return made[:, :TOKENS]
 
 
 class Finder:
@@ -101,8 +118,11 @@ class Finder:
         Raises:
             InputError: a part that every task needs is not found, or the parts together do not say what the model says.
         """
+        before = ways(self.model)
         with evaluating(self.model):
-            return self._found()
+            found = self._found()
+        self._check_unchanged(before)
+        return found
 
     @property
     def name(self) -> str:
@@ -112,12 +132,15 @@ class Finder:
     def _found(self) -> Structure:
         blocks, parts = self._blocks()
         body = self._body(blocks[-1].module)
-        first = blocks[-1].made.shape[0] == TOKENS
+        first = blocks[-1].made.shape[0] != SEQUENCES
         head, uses, rule, logits, states = self._whole(body, blocks[-1].module, first)
         reads, skips = self._reads(blocks[-1].module)
+        end = self._end(blocks[-1].module) if reads == "last" else None
         causal = self._causal(blocks[-1].module, first, states)
         firings, outputs = [call.module for call in blocks], [without_tensors(call.output) for call in blocks]
-        found = Structure(body, firings, outputs, parts, first, head, reads, skips, rule, causal, uses, self.experts)
+        alone = self._gives_alone(body, blocks[-1].module, first, states)
+        skips = skips and end is None
+        found = Structure(body, firings, outputs, parts, first, head, reads, skips, end, alone, rule, causal, uses, self.experts)
         self._check(found, states, logits)
         return found
 
@@ -142,7 +165,8 @@ class Finder:
             return blocks, [named_parts(block.module, self.family, self.config) for block in blocks]
         layers = set(self.linear.values())
         linear, routed = ([call for call in calls if call.module in kind] for kind in (layers, self.experts))
-        parts = [block_parts(block, linear, self.experts, routed) for block in blocks]
+        spans = blocks if any(block.holds(call) for block in blocks for call in linear) else up_to(blocks)
+        parts = [block_parts(span, linear, self.experts, routed) for span in spans]
         return blocks, parts if self._complete(len(blocks)) else [BlockParts(None, None)] * len(blocks)
 
     def _complete(self, blocks: int) -> bool:
@@ -198,9 +222,9 @@ class Finder:
     def _reads(self, last: nn.Module) -> tuple[Reads, bool]:
         """Whose states the head reads in a padded batch, and whether it knows padding by its id."""
         pad = other_id(self.ids, self.model)
-        ids, mask = self.ids.clone(), self.mask.clone()
-        for row, length in enumerate(LENGTHS):
-            ids[row, length:], mask[row, length:] = pad, 0
+        ids, mask = torch.full_like(self.ids, pad), torch.zeros_like(self.mask)
+        for row, (text, length) in enumerate(zip(tiny_texts(self.model, LENGTHS), LENGTHS, strict=True)):
+            ids[row, :length], mask[row, :length] = torch.tensor(text), 1
         with padding_id(self.config, pad):
             masked, by_id = (self._trace({last: True}, ids, each) for each in (mask, self.mask))
         reads = reads_of(masked.logits, masked.made(last), LENGTHS)
@@ -209,14 +233,53 @@ class Finder:
         read = rows_read(by_id.logits, by_id.made(last))
         return reads, bool(read[torch.arange(len(LENGTHS)), torch.tensor(LENGTHS) - 1].all())
 
+    def _end(self, last: nn.Module) -> int | None:
+        """The token whose last place is read though others stand behind it; None where there is no such token."""
+        end, ids = end_token(self.model), self.ids.roll(-2, 1)
+        if end is None:
+            return None
+        trace = self._trace({last: True}, ids)
+        read = rows_read(trace.logits, trace.made(last))[:, :TOKENS]
+        return end if read.equal(ids.eq(end).cpu()) else None
+
     @torch.no_grad()
     def _causal(self, last: nn.Module, first: bool, states: Tensor) -> bool:
         """Whether earlier states stay as they are where the last token is another."""
-        ids = self.ids.clone()
-        ids[:, -1] = other_id(self.ids, self.model)
+        ids, at = self.ids.clone(), -1 if end_token(self.model) is None else -2
+        ids[:, at] = other_id(self.ids, self.model)
         other = self._trace({last: False}, ids).states(last, first)
-        before, after = states[:, :-1].float(), other.detach()[:, :-1].float()
+        before, after = states[:, :at].float(), other.detach()[:, :at].float()
         return torch.allclose(before, after, rtol=1e-3, atol=self.tolerance * float(before.abs().max()))
+
+    @torch.no_grad()
+    def _gives_alone(self, body: nn.Module, last: nn.Module, first: bool, states: Tensor) -> bool:
+        """Whether the body alone gives the states of the whole model, which may tell it more (Longformer, T5's classifier)."""
+        if encodes(self.model):
+            return True
+        try:
+            with recorded({last: False}) as calls:
+                run_body(body, self.ids, self.mask)
+        except Exception:  # the model's own code: whatever it raises
+            return False
+        own = Trace(states, calls).states(last, first)[:, :TOKENS]
+        return torch.allclose(own.float(), states.float(), rtol=1e-3, atol=self.tolerance * float(states.abs().max()))
+
+    def _check_unchanged(self, before: Mapping[str, Any]) -> None:
+        """Refuse a model that a pass on a short text has changed, so that what it says would depend on the texts before.
+
+        Raises:
+            InputError: it has.
+        """
+        changed = next(((name, value) for name, value in ways(self.model).items() if before.get(name) != value), None)
+        if changed is None:
+            return
+        name, value = changed
+        setting = name.rpartition(".")[2]
+        remedy = f'; if it learned so, set "{setting}": {value!r} in its config.json' if hasattr(self.config, setting) else ""
+        raise InputError(
+            f"{self.where}: a pass of {self.name} on a short text turns {name} from {before.get(name)!r} to {value!r}, so what "
+            f"it says of a text would depend on the texts before{remedy}"
+        )
 
     @torch.no_grad()
     def _check(self, found: Structure, states: Tensor, logits: Tensor) -> None:
@@ -253,7 +316,8 @@ class Stage:
         """
         single = states.dim() == 2
         if single:
-            ids = torch.ones(len(states), 1, dtype=torch.long, device=states.device)
+            token = 1 if self._structure.end is None else self._structure.end
+            ids = torch.full((len(states), 1), token, device=states.device)
             mask, states = torch.ones_like(ids), states[:, None]
         if ids is None or mask is None:
             raise ValueError("whole sequences come with their ids and mask")
@@ -263,6 +327,12 @@ class Stage:
         with padding, same_randomness(self._model.training), passed_by(found.firings, found.outputs, given):
             inputs = head_inputs(self._model, found.head, ids, mask)
         return inputs.reshape(len(states), -1) if single else inputs
+
+
+def ways(model: nn.Module) -> dict[str, Any]:
+    """How a model's modules compute, as far as they say it in words or by yes and no, by name."""
+    held = ((f"{name}.{key}".lstrip("."), value) for name, module in model.named_modules() for key, value in vars(module).items())
+    return {name: value for name, value in held if isinstance(value, str | bool) and not name.endswith("training")}
 
 
 @contextmanager

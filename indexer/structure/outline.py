@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 from transformers.initialization import no_init_weights
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from attridex.indexer.structure.calls import end_token, mirrors
 from attridex.indexer.structure.family import Family
 
 SEES_ALL = {"xlnet"}
@@ -30,7 +31,10 @@ def outline(auto_class: Any, hf: Any, *, remote_code: bool = False) -> Family:
     """
     model = bare_model(auto_class, hf, remote_code=remote_code)
     return Family(
-        head=head_name(model, hf), causal=is_causal(model, hf), positions_after_padding=has_positions_after_padding(model)
+        head=head_name(model, hf),
+        causal=is_causal(model, hf),
+        positions_after_padding=has_positions_after_padding(model),
+        end=end_token(model),
     )
 
 
@@ -45,10 +49,14 @@ def head_name(model: nn.Module, hf: Any) -> str:
 
 def is_causal(model: nn.Module, hf: Any) -> bool:
     """Whether positions see only what stands before them, as the attention modules say; a traced pass checks it later."""
+    if mirrors(model):
+        return False
     flags = [flag for module in model.modules() if isinstance(flag := getattr(module, "is_causal", None), bool)]
     if flags:
         return any(flags)
     encoder = hf.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES or hf.model_type in SEES_ALL
+    own = type(hf).__module__.startswith("transformers.")  # of another's code nothing is known
+    encoder = encoder or (own and hf.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
     return bool(getattr(hf, "is_decoder", False)) or not encoder
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from attridex.indexer.structure.calls import Call
-from attridex.indexer.structure.experts import FusedExperts
+from attridex.indexer.structure.calls import SEQUENCES, TOKENS, Call
+from attridex.indexer.structure.experts import ExpertWeight, FusedExperts
 
+LinearLayer = nn.Module | ExpertWeight
+"""A module with a weight that its inputs are multiplied by, or all experts' at once."""
 LARGEST = 64.0
 """What an output may count in a sum at most: a norm of almost nothing is linear, too, and counts it hundreds of times."""
 
@@ -118,16 +121,26 @@ def gradients(value: Tensor, sources: Sequence[Call]) -> list[Tensor]:
 
 def mixes(given: Tensor, sources: Sequence[Call]) -> bool:
     """Whether a layer's input at the last position follows from linear layers at other positions."""
-    last = given.reshape(-1, given.shape[-1])[-1]
+    rows, at = given.shape[:-1].numel(), real_row(given)
+    last = given.reshape(rows, -1)[at]
     weights = torch.linspace(0.5, 1.5, len(last), device=last.device, dtype=last.dtype)
+    reached = [found for found in gradients((last * weights).sum(), sources) if found.any()]
+    return any(len(found) != rows or found[:at].any() or found[at + 1 :].any() for found in reached)
+
+
+def real_row(given: Tensor) -> int:
+    """Number of the last row that is of a token: texts may be filled up to whole windows."""
     rows = given.shape[:-1].numel()
-    return any(len(found) != rows or found[:-1].any() for found in gradients((last * weights).sum(), sources) if found.any())
+    filled = given.shape[1] - TOKENS if given.dim() == 3 and given.shape[0] == SEQUENCES else 0
+    return rows - 1 - max(filled, 0)
 
 
 def ffn_of(call: Call, sources: Sequence[Call], block: Call) -> Ffn | None:
     """The FFN whose last layer a call is of, if it is one; its input mixes no positions."""
-    last = call.given.reshape(-1, call.given.shape[-1])[-1]
-    reached = [(source, found[-1]) for source, found in zip(sources, gradients(last[last.abs().argmax()], sources), strict=True)]
+    at = real_row(call.given)
+    last = call.given.reshape(-1, call.given.shape[-1])[at]
+    found = gradients(last[last.abs().argmax()], sources)
+    reached = [(source, rows[at]) for source, rows in zip(sources, found, strict=True) if at < len(rows)]
     direct = [(source, row) for source, row in reached if row.any()]
     ratios = [row.numel() / len(last) for _, row in direct]
     if any(int(row.count_nonzero()) > ratio for (_, row), ratio in zip(direct, ratios, strict=True)):
@@ -150,3 +163,40 @@ def added(call: Call, block: Call) -> float | None:
     factor = float((found * wanted).sum() / wanted.square().sum())
     sum_of_both = abs(factor) <= LARGEST and torch.allclose(found, factor * wanted, rtol=1e-2, atol=1e-3)
     return factor if sum_of_both else None
+
+
+def one_width(parts: Sequence[BlockParts]) -> list[LayerFfn]:
+    """What holds the neurons of all layers where each has one, alike in kind and width; else nothing.
+
+    FFNs, mixtures of experts and FFNs beside experts are kinds of their own.
+    """
+    ffns = [part.ffn for part in parts if part.ffn is not None]
+    kinds = {(type(ffn), kind_of(experts_of(ffn)), kind_of(shared_of(ffn))) for ffn in ffns}
+    mixtures = {experts for _, experts, _ in kinds if experts}
+    alike = len(kinds) == len({kind for kind, *_ in kinds}) and len(mixtures) <= 1
+    return ffns if alike and ffns and len(ffns) == len(parts) else []
+
+
+def kind_of(part: Ffn | FusedExperts | None) -> tuple[int, ...]:
+    """What must be alike in all layers."""
+    if part is None:
+        return ()
+    return (part.count, part.units) if isinstance(part, FusedExperts) else (linear_shape(part.out)[1], part.gated)
+
+
+def experts_of(ffn: LayerFfn) -> FusedExperts | None:
+    """The experts of a layer."""
+    return ffn.experts if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, FusedExperts) else None
+
+
+def shared_of(ffn: LayerFfn) -> Ffn | None:
+    """The FFN of a layer that every token passes."""
+    return ffn.shared if isinstance(ffn, MixedFfn) else ffn if isinstance(ffn, Ffn) else None
+
+
+def linear_shape(module: LinearLayer) -> tuple[int, int]:
+    """(outputs, inputs) of a linear layer; GPT-2's Conv1D keeps its weight transposed."""
+    if isinstance(module, ExpertWeight):
+        return module.shape
+    rows, columns = module.get_parameter("weight").shape
+    return (columns, rows) if isinstance(module, Conv1D) else (rows, columns)

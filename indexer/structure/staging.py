@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attridex.indexer.structure.calls import encodes, first_tensor, run_decoder, run_model, with_first
+from attridex.indexer.structure.calls import first_tensor, run_decoding, with_first
 
 
 @contextmanager
@@ -40,12 +41,20 @@ def passed_by(firings: Sequence[nn.Module], outputs: Sequence[Any], states: Tens
         at = done[0]
         done[0] += 1
         given = first_tensor(args, *kwargs.values())
-        return with_first(outputs[at], states if at == len(firings) - 1 or given is None else given)
+        if given is None or at == len(firings) - 1:
+            return with_first(outputs[at], widened(states, given))
+        return with_first(outputs[at], given)
 
     with ExitStack() as stack:
         for block in dict.fromkeys(firings):
             stack.enter_context(replaced_forward(block, skip))
         yield
+
+
+def widened(states: Tensor, given: Tensor | None) -> Tensor:
+    """States as long as a block was given them: some models fill up each text to whole windows (Longformer)."""
+    longer = 0 if given is None or states.dim() < 3 else given.shape[1] - states.shape[1]
+    return F.pad(states, (0, 0, 0, longer)) if longer > 0 else states
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def head_inputs(model: nn.Module, head: nn.Module, ids: Tensor, mask: Tensor) ->
     """
     reached = HeadReached()
     with replaced_forward(head, reached), suppress(HeadReachedError):
-        run_decoder(model, ids, mask, alone=True) if encodes(model) else run_model(model, ids, mask)
+        run_decoding(model, ids, mask)
     if reached.inputs is None:
         raise RuntimeError("the head was not reached")
     return reached.inputs

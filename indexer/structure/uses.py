@@ -23,6 +23,7 @@ class LinearUse:
         fires: times that the answer follows from a call of it.
         shared: whether it is called with something that belongs to no sequence (a table of distances).
         tokens_first: whether it is called with [T, S, ...] instead of [S, T, ...].
+        rewritten: whether what it gives is written over later.
         multiplies: whether it gives its input times its weight, as a class of its own may not.
     """
 
@@ -31,6 +32,7 @@ class LinearUse:
     shared: bool
     tokens_first: bool
     multiplies: bool = True
+    rewritten: bool = False
 
     @property
     def passed_by(self) -> bool:
@@ -76,7 +78,9 @@ def linear_uses(layers: Mapping[str, nn.Module], calls: Sequence[Call], answer: 
     for name, module in layers.items():
         own = [call for call in by_module.get(module, []) if call.made.grad_fn in inside]
         weight = edges[id(module.weight)] if isinstance(module.weight, nn.Parameter) and module.weight.requires_grad else len(own)
-        found[name] = LinearUse(weight, len(own), any(map(is_shared, own)), any(map(has_tokens_first, own)), is_product(module))
+        shared, swapped = any(map(is_shared, own)), any(map(has_tokens_first, own))
+        written = any(call.made._version for call in own)
+        found[name] = LinearUse(weight, len(own), shared, swapped, is_product(module), written)
     return found
 
 
@@ -98,7 +102,7 @@ def is_product(module: nn.Module) -> bool:
 
 def has_tokens_first(call: Call) -> bool:
     """Whether a call is of [T, S, ...]."""
-    return tuple(call.given.shape[:2]) == (TOKENS, SEQUENCES) and call.given.dim() > 2
+    return call.given.dim() > 2 and call.given.shape[0] != SEQUENCES == call.given.shape[1]
 
 
 def is_shared(call: Call) -> bool:

@@ -74,7 +74,7 @@ def begin(config: Config) -> Start:
     arch, tokenizer = base_model(training, config.model, labels)
     hf = arch.model.config
     vocabulary = vocabulary_of(tokenizer, hf, typed=takes_types(arch.model))
-    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family), start_token(hf))
+    reads = Reads(tokenizer, vocabulary, arch.causal, positions(hf, arch.family), start_token(hf), arch.structure.end)
     renderer = renderer_for(config, labels, reads)
     reader = TaskReader(arch, config.model.task, tokenizer.pad_token_id)
     return Start(reader, renderer, tokenizer, RowChecks(arch))

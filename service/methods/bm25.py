@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from attridex.indexer.index.layout import shown_name
 from attridex.indexer.index.lexical import text_of
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import Meaning
@@ -26,7 +27,8 @@ class Bm25(RowMethod):
         """Of the query's text fields with those of each instance."""
         fields, source = version.manifest.corpus.text_fields, one.query.source
         if isinstance(source, RecordSource):
-            record = record_of(version, source.values, one.name)
+            given = record_of(version, source.values, one.name)
+            record = {name: given.get(name, given.get(shown_name(name))) for name in fields}
         else:
             record = version.fields([one.stored_row], fields)[0]
         if missing := [name for name in fields if record.get(name) is None]:

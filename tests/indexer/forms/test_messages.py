@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from attridex.indexer.config import parse_config
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Encoding
 from attridex.indexer.forms.messages import Messages
+from tests.conftest import write_jsonl
 from tests.indexer.forms.conftest import CHAT, MARKED, chat_tokenizer, corpus, turns
 
 CONTENT = "{{ message['content'] }}"
@@ -62,7 +65,55 @@ def test_the_template_is_given_the_tools() -> None:
     template = "{% for tool in tools or [] %}{{ tool['name'] + ' ' }}{% endfor %}" + CHAT
     shown = encode(TALK, template=template, tools="tools")
     assert TOKENIZER.decode(shown.sequences[0]).startswith("park ")
-    assert not TOKENIZER.decode(encode(TALK, template=template).sequences[0]).startswith("park ")
+    assert not TOKENIZER.decode(encode(TALK, template=template, tools="").sequences[0]).startswith("park ")
+
+
+BESIDE = {
+    "tools": ("{% for tool in tools or [] %}{{ tool['name'] + ' ' }}{% endfor %}", [{"name": "park"}]),
+    "chat_template_kwargs": ("{% if thinking %}{{ 'park ' }}{% endif %}", {"thinking": True}),
+}
+"""What a template reads beside the messages, and what TRL gives it of a record's columns so named."""
+
+
+@pytest.mark.parametrize("setting", BESIDE)
+@pytest.mark.parametrize("talk", [TALK, TALK[:2]])
+def test_what_trl_gives_a_template_is_named_or_refused(setting: str, talk: list[dict[str, str]]) -> None:
+    shows, value = BESIDE[setting]
+    given = {"tools": value} if setting == "tools" else value
+
+    def read(record: dict[str, Any], template: str = shows + CHAT, **settings: Any) -> tuple[int, ...]:
+        form = Messages(corpus(messages="chat", chat_template=template, **settings), TOKENIZER, 64)
+        found = form.encode(record, "f:1")[0] if talk == TALK else form.prompt(record, "f:1")
+        assert found is not None
+        return found.sequences[0]
+
+    def called(**options: Any) -> tuple[int, ...]:
+        asked = {"chat_template": shows + CHAT, "add_generation_prompt": talk != TALK, **options}
+        return tuple(TOKENIZER.apply_chat_template(talk, **asked)["input_ids"])
+
+    with pytest.raises(InputError, match=f'^f:1: the chat template reads the column .{setting}.*corpus.{setting} = "{setting}"'):
+        read({"chat": talk, setting: value})
+    assert read({"chat": talk, setting: value}, **{setting: ""}) == called()
+    assert read({"chat": talk, "own": json.dumps(value)}, **{setting: "own"}) == called(**given) != called()
+    assert read({"chat": talk, setting: value}, CHAT) == read({"chat": talk, setting: None}) == called()
+    assert read({"chat": talk, setting: "of another kind"}) == called()
+    other = next(name for name in BESIDE if name != setting)
+    assert read({"chat": talk, setting: value, other: "of another kind"}, **{setting: setting}) == called(**given)
+
+
+@pytest.mark.parametrize("setting", BESIDE)
+def test_a_column_that_no_record_has_is_refused(setting: str, tmp_path: Path) -> None:
+    settings = corpus(files=[str(tmp_path / "f.jsonl")], messages="chat", chat_template=CHAT, **{setting: "wool"})
+    renderer = Renderer(settings, Messages(settings, TOKENIZER, 64), [], TOKENIZER.decode, task="causal-lm")
+    rows = [{"id": number, "chat": TALK} for number in range(2)]
+
+    def read(rows: list[dict[str, Any]]) -> int:
+        write_jsonl(tmp_path / "f.jsonl", rows)
+        return sum(1 for _ in rendered(settings, renderer, labels_needed=True))
+
+    assert read([rows[0], {**rows[1], "wool": None}]) == 2
+    with pytest.raises(InputError, match=rf"^corpus\.{setting}: no record has a column 'wool'; did you mean 'tool'"):
+        read([rows[0], {**rows[1], "tool": None}])
 
 
 def test_messages_may_be_json_and_are_stored_so() -> None:
@@ -89,6 +140,51 @@ def test_a_template_that_puts_a_turn_otherwise_when_others_follow_is_refused() -
         encode(TALK, template=LAST_DIFFERS)
     assert "\n" not in str(refused.value)
     assert said(encode(TALK, template=LAST_DIFFERS, loss_on="last")) == "the slept today <s>"
+
+
+ADJACENT = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{{ ' ' }}"
+    "{% else %}{{ m.content + ' <s> ' }}{% endif %}{% endfor %}"
+)
+"""A template that puts nothing between two turns of the assistant."""
+BLOCKS = MARKED.replace("{% endgeneration %}", "{% endgeneration %}{{ ' / ' }}{% generation %}{{ 'park' }}{% endgeneration %}")
+"""One with two marked stretches in a turn."""
+TURNS = turns("user the dog", "assistant a cat", "assistant ran today")
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [(ADJACENT, "ran today"), (BLOCKS, "ran today <s> park"), (MARKED, "ran today <s>"), (CHAT, "ran today <s>")],
+)
+def test_the_last_turn_is_one_turn_whatever_is_marked_around_it(template: str, expected: str) -> None:
+    assert said(encode(TURNS, template=template, loss_on="last")) == expected
+    assert said(encode([*TURNS[:2], *turns("user some"), TURNS[2]], template=template, loss_on="last")) == expected
+
+
+def test_a_last_turn_without_a_mark_is_refused_and_no_other_taken_for_it() -> None:
+    first = MARKED.replace("message['role'] == 'assistant'", "message['role'] == 'assistant' and not loop.last")
+    with pytest.raises(InputError, match=r"^f:1: column 'chat' has no token with a loss: .* marks none of it"):
+        encode(TALK, template=first, loss_on="last")
+    moving = ADJACENT.replace("m.role == 'assistant'", "m.role == 'assistant' and (loop.last or loop.index0 == 3)")
+    with pytest.raises(InputError, match=r"^f:1: the chat template puts message 2 otherwise"):
+        encode(TURNS, template=moving, loss_on="last")
+
+
+@pytest.mark.parametrize("system", ["", "{% if messages[0].role != 'system' %}{{ 'system : some <s> ' }}{% endif %}"])
+@pytest.mark.parametrize("loss_on", ["assistant", "last"])
+def test_a_chat_that_begins_with_the_assistant_has_a_loss_on_its_words_alone(system: str, loss_on: str) -> None:
+    for talk in (turns("assistant a cat ran"), turns("assistant a cat ran", "user a park", "assistant slept today")):
+        marked = encode(talk, template=system + MARKED, loss_on=loss_on)
+        assert said(encode(talk, template=system + CHAT, loss_on=loss_on)) == said(marked)
+    with pytest.raises(InputError, match="the chat begins with the assistant, and the chat template's prompt for it"):
+        encode(turns("assistant a cat ran"), template=CHAT.split("{% if add_generation_prompt")[0])
+
+
+def test_a_prompt_that_no_turn_begins_with_is_the_reason_that_is_told() -> None:
+    thinking = CHAT.replace("'assistant : '", "'assistant : / '")
+    with pytest.raises(InputError, match=r"message 2 does not begin with the chat template's prompt .*, 'assistant : / '"):
+        encode(TALK, template=thinking)
+    assert said(encode(TALK, template=thinking, loss_on="all"))
 
 
 WRONG = {

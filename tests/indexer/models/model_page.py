@@ -11,7 +11,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.structure.experts import FusedExperts
 from attridex.indexer.structure.parts import Ffn
-from tests.indexer.models.plain_models import BY_PADDING, CASES, found, made
+from tests.indexer.models.plain_models import CASES, REFUSED, found, made
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "models.md"
 MARKED = re.compile(r"(?<=<!-- models -->\n).*?(?=<!-- end of models -->)", re.DOTALL)
@@ -25,13 +25,13 @@ def neurons_of(arch: Architecture) -> str:
     except InputError as error:
         return f"none: {str(error).removeprefix(f'{arch.where}: ')}"
     places = zip(arch.layers, arch.mixtures, arch.shared, strict=True)
-    kinds = [part_names(layer, part) for layer, *parts in places for part in parts if part]
+    kinds = [part_names(arch.model, layer, part) for layer, *parts in places for part in parts if part]
     return "; ".join(dict.fromkeys(kinds))
 
 
-def part_names(layer: nn.Module, part: Ffn | FusedExperts) -> str:
-    """The layers of an FFN, or the fused weights of experts, by their names in their block."""
-    names = {module: name for name, module in layer.named_modules()}
+def part_names(model: nn.Module, layer: nn.Module, part: Ffn | FusedExperts) -> str:
+    """The layers of an FFN, or the fused weights of experts, by their names in their block, or in the model (XLM's)."""
+    names = {module: name for whole in (model, layer) for name, module in whole.named_modules()}
     if isinstance(part, Ffn):
         return ", ".join(f"`{names[module]}`" for module in part.layers) + (" (gated)" if part.gated else "")
     weights = [f"`{names[part.module]}.{weight.parameter}`" for weight in part.weights.values()]
@@ -49,7 +49,7 @@ def rows() -> Iterator[list[str]]:
     """A row for each model type; tasks in which the same is found stand together."""
     for (name, cells), cases in groupby(compared(), key=lambda case: (case[0], case[2])):
         yield [f"`{name}`", ", ".join(f"`{task}`" for _, task, _ in cases), *cells]
-    for name in BY_PADDING:
+    for name in REFUSED:
         try:
             made(name, "sequence-classification")
         except InputError as error:

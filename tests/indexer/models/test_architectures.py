@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.models.architectures import Architecture, linear_shape
+from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.families import Family
+from attridex.indexer.structure.parts import linear_shape
 from tests.indexer import oracles
 from tests.indexer.oracles import batch, load, sequences
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attridex.indexer.models.hooks import captured_linear, differentiable_inputs, edited_ffn
+from attridex.indexer.structure.uses import LinearUse
 from tests.indexer.oracles import batch, load, sequences
 
 
@@ -16,8 +17,8 @@ def hooks(model: nn.Module) -> list[nn.Module]:
 
 
 def test_hooks_are_removed_when_the_block_fails() -> None:
-    layer = nn.Linear(2, 2)
-    with pytest.raises(ZeroDivisionError), captured_linear({"layer": layer}, lambda _name, a, _experts: a, lambda *_: None):
+    layer, uses = nn.Linear(2, 2), {"layer": LinearUse(1, 1, shared=False, tokens_first=False)}
+    with pytest.raises(ZeroDivisionError), captured_linear({"layer": layer}, lambda _name, a, _experts: a, lambda *_: None, uses):
         raise ZeroDivisionError
     assert not hooks(layer)
 
@@ -31,7 +32,8 @@ def test_captured_inputs_and_gradients_give_the_weight_s_gradient() -> None:
     def on_gradient(name: str, kept: Tensor, delta: Tensor) -> None:
         seen[name] = delta.T @ kept
 
-    with captured_linear(layers, lambda _name, a, _experts: a, on_gradient):
+    uses = dict.fromkeys(layers, LinearUse(1, 1, shared=False, tokens_first=False))
+    with captured_linear(layers, lambda _name, a, _experts: a, on_gradient, uses):
         model(x).square().sum().backward()
     for name, layer in layers.items():
         torch.testing.assert_close(seen[name], layer.weight.grad)

@@ -16,8 +16,8 @@ from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.mixtures import routed_scores
 from tests.indexer.models import model_page
 from tests.indexer.models.plain_models import (
-    BY_PADDING,
     CASES,
+    REFUSED,
     found,
     instances,
     made,
@@ -38,10 +38,11 @@ def close(value: Tensor, expected: Tensor, tolerance: float) -> None:
     torch.testing.assert_close(value, expected, rtol=tolerance, atol=tolerance * max(1e-2, float(expected.abs().max())))
 
 
-@pytest.mark.parametrize("name", BY_PADDING)
-def test_a_model_whose_answers_depend_on_padding_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="depends on the padding of its batch"):
+@pytest.mark.parametrize(("name", "reason"), REFUSED.items())
+def test_a_model_that_cannot_be_read_is_refused_in_one_line(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason) as refused:
         made(name, "sequence-classification")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)

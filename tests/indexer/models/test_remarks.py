@@ -61,18 +61,21 @@ def test_tokens_without_an_embedding_are_said_before_one_occurs(configured: Call
     assert f"{len(tokenizer) - 40} tokens for which the model has no embedding" in line
 
 
-def test_a_truncation_to_another_length_than_the_tokenizers_own_is_said(configured: Callable[..., Config]) -> None:
-    tokenizer = templated()
-    tokenizer.model_max_length = 20
-    cut = {"text": "{premise}", "truncation": True}
-    (line,) = make_renderer(configured(tokenizer, **cut)).remarks
-    assert "cuts to 512 tokens (model.max_length), a call without max_length to 20" in line
-    assert make_renderer(configured(tokenizer, model={"max_length": 20}, **cut)).remarks == ()
-
-
 def test_a_file_that_transformers_reads_as_another_tokenizer_is_said(configured: Callable[..., Config]) -> None:
     remarks = make_renderer(configured(word_tokenizer(), "qwen2", text="{premise}")).remarks
     assert any("tokenizer.json parts a text into other tokens than the Qwen2Tokenizer" in line for line in remarks)
+
+
+@pytest.mark.parametrize("switch", ["enable_truncation", "enable_padding"])
+def test_a_file_that_was_saved_with_its_training_s_cuts_or_padding_is_no_other_tokenizer(
+    switch: str, configured: Callable[..., Config]
+) -> None:
+    config = configured(templated(), text="{premise}")
+    path = str(Path(config.model.path) / "tokenizer.json")
+    saved = Tokenizer.from_file(path)
+    getattr(saved, switch)(**({"max_length": 2} if switch == "enable_truncation" else {"length": 20}))
+    saved.save(path)
+    assert make_renderer(config).remarks == ()
 
 
 def test_texts_that_begin_as_segments_do_are_counted(configured: Callable[..., Config]) -> None:

@@ -41,6 +41,10 @@ def templated(pad: str, *, types: bool = False) -> Any:
     return hf.PreTrainedTokenizerFast(tokenizer_object=raw, **named, **more)
 
 
+TWO_SIDES = {f"{side}_{name}": 2 for side in ("encoder", "decoder") for name in ("layers", "attention_heads")}
+FFNS = {"encoder_ffn_dim": 40, "decoder_ffn_dim": 40}
+TRAINED = {**CONFIGS, "bart": lambda: hf.BartConfig(d_model=24, vocab_size=60, **TWO_SIDES, **FFNS)}
+"""Configurations of families."""
 MODELS: dict[str, tuple[str, Callable[[], Any]]] = {
     "encoder": ("bert", wordpiece),
     "BOS and EOS": ("llama", lambda: templated("<pad>")),
@@ -48,6 +52,7 @@ MODELS: dict[str, tuple[str, Callable[[], Any]]] = {
     "no template": ("opt", word_tokenizer),
     "byte pieces": ("qwen2", piece_tokenizer),
     "token types of a decoder": ("gpt2", lambda: templated("<pad>", types=True)),
+    "an encoder's own decoder": ("bart", lambda: templated("<pad>")),
 }
 """A family, and the kind of tokenizer that it was trained with."""
 
@@ -159,8 +164,8 @@ class Trained:
 def trained(script: Script, family: str, tokenizer: Any, data: list[dict[str, Any]], directory: Path) -> Trained:
     """Run a user's training script: it knows nothing of attridex."""
     torch.manual_seed(0)
-    config = CONFIGS[family]()
-    config.initializer_range = 0.2
+    config = TRAINED[family]()
+    config.initializer_range = config.init_std = 0.2
     config.vocab_size = max(config.vocab_size, PIECES if family == "qwen2" else len(tokenizer))
     config.pad_token_id = tokenizer.pad_token_id
     config.num_labels = 1 if script.task == "multiple-choice" else 3
@@ -184,7 +189,8 @@ def trained(script: Script, family: str, tokenizer: Any, data: list[dict[str, An
     if script.task == "causal-lm":
         return Trained(directory / "model", token_losses(run, rows), None)
     losses = np.array([run.evaluate([row])["eval_loss"] for row in rows])
-    logits = np.concatenate([run.predict([row]).predictions for row in rows]).astype(np.float64)
+    said = [run.predict([row]).predictions for row in rows]  # BART's with its encoder's states behind them
+    logits = np.concatenate([each[0] if isinstance(each, tuple) else each for each in said]).astype(np.float64)
     exponents = np.exp(logits - logits.max(1, keepdims=True))
     return Trained(directory / "model", losses, exponents / exponents.sum(1, keepdims=True))
 
@@ -210,6 +216,7 @@ COVERED = {
     "no template": ["text", "pair", "language, text cut", "language, target"],
     "byte pieces": ["text, cut", "pair, cut", "choices in a text", "language, text", "language, target"],
     "token types of a decoder": ["text", "pair", "choices in a pair", "language, pair"],
+    "an encoder's own decoder": ["text", "text, cut", "pair"],
 }
 
 

@@ -51,7 +51,8 @@ class Asked:
 
 def chats(**query: Any) -> Asked:
     """Chats, the last of which the user ends."""
-    rows = [{"id": f"t{n}", "chat": turns("user the dog", f"assistant {said}")} for n, said in enumerate(("a cat", "ran", "not"))]
+    said = [turns("user the dog", f"assistant {said}") for said in ("a cat", "ran", "not")]
+    rows = [{"id": f"t{n}", "chat": each, "tools": None} for n, each in enumerate(said)]
     made = chat_tokenizer(TEMPLATE).apply_chat_template(TALK, tools=query.get("tools"), add_generation_prompt=True)["input_ids"]
     return Asked({"messages": "chat", "tools": "tools"}, rows, {"id": "q", "chat": TALK, **query}, made)
 
