@@ -112,7 +112,7 @@ def chats() -> str:
     ]
     right = " and ".join(f"{share:.2f} of the {CHATS[kind]}" for kind, share in found["right"].items())
     return (
-        f"The model answers right to {right}; its losses differ from the trainer's own by at most "
+        f"The model answers right to {right}; its losses differ from the\ntrainer's own by at most "
         f"{found['greatest_difference_of_losses']:.0e} of them. Of the ten chats found, this share is\n\n"
         f"{table(['', *(f'`{name}`' for name in names)], rows)}\n"
         f"and this is left of the answers' probability:\n\n{suppressed(found['probability_of_the_answer'])}"
