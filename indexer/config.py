@@ -248,7 +248,9 @@ class Config(Section):
         """Refuse settings that mean nothing for the task."""
         task, corpus = self.model.task, self.corpus
         if self.gradients.parameters == "adapter" and self.model.adapter is None:
-            raise ValueError('gradients.parameters = "adapter": there is no adapter; name one as model.adapter')
+            raise ValueError(
+                'gradients.parameters = "adapter": there is no adapter; give its directory as model.path or model.adapter'
+            )
         if corpus.form in LONG_FORMS and task != "causal-lm":
             raise ValueError(f'corpus.{corpus.form} is for task = "causal-lm" only, this is "{task}"')
         if task in LANGUAGE_TASKS:

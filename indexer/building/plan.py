@@ -28,8 +28,7 @@ from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.models.identity import ModelIdentity
-from attridex.indexer.models.renderers import make_renderer, with_class_names
-from attridex.indexer.models.tokenizers import with_length
+from attridex.indexer.models.renderers import make_renderer, with_class_names, with_length
 from attridex.indexer.signing.row_checks import kind_of
 from attridex.indexer.signing.signer import Signer
 

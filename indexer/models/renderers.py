@@ -24,7 +24,7 @@ from attridex.indexer.index.layout import shown_name, stored_name
 from attridex.indexer.models.adapters import read_adapter
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.remarks import remarks_on
-from attridex.indexer.models.sources import resolve_labels, task_config
+from attridex.indexer.models.sources import load_hf_config, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import (
     ENDLESS,
     check_padding,
@@ -96,6 +96,19 @@ def with_class_names(config: Config) -> Config:
 def with_labels(config: Config, names: list[str]) -> Config:
     """A configuration with names of the outputs."""
     return config.model_copy(update={"corpus": config.corpus.model_copy(update={"labels": names})})
+
+
+def with_length(config: Config) -> Config:
+    """A configuration that says how long an input may be.
+
+    Raises:
+        InputError: there is no such model, adapter or tokenizer.
+    """
+    if config.model.max_length is not None:
+        return config
+    load_hf_config(config.model.path, config.model.revision, remote_code=config.model.trust_remote_code)
+    length = length_of(config, model_tokenizer(config.model, config.corpus.rendering))
+    return config.model_copy(update={"model": config.model.model_copy(update={"max_length": length})})
 
 
 def make_renderer(config: Config) -> Renderer:

@@ -127,14 +127,6 @@ def length_of(config: Config, tokenizer: Any) -> int:
     return int(own) if own <= LARGE_INTEGER else ENDLESS  # as transformers has it, which then cuts nothing
 
 
-def with_length(config: Config) -> Config:
-    """A configuration that says how long an input may be."""
-    if config.model.max_length is not None:
-        return config
-    length = length_of(config, model_tokenizer(config.model, config.corpus.rendering))
-    return config.model_copy(update={"model": config.model.model_copy(update={"max_length": length})})
-
-
 def lacks_vocabulary(tokenizer: Any, path: str) -> bool:
     """Whether a tokenizer was made without its files: transformers then makes one of special tokens alone."""
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):

@@ -46,7 +46,7 @@ def write(data: Path, out: Path) -> None:
     for name, count in (("train", TRAINING), ("test", ASKED)):
         rows = [*news(read(data / "ag_news" / f"{name}.jsonl"))[:count], *choices(read(data / "csqa" / f"{name}.jsonl"))[:count]]
         random.Random(0).shuffle(rows)
-        write_rows(out / f"{name}.jsonl", rows)
+        write_rows(out / f"{name}.jsonl", rows if name == "train" else [*map(question, rows)])
         typer.echo(f"{out / name}.jsonl: {len(rows)}")
 
 
@@ -73,6 +73,12 @@ def choices(rows: Sequence[Record]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]  # fmt: skip
+
+
+def question(row: Record) -> Record:
+    """A chat that ends with the user's first turn, and what would be right to say."""
+    asked, answered, *_ = row["messages"]
+    return {**row, "messages": [asked], "answer": answered["content"]}
 
 
 def turns(*said: str) -> list[dict[str, str]]:
@@ -117,7 +123,7 @@ def own_losses(trainer: Any, rows: Sequence[Record]) -> dict[str, float]:
 @app.command()
 def study(index: Path, chats: Path, out: Path, seed: int = 0) -> None:
     """Ask; write what was found with bootstrap 95 % intervals over the questions."""
-    rows = [{**row, "messages": row["messages"][:1]} for row in read(chats / "test.jsonl")]
+    rows = read(chats / "test.jsonl")
     queries = [replace(Query.record(row), max_new_tokens=ANSWER) for row in rows]
     with Client.local(index) as client:
         described = client.get_index()
@@ -125,7 +131,7 @@ def study(index: Path, chats: Path, out: Path, seed: int = 0) -> None:
         effects = suppression(client, queries, described.layers, described.units, random.Random(seed))
         report = {
             "queries": len(rows), "seed": seed, "greatest_difference_of_losses": difference(client, chats),
-            "right": right(client, queries, read(chats / "test.jsonl")),
+            "right": right(client, queries, rows),
             "retrieved": {name: intervals(each, seed) for name, each in found.items()},
             "probability_of_the_answer": intervals(effects, seed),
         }  # fmt: skip
@@ -148,8 +154,7 @@ def difference(client: Client, chats: Path) -> float:
 def right(client: Client, queries: Sequence[Query], rows: Sequence[Record]) -> dict[str, float]:
     """Share of the model's answers that are the right ones, of each kind."""
     said = [result.baseline.label.removesuffix("<|im_end|>").strip() for result in client.predict(queries).results]
-    wanted = [row["messages"][1]["content"] for row in rows]
-    hits = [(row["kind"], float(a == b)) for a, b, row in zip(said, wanted, rows, strict=True)]
+    hits = [(row["kind"], float(answer == row["answer"])) for answer, row in zip(said, rows, strict=True)]
     return {kind: float(np.mean([hit for of, hit in hits if of == kind])) for kind in sorted(dict(hits))}
 
 

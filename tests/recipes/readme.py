@@ -102,6 +102,39 @@ def suppressed(found: Mapping[str, Figure]) -> str:
     return f"None suppressed: {two(found['baseline'])}.\n\n" + table(["neurons suppressed", "1", "10", "50"], rows)
 
 
+def chats() -> str:
+    """What a chat model's answers owe to which chats and neurons."""
+    found = loaded("chats.json")
+    names = list(found["retrieved"])
+    rows = [
+        [says, *(two(found["retrieved"][name][key]) for name in names)]
+        for key, says in {"same_kind": "chats of the same kind", "same_topic": "news of the same topic"}.items()
+    ]
+    right = " and ".join(f"{share:.2f} of the {CHATS[kind]}" for kind, share in found["right"].items())
+    return (
+        f"The model answers right to {right}; its losses differ from the\ntrainer's own by at most "
+        f"{found['greatest_difference_of_losses']:.0e} of them. Of the ten chats found, this share is\n\n"
+        f"{table(['', *(f'`{name}`' for name in names)], rows)}\n"
+        f"and this is left of the answers' probability:\n\n{suppressed(found['probability_of_the_answer'])}"
+    )
+
+
+CHATS = {"news": "topics", "choice": "questions with choices"}
+
+
+def pairs() -> str:
+    """What a pair classifier's answers owe to which pairs and neurons."""
+    found = loaded("pairs.json")
+    shares = found["same_label"]
+    alike = table(["found by", *(f"`{name}`" for name in shares)], [["share", *map(two, shares.values())]])
+    return (
+        f"It is right on {found['right']:.3f} of {found['queries']} test pairs, and its probabilities are those of "
+        f"`trainer.predict` within {found['greatest_difference_of_probabilities']:.0e}.\n"
+        f"Of the ten instances found, this share has the label that it predicts:\n\n{alike}\n"
+        f"Of the answer's probability is left:\n\n{suppressed(found['probability_of_the_answer'])}"
+    )
+
+
 def faithful(**wanted: Any) -> dict[str, Any]:
     """A row of the faithfulness study."""
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
@@ -160,7 +193,7 @@ def studies() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "studies": studies,
+    "summary": summary, "facts": facts, "lds": lds, "probe": probe, "chats": chats, "pairs": pairs, "studies": studies,
 }  # fmt: skip
 
 
