@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.curvature.spectrum import DenseBlock, Spectrum
+from attridex.indexer.index.records import CorpusFacts
 from attridex.indexer.randomness import uniforms
 from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.methods import bm25, grad_cos, grad_dot, influence, lissa, random, rep_sim, tracin, trak
@@ -26,7 +27,7 @@ def version(**more: Any) -> Any:
     spectrum = Spectrum([DenseBlock(slice(0, DIM), EIGENVALUES, np.eye(DIM))])
     manifest = SimpleNamespace(
         curvatures=["fisher", "trak"], checkpoints=["a", "b"], task="sequence-classification",
-        corpus=SimpleNamespace(text_fields=["premise"]),
+        corpus=CorpusFacts(fingerprint="f", instances=4, text_fields=["premise"], tokens=9),
         config=SimpleNamespace(model=SimpleNamespace(checkpoint_rates=[0.5, 0.25, 2.0]), corpus=SimpleNamespace(rendering=2)),
     )  # fmt: skip
     return SimpleNamespace(

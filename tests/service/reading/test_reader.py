@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.indexer.index.records import ModelFacts
+from attridex.indexer.index.records import CorpusFacts, ModelFacts
 from attridex.service.caller import Caller
 from attridex.service.encoding.need import Need
 from attridex.service.errors import InvalidArgumentError, ModelRequiredError, ServiceError
@@ -57,7 +57,7 @@ def version() -> Any:
     manifest = SimpleNamespace(
         neurons=True, gradient_dim=2, task="multiple-choice", label="gold",
         model=ModelFacts.model_construct(layers=3, units=UNITS, labels=[]),
-        corpus=SimpleNamespace(text_fields=["premise"]),
+        corpus=CorpusFacts(fingerprint="f", instances=4, text_fields=["premise"], tokens=9),
         config=SimpleNamespace(corpus=SimpleNamespace(id="uid", label="gold", keeps_encodings=False, rendering=2)),
     )  # fmt: skip
     values = {"premise": "stored", "id": "t3", "label": "2", "predicted": "1", "loss": 0.25}
