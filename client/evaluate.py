@@ -1,5 +1,6 @@
 """Batch jobs: a query file through the stream into JSON lines, with bounded memory, and resumable after any kill."""
 
+import hashlib
 import json
 import os
 import threading
@@ -13,13 +14,16 @@ from attridex.client.client import Client
 from attridex.client.errors import ClientError, UsageError
 from attridex.client.files import json_line, write_whole
 from attridex.client.records import Line, in_batches
-from attridex.v1.answers import Answer
+from attridex.v1.answers import Answer, IndexInfo
 from attridex.v1.requests import Request
 
 BATCH = 16
 """Queries of one request."""
 WAITING = 32
 """Requests that may be asked ahead of the first one that is not yet written."""
+
+WORDS = {"queries": "other queries", "index_files": "an index that was built anew since"}
+"""What has changed where a hash has."""
 
 Item = TypeVar("Item")
 
@@ -54,7 +58,8 @@ def evaluate(
         UsageError: `out` was begun with other settings or another index version.
         ClientError: the server refused a request.
     """
-    check_job(out, {**settings, "index_version": client.get_index().version})
+    index = client.get_index()
+    check_job(out, {**settings, "index_version": index.version, "index_files": files_of(index)})
     done = finished_lines(out)
     advance(done)
     requests = map(build, in_batches(islice(records, done, None), batch))
@@ -70,8 +75,25 @@ def check_job(out: Path, settings: Mapping[str, Any]) -> None:
         write_whole(job, content.encode())
     elif not job.exists():
         raise UsageError(f"{out}: there already, and not from a job of this kind; choose another --out")
-    elif json.loads(job.read_text()) != json.loads(content):
-        raise UsageError(f"{out}: begun with other settings or another index version (see {job}); choose another --out")
+    elif changed := changes(json.loads(job.read_text()), json.loads(content)):
+        raise UsageError(f"{out}: begun with {changed}; ask the same, or choose another --out")
+
+
+def files_of(index: IndexInfo) -> str:
+    """What tells an index's files from those of another build that has the same version number."""
+    return hashlib.sha256(json.dumps([index.manifest["shards"], index.manifest["files"]]).encode()).hexdigest()
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first setting that is another one now, in words; a job of an older attridex does not tell the index's files."""
+    for name in {**now, **before}:
+        was, wanted = before.get(name), now.get(name)
+        if was == wanted or (name == "index_files" and name not in before):
+            continue
+        if name in WORDS:
+            return WORDS[name]
+        return f"{name} = {json.dumps(was)}, this is {json.dumps(wanted)}"
+    return ""
 
 
 def finished_lines(out: Path) -> int:

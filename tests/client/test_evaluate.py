@@ -17,9 +17,9 @@ class Backwards:
 
     version = "1"
 
-    def __init__(self) -> None:
+    def __init__(self, built: str = "once") -> None:
         """Count what is taken."""
-        self.taken = 0
+        self.taken, self.manifest = 0, {"shards": [], "files": {"catalog": built}}
 
     def get_index(self) -> "Backwards":
         """Itself."""
@@ -70,10 +70,22 @@ def test_a_job_goes_on_where_it_was_cut(cut: int, tmp_path: Path) -> None:
 def test_a_file_is_bound_to_what_was_asked(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run(out, range(3), k=3)
-    assert json.loads((tmp_path / "out.jsonl.job").read_text()) == {"index_version": "1", "k": 3}
-    with pytest.raises(UsageError, match="other settings"):
-        run(out, range(3), k=4)
-    (tmp_path / "out.jsonl.job").unlink()
+    job = tmp_path / "out.jsonl.job"
+    bound = json.loads(job.read_text())
+    assert {**bound, "index_files": None} == {"index_version": "1", "index_files": None, "k": 3}
+    again: dict[str, Any]
+    for again, said in (
+        ({"k": 4}, "begun with k = 3, this is 4; ask the same"),
+        ({}, "begun with k = 3, this is null"),
+        ({"k": 3, "where": "x"}, 'begun with where = null, this is "x"'),
+        ({"k": 3, "server": Backwards("again")}, "begun with an index that was built anew since"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            run(out, range(3), **again)
+    del bound["index_files"]  # a job of an older attridex
+    job.write_text(json.dumps(bound))
+    assert run(out, range(3), k=3) == 0
+    job.unlink()
     with pytest.raises(UsageError, match="not from a job"):
         run(out, range(3), k=3)
 
