@@ -12,8 +12,8 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.held.files import HeldFile
 from attridex.indexer.held.sums import BLOCK
 
-CACHED = 64
-"""Blocks (of 1 MiB) that are kept of an array."""
+CACHED = 64 << 20
+"""Bytes of the blocks that are kept of an array."""
 
 
 class Layout(NamedTuple):
@@ -80,7 +80,7 @@ class PagedArray:
         block = self._file.block(number)
         with self._lock:
             self._blocks[number] = block
-            while len(self._blocks) > CACHED:
+            while len(self._blocks) > CACHED // BLOCK:
                 self._blocks.popitem(last=False)
         return block
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
 """Bytes of a block; the last one of a file may be shorter."""
 Sums = NDArray[np.uint32]
 

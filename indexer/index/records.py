@@ -43,7 +43,7 @@ R = TypeVar("R", bound=Record)
 
 
 class FileEntry(Record):
-    """Size and SHA-256 of one file, and the CRC-32 of each MiB of it, eight hexadecimal digits each (from format 3 on)."""
+    """Size and SHA-256 of one file, and the CRC-32 of each 64 KiB of it, eight hexadecimal digits each (from format 3 on)."""
 
     newer = ("blocks",)
     bytes: int

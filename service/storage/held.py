@@ -28,7 +28,13 @@ class HeldVersion:
     """
 
     def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False) -> None:
-        """Hold it; `verify` reads every file now, else what is read is compared when it is read; see `HeldFile` for `mapped`.
+        """Hold it.
+
+        Args:
+            index: its directory.
+            number: the version.
+            verify: read every file now and compare it; else what is read is compared when it is read.
+            mapped: whether arrays may be mapped, see `HeldFile`.
 
         Raises:
             DamageError: a file is missing or not what was written.
