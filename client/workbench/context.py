@@ -16,6 +16,7 @@ from attridex.client.records import Line, Record, read_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
 from attridex.indexer.outputs import output_of
+from attridex.indexer.readers.class_labels import classes_by_name
 from attridex.indexer.task_kinds import GOLD_ALONE, MANY_ANSWERS
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
@@ -159,9 +160,10 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int, delimiter:
     Raises:
         UsageError: see `records.read_records`.
     """
-    column, one = index.manifest["config"]["corpus"]["label"], bool(index.labels) and index.task not in MANY_ANSWERS
+    corpus = index.manifest["config"]["corpus"]
+    column, one = corpus["label"], bool(index.labels) and index.task not in MANY_ANSWERS
     found = []
-    for record in sampled(list(read_records(path, delimiter)), count, seed):
+    for record in sampled(list(read_records(path, delimiter, by_name=classes_by_name(corpus, index.task))), count, seed):
         gold = record.get(column)
         known = gold is None or not one or gold_output(gold, index) is not None
         sent = record if known else {key: value for key, value in record.items() if key != column}

@@ -64,7 +64,7 @@ def shown_instances(
     config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
     if queries:
-        found = query_instances(queries, renderer, limit, delimiter)
+        found = query_instances(queries, config, renderer, limit, delimiter)
     elif manifest:
         gone = read_deleted(place, manifest.version)
         found = shard_instances(open_shards(place, manifest.shards), config, renderer, limit, gone)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.reading import named_classes, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.forms.encoding import Tokens
@@ -99,16 +99,20 @@ def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator
         yield instance
 
 
-def query_instances(path: Path, renderer: Renderer, limit: int, delimiter: str | None) -> Iterator[RenderedInstance]:
+def query_instances(
+    path: Path, config: Config, renderer: Renderer, limit: int, delimiter: str | None
+) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises.
 
     Args:
         path: of the file.
+        config: of the corpus, which the queries are read as.
         renderer: of the model.
         limit: how many.
         delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
     """
-    for record in islice(read_record_file(path, delimiter=delimiter), limit):
+    by_name = named_classes(config.corpus, config.model.task)
+    for record in islice(read_record_file(path, delimiter=delimiter, by_name=by_name), limit):
         yield renderer.begun(record.values, record.where)
 
 

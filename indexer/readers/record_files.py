@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.readers.class_labels import ByName, all_names
 from attridex.indexer.readers.json_files import read_json, read_jsonl
 from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.table_files import read_csv, read_parquet
@@ -23,13 +24,13 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 READABLE = "use .jsonl, .json, .csv, .tsv or .parquet; but for Parquet also with .gz, .zst, .bz2 or .xz behind it"
 
 
-def read_record_file(path: Path, *, delimiter: str | None = None, class_names: bool = True) -> Iterator[PlacedRecord]:
+def read_record_file(path: Path, *, delimiter: str | None = None, by_name: ByName = all_names) -> Iterator[PlacedRecord]:
     """Records of one file, by its suffix, one at a time.
 
     Args:
         path: of the file.
         delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
-        class_names: whether a ClassLabel column of Parquet, which `datasets` wrote, is read as its names, not as numbers.
+        by_name: which ClassLabel columns of Parquet, which `datasets` wrote, are read as names, not as numbers.
 
     Raises:
         InputError: it is missing, of an unknown kind, or has a line that cannot be read (named).
@@ -38,7 +39,7 @@ def read_record_file(path: Path, *, delimiter: str | None = None, class_names: b
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if kind == ".parquet":
-        yield from read_parquet(path, class_names=class_names)
+        yield from read_parquet(path, by_name=by_name)
         return
     try:
         with opened(path, packed) as stream:

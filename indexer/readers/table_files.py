@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from attridex.indexer.errors import InputError, first_line
-from attridex.indexer.readers.class_labels import Features, named_columns, parquet_features
+from attridex.indexer.readers.class_labels import ByName, all_names, chosen_features, named_columns, parquet_features
 from attridex.indexer.readers.placed_records import PlacedRecord
 
 LONGEST = 2**31 - 1
@@ -53,8 +53,8 @@ def check_twins(names: Sequence[str], where: str) -> None:
         raise InputError(f"{where}: the column '{twins[0]}' stands twice; rename one")
 
 
-def read_parquet(path: Path, *, class_names: bool = True) -> Iterator[PlacedRecord]:
-    """Rows of a Parquet file, a batch at a time; ClassLabel columns as their names unless told otherwise."""
+def read_parquet(path: Path, *, by_name: ByName = all_names) -> Iterator[PlacedRecord]:
+    """Rows of a Parquet file, a batch at a time; classes as their names where that is wanted."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -62,7 +62,7 @@ def read_parquet(path: Path, *, class_names: bool = True) -> Iterator[PlacedReco
     try:
         with pq.ParquetFile(path) as table:
             check_twins(table.schema_arrow.names, str(path))
-            features: Features = parquet_features(table.schema_arrow.metadata) if class_names else {}
+            features = chosen_features(parquet_features(table.schema_arrow.metadata), by_name)
             for batch in table.iter_batches(batch_size=1024):
                 for values in batch.to_pylist():
                     number += 1
