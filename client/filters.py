@@ -1,7 +1,9 @@
 """Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that requests carry."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import sqlglot
@@ -14,8 +16,12 @@ ALLOWED = "use columns, literals, = != < <= > >=, AND, OR, NOT, IN, BETWEEN, LIK
 OPERATORS: Mapping[type[exp.Expr], Operator] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
+PARTS = {"this", "expression", "expressions", "low", "high"}
+"""What a node may have: the parser keeps there what is read here, and in other places what is not (as SYMMETRIC)."""
 SWAPPED: Mapping[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """Operators that change when their sides are swapped."""
+MOST = Decimal(10) ** 38
+"""Whole numbers below it are sent digit by digit."""
 CLASS = re.compile(r"<class '[\w.]*?(\w+)'>")
 """How the parser names a part in its errors."""
 
@@ -43,15 +49,20 @@ def parse_condition(tree: exp.Expr) -> Filter:
     """One node of the parsed tree."""
     if type(tree) in OPERATORS:
         return parse_comparison(tree)
-    if type(tree) not in NODES or (tree.args.get("negate") and not isinstance(tree, exp.Like)):
+    more = {name for name, value in tree.args.items() if value} - (PARTS | {"negate"} if isinstance(tree, exp.Like) else PARTS)
+    if type(tree) not in NODES or more:
         raise not_allowed(tree)
     return NODES[type(tree)](tree)
 
 
 def not_allowed(tree: exp.Expr | None) -> FilterError:
     """The error for a part that a filter cannot have."""
-    shown = tree.sql(dialect="duckdb") if tree is not None else "nothing"
-    return FilterError(f"filter: '{shown}' is not allowed; {ALLOWED}")
+    return FilterError(f"filter: '{shown(tree)}' is not allowed; {ALLOWED}")
+
+
+def shown(tree: exp.Expr | None) -> str:
+    """A part as SQL."""
+    return tree.sql(dialect="duckdb") if tree is not None else "nothing"
 
 
 def joined_conditions(tree: exp.Expr) -> tuple[Filter, ...]:
@@ -80,16 +91,27 @@ def literal_value(tree: exp.Expr) -> Value:
 
 
 def parse_number(text: str) -> int | float:
-    """A whole number, or one with a fraction."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+    """A whole number, or one with a fraction.
+
+    Raises:
+        FilterError: it has more digits than a double keeps.
+    """
+    exact, number = Decimal(text), float(text)
+    if exact == exact.to_integral_value() and abs(exact) < MOST:
+        return int(exact)
+    if not math.isfinite(number) or Decimal(repr(number)) != exact:
+        raise FilterError(f"filter: {text} has more digits than a double keeps; a column of decimals is compared with '{text}'")
+    return number
 
 
 def parse_comparison(tree: exp.Expr) -> Comparison:
     """A comparison, with the column on either side."""
     left, right, operator = tree.this, tree.expression, OPERATORS[type(tree)]
+    if isinstance(left, exp.Column) and isinstance(right, exp.Column):
+        raise FilterError(
+            f"filter: '{shown(tree)}' compares two names; a text stands in single quotes, as {left.name} = '{right.name}', "
+            "and two columns cannot be compared"
+        )
     if isinstance(left, exp.Column):
         return Comparison(column_name(left), operator, literal_value(right))
     return Comparison(column_name(right), SWAPPED.get(operator, operator), literal_value(left))
@@ -118,11 +140,14 @@ def parse_like(tree: exp.Expr) -> Filter:
     return Not(matches) if tree.args.get("negate") else matches
 
 
-def parse_is(tree: exp.Expr) -> NullTest | Comparison:
-    """IS NULL, and IS TRUE or FALSE."""
+def parse_is(tree: exp.Expr) -> Filter:
+    """IS NULL, and IS TRUE or FALSE, which an empty value is not: IS NOT TRUE holds for it."""
+    empty = NullTest(column_name(tree.this))
     if isinstance(tree.expression, exp.Null):
-        return NullTest(column_name(tree.this))
-    return Comparison(column_name(tree.this), "=", literal_value(tree.expression))
+        return empty
+    if not isinstance(tree.expression, exp.Boolean):
+        raise not_allowed(tree)
+    return And((Not(empty), Comparison(empty.column, "=", bool(tree.expression.this))))
 
 
 NODES: Mapping[type[Any], Callable[[Any], Filter]] = {

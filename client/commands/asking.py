@@ -1,7 +1,7 @@
 """How query commands ask: in batches, with answers shown as they come or written by a batch job."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,10 +13,8 @@ from attridex.client.commands import options
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
 from attridex.client.files import json_line
-from attridex.client.records import in_batches, read_records
-from attridex.indexer.outputs import numbers_name, output_of
-from attridex.indexer.readers.class_labels import ByName, all_names, classes_by_name
-from attridex.indexer.task_kinds import MANY_ANSWERS
+from attridex.client.records import Dialect, in_batches, indexed_records, read_records
+from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     FindInstancesByNeuronsRequest,
@@ -51,6 +49,7 @@ class Asking:
     output: options.Output = ""
     max_new_tokens: options.MaxNewTokens = 0
     delimiter: options.Delimiter = None
+    quoting: options.Quoting = None
 
     def client(self) -> Client:
         """The client that is asked for.
@@ -67,29 +66,31 @@ class Asking:
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
         return Client(str(self.server), index=self.name, timeout=self.timeout)
 
-    def sources(self, by_name: ByName = all_names) -> Iterator[Query]:
+    def sources(self, index: IndexInfo | None = None) -> Iterator[Query]:
         """The queries, one at a time: records, or training instances.
 
         Args:
-            by_name: which classes of records are read as names, as the index's corpus was.
+            index: as whose corpus records are read; only counted and named without one.
 
         Raises:
             UsageError: neither or both of --queries and --instance.
         """
         if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
-        records = read_records(self.queries, self.delimiter, by_name=by_name) if self.queries else ()
-        asked = map(Query.record, records) if self.queries else map(Query.instance, self.instance or [])
+        asked = map(Query.instance, self.instance or [])
+        if self.queries:
+            read = indexed_records(self.queries, self.dialect, index) if index else read_records(self.queries, self.dialect)
+            asked = map(Query.record, read)
         return islice((replace(query, **self.chosen) for query in asked), self.limit)
 
     def asked(self, client: Client) -> Iterator[Query]:
         """The queries, read as the corpus of the client's index was."""
-        if not self.queries:
-            return self.sources()
-        index = client.get_index()
-        corpus = index.manifest["config"]["corpus"]
-        found = self.sources(classes_by_name(corpus, index.task))
-        return found if index.task in MANY_ANSWERS or corpus.get("encoded") else told(found, corpus["label"], index.labels)
+        return self.sources(client.get_index() if self.queries else None)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a table of queries is written."""
+        return Dialect(self.delimiter, self.quoting)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -115,21 +116,6 @@ def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], colu
             run_job(asking, client, request, asked, asking.out, total)
         else:
             show_answers(asking, client, request, brief=not columns)
-
-
-def told(queries: Iterable[Query], column: str, labels: Sequence[str]) -> Iterator[Query]:
-    """The queries; of the first whose label is the name of one output and would be the number of another, it says so."""
-    silent = numbers_name(labels)
-    for query in queries:
-        label = query.source.values.get(column) if silent and isinstance(query.source, RecordSource) else None
-        place = output_of(label, labels) if isinstance(label, int) and not isinstance(label, bool) else None
-        if place is not None and place != label:
-            silent = False
-            sys.stderr.write(
-                f"query '{query.id}': label {label} is read as the output called '{label}', which is number {place}; numbers of "
-                "a ClassLabel (as Dataset.to_json writes them) would be others: write names\n"
-            )
-        yield query
 
 
 def with_queries(request: Request, queries: list[Query]) -> Any:
@@ -176,7 +162,10 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     kind = RPCS[type(request)].field
     settings = {"kind": kind, **asked, **asking.chosen, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
-        settings |= {"queries": file_hash(asking.queries), **({"delimiter": asking.delimiter} if asking.delimiter else {})}
+        settings |= {
+            "queries": file_hash(asking.queries),
+            **{name: value for name, value in asking.dialect._asdict().items() if value},
+        }
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
             client, asking.asked(client), lambda batch: with_queries(request, batch), output.answer_lines, out,

@@ -8,6 +8,8 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, first_line, nearest
 from attridex.indexer.readers.class_labels import ByName, Features, chosen_features, class_features, named_columns
 from attridex.indexer.readers.placed_records import PlacedRecord
+from attridex.indexer.readers.table_files import is_single
+from attridex.indexer.readers.values import singles
 
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
 """Files of a directory that `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write."""
@@ -21,8 +23,10 @@ def read_dataset(corpus: CorpusConfig, by_name: ByName) -> Iterator[PlacedRecord
     """
     data = load_split(corpus)
     features = chosen_features(features_of(data), by_name)
+    short = [field.name for field in data.features.arrow_schema if is_single(field.type)] if data.features else []
     for number, values in enumerate(readable(corpus, data)):
-        yield PlacedRecord(named_columns(values, features), f"{corpus.dataset}[{corpus.split}]:{number}")
+        known = {**values, **{name: singles(values[name]) for name in short}} if short else values
+        yield PlacedRecord(named_columns(known, features), f"{corpus.dataset}[{corpus.split}]:{number}")
 
 
 def load_split(corpus: CorpusConfig) -> Any:

@@ -20,7 +20,7 @@ from attridex.indexer.readers.class_labels import (
 )
 from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.record_files import read_record_file
-from attridex.indexer.readers.table_files import parquet_schema
+from attridex.indexer.readers.table_files import Dialect, parquet_schema
 from attridex.indexer.task_kinds import Task
 
 
@@ -34,7 +34,12 @@ def read_records(corpus: CorpusConfig, task: Task) -> Iterator[PlacedRecord]:
     if corpus.dataset is not None:
         yield from read_dataset(corpus, by_name)
     for name in corpus.files:
-        yield from read_record_file(Path(name), delimiter=corpus.delimiter, by_name=by_name)
+        yield from read_record_file(Path(name), dialect=dialect_of(corpus), by_name=by_name)
+
+
+def dialect_of(corpus: CorpusConfig) -> Dialect:
+    """How the tables of a corpus are written."""
+    return Dialect(corpus.delimiter, corpus.quoting)
 
 
 def named_classes(corpus: CorpusConfig, task: Task) -> ByName:

@@ -14,6 +14,7 @@ from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.readers.record_files import read_record_file
+from attridex.indexer.readers.table_files import Dialect as Dialect
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator
         yield instance
 
 
-def query_instances(
-    path: Path, config: Config, renderer: Renderer, limit: int, delimiter: str | None
-) -> Iterator[RenderedInstance]:
+def query_instances(path: Path, config: Config, renderer: Renderer, limit: int, dialect: Dialect) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises.
 
     Args:
@@ -109,10 +108,10 @@ def query_instances(
         config: of the corpus, which the queries are read as.
         renderer: of the model.
         limit: how many.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        dialect: of CSV and TSV.
     """
     by_name = named_classes(config.corpus, config.model.task)
-    for record in islice(read_record_file(path, delimiter=delimiter, by_name=by_name), limit):
+    for record in islice(read_record_file(path, dialect=dialect, by_name=by_name), limit):
         yield renderer.begun(record.values, record.where)
 
 

@@ -13,23 +13,21 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.readers.class_labels import ByName, all_names
 from attridex.indexer.readers.json_files import read_json, read_jsonl
 from attridex.indexer.readers.placed_records import PlacedRecord
-from attridex.indexer.readers.table_files import read_csv, read_parquet
+from attridex.indexer.readers.table_files import PLAIN, Dialect, read_csv, read_parquet
 
 __all__ = ["PlacedRecord", "read_record_file"]
 
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """Kinds of files that are read, by their suffix."""
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""Between the columns of tables."""
 READABLE = "use .jsonl, .json, .csv, .tsv or .parquet; but for Parquet also with .gz, .zst, .bz2 or .xz behind it"
 
 
-def read_record_file(path: Path, *, delimiter: str | None = None, by_name: ByName = all_names) -> Iterator[PlacedRecord]:
+def read_record_file(path: Path, *, dialect: Dialect = PLAIN, by_name: ByName = all_names) -> Iterator[PlacedRecord]:
     """Records of one file, by its suffix, one at a time.
 
     Args:
         path: of the file.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        dialect: of CSV and TSV.
         by_name: which ClassLabel columns of Parquet, which `datasets` wrote, are read as names, not as numbers.
 
     Raises:
@@ -45,7 +43,7 @@ def read_record_file(path: Path, *, delimiter: str | None = None, by_name: ByNam
         with opened(path, packed) as stream:
             match kind:
                 case ".csv" | ".tsv":
-                    yield from read_csv(path, stream, DELIMITERS[kind] if delimiter is None else delimiter)
+                    yield from read_csv(path, stream, kind, dialect)
                 case ".json":
                     yield from read_json(path, stream)
                 case _:

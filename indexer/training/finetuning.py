@@ -7,7 +7,7 @@ from typing import Any
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import named_classes
+from attridex.indexer.corpus.reading import dialect_of, named_classes
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import TRAINING_RECORD, JsonObject, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
@@ -51,7 +51,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
 
 def read_tests(path: Path, start: Start, config: Config) -> list[RenderedInstance]:
     """Instances of a test file, which is read as the corpus is, each with its label."""
-    records = read_record_file(path, delimiter=config.corpus.delimiter, by_name=named_classes(config.corpus, config.model.task))
+    records = read_record_file(path, dialect=dialect_of(config.corpus), by_name=named_classes(config.corpus, config.model.task))
     return [start.test(record.values, record.where) for record in records]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.readers.record_files import PlacedRecord, read_record_file
+from attridex.indexer.readers.table_files import Dialect
 
 KINDS: Mapping[str, str] = {
     "a.jsonl": '\n{"text": "x, y"}\n{"text": "\\u00e9"}\n',
@@ -76,7 +77,24 @@ def test_what_is_wrong_is_said_with_its_place(name: str, content: bytes, said: s
         list(read_record_file(tmp_path / "none.csv"))
 
 
+QUOTED = 'a\tb\n"x\t1\n"y" z\t2\n'
+"""As the files of GLUE are: a quote is a letter."""
+
+
+def test_quotes_of_a_tsv_are_read_as_it_says_and_never_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(QUOTED)
+    found = [record.values for record in read_record_file(tmp_path / "a.tsv", dialect=Dialect(quoting="none"))]
+    assert found == [{"a": '"x', "b": "1"}, {"a": '"y" z', "b": "2"}]
+    with pytest.raises(InputError, match=r"a\.tsv:2: a value begins with a quote: say .*corpus\.quoting"):
+        list(read_record_file(tmp_path / "a.tsv"))
+    (tmp_path / "b.tsv").write_text('a\tb\n"x\ty"\t"1"\n')
+    found = [record.values for record in read_record_file(tmp_path / "b.tsv", dialect=Dialect(quoting="minimal"))]
+    assert found == [{"a": "x\ty", "b": "1"}]
+    with pytest.raises(InputError, match=r"quoting 'all' is none; give minimal or none"):
+        list(read_record_file(tmp_path / "b.tsv", dialect=Dialect(quoting="all")))
+
+
 def test_a_delimiter_is_the_one_that_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a;b\n1,5;2\n" + "x" * 200_000 + ";3\n")
-    found = [record.values for record in read_record_file(tmp_path / "a.csv", delimiter=";")]
+    found = [record.values for record in read_record_file(tmp_path / "a.csv", dialect=Dialect(";"))]
     assert found == [{"a": "1,5", "b": "2"}, {"a": "x" * 200_000, "b": "3"}]
