@@ -3,25 +3,24 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from attridex.client.errors import FilterError
+from attridex.indexer.errors import brief
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
 ALLOWED = "use columns, literals, = != < <= > >=, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL"
 OPERATORS: Mapping[type[exp.Expr], Operator] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
-PARTS = {"this", "expression", "expressions", "low", "high"}
-"""What a node may have: the parser keeps there what is read here, and in other places what is not (as SYMMETRIC)."""
 SWAPPED: Mapping[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """Operators that change when their sides are swapped."""
-MOST = Decimal(10) ** 38
-"""Whole numbers below it are sent digit by digit."""
+MOST_DIGITS = 38
+"""Digits of a whole number at most."""
 CLASS = re.compile(r"<class '[\w.]*?(\w+)'>")
 """How the parser names a part in its errors."""
 
@@ -34,10 +33,17 @@ def parse_filter(text: str) -> Filter:
     """
     try:
         tree = sqlglot.parse_one(f"SELECT 1 WHERE {text}", read="duckdb")
+        return only_condition(text, tree)
+    except RecursionError:
+        raise FilterError("filter: it is nested too deeply; use IN for a list of values") from None
     except sqlglot.errors.SqlglotError as error:
         found = getattr(error, "errors", None)
         reason = CLASS.sub(r"\1", found[0]["description"] if found else str(error).splitlines()[0])
         raise FilterError(f"filter {text!r}: cannot be read ({reason}); {ALLOWED}") from None
+
+
+def only_condition(text: str, tree: exp.Expr) -> Filter:
+    """The condition of a parsed query that has nothing else."""
     extra = [key for key, value in tree.args.items() if value and key not in ("expressions", "where", "kind")]
     where = tree.args.get("where")
     if not isinstance(tree, exp.Select) or extra or where is None:
@@ -49,20 +55,15 @@ def parse_condition(tree: exp.Expr) -> Filter:
     """One node of the parsed tree."""
     if type(tree) in OPERATORS:
         return parse_comparison(tree)
-    more = {name for name, value in tree.args.items() if value} - (PARTS | {"negate"} if isinstance(tree, exp.Like) else PARTS)
-    if type(tree) not in NODES or more:
+    if type(tree) not in NODES or (tree.args.get("negate") and not isinstance(tree, exp.Like)):
         raise not_allowed(tree)
     return NODES[type(tree)](tree)
 
 
 def not_allowed(tree: exp.Expr | None) -> FilterError:
     """The error for a part that a filter cannot have."""
-    return FilterError(f"filter: '{shown(tree)}' is not allowed; {ALLOWED}")
-
-
-def shown(tree: exp.Expr | None) -> str:
-    """A part as SQL."""
-    return tree.sql(dialect="duckdb") if tree is not None else "nothing"
+    shown = tree.sql(dialect="duckdb") if tree is not None else "nothing"
+    return FilterError(f"filter: '{shown}' is not allowed; {ALLOWED}")
 
 
 def joined_conditions(tree: exp.Expr) -> tuple[Filter, ...]:
@@ -81,6 +82,11 @@ def literal_value(tree: exp.Expr) -> Value:
     """A literal: text, whole number, number, true or false."""
     negative = isinstance(tree, exp.Neg)
     value = tree.this if negative else tree
+    if isinstance(value, exp.Column) and not value.table:
+        raise FilterError(
+            f"filter: a column is compared with a value, not with the column '{value.name}'; "
+            f"if {value.name} is text, put '{value.name}' in single quotes"
+        )
     if isinstance(value, exp.Boolean) and not negative:
         return bool(value.this)
     if not isinstance(value, exp.Literal) or (negative and value.is_string):
@@ -91,27 +97,28 @@ def literal_value(tree: exp.Expr) -> Value:
 
 
 def parse_number(text: str) -> int | float:
-    """A whole number, or one with a fraction.
+    """A whole number, or one with a fraction, that is compared as it is written.
 
     Raises:
-        FilterError: it has more digits than a double keeps.
+        FilterError: it is none, or a double would round it to another number.
     """
-    exact, number = Decimal(text), float(text)
-    if exact == exact.to_integral_value() and abs(exact) < MOST:
-        return int(exact)
-    if not math.isfinite(number) or Decimal(repr(number)) != exact:
-        raise FilterError(f"filter: {text} has more digits than a double keeps; a column of decimals is compared with '{text}'")
-    return number
+    if text.isdecimal() and len(text) <= MOST_DIGITS:
+        return int(text)
+    try:
+        found, written = float(text), Decimal(text)
+    except (ValueError, InvalidOperation):
+        raise FilterError(f"filter: {text!r} is not a number") from None
+    if not math.isfinite(found) or Decimal(repr(found)) != written:
+        raise FilterError(
+            f"filter: {brief(text)} has more digits than are compared exactly; whole numbers have at most "
+            f"{MOST_DIGITS}, others 15"
+        )
+    return found
 
 
 def parse_comparison(tree: exp.Expr) -> Comparison:
     """A comparison, with the column on either side."""
     left, right, operator = tree.this, tree.expression, OPERATORS[type(tree)]
-    if isinstance(left, exp.Column) and isinstance(right, exp.Column):
-        raise FilterError(
-            f"filter: '{shown(tree)}' compares two names; a text stands in single quotes, as {left.name} = '{right.name}', "
-            "and two columns cannot be compared"
-        )
     if isinstance(left, exp.Column):
         return Comparison(column_name(left), operator, literal_value(right))
     return Comparison(column_name(right), SWAPPED.get(operator, operator), literal_value(left))
@@ -126,6 +133,8 @@ def parse_membership(tree: exp.Expr) -> Membership:
 
 def parse_between(tree: exp.Expr) -> And:
     """BETWEEN, both ends included."""
+    if tree.args.get("symmetric"):
+        raise not_allowed(tree)
     name = column_name(tree.this)
     low, high = literal_value(tree.args["low"]), literal_value(tree.args["high"])
     return And((Comparison(name, ">=", low), Comparison(name, "<=", high)))
@@ -141,13 +150,18 @@ def parse_like(tree: exp.Expr) -> Filter:
 
 
 def parse_is(tree: exp.Expr) -> Filter:
-    """IS NULL, and IS TRUE or FALSE, which an empty value is not: IS NOT TRUE holds for it."""
-    empty = NullTest(column_name(tree.this))
-    if isinstance(tree.expression, exp.Null):
-        return empty
-    if not isinstance(tree.expression, exp.Boolean):
+    """IS NULL, and IS TRUE or FALSE."""
+    if not isinstance(tree.expression, exp.Null | exp.Boolean):
         raise not_allowed(tree)
-    return And((Not(empty), Comparison(empty.column, "=", bool(tree.expression.this))))
+    return parse_same(tree)
+
+
+def parse_same(tree: exp.Expr) -> Filter:
+    """IS NOT DISTINCT FROM: a condition that is true or false in every row, so that its NOT holds where the column is empty."""
+    name = column_name(tree.this)
+    if isinstance(tree.expression, exp.Null):
+        return NullTest(name)
+    return And((Not(NullTest(name)), Comparison(name, "=", literal_value(tree.expression))))
 
 
 NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
@@ -159,6 +173,8 @@ NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
     exp.Between: parse_between,
     exp.Like: parse_like,
     exp.Is: parse_is,
+    exp.NullSafeEQ: parse_same,
+    exp.NullSafeNEQ: lambda tree: Not(parse_same(tree)),
     exp.Column: lambda tree: Comparison(column_name(tree), "=", True),
 }
 """What reads each kind of node, comparisons apart."""
