@@ -128,12 +128,22 @@ class Store:
 
     def _reopened(self, number: str) -> Lease:
         """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
+        gone = f"page_token: version {number}, with which the listing began, is gone; begin anew"
         if number not in list_versions(self.index):
-            raise VersionGoneError(f"page_token: version {number}, with which the listing began, is gone; begin anew")
-        lease = Lease(IndexVersion(self.index, number, verify=False, mapped=self._mapped), readers=1, retired=True)
+            raise VersionGoneError(gone)
+        try:
+            lease = Lease(self._light(number), readers=1, retired=True)
+        except DamagedIndexError:
+            if number in list_versions(self.index):
+                raise
+            raise VersionGoneError(gone) from None
         with self._lock:
             self._old.append(lease)
         return lease
+
+    def _light(self, number: str) -> IndexVersion:
+        """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
+        return IndexVersion(self.index, number, verify=False, mapped=self._mapped, light=True)
 
     @contextmanager
     def _reading(self, lease: Lease, whole: bool = True) -> Iterator[None]:
@@ -174,10 +184,10 @@ class Store:
 
     def keep(self, version: IndexVersion) -> None:
         """Hold a version for the next page of a listing, a bounded time."""
+        number = version.manifest.version
         with self._lock:
-            for lease in (self._lease, *self._old):
-                if lease.version is version:
-                    lease.wanted = time.monotonic() + PAGE_SECONDS
+            found = [lease for lease in (self._lease, *self._old) if lease.version.manifest.version == number]
+            found[-1].wanted = time.monotonic() + PAGE_SECONDS
 
     def sweep(self) -> None:
         """Close what nobody reads any more, and the oldest of too many that are held for pages."""
@@ -213,11 +223,23 @@ class Store:
             self._newer = str(error)
             self.changed()
             raise
+        light = self._for_pages(self._lease)
         with self._lock:
             old, self._lease, self._newer = self._lease, fresh, ""
-            old.retired = True
-            self._old.append(old)
+            old.retired, old.wanted = True, 0.0 if light else old.wanted
+            self._old += [old, *light]
         return number
+
+    def _for_pages(self, lease: Lease) -> list[Lease]:
+        """What stands for a version that is about to retire and whose next page may be asked for: it without its vectors."""
+        if lease.wanted <= time.monotonic():
+            return []
+        try:
+            version = self._light(lease.version.manifest.version)
+        except DamagedIndexError as error:
+            log.warning("%s: %s", self.index.name, error)
+            return []
+        return [Lease(version, retired=True, wanted=lease.wanted)]
 
     def versions(self) -> list[Manifest]:
         """Manifests of the versions on disk, oldest first."""
