@@ -59,12 +59,20 @@ class Store:
         self.changed: Callable[[], None] = lambda: None
         self._verify, self._mapped = verify, mapped
         self._lock, self._turn = threading.Lock(), threading.Lock()
-        self._lease = Lease(self._open(read_current(index)))
+        self._lease = Lease(self._current())
         self._old: list[Lease] = []
         self._newer = ""
 
-    def _open(self, number: str) -> IndexVersion:
-        return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
+    def _current(self) -> IndexVersion:
+        """The version that CURRENT names; one that another process removes meanwhile is no longer that."""
+        number = read_current(self.index)
+        while True:
+            try:
+                return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
+            except DamagedIndexError:
+                before, number = number, read_current(self.index)
+                if number == before:
+                    raise
 
     @property
     def damaged(self) -> str:
@@ -216,7 +224,7 @@ class Store:
             if number == self._lease.version.manifest.version and not self._lease.damage:
                 self._newer = ""
                 return number
-            fresh = Lease(self._open(number))
+            fresh = Lease(self._current())
         except AttridexError as error:
             if self._newer != str(error):
                 log.error("%s: version %s stays served: %s", self.index.name, self._lease.version.manifest.version, error)
@@ -228,7 +236,7 @@ class Store:
             old, self._lease, self._newer = self._lease, fresh, ""
             old.retired, old.wanted = True, 0.0 if light else old.wanted
             self._old += [old, *light]
-        return number
+        return fresh.version.manifest.version
 
     def _for_pages(self, lease: Lease) -> list[Lease]:
         """What stands for a version that is about to retire and whose next page may be asked for: it without its vectors."""

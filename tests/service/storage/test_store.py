@@ -180,3 +180,21 @@ def test_several_stores_follow_one_index_by_themselves(old: Path) -> None:
             assert (version.manifest.version, version.live) == ("4", 39)
         watch.close()
         store.close()
+
+
+def test_a_version_that_is_replaced_and_removed_while_it_is_opened_is_not_missed(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, first = HeldVersion.__init__, [True]
+
+    def overtaken(version: HeldVersion, index: Path, number: str, **more: Any) -> None:
+        if first and first.pop():
+            delete_instances(old, [0])
+            shutil.rmtree(old / "versions" / number)
+        real(version, index, number, **more)
+
+    monkeypatch.setattr(HeldVersion, "__init__", overtaken)
+    store = Store(old)
+    with store.version() as version:
+        assert version.manifest.version == "3"
+    store.close()
