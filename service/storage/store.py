@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attridex.indexer.errors import AttridexError, DamageError
+from attridex.indexer.errors import AttridexError, DamageError, InputError
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
@@ -222,14 +222,15 @@ class Store:
         try:
             number = read_current(self.index)
             if number == self._lease.version.manifest.version and not self._lease.damage:
-                self._newer = ""
+                damage, self._newer = self.inspect(), ""
+                if damage:
+                    raise DamagedIndexError(damage)
                 return number
             fresh = Lease(self._current())
+        except InputError as error:
+            raise DamagedIndexError(self._refused(error)) from error
         except AttridexError as error:
-            if self._newer != str(error):
-                log.error("%s: version %s stays served: %s", self.index.name, self._lease.version.manifest.version, error)
-            self._newer = str(error)
-            self.changed()
+            self._refused(error)
             raise
         light = self._for_pages(self._lease)
         with self._lock:
@@ -237,6 +238,14 @@ class Store:
             old.retired, old.wanted = True, 0.0 if light else old.wanted
             self._old += [old, *light]
         return fresh.version.manifest.version
+
+    def _refused(self, error: AttridexError) -> str:
+        """Remember and log, once, why what CURRENT names is not served."""
+        if self._newer != str(error):
+            log.error("%s: version %s stays open: %s", self.index.name, self._lease.version.manifest.version, error)
+        self._newer = str(error)
+        self.changed()
+        return self._newer
 
     def _for_pages(self, lease: Lease) -> list[Lease]:
         """What stands for a version that is about to retire and whose next page may be asked for: it without its vectors."""
