@@ -58,17 +58,18 @@ class ServedIndex:
         self.tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
         self._info: IndexInfo | None = None
 
-    def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
+    def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled, client: str = "") -> Any:
         """The answer to a request, in the plain form that the contract pairs with it.
 
         Args:
             request: one of the kinds in `USE_CASES`.
             checkpoint: called between blocks of work; what it raises ends the work.
+            client: whose turn it takes at the model.
 
         Raises:
             ServiceError: the request cannot be answered.
         """
-        with self._call(checkpoint) as call:
+        with self._call(Caller(checkpoint, client=client)) as call:
             return USE_CASES[type(request)](call, request)
 
     def describe(self) -> IndexInfo:
@@ -85,9 +86,9 @@ class ServedIndex:
             return matching_rows(call, where)
 
     @contextmanager
-    def _call(self, checkpoint: Checkpoint = never_cancelled) -> Iterator[Call]:
+    def _call(self, caller: Caller | None = None) -> Iterator[Call]:
         with self.store.version() as version:
-            yield Call(self.tools, version, Caller(checkpoint))
+            yield Call(self.tools, version, caller or Caller())
 
     def close(self) -> None:
         """Let model, threads and files go."""

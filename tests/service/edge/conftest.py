@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from attridex.service.edge.inprocess import ServicerStub
-from attridex.service.edge.server import Server, ServerOptions
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.v1 import attribution_pb2_grpc as rpc
 from attridex.v1.answers import Info, InstanceHit, InstancesAnswer, InstancesResult
@@ -21,7 +22,7 @@ class StandIn:
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
 
-    def answer(self, request: Any, checkpoint: Any) -> InstancesAnswer:
+    def answer(self, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:
         """One hit a query, after the behaviour."""
         self.behaviour(request, checkpoint)
         hit = InstanceHit(1, "t1", 1, 0.5)
