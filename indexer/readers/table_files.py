@@ -12,6 +12,11 @@ from attridex.indexer.readers.placed_records import PlacedRecord
 
 LONGEST = 2**31 - 1
 """Characters of a value in CSV at most."""
+SPANS = (
+    "a value in quotes runs over several lines; if quotes are plain text, double each and put the value in quotes, "
+    'if it is one value, name the file .csv, with delimiter = "\\t"'
+)
+"""Said of a TSV, where a quote is as often plain text, which would join rows."""
 NO_DELIMITERS = '"\r\n'
 """What parts lines, and what stands around values."""
 
@@ -29,6 +34,8 @@ def read_csv(path: Path, stream: BinaryIO, delimiter: str) -> Iterator[PlacedRec
             check_header(reader.fieldnames or [], delimiter, f"{path}:1")
             for values in reader:
                 where = f"{path}:{reader.line_num}"
+                if ".tsv" in path.name.lower() and any("\n" in str(value) or "\r" in str(value) for value in values.values()):
+                    raise InputError(f"{where}: {SPANS}")
                 if None in values or None in values.values():
                     raise InputError(f"{where}: the line has not as many values as the header has columns")
                 yield PlacedRecord(values, where)

@@ -25,6 +25,9 @@ def serve(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
+    ] = 2.0,
     admin: Annotated[
         bool | None,
         typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
@@ -47,6 +50,6 @@ def serve(
     )
     options = ServerOptions(
         listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
-        model=not no_model, verify=not no_verify, threads=threads, grace=grace,
+        model=not no_model, verify=not no_verify, threads=threads, watch=watch, grace=grace,
     )  # fmt: skip
     run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))

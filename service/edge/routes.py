@@ -1,5 +1,6 @@
 """Which method is answered by what: the servicers' methods in threads, apart where they may wait for the model."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from attridex.service.answering.served import Session
 from attridex.service.caller import Waiter
 from attridex.service.calls.live import Activity, Behaviour, LiveCall, parsed
 from attridex.service.calls.stream import LiveStream
@@ -47,13 +49,18 @@ class Routes:
         """What answers AttributeStream."""
 
         async def behaviour(call: LiveCall) -> None:
+            session = Session()
+
             async def answer(data: bytes) -> bytes:
                 message = parsed(pb.AttributeStreamRequest, data)
                 kind = message.WhichOneof("request")
                 asked = getattr(message, kind) if kind else message
-                return await self._run(call, asked, lambda: servicer.answer_streamed(message, call.waiter))
+                return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
 
-            await LiveStream(call, answer, self.activity).run()
+            try:
+                await LiveStream(call, answer, self.activity).run()
+            finally:  # versions may have to be closed, which is no work for the loop
+                asyncio.get_running_loop().run_in_executor(None, session.close)
 
         return behaviour
 

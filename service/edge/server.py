@@ -24,7 +24,9 @@ Result = TypeVar("Result")
 log = logging.getLogger("attridex.service")
 
 
-def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> ServedIndex:
+def open_index(
+    index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None, watch: float = 0.0
+) -> ServedIndex:
     """Open an index for answering.
 
     Args:
@@ -33,6 +35,7 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
         model: whether to load the model.
         verify: whether to read and check every file first.
         threads: of a scan; as many as there are processors where None.
+        watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
@@ -45,7 +48,7 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
     except BaseException:
         store.close()
         raise
-    return ServedIndex(store, encoder, name, methods, threads=threads)
+    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
 
 
 class Server:
@@ -142,7 +145,9 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     opened: dict[str, ServedIndex] = {}
     try:
         for name, path in paths.items():
-            opened[name] = open_index(path, name, model=options.model, verify=options.verify, threads=options.threads)
+            opened[name] = open_index(
+                path, name, model=options.model, verify=options.verify, threads=options.threads, watch=options.watch
+            )
         server = Server(opened, options)
     except AttridexError:
         for index in opened.values():

@@ -1,11 +1,12 @@
 """The thin edge: decode, answer, encode. Errors are raised as they are; `status` turns them into gRPC statuses."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 from attridex.indexer.errors import nearest
-from attridex.service.answering.served import ServedIndex
+from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Waiter
 from attridex.service.calls.status import failure
 from attridex.service.edge.stream import answered
@@ -67,11 +68,14 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Waiter
     ) -> Iterator[pb.AttributeStreamResponse]:
-        """Answer requests as they come, each when it is done, with a bounded number in flight."""
-        yield from answered(request_iterator, lambda message: self.answer_streamed(message, context), context.check)
+        """Answer requests as they come, each when it is done, with a bounded number in flight, all from one version."""
+        with closing(Session()) as session:
+            yield from answered(request_iterator, lambda message: self.answer_streamed(session, message, context), context.check)
 
-    def answer_streamed(self, message: pb.AttributeStreamRequest, context: Waiter) -> pb.AttributeStreamResponse:
-        """The answer to one request of a stream, which may be its failure.
+    def answer_streamed(
+        self, session: Session, message: pb.AttributeStreamRequest, context: Waiter
+    ) -> pb.AttributeStreamResponse:
+        """The answer to one request of a stream, which may be its failure, from the version that the stream began with.
 
         Raises:
             CancelledError: the caller has gone, or the stream's deadline passed: that ends the stream, not this request alone.
@@ -80,7 +84,9 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
         try:
             if kind is None:
                 raise InvalidArgumentError("the stream's request is empty", "request")
-            answer: Any = {kind: self._answer(STREAMED[kind], getattr(message, kind), context)}
+            rpc, asked = STREAMED[kind], getattr(message, kind)
+            found = session.answer(self._indexes.get(asked.index), rpc.request.decode(asked), context.check, context.client)
+            answer: Any = {kind: rpc.answer.encode(found)}
             return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:
             raise

@@ -1,7 +1,5 @@
 """Filters: a typed condition becomes parameterised SQL over known columns, and that a mask of rows."""
 
-import base64
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import nearest
 from attridex.indexer.index.catalog import quoted
 from attridex.indexer.index.records import Manifest
-from attridex.service.errors import InvalidArgumentError, VersionGoneError
+from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.literals import LIST, Parameter, held_by, parameter
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
@@ -144,38 +142,6 @@ class Planner:
             while len(self._masks) > MASKS:
                 self._masks.popitem(last=False)
         return mask
-
-
-class PageToken(NamedTuple):
-    """Where a listing goes on: the version that it began with, and how many instances are behind."""
-
-    version: str
-    offset: int
-
-    def encode(self) -> str:
-        """The token as opaque text."""
-        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode()
-
-    @classmethod
-    def decode(cls, text: str, version: str) -> "PageToken":
-        """Read a token.
-
-        Raises:
-            InvalidArgumentError: it is not one of ours.
-            VersionGoneError: the served version is another than the listing began with.
-        """
-        try:
-            token = cls(*json.loads(base64.urlsafe_b64decode(text.encode())))
-            sound = isinstance(token.version, str) and isinstance(token.offset, int) and token.offset >= 0
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
-            raise InvalidArgumentError("page_token: not a token of this server; leave it empty to begin", "page_token")
-        if token.version != version:
-            raise VersionGoneError(
-                f"page_token: the listing began on version {token.version}, version {version} is served now; begin anew"
-            )
-        return token
 
 
 def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Clause:

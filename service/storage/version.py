@@ -1,6 +1,7 @@
 """One version of an index, open for reading."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.curvature.spectrum import Spectrum
 from attridex.indexer.errors import DamageError
+from attridex.indexer.held.locks import Hold
 from attridex.indexer.index.approximate import Approximate
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
@@ -64,23 +66,26 @@ class IndexVersion:
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:
-            self.manifest = read_manifest(index, number)
-            if verify:
-                check_version(index, self.manifest)
-            self._shards = open_shards(index, self.manifest.shards)
-            self.rows = self.manifest.instances
-            self.alive = self._read_alive()
-            self.live = int(self.alive.sum())
-            self.gradients = self._parts(GRADIENTS, NORMS)
-            self._catalog = Catalog(self._directory / CATALOG)
+            with ExitStack() as opening:
+                opening.enter_context(closing(Hold(self._directory)))
+                self._open(verify, opening)
+                self._closing = opening.pop_all()
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
-        try:
-            self.ids = self._catalog.ids()
-            self._check_rows()
-        except DamageError as error:
-            self._catalog.close()
-            raise DamagedIndexError(str(error)) from error
+
+    def _open(self, verify: bool, opening: ExitStack) -> None:
+        index = self._index
+        self.manifest = read_manifest(index, self._directory.name)
+        if verify:
+            check_version(index, self.manifest)
+        self._shards = open_shards(index, self.manifest.shards)
+        self.rows = self.manifest.instances
+        self.alive = self._read_alive()
+        self.live = int(self.alive.sum())
+        self.gradients = self._parts(GRADIENTS, NORMS)
+        self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
+        self.ids = self._catalog.ids()
+        self._check_rows()
 
     def _read_alive(self) -> NDArray[np.bool_]:
         alive = np.ones(self.rows, bool)
@@ -92,8 +97,8 @@ class IndexVersion:
             raise DamageError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
-        """Let the catalog go."""
-        self._catalog.close()
+        """Let its files and the hold on them go."""
+        self._closing.close()
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]

@@ -62,6 +62,7 @@ def test_frames_one_behind_the_other_are_all_read(tmp_path: Path) -> None:
         ("a.csv", b"a,b,a\n", "a.csv:1: the column 'a' stands twice"),
         ("a.csv", b"a;b\n1;2\n", "a.csv:1: the header is one column, 'a;b'; is the delimiter ';'"),
         ("a.csv", b'a,b\n1,"2\n', "a.csv:2: not valid CSV"),
+        ("a.tsv", b'a\tb\n1\t"x\n2\ty"\n', "a.tsv:3: a value in quotes runs over several lines"),
         ("a.csv", b"a,b\n1,\xff\n", "not valid CSV: 'utf-8' codec"),
         ("a.jsonl", b"[]", "a.jsonl:1: a JSON object is needed, found list"),
         ("a.json", b'[{"a": 1},\n 5]', "a.json:2: a JSON object is needed, found int"),
