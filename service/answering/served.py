@@ -88,14 +88,14 @@ class ServedIndex:
             ServiceError: the request cannot be answered.
         """
         with self._version_for(request) as version:
-            answer = self.answer_from(version, request, checkpoint, client)
+            answer = self.answer_from(version, request, Caller(checkpoint, client=client))
             if isinstance(answer, Page) and answer.next_page_token:
                 self.store.keep(version)
             return answer
 
-    def answer_from(self, version: IndexVersion, request: Any, checkpoint: Checkpoint = never_cancelled, client: str = "") -> Any:
+    def answer_from(self, version: IndexVersion, request: Any, caller: Caller) -> Any:
         """The answer to a request from an open version; see `answer`."""
-        return USE_CASES[type(request)](self._call(version, Caller(checkpoint, client=client)), request)
+        return USE_CASES[type(request)](self._call(version, caller), request)
 
     def _version_for(self, request: Any) -> AbstractContextManager[IndexVersion]:
         """The served version; for the next page of a listing the one that it began with."""
@@ -140,7 +140,7 @@ class Session:
         self._versions: dict[str, IndexVersion] = {}
         self._closed = False
 
-    def answer(self, index: ServedIndex, request: Any, checkpoint: Checkpoint = never_cancelled, client: str = "") -> Any:
+    def answer(self, index: ServedIndex, request: Any, caller: Caller) -> Any:
         """The answer to a request; see `ServedIndex.answer`."""
         with self._lock:
             if self._closed:
@@ -149,7 +149,7 @@ class Session:
                 self._versions[index.name] = self._held.enter_context(index.store.version())
             version = self._versions[index.name]
         with index.store.reading(version):
-            return index.answer_from(version, request, checkpoint, client)
+            return index.answer_from(version, request, caller)
 
     def close(self) -> None:
         """Let the versions go, each once nothing is answered from it any more."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from attridex.indexer.errors import nearest
 from attridex.service.answering.served import ServedIndex, Session
-from attridex.service.caller import Waiter
+from attridex.service.caller import Caller, Waiter
 from attridex.service.calls.status import failure
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
@@ -85,7 +85,8 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
             if kind is None:
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
-            found = session.answer(self._indexes.get(asked.index), rpc.request.decode(asked), context.check, context.client)
+            caller = Caller(context.check, client=context.client)
+            found = session.answer(self._indexes.get(asked.index), rpc.request.decode(asked), caller)
             answer: Any = {kind: rpc.answer.encode(found)}
             return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:

@@ -31,9 +31,9 @@ class StandIn:
         info = Info("mine", "1", request.scoring.method, "", "")
         return InstancesAnswer(info, tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
 
-    def answer_from(self, version: None, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:
+    def answer_from(self, version: None, request: Any, caller: Any) -> InstancesAnswer:
         """The same: it has no versions."""
-        return self.answer(request, checkpoint)
+        return self.answer(request, caller.checkpoint)
 
     def version(self) -> Any:
         """Stands for its store's."""
