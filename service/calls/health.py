@@ -1,7 +1,6 @@
 """grpc.health.v1.Health on the event loop alone: it is answered whatever the threads do, and waits for no watcher."""
 
 import asyncio
-from collections.abc import Iterable
 
 from grpc_health.v1 import health_pb2 as pb
 
@@ -13,22 +12,28 @@ SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NO
 
 
 class Health:
-    """Whether services are served: none before `set`."""
+    """Whether services are served."""
 
-    def __init__(self, services: Iterable[str]) -> None:
-        """For these services, and for the server as a whole."""
-        self._status = dict.fromkeys(("", *services), NOT_SERVING)
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._status: dict[str, pb.HealthCheckResponse.ServingStatus] = {}
         self._changed = asyncio.Event()
-        self._ended = False
+        self._stopped = self._ended = False
 
     @property
     def methods(self) -> dict[str, Behaviour]:
         """What answers its methods."""
         return {f"/{SERVICE}/Check": self._check, f"/{SERVICE}/Watch": self._watch}
 
-    def set(self, status: "pb.HealthCheckResponse.ServingStatus") -> None:
-        """Say this of all services."""
-        self._status = dict.fromkeys(self._status, status)
+    def tell(self, service: str, served: bool) -> None:
+        """Say whether a service is served; after a stop none is."""
+        self._status[service] = SERVING if served and not self._stopped else NOT_SERVING
+        self._tell()
+
+    def stop(self) -> None:
+        """Say of all that they are not served, and never are again."""
+        self._stopped = True
+        self._status = dict.fromkeys(self._status, NOT_SERVING)
         self._tell()
 
     def end(self) -> None:

@@ -29,6 +29,8 @@ class Edge:
 
     Attributes:
         port: the port.
+        services: names of what is served; "" stands for all of it.
+        health: what is said of them.
     """
 
     def __init__(self, indexes: Indexes, options: ServerOptions) -> None:
@@ -39,11 +41,12 @@ class Edge:
         """
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
-        self._activity, self._health = Activity(), health.Health(names)
+        self.services, self.health = ("", *names), health.Health()
+        self._activity = Activity()
         self._routes = Routes(Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"), self._activity)
         self._server = grpc.aio.server(options=options.channel)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
-        methods = {**self._health.methods, **told, **self._methods(indexes, options)}
+        methods = {**self.health.methods, **told, **self._methods(indexes, options)}
         self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity),))
         self.port = self._bind(options)
 
@@ -67,9 +70,8 @@ class Edge:
             raise InputError(f"--listen {options.listen}: the address is in use or not this machine's") from None
 
     async def start(self) -> None:
-        """Answer calls and report healthy."""
+        """Answer calls."""
         await self._server.start()
-        self._health.set(health.SERVING)
 
     async def stop(self, grace: float) -> bool:
         """Report so, refuse new calls, let those under way end, and stop what is left; whether all threads ended.
@@ -77,12 +79,12 @@ class Edge:
         Args:
             grace: seconds that calls under way may go on.
         """
-        self._health.set(health.NOT_SERVING)
+        self.health.stop()
         self._activity.stop()
         closing = asyncio.ensure_future(self._server.stop(grace))  # from now on nobody is let in
         with suppress(TimeoutError):
             await asyncio.wait_for(self._activity.quiet(), grace)
-        self._health.end()
+        self.health.end()
         await closing
         return await self._threads_ended()
 

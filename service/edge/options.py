@@ -22,6 +22,7 @@ class ServerOptions:
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of an index on the disk is followed at the latest; 0 for never by itself.
+        mapped: map posting lists instead of reading them checked.
         grace: seconds that calls under way may go on after a stop.
         connections: at once, at most; one more is refused.
         age: seconds after which a connection is ended once its calls have; clients connect anew.
@@ -38,6 +39,7 @@ class ServerOptions:
     verify: bool = True
     threads: int | None = None
     watch: float = 0.0
+    mapped: bool = False
     grace: float = GRACE_SECONDS
     connections: int = 512
     age: float = 86400.0

@@ -16,6 +16,7 @@ from attridex.service.edge.listening import Edge
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
 from attridex.service.edge.security import address, check_listen
 from attridex.service.edge.servicer import Indexes
+from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
 from attridex.service.storage.store import Store
@@ -25,7 +26,14 @@ log = logging.getLogger("attridex.service")
 
 
 def open_index(
-    index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None, watch: float = 0.0
+    index: Path,
+    name: str,
+    *,
+    model: bool = True,
+    verify: bool = True,
+    threads: int | None = None,
+    watch: float = 0.0,
+    mapped: bool = False,
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -36,12 +44,13 @@ def open_index(
         verify: whether to read and check every file first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
+        mapped: map posting lists instead of reading them checked.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify)
+    store = Store(index, verify=verify, mapped=mapped)
     try:
         with store.version() as version:
             encoder = Encoder.load(version.manifest) if model else None
@@ -83,6 +92,12 @@ class Server:
     def start(self) -> None:
         """Answer calls and report healthy."""
         self._await(self._edge.start())
+        Wellness(self._tell, self._edge.services, self._indexes).begin()
+
+    def _tell(self, service: str, served: bool) -> None:
+        """Have Health say so; called by any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._edge.health.tell, service, served)
 
     def stop(self, grace: float = GRACE_SECONDS) -> bool:
         """Refuse new calls, let those under way end, stop what is left, let the indices go; whether all of it ended."""
@@ -146,8 +161,9 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     try:
         for name, path in paths.items():
             opened[name] = open_index(
-                path, name, model=options.model, verify=options.verify, threads=options.threads, watch=options.watch
-            )
+                path, name, model=options.model, verify=options.verify, threads=options.threads,
+                watch=options.watch, mapped=options.mapped,
+            )  # fmt: skip
         server = Server(opened, options)
     except AttridexError:
         for index in opened.values():

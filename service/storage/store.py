@@ -53,18 +53,18 @@ class Store:
         changed: called after a swap, and when `problem` or `damaged` may have changed.
     """
 
-    def __init__(self, index: Path, *, verify: bool = True) -> None:
-        """Open the current version."""
+    def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False) -> None:
+        """Open the current version; see `IndexVersion`."""
         self.index = index
         self.changed: Callable[[], None] = lambda: None
-        self._verify = verify
+        self._verify, self._mapped = verify, mapped
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._lease = Lease(self._open(read_current(index)))
         self._old: list[Lease] = []
         self._newer = ""
 
     def _open(self, number: str) -> IndexVersion:
-        return IndexVersion(self.index, number, verify=self._verify)
+        return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
 
     @property
     def damaged(self) -> str:
@@ -130,7 +130,7 @@ class Store:
         """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
         if number not in list_versions(self.index):
             raise VersionGoneError(f"page_token: version {number}, with which the listing began, is gone; begin anew")
-        lease = Lease(IndexVersion(self.index, number, verify=False), readers=1, retired=True)
+        lease = Lease(IndexVersion(self.index, number, verify=False, mapped=self._mapped), readers=1, retired=True)
         with self._lock:
             self._old.append(lease)
         return lease
@@ -160,6 +160,17 @@ class Store:
         if told:
             log.log(logging.ERROR if damage else logging.WARNING, "%s: %s", self.index.name, damage or "whole again")
             self.changed()
+
+    def inspect(self) -> str:
+        """What is wrong with the files of the served version on the disk, if anything; what is damaged is not answered from.
+
+        A file that is missing may be about to be replaced: whoever looks again marks it.
+        """
+        with self.version(whole=False) as version:
+            found = version.look()
+            if found and not found.endswith(": missing"):
+                self.mark(version, found)
+            return found
 
     def keep(self, version: IndexVersion) -> None:
         """Hold a version for the next page of a listing, a bounded time."""

@@ -23,6 +23,8 @@ class StandIn:
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
         self.name, self.store = "mine", self
+        self.damaged = self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
 
     def answer(self, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:
         """One hit a query, after the behaviour."""

@@ -3,15 +3,15 @@
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attridex.indexer.held.locks import unread
 from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.directory import read_current, write_current
-from attridex.indexer.index.records import Manifest
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
-from attridex.service.storage import version as version_module
+from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.store import PAGE_SECONDS, Store
 from attridex.service.storage.version import IndexVersion
 from attridex.service.storage.watch import Watch
@@ -78,15 +78,15 @@ def test_a_version_that_cannot_be_opened_leaves_the_old_one_served(old: Path, cl
 
 def test_a_slower_earlier_reload_never_replaces_a_later_one(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, begun, go = Store(old), threading.Event(), threading.Event()
-    real = version_module.check_version
+    real = HeldVersion.__init__
 
-    def slow(index: Path, manifest: Manifest) -> None:
+    def slow(version: HeldVersion, *given: Any, **more: Any) -> None:
         if threading.current_thread().name == "slow":
             begun.set()
             assert go.wait(60)
-        real(index, manifest)
+        real(version, *given, **more)
 
-    monkeypatch.setattr(version_module, "check_version", slow)
+    monkeypatch.setattr(HeldVersion, "__init__", slow)
     delete_instances(old, [0])
     threads = [threading.Thread(target=store.reload, name="slow")]
     threads[0].start()
