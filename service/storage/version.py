@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 from attridex.service.storage.held import HeldVersion
 
 Rows = NDArray[np.int64]
+OPENINGS = count()
+"""Numbers of the versions that this process opens."""
 SAMPLE = 3
 """Ids that are named where one is not known."""
 
@@ -49,6 +52,7 @@ class IndexVersion:
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
         ids: instance ids in row order.
+        opening: a number of its own; another version may have the same manifest.version, where an index was built anew.
     """
 
     def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False, light: bool = False) -> None:
@@ -64,7 +68,7 @@ class IndexVersion:
         Raises:
             DamagedIndexError: a file is missing or not what was written.
         """
-        self._index = index
+        self._index, self.opening = index, next(OPENINGS)
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:

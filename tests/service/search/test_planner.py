@@ -61,7 +61,7 @@ class Version(IndexVersion):
 
     def __init__(self) -> None:
         """Delete row 2."""
-        self.manifest, self.alive, self.asked = MANIFEST, np.arange(6) != 2, 0
+        self.manifest, self.alive, self.asked, self.opening = MANIFEST, np.arange(6) != 2, 0, 0
 
     def select(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         """Rows 1, 2 and 4, whatever is asked."""
