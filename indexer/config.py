@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -24,6 +24,7 @@ from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
+CLASSIFIER: Task = "sequence-classification"
 RENDERING = 2
 """Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 
@@ -234,6 +235,21 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
+    def curvature_of_the_task(cls, data: Any) -> Any:
+        """The exact Hessian is a classifier's; what else it does not fit is not said of another task."""
+        model, gradients = (data.get(name) if isinstance(data, dict) else None for name in ("model", "gradients"))
+        if not isinstance(model, dict) or not isinstance(gradients, dict):
+            return data
+        task, curvature = model.get("task", CLASSIFIER), gradients.get("curvature")
+        if isinstance(curvature, list) and "hessian" in curvature and task in get_args(Task) and task != CLASSIFIER:
+            raise ValueError(
+                f'gradients.curvature: \'hessian\' is exact for model.task = "{CLASSIFIER}" only, this is "{task}"; '
+                'use "fisher" here, or mend the task where the model is such a classifier'
+            )
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
     def rule_of_the_form(cls, data: Any) -> Any:
         """Where many tokens have a loss, neurons are scored by one backward pass unless said otherwise."""
         if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict) or not any(map(data["corpus"].get, LONG_FORMS)):
@@ -264,8 +280,6 @@ class Config(Section):
             raise ValueError(f'corpus.loss_on_padding is for task = "causal-lm" only, this is "{task}"')
         if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
             raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
-        if task != "sequence-classification" and "hessian" in self.gradients.curvature:
-            raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
             self.gradients.check_regression()
         if task == "seq2seq-lm":
@@ -373,16 +387,21 @@ def template_text(base: Path, given: str) -> str:
         raise InputError(f"corpus.chat_template: {base / given}: cannot be read as a chat template ({error})") from None
 
 
+KINDS = ("bool", "str", "int", "float")
+"""Kinds of a value."""
+
+
 def describe(error: ErrorDetails) -> str:
     """One line for one validation error: the key, what is wrong, what would be right."""
-    location = [str(part) for part in error["loc"]]
+    # What pydantic calls a kind of a union ("literal[...]", "bool") is no key.
+    location = [str(part) for part in error["loc"] if isinstance(part, int) or (part.isidentifier() and part not in KINDS)]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(location[-1], keys_of(location[:-1]))}"
     if error["type"] == "missing":
         return f"missing key '{key}'"
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "literal_error":
+    if error["type"] == "literal_error" or error["type"].endswith("_type"):
         message += f"; this is {error['input']!r}"
     return f"{key}: {message}" if key else message
 

@@ -15,6 +15,7 @@ LOCAL = ("build", "show", "finetune", "info", "verify", "versions", "neurons", "
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
     from attridex.client.commands import bench, demo, info, queries, studies
+    from attridex.client.commands.options import OnceCommand
     from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
@@ -27,6 +28,9 @@ def make_app() -> typer.Typer:
     queries.register(app)
     for command in (studies.study, studies.report, bench.bench):
         app.command()(command)
+    for part in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
+        for registered in part.registered_commands:
+            registered.cls = OnceCommand
     return app
 
 

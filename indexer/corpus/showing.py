@@ -10,6 +10,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import named_classes, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
+from attridex.indexer.corpus.survey import check_metadata
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
@@ -90,7 +91,8 @@ def shown_sequence(
 
 
 def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
-    """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
+    """The first instances of a corpus, as a build reads them; see `reading.rendered` and `check_metadata` for what it raises."""
+    check_metadata(config.corpus, renderer.task)
     for _, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
         yield instance
 

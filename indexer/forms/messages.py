@@ -5,6 +5,7 @@ A chat that is too long loses its oldest turns, each whole.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,12 @@ from attridex.indexer.forms.encoding import Encoding, Tokens
 
 ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
 """Roles."""
+ROLES = (ASSISTANT, USER, *SYSTEM, "tool", "function")
+"""Roles that chats commonly have; a template may know others."""
+ALIKE = 0.8
+"""How much alike two roles are where one is taken for a slip of the pen."""
+BETWEEN_TURNS = " / "
+"""Between turns of the assistant where all that it said is named."""
 TOOLS, OPTIONS = "tools", "chat_template_kwargs"
 """Settings of the columns that a template is given, and the columns that TRL gives it."""
 
@@ -46,11 +53,11 @@ class Messages:
         messages = messages_of(record, self._name, where)
         read = partial(self._chat, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
-        chat = self._fitting(whole, messages, read, where)
+        chat, kept = self._fitting(whole, messages, read, where)
         reads, wanted = self._losses(chat)
         if not reads:
             raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
-        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
+        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(kept),))]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
@@ -66,7 +73,7 @@ class Messages:
             return None
         read = partial(self._template.prompt, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
-        chat = self._fitting(whole, messages, read, where)
+        chat, _ = self._fitting(whole, messages, read, where)
         return Encoding((chat.ids,), truncated=chat is not whole, fields=self._fields(messages))
 
     def _fields(self, messages: Sequence[Message]) -> Mapping[str, Any]:
@@ -92,9 +99,10 @@ class Messages:
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 
     def _said(self, messages: Sequence[Message]) -> str:
-        """What the assistant said last."""
-        said = next((each.get("content") for each in reversed(messages) if each["role"] == ASSISTANT), "")
-        return said.strip() if isinstance(said, str) and self._loss_on != "all" else ""
+        """What has a loss: what the assistant said, all its turns or the last; nothing where every token has one."""
+        said = [each.get("content") for each in messages if each["role"] == ASSISTANT]
+        texts = [text.strip() for text in (said[-1:] if self._loss_on == "last" else said) if isinstance(text, str)]
+        return "" if self._loss_on == "all" else BETWEEN_TURNS.join(filter(None, texts))
 
     def _beside(self, messages: Sequence[Message], record: Mapping[str, Any], where: str) -> Beside:
         """What the template is given beside the messages.
@@ -118,8 +126,10 @@ class Messages:
                 )
         return given
 
-    def _fitting(self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str) -> Chat:
-        """The whole chat, or where that is too long what fits from a user's turn on, behind its system message.
+    def _fitting(
+        self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str
+    ) -> tuple[Chat, Sequence[Message]]:
+        """The whole chat, or where that is too long what fits from a user's turn on, behind its system message; its messages too.
 
         Args:
             whole: the chat.
@@ -128,16 +138,17 @@ class Messages:
             where: names it in errors.
         """
         if len(whole.ids) <= self.limit:
-            return whole
+            return whole, messages
         excess = f"{where}: {len(whole.ids) - self.limit} tokens over the limit of {self.limit}"
         if not self._cuts:
             how = "set corpus.truncation = true, and model.max_length to what the model takes, to leave out the oldest turns"
             raise InputError(f"{excess}; {how}, or raise model.max_length")
         head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
         for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
-            chat = read([*messages[:head], *messages[start:]])
+            kept = [*messages[:head], *messages[start:]]
+            chat = read(kept)
             if len(chat.ids) <= self.limit:
-                return chat
+                return chat, kept
         raise InputError(f"{excess} even with the last turns alone; raise model.max_length, or leave the chat out")
 
 
@@ -167,7 +178,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     """The messages of a record: a list, or the JSON of one.
 
     Raises:
-        InputError: the column is missing, or holds anything but messages.
+        InputError: the column is missing, or holds anything but messages; or a role is nearly one that chats have.
     """
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.messages); {nearest(name, record)}")
@@ -177,6 +188,11 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
             f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
+    for number, each in enumerate(value):
+        if each["role"] not in ROLES and (meant := get_close_matches(each["role"].strip().lower(), ROLES, 1, ALIKE)):
+            raise InputError(
+                f"{where}: message {number} of column '{name}' has the role '{each['role']}'; did you mean '{meant[0]}'?"
+            )
     return list(value)
 
 
