@@ -81,7 +81,7 @@ def check_job(out: Path, settings: Mapping[str, Any]) -> None:
 
 def files_of(index: IndexInfo) -> str:
     """What tells an index's files from those of another build that has the same version number."""
-    return hashlib.sha256(json.dumps([index.manifest["shards"], index.manifest["files"]]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([index.manifest.get(name) for name in ("shards", "files")]).encode()).hexdigest()
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

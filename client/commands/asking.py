@@ -19,6 +19,7 @@ from attridex.v1.answers import Answer, IndexInfo, PredictAnswer
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     FindInstancesByNeuronsRequest,
+    FindNeuronsByInstancesRequest,
     PredictRequest,
     Query,
     RecordSource,
@@ -124,12 +125,13 @@ def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], colu
 
 def within(client: Client, request: Request) -> Request:
     """The request, for all instances where it wants more of them than there are, which is said."""
-    for name in ("k", "instances"):
-        wanted = getattr(request, name, None)
-        if wanted and 0 < (held := client.get_index().instances) < wanted:
-            sys.stderr.write(f"--{name} {wanted}: the index has {held} instances, all are asked for\n")
-            request = replace(request, **{name: held})
-    return request
+    name = "instances" if isinstance(request, FindNeuronsByInstancesRequest) else "k"
+    wanted = getattr(request, name, None)
+    if not wanted or not 0 < (held := client.get_index().instances) < wanted:
+        return request
+    sys.stderr.write(f"--{name} {wanted}: the index has {held} instances, all are asked for\n")
+    most: dict[str, Any] = {name: held}
+    return replace(request, **most)
 
 
 @contextmanager
@@ -162,8 +164,8 @@ def show_answers(asking: Asking, client: Client, request: Request, *, brief: boo
     console = Console()
     for batch in in_batches(asking.asked(client), BATCH):
         answer = client.send(with_queries(request, batch))
-        for line in short_edits(request, answer):
-            sys.stderr.write(f"{line}\n")
+        for edited in short_edits(request, answer):
+            sys.stderr.write(f"{edited}\n")
         if asking.as_json:
             for line in output.answer_lines(answer):
                 sys.stdout.write(json_line(line) + "\n")

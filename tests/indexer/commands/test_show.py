@@ -206,3 +206,13 @@ def test_what_a_build_refuses_of_the_model_and_the_first_records_is_refused_alik
     assert words in built.err
     quick = attridex("show", config, "--no-model")
     assert quick.code == (2 if kind == "an unlabelled record" else 0), quick.err
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_metadata_column_that_the_build_refuses_is_refused(project: Callable[..., Path], attridex: Any, late: bool) -> None:
+    config = project(corpus={"metadata": ["genres"]})
+    if late:
+        rows = records(12)
+        write_jsonl(config.parent / "train.jsonl", [*rows[:-1], {**rows[-1], "genres": "x"}])
+    ran = attridex("show", config, "--limit", 1)
+    assert (ran.code, "no record has a column 'genres'; did you mean 'genre'?" in ran.err) == ((0, False) if late else (2, True))
