@@ -49,11 +49,13 @@ class FileEntry(Record):
 
 
 class ShardEntry(Record):
-    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar."""
+    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and the sidecar's `since`."""
 
+    newer = ("since",)
     name: str
     rows: int
     sha256: str
+    since: int = 0
 
 
 class LeftOut(Record):
@@ -68,8 +70,12 @@ class LeftOut(Record):
 
 
 class Sidecar(Record):
-    """shard.json: written last, it makes a shard whole."""
+    """shard.json: written last, it makes a shard whole.
 
+    `since` is how many entries the log of deletes had when the shard's batch was planned; those do not concern its rows.
+    """
+
+    newer = ("since",)
     format: int = FORMAT
     plan: str
     start: int
@@ -79,6 +85,7 @@ class Sidecar(Record):
     truncated: int
     bad: list[LeftOut]
     files: dict[str, FileEntry]
+    since: int = 0
 
 
 class Source(Record):
@@ -131,7 +138,10 @@ class CorpusFacts(Record):
 
 
 class Manifest(Record):
-    """manifest.json: one version of an index, self-describing."""
+    """manifest.json: one version of an index, self-describing.
+
+    `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    """
 
     newer = ("fit",)
     format: int = FORMAT
@@ -164,6 +174,11 @@ class Manifest(Record):
     fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
+
+    @property
+    def number(self) -> str:
+        """The version's directory: its name without the entries of the log that a served one names."""
+        return self.version.partition("+")[0]
 
     @field_validator("config", mode="before")
     @classmethod

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
+from attridex.indexer.index.directory import list_versions, read_current, read_deletes, read_served, write_current, write_lock
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.service.errors import UnknownIndexError
 from attridex.service.storage.version import IndexVersion
 
@@ -48,10 +49,12 @@ class Store:
 
     def reload(self) -> str:
         """Serve the version that CURRENT names; queries under way finish on theirs."""
-        number = read_current(self.index)
+        current = read_served(self.index)
+        number, seq = current.version, current.log.seq if current.log else 0
         with self._lock:
-            if number == self._lease.version.manifest.version:
-                return number
+            served = self._lease.version
+            if (number, seq) == (served.number, served.seq):
+                return served.manifest.version
         fresh = Lease(IndexVersion(self.index, number, verify=self._verify))
         with self._lock:
             old, self._lease = self._lease, fresh
@@ -59,11 +62,18 @@ class Store:
             idle = old.readers == 0
         if idle:
             old.version.close()
-        return number
+        return fresh.version.manifest.version
+
+    @property
+    def number(self) -> str:
+        """The served version's number."""
+        with self._lock:
+            return self._lease.version.number
 
     def versions(self) -> list[Manifest]:
-        """Manifests of the versions on disk, oldest first."""
-        return [read_manifest(self.index, number) for number in list_versions(self.index)]
+        """Manifests of the versions on disk, oldest first, as they are served under what is deleted now."""
+        log = read_deletes(self.index)
+        return [served_manifest(self.index, number, log) for number in list_versions(self.index)]
 
     def activate(self, number: str) -> str:
         """Make a version the current one and serve it."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from attridex.indexer.curvature.spectrum import Spectrum
 from attridex.indexer.errors import DamageError
 from attridex.indexer.index.approximate import Approximate
-from attridex.indexer.index.arrays import Float64, read_array, read_tensors
+from attridex.indexer.index.arrays import Float64, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
-from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.directory import read_deletes, read_manifest
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
@@ -35,6 +35,7 @@ from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, re
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import Part
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.liveness import hidden_rows, under_log
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 
 Rows = NDArray[np.int64]
@@ -46,10 +47,12 @@ class IndexVersion:
     """One version of an index, open for reading.
 
     Attributes:
-        manifest: how it was made.
+        number: the version's directory.
+        manifest: how it was made, and what is deleted now; its version's name says both.
         rows: number of instances n, deleted ones counted.
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
+        seq: entries of the log of deletes that were applied.
         ids: instance ids in row order.
         gradients: every shard's gradients.
     """
@@ -61,6 +64,7 @@ class IndexVersion:
             DamagedIndexError: a file is missing or not what was written.
         """
         self._index, self._directory = index, version_dir(index, number)
+        self.number, self.seq = number, 0
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:
@@ -83,8 +87,13 @@ class IndexVersion:
             raise DamagedIndexError(str(error)) from error
 
     def _read_alive(self) -> NDArray[np.bool_]:
-        alive = np.ones(self.rows, bool)
-        alive[read_array(self._directory / TOMBSTONES)] = False
+        log, alive = read_deletes(self._index), np.ones(self.rows, bool)
+        hidden = hidden_rows(self._index, self.manifest, log)
+        if len(hidden) and (hidden.min() < 0 or hidden.max() >= self.rows):
+            raise DamageError(f"{self._directory / TOMBSTONES}: damaged (rows must be between 0 and {self.rows - 1})")
+        alive[hidden] = False
+        if log is not None:
+            self.manifest, self.seq = under_log(self.manifest, log, len(hidden)), log.head.seq
         return alive
 
     def _check_rows(self) -> None:
@@ -183,11 +192,12 @@ class IndexVersion:
             UnknownInstanceError: no such id, or deleted.
         """
         found = self.select(f"SELECT {ROW} FROM instances WHERE id = ?", [identity])
-        if not found or not self.alive[found[0][0]]:
+        live = [row for (row,) in found if self.alive[row]]  # an update leaves the row that it replaces
+        if not live:
             known = "" if found else f"; ids are as {self.some_ids()}"
             where = f"version {self.manifest.version} of {self._index.name}"
             raise UnknownInstanceError(f"no instance '{identity}' in {where}{known}", "instance_id")
-        return int(found[0][0])
+        return int(live[-1])
 
     def some_ids(self) -> str:
         """The first ids, in words."""
