@@ -1,9 +1,9 @@
 """The log of deletes: facts about ids, which no version and no shard can undo.
 
 INDEX/deletes.log has a line an entry, each sealed, and chained by the SHA-256 of the line before; the first line, number 0,
-begins the log. CURRENT holds the number and the hash of the last line that counts: what stands behind it was never acknowledged. The
-file and its copy are each replaced in one step, the copy first and CURRENT last, so there are no torn lines; a file with one is
-damaged, and the other one mends it.
+begins the log. CURRENT holds the number and the hash of the last line that counts: what stands behind it was never acknowledged.
+The file and its copy are each replaced in one step, the copy first and CURRENT last, so there are no torn lines; a file with one
+is damaged, and the other one mends it.
 """
 
 import hashlib

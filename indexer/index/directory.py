@@ -114,7 +114,7 @@ def write_current(index: Path, version: str, log: Log | None = None) -> None:
     if log is not None:
         log.write(index)
     head = log.head if log else served_head(index)
-    if head is None and any((index / name).exists() for name in (DELETES, DELETES_COPY)):
+    if head is None and not (index / CURRENT).exists() and any((index / name).exists() for name in (DELETES, DELETES_COPY)):
         raise DamageError(
             f"{index / CURRENT}: missing or damaged, and the index has a log of deletes; `attridex repair` mends it"
         )
@@ -131,11 +131,28 @@ def served_head(index: Path) -> Head | None:
 
 def index_format(index: Path) -> int:
     """Which format an index is written in: the one that it was begun in, or today's."""
+    current = parse_current(text_of(index / CURRENT))
+    if current is not None:
+        return FORMAT if current.log else 2
     if any((index / name).exists() for name in (CURRENT_COPY, DELETES, DELETES_COPY)):
         return FORMAT
-    begun = next(index.glob(f"{SHARDS}/[0-9]*/{SIDECAR}"), None)
-    current = (index / CURRENT).exists() and served_head(index) is None
-    return 2 if current or (begun and read_sealed(begun).get("format") == 2) else FORMAT
+    return 2 if 2 in map(format_of, (*index.glob(f"{SHARDS}/*/{SIDECAR}"), *index.glob(f"{VERSIONS}/*/{MANIFEST}"))) else FORMAT
+
+
+def format_of(path: Path) -> int | None:
+    """The format that a record names; None where it is damaged."""
+    try:
+        return int(read_sealed(path).get("format", 2))
+    except (DamageError, OSError):
+        return None
+
+
+def text_of(path: Path) -> str:
+    """A small file's content; empty where it cannot be read."""
+    try:
+        return path.read_bytes().decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def read_current(index: Path) -> str:
@@ -170,7 +187,14 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
         raise DamageError(f"{path}: damaged (it names no version of this index); `attridex repair {index}` mends it")
     if file_hash(version_dir(index, current.version) / MANIFEST) != current.manifest:
         raise DamageError(f"{path} or {version_dir(index, current.version) / MANIFEST}: damaged (they do not belong together)")
-    return current
+    return latest(index, current) or current
+
+
+def latest(index: Path, current: Current | None) -> Current | None:
+    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts."""
+    copy = parse_current(text_of(index / CURRENT_COPY))
+    later = current and current.log and copy and copy.log and copy.log.seq > current.log.seq
+    return current._replace(log=copy.log) if current and copy and later else current
 
 
 def parse_current(content: str) -> Current | None:
@@ -186,13 +210,15 @@ def read_deletes(index: Path) -> Log | None:
     """The log of deletes as it counts now; None in format 2.
 
     Raises:
-        DamageError: the log or its copy is not what was written.
+        DamageError: CURRENT, the log or its copy is not what was written.
     """
-    head = read_served(index).log
-    if head is None:
+    current = latest(index, parse_current(text_of(index / CURRENT)))
+    if current is None:
+        raise DamageError(f"{index / CURRENT}: missing or damaged; `attridex repair {index}` mends it")
+    if current.log is None:
         return None
-    read_log(index, head, DELETES_COPY)
-    return read_log(index, head)
+    read_log(index, current.log, DELETES_COPY)
+    return read_log(index, current.log)
 
 
 @contextmanager

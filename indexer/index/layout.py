@@ -1,7 +1,7 @@
 """The index directory: which files it has, and what each of them holds.
 
 INDEX/plan.json                  what every range of the first build is built from
-INDEX/CURRENT                    "<version> <sha256 of its manifest> <entries of the log> <sha256 of its last line>"; swapped in one step
+INDEX/CURRENT                    "<version> <sha256 of its manifest> <entries of the log> <sha256 of its last line>"
 INDEX/CURRENT.copy               the same; written before it, so that either mends the other
 INDEX/deletes.log                what was deleted and undeleted, a sealed line each (`deletes`)
 INDEX/deletes.copy               the same; written before it

@@ -11,7 +11,17 @@ from typing import NamedTuple
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import file_hash
 from attridex.indexer.index.deletes import Log, parse_log, read_log
-from attridex.indexer.index.directory import index_format, list_versions, read_current, read_manifest, read_served, read_sidecar
+from attridex.indexer.index.directory import (
+    index_format,
+    list_versions,
+    parse_current,
+    read_current,
+    read_manifest,
+    read_served,
+    read_sidecar,
+    served_head,
+    text_of,
+)
 from attridex.indexer.index.layout import (
     BATCHES,
     CURRENT,
@@ -159,11 +169,9 @@ def check_current_copy(index: Path) -> None:
         DamageError: it is missing, or none of these.
     """
     path = index / CURRENT_COPY
-    if path.is_file() and problem_of(partial(read_current, index)) is None:
-        copy, current = read_served(index, CURRENT_COPY), read_served(index)
-        if copy.log and current.log and copy.log.seq >= current.log.seq:
-            read_log(index, copy.log, DELETES_COPY)
-            return
+    head, copy = served_head(index), parse_current(text_of(path))
+    if path.is_file() and copy and copy.log == head and problem_of(partial(read_served, index, CURRENT_COPY)) is None:
+        return
     check_copy(path, index / CURRENT)
 
 

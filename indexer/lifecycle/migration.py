@@ -16,7 +16,7 @@ from attridex.indexer.index.directory import (
     write_lock,
     write_manifest,
 )
-from attridex.indexer.index.layout import FORMAT, TOMBSTONES, version_dir
+from attridex.indexer.index.layout import CURRENT_COPY, DELETES, DELETES_COPY, FORMAT, TOMBSTONES, version_dir
 from attridex.indexer.index.records import Manifest, ShardEntry
 from attridex.indexer.index.verify import verify
 from attridex.indexer.lifecycle.liveness import PARTED, hidden_rows, named_rows
@@ -40,6 +40,8 @@ def migrate(index: Path) -> Manifest:
         current = read_served(index)
         if current.log is not None:
             raise InputError(f"{index}: index format {FORMAT} already; nothing to migrate")
+        for name in (CURRENT_COPY, DELETES, DELETES_COPY):
+            (index / name).unlink(missing_ok=True)  # of a migration that was cut off
         problem = next((found.problem for found in verify(index) if found.problem), None)
         if problem:
             raise DamageError(f"{index}: damaged, so it is not migrated ({problem}); run the `attridex build` that made it first")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.directory import read_current
+from attridex.indexer.lifecycle.deleting import delete_rows
+from attridex.indexer.lifecycle.migration import migrate
 from attridex.service.errors import DamagedIndexError, UnknownIndexError
 from attridex.service.storage.store import Store
 from attridex.service.storage.version import IndexVersion
@@ -26,18 +27,19 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_reader_keeps_its_version_through_a_swap(old: Path, closed: list[str]) -> None:
+    migrate(old)
     store = Store(old)
     with store.version() as first, store.version() as again:
         assert first is again
-        delete_instances(old, [0])
-        assert store.reload() == "3"
+        delete_rows(old, [0])
+        assert store.reload() == "3+2"
         assert first.row_of("t0") == 0
         with store.version() as fresh:
-            assert (fresh.manifest.version, fresh.live) == ("3", 40)
+            assert (fresh.manifest.version, fresh.live) == ("3+2", 40)
         assert closed == []
-    assert closed == ["2"]
+    assert closed == ["3+1"]
     store.close()
-    assert closed == ["2", "3"]
+    assert closed == ["3+1", "3+2"]
 
 
 def test_without_readers_the_old_version_closes_at_once(old: Path, closed: list[str]) -> None:
