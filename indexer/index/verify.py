@@ -19,7 +19,6 @@ from attridex.indexer.index.directory import (
     read_manifest,
     read_served,
     read_sidecar,
-    served_head,
     text_of,
 )
 from attridex.indexer.index.layout import (
@@ -169,9 +168,11 @@ def check_current_copy(index: Path) -> None:
         DamageError: it is missing, or none of these.
     """
     path = index / CURRENT_COPY
-    head, copy = served_head(index), parse_current(text_of(path))
-    if path.is_file() and copy and copy.log == head and problem_of(partial(read_served, index, CURRENT_COPY)) is None:
-        return
+    copy, current = parse_current(text_of(path)), parse_current(text_of(index / CURRENT))
+    if copy and copy.log and current and current.log and copy.log.seq >= current.log.seq:
+        checks = (partial(read_served, index, CURRENT_COPY), partial(read_log, index, copy.log, DELETES_COPY))
+        if not any(map(problem_of, checks)):
+            return
     check_copy(path, index / CURRENT)
 
 

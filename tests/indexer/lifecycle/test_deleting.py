@@ -131,6 +131,9 @@ def test_a_log_that_is_not_the_acknowledged_one_is_damage_and_never_no_deletes(i
         path.unlink()
     else:
         path.write_bytes(changed[how])
+    if (name, how) == (CURRENT, "older"):
+        assert 3 in hidden(index), "its copy knows better"
+        return
     assert [problem for problem in problems(index) if str(path) in problem]
     if name != CURRENT_COPY:
         with pytest.raises(DamageError):
@@ -207,7 +210,7 @@ def test_the_commands_delete_and_undelete(index: Path, attridex: Callable[..., A
     for arguments, said in [
         ((), "either --ids or --where"),
         (("--ids", ","), "no id there"),
-        (("--ids", "@none"), "No such file"),
+        (("--ids", "@x"), "No such file"),
     ]:
         ran = attridex("delete", index, *arguments)
         assert (ran.code, said in ran.err) == (2, True), ran.err
