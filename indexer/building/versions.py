@@ -204,7 +204,7 @@ class VersionWriter:
             signature_projected=signer.dense.projected,
             columns=instance_columns(self._curvatures, self._plan.survey.columns),
             shards=self._entries,
-            files=file_entries(directory),
+            files=file_entries(directory, self._format),
             recall=recall,
             fit=fit_of(self._answers(), self._plan.tally),
             agreement=agreement(signer, self._shards) if self._measured else {},

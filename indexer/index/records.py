@@ -20,6 +20,8 @@ from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
+from attridex.indexer.held.files import Written
+from attridex.indexer.held.sums import file_checksums, sums_text
 from attridex.indexer.index.layout import FORMAT, Column, shown_name
 
 
@@ -42,10 +44,17 @@ R = TypeVar("R", bound=Record)
 
 
 class FileEntry(Record):
-    """Size and SHA-256 of one file."""
+    """Size and SHA-256 of one file, and the CRC-32 of each 64 KiB of it, eight hexadecimal digits each (from format 3 on)."""
 
+    newer = ("blocks",)
     bytes: int
     sha256: str
+    blocks: str = ""
+
+    @property
+    def written(self) -> Written:
+        """What a reader compares it with."""
+        return Written(self.bytes, self.sha256, self.blocks)
 
 
 class ShardEntry(Record):
@@ -253,14 +262,17 @@ def parse_record(kind: type[R], data: Mapping[str, Any], where: Path) -> R:
         raise InputError(f"{where}: not a record that this attridex knows ({reason}); build the index anew") from None
 
 
-def file_entry(path: Path) -> FileEntry:
-    """Size and hash of a file."""
-    return FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
+def file_entry(path: Path, number: int = 2) -> FileEntry:
+    """Size and hash of a file, from format 3 on with the sums of its blocks; `number` is the format."""
+    if number == 2:
+        return FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
+    found = file_checksums(path)
+    return FileEntry(bytes=path.stat().st_size, sha256=found.sha256, blocks=sums_text(found.blocks))
 
 
-def file_entries(directory: Path) -> dict[str, FileEntry]:
-    """Size and hash of every file of a directory, by name."""
-    return {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+def file_entries(directory: Path, number: int = 2) -> dict[str, FileEntry]:
+    """Size and hashes of every file of a directory, by name; see `file_entry`."""
+    return {path.name: file_entry(path, number) for path in sorted(directory.iterdir())}
 
 
 def tree_entries(directory: Path) -> dict[str, FileEntry]:

@@ -170,7 +170,10 @@ def check_current_copy(index: Path) -> None:
     path = index / CURRENT_COPY
     copy, current = parse_current(text_of(path)), parse_current(text_of(index / CURRENT))
     if copy and copy.log and current and current.log and copy.log.seq >= current.log.seq:
-        checks = (partial(read_served, index, CURRENT_COPY), partial(read_log, index, copy.log, DELETES_COPY))
+        checks: tuple[Callable[[], object], ...] = (
+            partial(read_served, index, CURRENT_COPY),
+            partial(read_log, index, copy.log, DELETES_COPY),
+        )
         if not any(map(problem_of, checks)):
             return
     check_copy(path, index / CURRENT)
