@@ -77,6 +77,9 @@ class CorpusConfig(Section):
     `dataset`."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """Between the columns of CSV and TSV; a comma or a tab unless given."""
+    quoting: Literal["minimal", "none"] | None = None
+    """Of CSV and TSV: "minimal" where quotes may stand around values, "none" where they belong to them; a TSV with quotes
+    must say it."""
     dataset: str | None = None
     """A dataset of the Hub, or a directory that `datasets` saved or reads."""
     split: str = "train"

@@ -13,7 +13,8 @@ from attridex.client.commands import options
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
 from attridex.client.files import json_line
-from attridex.client.records import in_batches, read_records
+from attridex.client.records import Dialect, in_batches, indexed_records, read_records
+from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     FindInstancesByNeuronsRequest,
@@ -48,6 +49,7 @@ class Asking:
     output: options.Output = ""
     max_new_tokens: options.MaxNewTokens = 0
     delimiter: options.Delimiter = None
+    quoting: options.Quoting = None
 
     def client(self) -> Client:
         """The client that is asked for.
@@ -64,17 +66,31 @@ class Asking:
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
         return Client(str(self.server), index=self.name, timeout=self.timeout)
 
-    def sources(self) -> Iterator[Query]:
+    def sources(self, index: IndexInfo | None = None) -> Iterator[Query]:
         """The queries, one at a time: records, or training instances.
+
+        Args:
+            index: as whose corpus records are read; only counted and named without one.
 
         Raises:
             UsageError: neither or both of --queries and --instance.
         """
         if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
-        records = read_records(self.queries, self.delimiter) if self.queries else ()
-        asked = map(Query.record, records) if self.queries else map(Query.instance, self.instance or [])
+        asked = map(Query.instance, self.instance or [])
+        if self.queries:
+            read = indexed_records(self.queries, self.dialect, index) if index else read_records(self.queries, self.dialect)
+            asked = map(Query.record, read)
         return islice((replace(query, **self.chosen) for query in asked), self.limit)
+
+    def asked(self, client: Client) -> Iterator[Query]:
+        """The queries, read as the corpus of the client's index was."""
+        return self.sources(client.get_index() if self.queries else None)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a table of queries is written."""
+        return Dialect(self.delimiter, self.quoting)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -119,7 +135,7 @@ def show_answers(asking: Asking, client: Client, request: Request, *, brief: boo
     from rich.console import Console
 
     console = Console()
-    for batch in in_batches(asking.sources(), BATCH):
+    for batch in in_batches(asking.asked(client), BATCH):
         answer = client.send(with_queries(request, batch))
         if asking.as_json:
             for line in output.answer_lines(answer):
@@ -146,11 +162,19 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     kind = RPCS[type(request)].field
     settings = {"kind": kind, **asked, **asking.chosen, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
-        settings |= {"queries": file_hash(asking.queries), **({"delimiter": asking.delimiter} if asking.delimiter else {})}
+        settings |= {
+            "queries": file_hash(asking.queries),
+            **{name: value for name, value in asking.dialect._asdict().items() if value},
+        }
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
+<<<<<<< HEAD
             client, asking.sources(), lambda batch: with_queries(request, batch), output.answer_lines, out,
             settings=settings, advance=advance, say=lambda words: sys.stderr.write(f"{words}\n"),
+=======
+            client, asking.asked(client), lambda batch: with_queries(request, batch), output.answer_lines, out,
+            settings=settings, advance=advance,
+>>>>>>> main
         )  # fmt: skip
     sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
 

@@ -15,10 +15,12 @@ from attridex.v1.requests import METHODS, Scoring
 
 QUERY_FILE = "JSONL, JSON, CSV, TSV or Parquet with the corpus's columns; but for Parquet also packed (.gz, .zst, .bz2, .xz)."
 DELIMITER = "Between the columns of CSV and TSV queries; a comma or a tab unless given."
+QUOTING = "Of CSV and TSV queries: minimal where quotes may stand around values, none where they belong to them."
 DAMPING = "lambda of (H + lambda I)^-1; a tenth of H's mean eigenvalue unless given, for lissa 0.03."
 FIELDS = "Columns to show, with commas; 'none' shows none. Unless given all of the corpus, in tables the label and one text."
 QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE)]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
+Quoting = Annotated[str | None, typer.Option("--quoting", help=QUOTING)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]

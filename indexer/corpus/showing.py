@@ -7,13 +7,14 @@ from pathlib import Path
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.reading import named_classes, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.readers.record_files import read_record_file
+from attridex.indexer.readers.table_files import Dialect as Dialect
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,18 @@ def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator
         yield instance
 
 
-def query_instances(path: Path, renderer: Renderer, limit: int, delimiter: str | None) -> Iterator[RenderedInstance]:
+def query_instances(path: Path, config: Config, renderer: Renderer, limit: int, dialect: Dialect) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises.
 
     Args:
         path: of the file.
+        config: of the corpus, which the queries are read as.
         renderer: of the model.
         limit: how many.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        dialect: of CSV and TSV.
     """
-    for record in islice(read_record_file(path, delimiter=delimiter), limit):
+    by_name = named_classes(config.corpus, config.model.task)
+    for record in islice(read_record_file(path, dialect=dialect, by_name=by_name), limit):
         yield renderer.begun(record.values, record.where)
 
 

@@ -82,7 +82,7 @@ def with_class_names(config: Config) -> Config:
     """
     if config.corpus.labels is not None or config.model.task not in NAMED_TASKS:
         return config
-    names = label_names(config.corpus)
+    names = label_names(config.corpus, config.model.task)
     if not names:
         return config
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None

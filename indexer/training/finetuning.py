@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.config import Config, CorpusConfig
+from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import reads_class_names
+from attridex.indexer.corpus.reading import dialect_of, named_classes
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import TRAINING_RECORD, JsonObject, alone, json_bytes, publish, write_synced
 from attridex.indexer.models.architectures import Architecture
@@ -36,7 +36,7 @@ def finetune(config: Config, out: Path, *, show_progress: bool = True) -> JsonOb
     reader, instances = start.reader, start.instances(config.corpus)
     if not instances:
         raise InputError(f"{', '.join(config.corpus.files)}: no instances in the corpus")
-    tests = {path: read_tests(Path(path), start, config.corpus) for path in training.test_files}
+    tests = {path: read_tests(Path(path), start, config) for path in training.test_files}
     work_dir(out).mkdir(parents=True, exist_ok=True)
     with alone(work_dir(out), "training this model"):
         check_free(out)  # who held it may have trained it
@@ -62,9 +62,9 @@ def tested(reader: TaskReader, tests: Mapping[str, list[RenderedInstance]], task
     return {"accuracy": {name: float(each.right.mean()) for name, each in said.items()}}
 
 
-def read_tests(path: Path, start: Start, corpus: CorpusConfig) -> list[RenderedInstance]:
+def read_tests(path: Path, start: Start, config: Config) -> list[RenderedInstance]:
     """Instances of a test file, which is read as the corpus is, each with its label."""
-    records = read_record_file(path, delimiter=corpus.delimiter, class_names=reads_class_names(corpus))
+    records = read_record_file(path, dialect=dialect_of(config.corpus), by_name=named_classes(config.corpus, config.model.task))
     return [start.test(record.values, record.where) for record in records]
 
 

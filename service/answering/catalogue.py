@@ -10,7 +10,8 @@ from attridex.service.answering.hits import instances_of
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.checks import check_fields, check_neurons, layout_of
 from attridex.service.scoring.curvature import curvatures_of
-from attridex.service.search.planner import PageToken, listing_sql
+from attridex.service.search.pages import PageToken, listing_digest
+from attridex.service.search.planner import listing_sql
 from attridex.v1.answers import IndexInfo, Instances, Page
 from attridex.v1.filters import Filter
 from attridex.v1.requests import GetInstancesRequest, ListInstancesRequest
@@ -37,14 +38,15 @@ def list_instances(call: Call, request: ListInstancesRequest) -> Page:
     if not 1 <= request.page_size <= PAGE_LIMIT:
         raise InvalidArgumentError(f"page_size = {request.page_size}: must be 1 to {PAGE_LIMIT}", "page_size")
     check_fields(version, request.fields)
-    offset = PageToken.decode(request.page_token, number).offset if request.page_token else 0
+    digest = listing_digest(call.tools.name, request)
+    offset = PageToken.decode(request.page_token, digest).offset if request.page_token else 0
     sql, parameters = listing_sql(version.manifest, request.where, request.order_by)
     rows = [row for (row,) in version.select(f"SELECT row FROM instances {sql}", parameters)]
     call.caller.checkpoint()
     live = [row for row in rows if version.alive[row]]
     page = live[offset : offset + request.page_size]
     end = offset + len(page)
-    token = PageToken(number, end).encode() if end < len(live) else ""
+    token = PageToken(number, end, digest).encode() if end < len(live) else ""
     return Page(number, instances_of(version, page, request.fields), token, len(live))
 
 

@@ -25,6 +25,13 @@ def serve(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
+    watch: Annotated[
+        float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
+    ] = 2.0,
+    mmap: Annotated[
+        bool,
+        typer.Option("--mmap", help="Map posting lists: faster, but a file that changes underneath is seen unchecked."),
+    ] = False,
     admin: Annotated[
         bool | None,
         typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
@@ -39,12 +46,21 @@ def serve(
     from attridex.service.edge.security import offers_admin, tls_of
     from attridex.service.edge.server import ServerOptions, run_server
 
+    allow_descriptors()
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
     options = ServerOptions(
         listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
-        model=not no_model, verify=not no_verify, threads=threads,
+        model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap,
     )  # fmt: skip
     run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))
+
+
+def allow_descriptors() -> None:
+    """Let this process have as many files open as it may: the files of an index are held."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

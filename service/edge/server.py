@@ -19,6 +19,7 @@ from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.interceptors import Errors
 from attridex.service.edge.security import Tls, address, check_listen
 from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
 from attridex.service.storage.store import Store
@@ -43,6 +44,8 @@ class ServerOptions:
         model: whether the models are loaded.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
+        watch: seconds after which a change of an index on the disk is followed at the latest; 0 for never by itself.
+        mapped: map posting lists instead of reading them checked.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -54,9 +57,20 @@ class ServerOptions:
     model: bool = True
     verify: bool = True
     threads: int | None = None
+    watch: float = 0.0
+    mapped: bool = False
 
 
-def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> ServedIndex:
+def open_index(
+    index: Path,
+    name: str,
+    *,
+    model: bool = True,
+    verify: bool = True,
+    threads: int | None = None,
+    watch: float = 0.0,
+    mapped: bool = False,
+) -> ServedIndex:
     """Open an index for answering.
 
     Args:
@@ -65,19 +79,21 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
         model: whether to load the model.
         verify: whether to read and check every file first.
         threads: of a scan; as many as there are processors where None.
+        watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
+        mapped: map posting lists instead of reading them checked.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify)
+    store = Store(index, verify=verify, mapped=mapped)
     try:
         with store.version() as version:
             encoder = Encoder.load(version.manifest) if model else None
     except BaseException:
         store.close()
         raise
-    return ServedIndex(store, encoder, name, methods, threads=threads)
+    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
 
 
 class Server:
@@ -123,8 +139,11 @@ class Server:
     def start(self) -> None:
         """Answer calls and report healthy."""
         self._server.start()
-        for name in ("", *self._services):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        Wellness(self._tell, ("", *self._services), self._indexes).begin()
+
+    def _tell(self, service: str, served: bool) -> None:
+        known = health_pb2.HealthCheckResponse
+        self._health.set(service, known.SERVING if served else known.NOT_SERVING)
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Refuse new calls, let those under way end, let the indices go."""
@@ -173,7 +192,10 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     opened: dict[str, ServedIndex] = {}
     try:
         for name, path in paths.items():
-            opened[name] = open_index(path, name, model=options.model, verify=options.verify, threads=options.threads)
+            opened[name] = open_index(
+                path, name, model=options.model, verify=options.verify, threads=options.threads,
+                watch=options.watch, mapped=options.mapped,
+            )  # fmt: skip
         server = Server(opened, options)
     except AttridexError:
         for index in opened.values():

@@ -1,11 +1,12 @@
 """The thin edge: decode, answer, encode. Errors are raised as they are; `status` turns them into gRPC statuses."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import Any, Protocol
 
 from attridex.indexer.errors import nearest
-from attridex.service.answering.served import ServedIndex
+from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Checkpoint
 from attridex.service.edge.status import failure
 from attridex.service.edge.stream import answered
@@ -81,6 +82,11 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
         index = self._indexes.get(message.index)
         return rpc.answer.encode(index.answer(rpc.request.decode(message), checkpoint(context)))
 
+    def _streamed(self, session: Session, rpc: Rpc, message: Any, context: Any) -> Any:
+        """Answer a request of a stream, from the version that the stream began with."""
+        index = self._indexes.get(message.index)
+        return rpc.answer.encode(session.answer(index, rpc.request.decode(message), checkpoint(context)))
+
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Any) -> pb.ListIndexesResponse:
         """All indices."""
         return pb.ListIndexesResponse(indexes=[INDEX.encode(index.describe()) for index in self._indexes.all()])
@@ -92,18 +98,20 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Any
     ) -> Iterator[pb.AttributeStreamResponse]:
-        """Answer requests as they come, each when it is done, with a bounded number in flight."""
+        """Answer requests as they come, each when it is done, with a bounded number in flight, all from one version."""
+        session = Session()
 
         def answer(message: pb.AttributeStreamRequest) -> pb.AttributeStreamResponse:
             kind = message.WhichOneof("request")
             try:
                 if kind is None:
                     raise InvalidArgumentError("the stream's request is empty", "request")
-                answer: Any = {kind: self._answer(STREAMED[kind], getattr(message, kind), context)}
+                answer: Any = {kind: self._streamed(session, STREAMED[kind], getattr(message, kind), context)}
                 return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
             except CancelledError:
                 raise  # the caller has gone, or the stream's deadline passed: that ends the stream, not this request alone
             except Exception as error:
                 return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error))
 
-        yield from answered(request_iterator, answer, checkpoint(context))
+        with closing(session):
+            yield from answered(request_iterator, answer, checkpoint(context))

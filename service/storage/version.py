@@ -1,6 +1,7 @@
 """One version of an index, open for reading."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.index.approximate import Approximate
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
-from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
@@ -28,14 +28,12 @@ from attridex.indexer.index.layout import (
     TOMBSTONES,
     TRACIN,
     TRACIN_NORMS,
-    version_dir,
 )
 from attridex.indexer.index.lexical import Lexical
 from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
-from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import Part
-from attridex.indexer.index.verify import check_version
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
+from attridex.service.storage.held import HeldVersion
 
 Rows = NDArray[np.int64]
 SAMPLE = 3
@@ -54,46 +52,52 @@ class IndexVersion:
         gradients: every shard's gradients.
     """
 
-    def __init__(self, index: Path, number: str, *, verify: bool) -> None:
-        """Open a version; `verify` reads every file once and compares hashes.
+    def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False) -> None:
+        """Open a version.
+
+        Args:
+            index: its directory.
+            number: the version.
+            verify: read every file now and compare its hash; else what is read is compared when it is read.
+            mapped: map posting lists, which is faster and sees what changes underneath unchecked.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
         """
-        self._index, self._directory = index, version_dir(index, number)
+        self._index = index
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:
-            self.manifest = read_manifest(index, number)
-            if verify:
-                check_version(index, self.manifest)
-            self._shards = open_shards(index, self.manifest.shards)
-            self.rows = self.manifest.instances
-            self.alive = self._read_alive()
-            self.live = int(self.alive.sum())
-            self.gradients = self._parts(GRADIENTS, NORMS)
-            self._catalog = Catalog(self._directory / CATALOG)
+            with ExitStack() as opening:
+                held = self._held = opening.enter_context(closing(HeldVersion(index, number, verify=verify, mapped=mapped)))
+                self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
+                self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
+                self._read()
+                self._closing = opening.pop_all()
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
-        try:
-            self.ids = self._catalog.ids()
-            self._check_rows()
-        except DamageError as error:
-            self._catalog.close()
-            raise DamagedIndexError(str(error)) from error
 
-    def _read_alive(self) -> NDArray[np.bool_]:
-        alive = np.ones(self.rows, bool)
-        alive[read_array(self._directory / TOMBSTONES)] = False
-        return alive
+    def _read(self) -> None:
+        """What is in memory from the beginning."""
+        self.rows = self.manifest.instances
+        self.alive = np.ones(self.rows, bool)
+        self.alive[read_array(self._directory / TOMBSTONES)] = False
+        self.live = int(self.alive.sum())
+        self.gradients = self._parts(GRADIENTS, NORMS)
+        self.ids = self._catalog.ids()
+        self._check_rows()
+
+    def look(self) -> str:
+        """What is wrong with its files on the disk, if anything."""
+        return self._held.look()
 
     def _check_rows(self) -> None:
         if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
-            raise DamageError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
+            raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
-        """Let the catalog go."""
-        self._catalog.close()
+        """Let its files and the hold on them go."""
+        self._closing.close()
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]

@@ -327,6 +327,8 @@ class IndexInfo:
         expert_units: units of one expert.
         shared_units: see `NeuronLayout`.
         dense_layers: see `NeuronLayout`.
+        watch_seconds: within which the server follows a new version by itself; 0 where it waits for a reload.
+        problem: what is wrong with the index on the server's disk; empty where nothing is known.
     """
 
     name: str
@@ -349,6 +351,8 @@ class IndexInfo:
     expert_units: int = 0
     shared_units: tuple[int, ...] = ()
     dense_layers: tuple[int, ...] = ()
+    watch_seconds: float = 0.0
+    problem: str = ""
 
     @property
     def layout(self) -> NeuronLayout:

@@ -658,7 +658,7 @@ class Method(_message.Message):
     def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
 
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers", "watch_seconds", "problem")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -679,6 +679,8 @@ class IndexInfo(_message.Message):
     EXPERT_UNITS_FIELD_NUMBER: _ClassVar[int]
     SHARED_UNITS_FIELD_NUMBER: _ClassVar[int]
     DENSE_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    WATCH_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -699,7 +701,9 @@ class IndexInfo(_message.Message):
     expert_units: int
     shared_units: _containers.RepeatedScalarFieldContainer[int]
     dense_layers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ...) -> None: ...
+    watch_seconds: float
+    problem: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ..., watch_seconds: _Optional[float] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

@@ -64,6 +64,18 @@ def source(case: Case, kind: str, place: Path) -> dict[str, Any]:
     return {"files": ["a.parquet"]} if kind == "parquet" else {"dataset": "./saved"}
 
 
+def test_a_regression_learns_the_number_and_not_a_name_that_is_one(tmp_path: Path) -> None:
+    case = Case("regression", 1, datasets.ClassLabel(names=["1", "3", "0.5"]), [2, 0], ["2", "0"])
+    found = with_class_names(config(case, source(case, "parquet", tmp_path), tmp_path))
+    assert [each.label_name for each in instances(found)] == case.shown
+
+
+def test_one_logit_learns_the_class_s_number_whatever_its_name(tmp_path: Path) -> None:
+    case = Case("sequence-classification", 1, datasets.ClassLabel(names=["1", "0"]), [1, 0], ["0", "1"])
+    found = with_class_names(config(case, source(case, "parquet", tmp_path), tmp_path))
+    assert [each.label for each in instances(found)] == case.labels
+
+
 def instances(config: Config) -> list[RenderedInstance]:
     return [instance for _, instance in rendered(config.corpus, make_renderer(config), labels_needed=True)]
 

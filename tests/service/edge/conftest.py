@@ -1,6 +1,7 @@
 """A stand-in for the core that blocks and fails on demand, behind the real servicer, over real sockets and in process."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import grpc
@@ -20,6 +21,9 @@ class StandIn:
         """Give one hit a query."""
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
+        self.name, self.store = "mine", self
+        self.damaged = self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
 
     def answer(self, request: Any, checkpoint: Any) -> InstancesAnswer:
         """One hit a query, after the behaviour."""
@@ -27,6 +31,18 @@ class StandIn:
         hit = InstanceHit(1, "t1", 1, 0.5)
         info = Info("mine", "1", request.scoring.method, "", "")
         return InstancesAnswer(info, tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
+
+    def answer_from(self, version: None, request: Any, checkpoint: Any) -> InstancesAnswer:
+        """The same: it has no versions."""
+        return self.answer(request, checkpoint)
+
+    def version(self) -> Any:
+        """Stands for its store's."""
+        return nullcontext()
+
+    def reading(self, version: None) -> Any:
+        """Stands for its store's."""
+        return nullcontext()
 
     def close(self) -> None:
         """Remember it."""

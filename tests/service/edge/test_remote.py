@@ -235,8 +235,10 @@ def test_deleted_instances_are_gone_and_readers_keep_their_version(server: Any, 
         assert [hit.id for hit in after] == [hit.id for hit in before if hit.id not in gone]
         with pytest.raises(errors.NotFoundError):
             remote.attribute_instances([Query.instance("t2")])
-        with pytest.raises(errors.AbortedError):
-            remote.list_page(page_token=page.next_page_token)
+        following = remote.list_page(page_token=page.next_page_token, page_size=25)  # the listing stays on its version
+        assert (following.index_version, following.total, len(following.instances)) == ("1", 30, 25)
+        with pytest.raises(errors.InvalidArgumentError, match="another index, condition or order"):
+            remote.list_page(page_token=page.next_page_token, order_by="-loss")
         assert [v.version for v in admin.ListVersions(admin_pb2.ListVersionsRequest()).versions] == ["1", "2"]
         assert admin.Activate(admin_pb2.ActivateRequest(version="1")).index_version == "1"
         assert remote.attribute_instances([RECORD], k=30).results[0].hits == before

@@ -1,14 +1,20 @@
 """Readers keep the version that they began with; it closes when the last of them leaves."""
 
+import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from attridex.indexer.held.locks import unread
 from attridex.indexer.index.deletion import delete_instances
-from attridex.indexer.index.directory import read_current
-from attridex.service.errors import DamagedIndexError, UnknownIndexError
-from attridex.service.storage.store import Store
+from attridex.indexer.index.directory import read_current, write_current
+from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
+from attridex.service.storage.held import HeldVersion
+from attridex.service.storage.store import PAGE_SECONDS, Store
 from attridex.service.storage.version import IndexVersion
+from attridex.service.storage.watch import Watch
 
 
 @pytest.fixture
@@ -68,3 +74,105 @@ def test_a_version_that_cannot_be_opened_leaves_the_old_one_served(old: Path, cl
         assert version.manifest.version == "2"
     assert closed == []
     store.close()
+
+
+def test_a_slower_earlier_reload_never_replaces_a_later_one(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, begun, go = Store(old), threading.Event(), threading.Event()
+    real = HeldVersion.__init__
+
+    def slow(version: HeldVersion, *given: Any, **more: Any) -> None:
+        if threading.current_thread().name == "slow":
+            begun.set()
+            assert go.wait(60)
+        real(version, *given, **more)
+
+    monkeypatch.setattr(HeldVersion, "__init__", slow)
+    delete_instances(old, [0])
+    threads = [threading.Thread(target=store.reload, name="slow")]
+    threads[0].start()
+    assert begun.wait(60)
+    delete_instances(old, [1])
+    answers: list[str] = []
+    threads.append(threading.Thread(target=lambda: answers.append(store.reload())))
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert answers == ["4"]
+    with store.version() as version:
+        assert (version.manifest.version, version.alive[1]) == ("4", False)
+    store.close()
+
+
+def test_a_version_held_for_pages_stays_open_a_bounded_time(
+    old: Path, closed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = Store(old), [100.0]
+    monkeypatch.setattr("attridex.service.storage.store.time.monotonic", lambda: now[0])
+    with store.version() as version:
+        store.keep(version)
+    delete_instances(old, [0])
+    store.reload()
+    with store.at("2") as page, store.at("3") as served:
+        assert (page, served.manifest.version) == (version, "3")
+    assert closed == []
+    now[0] += PAGE_SECONDS
+    store.sweep()
+    assert closed == ["2"]
+    with store.at("2") as again:  # still on the disk
+        assert again.live == 41
+    with unread(old / "versions" / "2") as free:
+        assert free
+        shutil.rmtree(old / "versions" / "2")
+    with pytest.raises(VersionGoneError, match="version 2, with which the listing began, is gone"), store.at("2"):
+        pass
+    store.close()
+
+
+def test_a_version_that_is_read_is_seen_by_whoever_would_remove_it(old: Path) -> None:
+    store = Store(old)
+    with store.version():
+        delete_instances(old, [0])
+        store.reload()
+        with unread(old / "versions" / "2") as free:
+            assert not free
+    with unread(old / "versions" / "2") as free:
+        assert free
+    with unread(old / "versions" / "3") as free:
+        assert not free
+    store.close()
+
+
+def test_a_damaged_new_version_is_told_and_the_old_one_stays(old: Path) -> None:
+    store = Store(old)
+    told: list[str] = []
+    store.changed = lambda: told.append(store.problem)
+    write_current(old, delete_instances(old, [0]))
+    path = old / "versions" / "3" / "tombstones.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"?")
+    with pytest.raises(DamagedIndexError, match="tombstones"):
+        store.reload()
+    assert "tombstones" in store.problem
+    assert (store.damaged, told[-1]) == ("", store.problem)
+    with store.version() as version:
+        assert version.manifest.version == "2"
+    path.write_bytes(whole)
+    assert store.reload() == "3"
+    assert (store.problem, told[-1]) == ("", "")
+    store.close()
+
+
+def test_several_stores_follow_one_index_by_themselves(old: Path) -> None:
+    stores = [Store(old), Store(old)]
+    watches = [Watch(store, 0) for store in stores]
+    delete_instances(old, [0])
+    for watch in watches:
+        watch.look()
+    delete_instances(old, [1])
+    for watch, store in zip(watches, stores, strict=True):
+        watch.look()
+        with store.version() as version:
+            assert (version.manifest.version, version.live) == ("4", 39)
+        watch.close()
+        store.close()
