@@ -61,7 +61,15 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
 
 
 def run_each(names: Sequence[str], context: Context, settings: Settings, about: StudiedRun, *, skip: bool) -> dict[str, str]:
-    """Run studies one after the other; see `run_studies`, which also says `about` what."""
+    """Run studies one after the other.
+
+    Args:
+        names: which, in this order.
+        context: the run.
+        settings: of the run and of each study.
+        about: what every result says of the run.
+        skip: whether a study that cannot be run on this index is left out instead of ending the run.
+    """
     known, left_out = studies(), dict[str, str]()
     for at, name in enumerate(names, 1):
         if len(names) > 1:
