@@ -54,7 +54,14 @@ def check_free(out: Path) -> None:
 
 
 def tested(reader: TaskReader, tests: Mapping[str, list[RenderedInstance]], task: str, *, show_progress: bool) -> JsonObject:
-    """Accuracy for each test file, of a regression the mean squared error."""
+    """Accuracy for each test file, of a regression the mean squared error.
+
+    Args:
+        reader: of the trained model.
+        tests: instances of each file.
+        task: the model's.
+        show_progress: whether progress is shown.
+    """
     with progress("Testing", sum(map(len, tests.values())), "instances", enabled=show_progress and bool(tests)) as advance:
         said = {Path(path).name: evaluate(reader, data, advance) for path, data in tests.items()}
     if task == "regression":
