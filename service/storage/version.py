@@ -54,10 +54,11 @@ class IndexVersion:
         alive: False for deleted rows [n].
         seq: entries of the log of deletes that were applied.
         ids: instance ids in row order.
-        gradients: every shard's gradients.
     """
 
-    def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False, seq: int | None = None) -> None:
+    def __init__(
+        self, index: Path, number: str, *, verify: bool, mapped: bool = False, light: bool = False, seq: int | None = None
+    ) -> None:
         """Open a version.
 
         Args:
@@ -65,6 +66,7 @@ class IndexVersion:
             number: the version.
             verify: read every file now and compare its hash; else what is read is compared when it is read.
             mapped: map posting lists, which is faster and sees what changes underneath unchecked.
+            light: read no vectors before they are asked for.
             seq: entries of the log of deletes that count; all of them where None.
 
         Raises:
@@ -80,6 +82,8 @@ class IndexVersion:
                 self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
                 self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
                 self._read(log.until(seq) if log and seq is not None else log)
+                if not light:
+                    _ = self.gradients
                 self._closing = opening.pop_all()
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
@@ -87,9 +91,8 @@ class IndexVersion:
     def _read(self, log: Log | None) -> None:
         """What is in memory from the beginning."""
         self.rows = self.manifest.instances
-        self.gradients = self._parts(GRADIENTS, NORMS)
         self.ids = self._catalog.ids()
-        self._check_rows()
+        self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
         self.alive = self._read_alive(log)
         self.live = int(self.alive.sum())
 
@@ -109,8 +112,8 @@ class IndexVersion:
         alive[hidden] = False
         return alive
 
-    def _check_rows(self) -> None:
-        if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
+    def _check_rows(self, *counted: int) -> None:
+        if any(rows != self.rows for rows in counted):
             raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
@@ -119,6 +122,13 @@ class IndexVersion:
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]
+
+    @cached_property
+    def gradients(self) -> list[Part]:
+        """Every shard's gradients."""
+        parts = self._parts(GRADIENTS, NORMS)
+        self._check_rows(sum(part.vectors.rows for part in parts))
+        return parts
 
     @cached_property
     def unit_gradients(self) -> list[Part]:
