@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attridex.indexer.errors import AttridexError, DamageError, InputError
@@ -137,9 +138,9 @@ class Store:
 
     def _reopened(self, number: str) -> Lease:
         """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
-        gone = f"page_token: version {number}, with which the listing began, is gone; begin anew"
-        directory = number.partition("+")[0]
-        if directory not in list_versions(self.index):
+        directory, _, seq = number.partition("+")
+        gone = f"page_token: version {number}, with which the listing began, is gone or was replaced long ago; begin anew"
+        if directory not in list_versions(self.index) or not self._recent(int(seq or 0)):
             raise VersionGoneError(gone)
         try:
             lease = Lease(self._light(number), readers=1, retired=True)
@@ -150,6 +151,17 @@ class Store:
         with self._lock:
             self._old.append(lease)
         return lease
+
+    def _recent(self, seq: int) -> bool:
+        """Whether a listing may have begun under so many entries of the log of deletes and still go on.
+
+        Anybody can make up a token: what was deleted before that is shown to nobody. Format 2 does not say when that was.
+        """
+        log = read_deletes(self.index)
+        if log is None or seq > log.head.seq:
+            return False
+        since = datetime.now(UTC) - timedelta(seconds=PAGE_SECONDS)
+        return all(datetime.fromisoformat(entry.at) >= since for entry in log.entries[seq + 1 :])
 
     def _light(self, number: str) -> IndexVersion:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
