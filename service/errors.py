@@ -58,9 +58,27 @@ class VersionGoneError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """The model's queue is full."""
+    """More waits than may; `retry` says after how many seconds it may be otherwise."""
 
     code, reason = "RESOURCE_EXHAUSTED", "OVERLOADED"
+
+    def __init__(self, message: str, field: str = "", retry: float = 1.0) -> None:
+        """`retry` in seconds."""
+        super().__init__(message, field)
+        self.retry = retry
+
+
+class LimitError(ServiceError):
+    """A request or answer over a limit of the server that GetIndex tells: trying again does not help."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "LIMIT"
+    exit_code = 2
+
+
+class StoppingError(ServiceError):
+    """The server is about to end."""
+
+    code, reason = "UNAVAILABLE", "STOPPING"
 
 
 class CancelledError(ServiceError):

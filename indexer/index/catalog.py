@@ -13,6 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import DamageError, InputError, first_line
+from attridex.indexer.held.files import Source, path_of
+from attridex.indexer.held.private import private_copy
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
 from attridex.indexer.index.tables import BATCH
 
@@ -222,21 +224,32 @@ def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces
         raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
 
 
+def read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads a catalog and reaches nothing else."""
+    # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
+    config = {"enable_external_access": "false", "lock_configuration": "true"}
+    return duckdb.connect(str(path), read_only=True, config=config)
+
+
 class Catalog:
     """A catalog that can only be read, by SQL that reaches nothing else; threads may share it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it.
+    def __init__(self, source: Source) -> None:
+        """Open it; of a held file a private copy is opened, which is gone from the disk once this is closed.
 
         Raises:
             DamageError: a write-ahead log lies beside it, or DuckDB cannot read it.
+            OSError: there is no room for a copy.
         """
+        path = path_of(source)
         if path.with_name(f"{path.name}.wal").exists():
             raise DamageError(f"{path}: a write-ahead log lies beside it; the version was not closed")
         try:
-            # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
-            config = {"enable_external_access": "false", "lock_configuration": "true"}
-            self._con = duckdb.connect(str(path), read_only=True, config=config)
+            if isinstance(source, Path):
+                self._con = read_only(source)
+            else:
+                with private_copy(source) as copy:
+                    self._con = read_only(copy / path.name)
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
 

@@ -20,6 +20,7 @@ from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
+from attridex.indexer.held.files import Written
 from attridex.indexer.index.layout import FORMAT, Column, shown_name
 
 
@@ -42,10 +43,17 @@ R = TypeVar("R", bound=Record)
 
 
 class FileEntry(Record):
-    """Size and SHA-256 of one file."""
+    """Size and SHA-256 of one file, and the CRC-32 of each 64 KiB of it, eight hexadecimal digits each (from format 3 on)."""
 
+    newer = ("blocks",)
     bytes: int
     sha256: str
+    blocks: str = ""
+
+    @property
+    def written(self) -> Written:
+        """What a reader compares it with."""
+        return Written(self.bytes, self.sha256, self.blocks)
 
 
 class ShardEntry(Record):

@@ -14,8 +14,9 @@ from attridex.service.answering.compute_signature import compute_signature
 from attridex.service.answering.find_instances_by_neurons import find_instances_by_neurons
 from attridex.service.answering.find_neurons_by_instances import find_neurons_by_instances
 from attridex.service.answering.predict import predict
-from attridex.service.caller import Caller, Checkpoint, never_cancelled
+from attridex.service.caller import GONE, Caller, Checkpoint, never_cancelled
 from attridex.service.encoding.encoder import Encoder
+from attridex.service.errors import CancelledError
 from attridex.service.scoring.settle import Methods
 from attridex.service.search.pages import PageToken, listing_digest
 from attridex.service.search.planner import Planner
@@ -75,25 +76,26 @@ class ServedIndex:
         self._info: IndexInfo | None = None
         self._watch = Watch(store, watch)
 
-    def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
+    def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled, client: str = "") -> Any:
         """The answer to a request, in the plain form that the contract pairs with it.
 
         Args:
             request: one of the kinds in `USE_CASES`.
             checkpoint: called between blocks of work; what it raises ends the work.
+            client: whose turn it takes at the model.
 
         Raises:
             ServiceError: the request cannot be answered.
         """
         with self._version_for(request) as version:
-            answer = self.answer_from(version, request, checkpoint)
+            answer = self.answer_from(version, request, Caller(checkpoint, client=client))
             if isinstance(answer, Page) and answer.next_page_token:
                 self.store.keep(version)
             return answer
 
-    def answer_from(self, version: IndexVersion, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
+    def answer_from(self, version: IndexVersion, request: Any, caller: Caller) -> Any:
         """The answer to a request from an open version; see `answer`."""
-        return USE_CASES[type(request)](self._call(version, checkpoint), request)
+        return USE_CASES[type(request)](self._call(version, caller), request)
 
     def _version_for(self, request: Any) -> AbstractContextManager[IndexVersion]:
         """The served version; for the next page of a listing the one that it began with."""
@@ -116,8 +118,8 @@ class ServedIndex:
         with self.store.version() as version:
             return matching_rows(self._call(version), where)
 
-    def _call(self, version: IndexVersion, checkpoint: Checkpoint = never_cancelled) -> Call:
-        return Call(self.tools, version, Caller(checkpoint))
+    def _call(self, version: IndexVersion, caller: Caller | None = None) -> Call:
+        return Call(self.tools, version, caller or Caller())
 
     def close(self) -> None:
         """Let model, threads and files go."""
@@ -136,16 +138,21 @@ class Session:
         self._lock = Lock()
         self._held = ExitStack()
         self._versions: dict[str, IndexVersion] = {}
+        self._closed = False
 
-    def answer(self, index: ServedIndex, request: Any, checkpoint: Checkpoint = never_cancelled) -> Any:
+    def answer(self, index: ServedIndex, request: Any, caller: Caller) -> Any:
         """The answer to a request; see `ServedIndex.answer`."""
         with self._lock:
+            if self._closed:
+                raise CancelledError(GONE)
             if index.name not in self._versions:
                 self._versions[index.name] = self._held.enter_context(index.store.version())
             version = self._versions[index.name]
         with index.store.reading(version):
-            return index.answer_from(version, request, checkpoint)
+            return index.answer_from(version, request, caller)
 
     def close(self) -> None:
-        """Let the versions go; no request may be under way."""
-        self._held.close()
+        """Let the versions go, each once nothing is answered from it any more."""
+        with self._lock:
+            self._closed = True
+            self._held.close()

@@ -21,13 +21,17 @@ def serve(
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Calls answered at once.")] = 16,
+    workers: Annotated[int, typer.Option(min=1, help="Threads of look-ups; four times as many wait for the model.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
     ] = 2.0,
+    mmap: Annotated[
+        bool,
+        typer.Option("--mmap", help="Map posting lists: faster, but a file that changes underneath is seen unchecked."),
+    ] = False,
     admin: Annotated[
         bool | None,
         typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
@@ -36,18 +40,29 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="CA of clients, which must then show a certificate (PEM).")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without TLS.")] = False,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that calls under way may go on after SIGTERM.")] = 10.0,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log each call.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
+    from attridex.service.edge.options import ServerOptions
     from attridex.service.edge.security import offers_admin, tls_of
-    from attridex.service.edge.server import ServerOptions, run_server
+    from attridex.service.edge.server import run_server
 
+    allow_descriptors()
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
     options = ServerOptions(
         listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
-        model=not no_model, verify=not no_verify, threads=threads, watch=watch,
+        model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
     )  # fmt: skip
     run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))
+
+
+def allow_descriptors() -> None:
+    """Let this process have as many files open as it may: the files of an index are held."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -128,7 +128,7 @@ class Encoder:
         try:
             if self._closed:
                 raise CancelledError("the server is stopping")
-            self._jobs.put(jobs)
+            self._jobs.put(jobs, caller.client)
             for job in jobs:
                 while not job.done.wait(POLL_SECONDS):
                     caller.checkpoint()

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from attridex.indexer.curvature.spectrum import Spectrum
 from attridex.indexer.errors import DamageError
-from attridex.indexer.held.locks import Hold
 from attridex.indexer.index.approximate import Approximate
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
-from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
@@ -30,14 +28,12 @@ from attridex.indexer.index.layout import (
     TOMBSTONES,
     TRACIN,
     TRACIN_NORMS,
-    version_dir,
 )
 from attridex.indexer.index.lexical import Lexical
 from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
-from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import Part
-from attridex.indexer.index.verify import check_version
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
+from attridex.service.storage.held import HeldVersion
 
 Rows = NDArray[np.int64]
 SAMPLE = 3
@@ -53,48 +49,52 @@ class IndexVersion:
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
         ids: instance ids in row order.
-        gradients: every shard's gradients.
     """
 
-    def __init__(self, index: Path, number: str, *, verify: bool) -> None:
-        """Open a version; `verify` reads every file once and compares hashes.
+    def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False, light: bool = False) -> None:
+        """Open a version.
+
+        Args:
+            index: its directory.
+            number: the version.
+            verify: read every file now and compare its hash; else what is read is compared when it is read.
+            mapped: map posting lists, which is faster and sees what changes underneath unchecked.
+            light: read no vectors before they are asked for.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
         """
-        self._index, self._directory = index, version_dir(index, number)
+        self._index = index
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:
             with ExitStack() as opening:
-                opening.enter_context(closing(Hold(self._directory)))
-                self._open(verify, opening)
+                held = self._held = opening.enter_context(closing(HeldVersion(index, number, verify=verify, mapped=mapped)))
+                self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
+                self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
+                self._read()
+                if not light:
+                    _ = self.gradients
                 self._closing = opening.pop_all()
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
 
-    def _open(self, verify: bool, opening: ExitStack) -> None:
-        index = self._index
-        self.manifest = read_manifest(index, self._directory.name)
-        if verify:
-            check_version(index, self.manifest)
-        self._shards = open_shards(index, self.manifest.shards)
+    def _read(self) -> None:
+        """What is in memory from the beginning."""
         self.rows = self.manifest.instances
-        self.alive = self._read_alive()
+        self.alive = np.ones(self.rows, bool)
+        self.alive[read_array(self._directory / TOMBSTONES)] = False
         self.live = int(self.alive.sum())
-        self.gradients = self._parts(GRADIENTS, NORMS)
-        self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
         self.ids = self._catalog.ids()
-        self._check_rows()
+        self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
 
-    def _read_alive(self) -> NDArray[np.bool_]:
-        alive = np.ones(self.rows, bool)
-        alive[read_array(self._directory / TOMBSTONES)] = False
-        return alive
+    def look(self) -> str:
+        """What is wrong with its files on the disk, if anything."""
+        return self._held.look()
 
-    def _check_rows(self) -> None:
-        if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
-            raise DamageError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
+    def _check_rows(self, *counted: int) -> None:
+        if any(rows != self.rows for rows in counted):
+            raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
         """Let its files and the hold on them go."""
@@ -102,6 +102,13 @@ class IndexVersion:
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]
+
+    @cached_property
+    def gradients(self) -> list[Part]:
+        """Every shard's gradients."""
+        parts = self._parts(GRADIENTS, NORMS)
+        self._check_rows(sum(part.vectors.rows for part in parts))
+        return parts
 
     @cached_property
     def unit_gradients(self) -> list[Part]:

@@ -1,9 +1,10 @@
-"""Follows an index by itself: a thread that looks whether CURRENT has changed."""
+"""Follows an index by itself: a thread that looks whether CURRENT or the served files have changed."""
 
 import logging
 import os
 import threading
 import time
+from contextlib import suppress
 
 from attridex.indexer.errors import AttridexError
 from attridex.indexer.index.layout import CURRENT
@@ -13,13 +14,13 @@ WATCH_SECONDS = 2.0
 """How often a served index is looked at, where nothing else is asked for."""
 SWEEP_SECONDS = 2.0
 """How often versions that are held for pages are looked at where the index is not watched."""
-RETRY_SECONDS = 30.0
+RETRY_SECONDS = 10.0
 """How long after a version that could not be served it is tried again, where CURRENT has not changed meanwhile."""
 log = logging.getLogger("attridex.service")
 
 
 class Watch:
-    """Reloads a store when its index has changed.
+    """Reloads a store when its index has changed, and stops it answering from files that are no longer what was written.
 
     Attributes:
         seconds: how often it looks; 0 where only an explicit reload follows the index.
@@ -29,7 +30,7 @@ class Watch:
         """Begin."""
         self.seconds = seconds
         self._store = store
-        self._seen, self._tried = b"", 0.0
+        self._seen, self._tried, self._missing = b"", 0.0, ""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
@@ -49,15 +50,21 @@ class Watch:
                 log.exception("%s: the watch goes on", self._store.index.name)
 
     def look(self) -> None:
-        """Follow CURRENT where it has changed."""
+        """Follow CURRENT where it has changed; then look at the files of what is served."""
         current = self._current()
         again = bool(self._store.problem) and time.monotonic() >= self._tried + RETRY_SECONDS
         if current != self._seen or again:
             self._seen, self._tried = current, time.monotonic()
-            try:
+            with suppress(AttridexError):  # logged, and told by `problem`
                 self._store.reload()
-            except AttridexError:
-                return  # logged, and told by `problem`
+        self._inspect()
+
+    def _inspect(self) -> None:
+        """Look at the files of what is served; one that is missing twice in a row is gone."""
+        missing, self._missing = self._missing, self._store.inspect()
+        if self._missing and missing == self._missing:
+            with self._store.version(whole=False) as version:
+                self._store.mark(version, missing)
 
     def _current(self) -> bytes:
         """What CURRENT says, and when it was written."""

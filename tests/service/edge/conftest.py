@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 from attridex.service.edge.inprocess import ServicerStub
-from attridex.service.edge.server import Server, ServerOptions
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.v1 import attribution_pb2_grpc as rpc
 from attridex.v1.answers import Info, InstanceHit, InstancesAnswer, InstancesResult
@@ -22,17 +23,19 @@ class StandIn:
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
         self.name, self.store = "mine", self
+        self.damaged = self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
 
-    def answer(self, request: Any, checkpoint: Any) -> InstancesAnswer:
+    def answer(self, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:
         """One hit a query, after the behaviour."""
         self.behaviour(request, checkpoint)
         hit = InstanceHit(1, "t1", 1, 0.5)
         info = Info("mine", "1", request.scoring.method, "", "")
         return InstancesAnswer(info, tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
 
-    def answer_from(self, version: None, request: Any, checkpoint: Any) -> InstancesAnswer:
+    def answer_from(self, version: None, request: Any, caller: Any) -> InstancesAnswer:
         """The same: it has no versions."""
-        return self.answer(request, checkpoint)
+        return self.answer(request, caller.checkpoint)
 
     def version(self) -> Any:
         """Stands for its store's."""

@@ -11,8 +11,8 @@ from grpc_status import rpc_status
 from attridex.client.errors import details_of
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service import errors
-from attridex.service.edge.interceptors import readable, reading
-from attridex.service.edge.status import catalogued
+from attridex.service.calls.live import parsed
+from attridex.service.calls.status import catalogued
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 
@@ -111,7 +111,6 @@ def test_what_the_contract_refuses_is_an_invalid_argument_with_its_field() -> No
 
 
 def test_a_request_that_cannot_be_read_is_refused_inside_the_call() -> None:
-    read = reading(pb.AttributeInstancesRequest.FromString)
-    assert readable(read(b"")) == pb.AttributeInstancesRequest()
+    assert parsed(pb.AttributeInstancesRequest, b"") == pb.AttributeInstancesRequest()
     with pytest.raises(errors.InvalidArgumentError, match="cannot be read"):
-        readable(read(b"\xff\xff\xff"))
+        parsed(pb.AttributeInstancesRequest, b"\xff\xff\xff")

@@ -17,7 +17,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from attridex.client.errors import details_of
 from attridex.indexer.errors import InputError
-from attridex.service.edge.server import Server, ServerOptions, parse_indexes
+from attridex.service.calls.turns import WAITING
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server, parse_indexes
 from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
@@ -63,15 +65,15 @@ def test_messages_over_the_limit_are_refused_and_those_below_are_not(connect: Ca
 def test_calls_beyond_those_that_may_wait_are_refused_at_once(connect: Callable[..., Any], stand_in: Any) -> None:
     release = threading.Event()
     stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
-    stub = connect(workers=1)  # one is answered, two may wait
-    calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(12)]
+    stub = connect(workers=1)  # one is answered, 32 may wait
+    calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(1 + WAITING + 9)]
     refused, deadline = 0, threading.Event()
     while refused < 9 and not deadline.wait(0.01):
         refused = sum(call.done() for call in calls)
     assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     release.set()
     answered = [call for call in calls if call.code() is grpc.StatusCode.OK]
-    assert len(answered) == 3
+    assert len(answered) == 1 + WAITING
 
 
 @pytest.mark.parametrize("ended", ["deadline", "cancelled"])

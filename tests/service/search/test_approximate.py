@@ -12,7 +12,8 @@ from attridex.client.errors import ClientError
 from attridex.indexer.index import approximate
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.layout import version_dir
-from attridex.service.edge.server import Server, ServerOptions, open_index
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server, open_index
 from attridex.service.search.approximate import STARVED, approximate_top
 from attridex.service.search.scan import Scanner
 from attridex.service.storage.version import IndexVersion

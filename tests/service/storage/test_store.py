@@ -3,15 +3,16 @@
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from attridex.indexer.held.locks import unread
 from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.directory import read_current, write_current
-from attridex.indexer.index.records import Manifest
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
-from attridex.service.storage import version as version_module
+from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.store import PAGE_SECONDS, Store
 from attridex.service.storage.version import IndexVersion
 from attridex.service.storage.watch import Watch
@@ -78,15 +79,15 @@ def test_a_version_that_cannot_be_opened_leaves_the_old_one_served(old: Path, cl
 
 def test_a_slower_earlier_reload_never_replaces_a_later_one(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, begun, go = Store(old), threading.Event(), threading.Event()
-    real = version_module.check_version
+    real = HeldVersion.__init__
 
-    def slow(index: Path, manifest: Manifest) -> None:
+    def slow(version: HeldVersion, *given: Any, **more: Any) -> None:
         if threading.current_thread().name == "slow":
             begun.set()
             assert go.wait(60)
-        real(index, manifest)
+        real(version, *given, **more)
 
-    monkeypatch.setattr(version_module, "check_version", slow)
+    monkeypatch.setattr(HeldVersion, "__init__", slow)
     delete_instances(old, [0])
     threads = [threading.Thread(target=store.reload, name="slow")]
     threads[0].start()
@@ -113,12 +114,15 @@ def test_a_version_held_for_pages_stays_open_a_bounded_time(
         store.keep(version)
     delete_instances(old, [0])
     store.reload()
-    with store.at("2") as page, store.at("3") as served:
-        assert (page, served.manifest.version) == (version, "3")
-    assert closed == []
+    assert closed == ["2"]  # its vectors are let go; what pages need stays
+    with store.at("2") as page, store.at("2") as again, store.at("3") as served:
+        assert page is again
+        assert (page.live, served.live) == (41, 40)
+        np.testing.assert_array_equal(page.gradients[0].norms, version.gradients[0].norms)
+    assert closed == ["2"]
     now[0] += PAGE_SECONDS
     store.sweep()
-    assert closed == ["2"]
+    assert closed == ["2", "2"]
     with store.at("2") as again:  # still on the disk
         assert again.live == 41
     with unread(old / "versions" / "2") as free:
@@ -176,3 +180,21 @@ def test_several_stores_follow_one_index_by_themselves(old: Path) -> None:
             assert (version.manifest.version, version.live) == ("4", 39)
         watch.close()
         store.close()
+
+
+def test_a_version_that_is_replaced_and_removed_while_it_is_opened_is_not_missed(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, first = HeldVersion.__init__, [True]
+
+    def overtaken(version: HeldVersion, index: Path, number: str, **more: Any) -> None:
+        if first and first.pop():
+            delete_instances(old, [0])
+            shutil.rmtree(old / "versions" / number)
+        real(version, index, number, **more)
+
+    monkeypatch.setattr(HeldVersion, "__init__", overtaken)
+    store = Store(old)
+    with store.version() as version:
+        assert version.manifest.version == "3"
+    store.close()

@@ -1,0 +1,98 @@
+"""The gRPC server itself, on an event loop: everything here runs on that loop, and nothing here waits for a thread."""
+
+import asyncio
+from contextlib import suppress
+from typing import Self
+
+import grpc.aio
+
+from attridex.indexer.errors import InputError
+from attridex.service.calls import health, reflection
+from attridex.service.calls.live import Activity, Behaviour, Methods
+from attridex.service.calls.turns import Turns
+from attridex.service.edge.admin import AdminServicer
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.routes import Routes
+from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.v1 import admin_pb2, attribution_pb2
+
+ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
+ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
+MODEL_THREADS = 4
+"""Threads that may wait for the model, for each that looks up."""
+LAST_SECONDS = 5.0
+"""How long threads may take to notice that nobody waits for them any more."""
+
+
+class Edge:
+    """Indices on a port.
+
+    Attributes:
+        port: the port.
+        services: names of what is served; "" stands for all of it.
+        health: what is said of them.
+    """
+
+    def __init__(self, indexes: Indexes, options: ServerOptions) -> None:
+        """Bind the address; made on the loop that serves it.
+
+        Raises:
+            InputError: the address cannot be had.
+        """
+        services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
+        names = [service.full_name for service in services]
+        self.services, self.health = ("", *names), health.Health()
+        self._activity = Activity()
+        self._routes = Routes(Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"), self._activity)
+        self._server = grpc.aio.server(options=options.channel)
+        told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
+        methods = {**self.health.methods, **told, **self._methods(indexes, options)}
+        self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity),))
+        self.port = self._bind(options)
+
+    @classmethod
+    async def bind(cls, indexes: Indexes, options: ServerOptions) -> Self:
+        """An edge of the running loop; see the constructor."""
+        return cls(indexes, options)
+
+    def _methods(self, indexes: Indexes, options: ServerOptions) -> dict[str, Behaviour]:
+        servicer, routes = AttributionServicer(indexes), self._routes
+        found = routes.unary(ATTRIBUTION, servicer)
+        found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
+        return found | (routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {})
+
+    def _bind(self, options: ServerOptions) -> int:
+        try:
+            if options.tls:
+                return int(self._server.add_secure_port(options.listen, options.tls.credentials()))
+            return int(self._server.add_insecure_port(options.listen))
+        except RuntimeError:
+            raise InputError(f"--listen {options.listen}: the address is in use or not this machine's") from None
+
+    async def start(self) -> None:
+        """Answer calls."""
+        await self._server.start()
+
+    async def stop(self, grace: float) -> bool:
+        """Report so, refuse new calls, let those under way end, and stop what is left; whether all threads ended.
+
+        Args:
+            grace: seconds that calls under way may go on.
+        """
+        self.health.stop()
+        self._activity.stop()
+        closing = asyncio.ensure_future(self._server.stop(grace))  # from now on nobody is let in
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._activity.quiet(), grace)
+        self.health.end()
+        await closing
+        return await self._threads_ended()
+
+    async def _threads_ended(self) -> bool:
+        pools = (self._routes.lookups, self._routes.model)
+        last = asyncio.get_running_loop().time() + LAST_SECONDS
+        while any(pool.busy for pool in pools) and asyncio.get_running_loop().time() < last:
+            await asyncio.sleep(0.02)
+        for pool in pools:
+            pool.close()
+        return not any(pool.busy for pool in pools)

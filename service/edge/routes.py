@@ -1,0 +1,90 @@
+"""Which method is answered by what: the servicers' methods in threads, apart where they may wait for the model."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from attridex.service.answering.served import Session
+from attridex.service.caller import Waiter
+from attridex.service.calls.live import Activity, Behaviour, LiveCall, parsed
+from attridex.service.calls.stream import LiveStream
+from attridex.service.calls.turns import Turns
+from attridex.service.edge.servicer import AttributionServicer
+from attridex.service.errors import InvalidArgumentError
+from attridex.v1 import attribution_pb2 as pb
+
+SIGNED = ("PredictRequest", "ComputeSignatureRequest")
+"""Requests whose queries are all put to the model."""
+
+
+class Routes:
+    """Answers calls of servicers in threads.
+
+    Attributes:
+        lookups: threads of calls that need no model.
+        model: threads of those that may wait for it.
+        activity: what is under way.
+    """
+
+    def __init__(self, lookups: Turns, model: Turns, activity: Activity) -> None:
+        """See the attributes."""
+        self.lookups, self.model, self.activity = lookups, model, activity
+
+    def unary(self, service: ServiceDescriptor, servicer: Any) -> dict[str, Behaviour]:
+        """What answers the unary methods of a service."""
+        return {
+            f"/{service.full_name}/{method.name}": partial(
+                self._unary, GetMessageClass(method.input_type), getattr(servicer, method.name)
+            )
+            for method in service.methods
+            if not method.client_streaming
+        }
+
+    def stream(self, servicer: AttributionServicer) -> Behaviour:
+        """What answers AttributeStream."""
+
+        async def behaviour(call: LiveCall) -> None:
+            session = Session()
+
+            async def answer(data: bytes) -> bytes:
+                message = parsed(pb.AttributeStreamRequest, data)
+                kind = message.WhichOneof("request")
+                asked = getattr(message, kind) if kind else message
+                return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
+
+            try:
+                await LiveStream(call, answer, self.activity).run()
+            finally:  # versions may have to be closed, which is no work for the loop
+                asyncio.get_running_loop().run_in_executor(None, session.close)
+
+        return behaviour
+
+    async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], call: LiveCall) -> None:
+        data = await call.read()
+        if data is None:
+            raise InvalidArgumentError("the call ended without a request")
+        with self.activity.working():
+            message = parsed(kind, data)
+            await call.write(await self._run(call, message, lambda: answer(message, call.waiter)))
+
+    async def _run(self, call: LiveCall, asked: Message, work: Callable[[], Message]) -> bytes:
+        """The bytes of what `work` gives, in a thread."""
+        turns = self.model if may_need_model(asked) else self.lookups
+
+        def answered() -> bytes:
+            call.waiter.check()
+            return work().SerializeToString()
+
+        return await turns.run(call.client, answered)
+
+
+def may_need_model(request: Any) -> bool:
+    """Whether a request may have to wait for the model; where in doubt, it may."""
+    if request.DESCRIPTOR.name in SIGNED or (request.DESCRIPTOR.name == "AttributeNeuronsRequest" and request.method):
+        return True
+    return any(each.HasField("record") or each.record_json or each.output for each in getattr(request, "queries", ()))
