@@ -259,7 +259,14 @@ class VersionWriter:
 
 
 def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardEntry:
-    """A shard as a manifest of a format's number lists it."""
+    """A shard as a manifest lists it.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        sidecar: its own.
+        number: of the manifest's format.
+    """
     since = {"since": sidecar.since} if number > 2 else {}
     return ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR), **since)
 

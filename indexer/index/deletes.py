@@ -109,7 +109,15 @@ class Log:
         return cls([Entry(seq=0, at=at, action="begin", ids=[], contents=[], prior="0" * 64)])
 
     def with_entry(self, at: str, action: Action, ids: Sequence[str], contents: Sequence[str | None], by: str) -> "Log":
-        """The log with one more entry; see `Entry`."""
+        """The log with one more entry.
+
+        Args:
+            at: when, in UTC.
+            action: what is done.
+            ids: to which.
+            contents: see `Entry`.
+            by: who asks for it.
+        """
         seq, prior = self.head
         entry = Entry(seq=seq + 1, at=at, action=action, ids=list(ids), contents=list(contents), by=by, prior=prior)
         return Log([*self.entries, entry])

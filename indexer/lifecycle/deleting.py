@@ -101,7 +101,14 @@ def undelete_ids(index: Path, ids: Sequence[str], *, by: str = "") -> Changed:
 
 
 def deleted_names(index: Path, wanted: str, rows: Sequence[NamedRow], log: Log) -> list[str]:
-    """Names by which what an id stands for was deleted; see `undelete_ids` for what it raises."""
+    """Names by which what an id stands for was deleted; see `undelete_ids` for what it raises.
+
+    Args:
+        index: the index directory.
+        wanted: the id.
+        rows: of a version, those that the id may mean among them.
+        log: that counts.
+    """
     own = [row for row in rows if wanted in (row.id, row.owner)]
     hiding = [log.hides(row) for row in own]
     if not own:
@@ -116,7 +123,15 @@ def deleted_names(index: Path, wanted: str, rows: Sequence[NamedRow], log: Log) 
 
 
 def write_rows(index: Path, manifest: Manifest, log: Log, rows: Sequence[NamedRow], by: str) -> Changed:
-    """Delete single rows; where an id names several, or is a position, the content hash says which one is meant."""
+    """Delete single rows; where an id names several, or is a position, the content hash says which one is meant.
+
+    Args:
+        index: the index directory.
+        manifest: of the current version.
+        log: that counts.
+        rows: live ones.
+        by: who asks for it.
+    """
     bound = not manifest.config.corpus.id or manifest.config.corpus.form in PARTED
     contents = [row.content if bound else None for row in rows]
     return write_delete(index, manifest, log, [row.id for row in rows], contents, len(rows), by)
@@ -163,6 +178,13 @@ def some_of(index: Path, manifest: Manifest) -> str:
 
 
 def selected_rows(index: Path, manifest: Manifest, condition: str, parameters: Sequence[Any] = ()) -> list[int]:
-    """Rows of a version that an SQL condition over the instances table holds for."""
+    """Rows of a version that an SQL condition over the instances table holds for.
+
+    Args:
+        index: the index directory.
+        manifest: of the version.
+        condition: behind WHERE.
+        parameters: of it.
+    """
     with closing(Catalog(version_dir(index, manifest.version) / CATALOG)) as catalog:
         return [row for (row,) in catalog.select(f"SELECT {ROW} FROM instances WHERE {condition}", parameters)]
