@@ -54,7 +54,7 @@ class HeldFile:
             gone = isinstance(error, FileNotFoundError | NotADirectoryError)
             raise DamageError(f"{path}: {'missing' if gone else error.strerror}") from None
         found = os.fstat(self._descriptor)
-        self._seen = signature(found)
+        self._seen, self._wrong = signature(found), (signature(found), "")
         if not stat.S_ISREG(found.st_mode) or found.st_size != written.size:
             self.close()
             what = f"{found.st_size} bytes, {written.size} were written" if stat.S_ISREG(found.st_mode) else "not a file"
@@ -122,6 +122,8 @@ class HeldFile:
             return f"{self.path}: missing"
         if found == self._seen:
             return ""
+        if found == self._wrong[0]:
+            return self._wrong[1]
         try:
             again = HeldFile(self.path, self.written)
             try:
@@ -129,6 +131,7 @@ class HeldFile:
             finally:
                 again.close()
         except DamageError as error:
+            self._wrong = found, str(error)
             return str(error)
         self._seen = found
         return ""
