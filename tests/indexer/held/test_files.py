@@ -209,3 +209,28 @@ except Exception as error:
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ran.stdout, ran.stderr) == (f"DamageError {tmp_path / 'file'}: Too many open files\n", "")
+
+
+def test_a_private_copy_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    path, room = tmp_path / "file", tmp_path / "room"
+    path.write_bytes(bytes(100_000))
+    room.mkdir()
+    code = f"""
+import resource
+from pathlib import Path
+from attridex.indexer.held.files import HeldFile, Written
+from attridex.indexer.held.private import private_copy
+file = HeldFile(Path({str(path)!r}), Written(100_000, "{hashlib.sha256(bytes(100_000)).hexdigest()}"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    with private_copy(file):
+        print("copied")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    environment = {**os.environ, "TMPDIR": str(room)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert ran.stdout == (
+        f"AttridexError a private copy of {path} (1 MiB) cannot be written: File too large; TMPDIR names a place with room\n"
+    )
+    assert list(room.iterdir()) == []
