@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand
 
 from attridex.client.arguments import as_scoring
 from attridex.client.errors import UsageError
@@ -129,22 +128,6 @@ def read_settings(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set {text}: '{name}' is set to '{found[name]}' already; give it once")
         found[name] = value
     return found
-
-
-class OnceCommand(TyperCommand):
-    """A command that refuses an option that is given twice and would count once."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments.
-
-        Raises:
-            UsageError: an option stands twice.
-        """
-        given = self.make_parser(ctx).parse_args(args=list(args))[2]
-        for option in given:
-            if given.count(option) > 1 and not (option.multiple or getattr(option, "is_flag", True)):
-                raise UsageError(f"{option.opts[0]} is given twice; give it once")
-        return super().parse_args(ctx, args)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,10 +10,11 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import named_classes, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
-from attridex.indexer.corpus.survey import check_metadata
+from attridex.indexer.errors import nearest
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.progress import say
 from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.readers.table_files import Dialect as Dialect
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
@@ -91,10 +92,13 @@ def shown_sequence(
 
 
 def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
-    """The first instances of a corpus, as a build reads them; see `reading.rendered` and `check_metadata` for what it raises."""
-    check_metadata(config.corpus, renderer.task)
-    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+    """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
+    lacking, known = set(config.corpus.metadata), set[str]()
+    for record, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+        lacking, known = lacking - record.values.keys(), known | record.values.keys()
         yield instance
+    for name in sorted(lacking):
+        say(f"corpus.metadata: none of these records has a column '{name}'; {nearest(name, known)}")
 
 
 def query_instances(path: Path, config: Config, renderer: Renderer, limit: int, dialect: Dialect) -> Iterator[RenderedInstance]:

@@ -3,19 +3,18 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks, read_records
+from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks
 from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
-from attridex.indexer.task_kinds import Task
 
 NAMED = 10
 """Records that cannot be used are named up to this many."""
@@ -127,7 +126,7 @@ def survey(
     check_usable(corpus, count)
     for name in corpus.metadata:
         if count.kinds[name] == {"NULL"}:
-            raise no_column(name, example)
+            raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
     counted, unusable = count.counted, tuple(count.unusable)
     types, said = (
         count.types(renderer.text_fields),
@@ -153,27 +152,6 @@ def check_usable(corpus: CorpusConfig, count: Count) -> None:
         raise InputError(f"no record can be used: {named_records(found)}")
     most = f"at least {len(found)}" if len(found) == NAMED else str(len(found))
     raise InputError(f"{most} records cannot be used (--skip-bad leaves them out): {named_records(found)}")
-
-
-def no_column(name: str, record: Iterable[str]) -> InputError:
-    """What is said of a metadata column that no record has; `record` has the columns of one."""
-    return InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, record)}")
-
-
-def check_metadata(corpus: CorpusConfig, task: Task) -> None:
-    """Refuse metadata columns that no record has, reading no further than it takes to find one that has each.
-
-    Raises:
-        InputError: see there.
-    """
-    lacking, kind_of, known = set(corpus.metadata), RULES[corpus.rendering].kind_of, tuple[str, ...]()
-    for record in read_records(corpus, task) if lacking else ():
-        known = tuple(record.values)
-        lacking -= {name for name in lacking if kind_of(record.values.get(name)) != "NULL"}
-        if not lacking:
-            return
-    for name in sorted(lacking, key=corpus.metadata.index):
-        raise no_column(name, known)
 
 
 def named_records(found: Sequence[Unusable]) -> str:

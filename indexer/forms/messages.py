@@ -21,8 +21,6 @@ ROLES = (ASSISTANT, USER, *SYSTEM, "tool", "function")
 """Roles that chats commonly have; a template may know others."""
 ALIKE = 0.8
 """How much alike two roles are where one is taken for a slip of the pen."""
-BETWEEN_TURNS = " / "
-"""Between turns of the assistant where all that it said is named."""
 TOOLS, OPTIONS = "tools", "chat_template_kwargs"
 """Settings of the columns that a template is given, and the columns that TRL gives it."""
 
@@ -53,11 +51,13 @@ class Messages:
         messages = messages_of(record, self._name, where)
         read = partial(self._chat, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
-        chat, kept = self._fitting(whole, messages, read, where)
+        chat = self._fitting(whole, messages, read, where)
         reads, wanted = self._losses(chat)
         if not reads:
             raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
-        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(kept),))]
+        return [
+            Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages, chat),))
+        ]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
@@ -73,7 +73,7 @@ class Messages:
             return None
         read = partial(self._template.prompt, beside=self._beside(messages, record, where), where=where)
         whole = read(messages)
-        chat, _ = self._fitting(whole, messages, read, where)
+        chat = self._fitting(whole, messages, read, where)
         return Encoding((chat.ids,), truncated=chat is not whole, fields=self._fields(messages))
 
     def _fields(self, messages: Sequence[Message]) -> Mapping[str, Any]:
@@ -98,11 +98,12 @@ class Messages:
         at = [place for start, stop in spans for place in range(max(start, 1), stop)]
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 
-    def _said(self, messages: Sequence[Message]) -> str:
-        """What has a loss: what the assistant said, all its turns or the last; nothing where every token has one."""
-        said = [each.get("content") for each in messages if each["role"] == ASSISTANT]
-        texts = [text.strip() for text in (said[-1:] if self._loss_on == "last" else said) if isinstance(text, str)]
-        return "" if self._loss_on == "all" else BETWEEN_TURNS.join(filter(None, texts))
+    def _said(self, messages: Sequence[Message], chat: Chat) -> str:
+        """What the assistant said in the turns that have a loss, a line each: the last of them, as many as the chat kept."""
+        texts = [each.get("content") for each in messages if each["role"] == ASSISTANT]
+        kept = 1 if self._loss_on == "last" else len(chat.spans)
+        said = [text.strip() for text in texts[-kept:] if isinstance(text, str) and text.strip()]
+        return "\n".join(said) if self._loss_on != "all" else ""
 
     def _beside(self, messages: Sequence[Message], record: Mapping[str, Any], where: str) -> Beside:
         """What the template is given beside the messages.
@@ -126,10 +127,8 @@ class Messages:
                 )
         return given
 
-    def _fitting(
-        self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str
-    ) -> tuple[Chat, Sequence[Message]]:
-        """The whole chat, or where that is too long what fits from a user's turn on, behind its system message; its messages too.
+    def _fitting(self, whole: Chat, messages: Sequence[Message], read: Callable[[list[Message]], Chat], where: str) -> Chat:
+        """The whole chat, or where that is too long what fits from a user's turn on, behind its system message.
 
         Args:
             whole: the chat.
@@ -138,17 +137,16 @@ class Messages:
             where: names it in errors.
         """
         if len(whole.ids) <= self.limit:
-            return whole, messages
+            return whole
         excess = f"{where}: {len(whole.ids) - self.limit} tokens over the limit of {self.limit}"
         if not self._cuts:
             how = "set corpus.truncation = true, and model.max_length to what the model takes, to leave out the oldest turns"
             raise InputError(f"{excess}; {how}, or raise model.max_length")
         head = next((at for at, each in enumerate(messages) if each["role"] not in SYSTEM), 0)
         for start in (at for at, each in enumerate(messages) if at > head and each["role"] == USER):
-            kept = [*messages[:head], *messages[start:]]
-            chat = read(kept)
+            chat = read([*messages[:head], *messages[start:]])
             if len(chat.ids) <= self.limit:
-                return chat, kept
+                return chat
         raise InputError(f"{excess} even with the last turns alone; raise model.max_length, or leave the chat out")
 
 

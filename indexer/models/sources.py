@@ -1,6 +1,7 @@
 """What is known of a model before its weights are loaded: its source, its own configuration, its family and labels."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from transformers import AutoConfig
 
 from attridex.indexer.adapter_paths import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.config import RENDERING, ModelConfig
-from attridex.indexer.errors import InputError, first_line, nearest, one_line
+from attridex.indexer.errors import InputError, first_line, one_line
 from attridex.indexer.models.adapters import SavedAdapter
 from attridex.indexer.models.families import Family, family_of, known_families
 from attridex.indexer.models.quantised import quantisation
@@ -16,8 +17,6 @@ from attridex.indexer.models.tokenizers import check_code
 from attridex.indexer.outputs import misplaced_name, moved_name, whole_number
 from attridex.indexer.structure.heads import auto_model, check_head, check_problem, scores_choices
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
-
-NO_MODEL = "no such model directory (seen from the configuration file)"
 
 
 def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
@@ -55,7 +54,7 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
         raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
 
 
-def check_source(path: str, revision: str | None, setting: str) -> None:
+def check_source(path: str, revision: str | None) -> None:
     """Refuse a model that is neither a directory nor on the Hub, at once and without retries.
 
     Raises:
@@ -66,50 +65,55 @@ def check_source(path: str, revision: str | None, setting: str) -> None:
             raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
         return
     if Path(path).is_absolute() or path.startswith("."):
-        raise InputError(f"{setting}: {path}: no such model directory{alike(Path(path))}")
+        raise InputError(f"{path}: no such model directory (model.path){alike(path)}")
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError
 
     try:
         if try_to_load_from_cache(path, "config.json", revision=revision):
             return
         HfApi().model_info(path, revision=revision, timeout=10)
     except HFValidationError:
-        raise InputError(f"{setting}: {path}: {NO_MODEL}, and no name on the Hub") from None
-    except OfflineModeIsEnabled:
-        raise InputError(
-            f"{setting}: {path}: {NO_MODEL}, and not kept from the Hub, which is not asked (HF_HUB_OFFLINE is set)"
-        ) from None
+        raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        raise InputError(f"{setting}: {path}: {NO_MODEL}, and not to be had from the Hub: {first_line(error)}") from None
+        raise InputError(f"{path}: no such model directory (model.path), and {hub_says(error)}{alike(path)}") from None
 
 
-def alike(path: Path) -> str:
-    """The directory beside a missing one whose name is nearest, in words."""
-    beside = sorted(each.name for each in path.parent.iterdir() if each.is_dir()) if path.parent.is_dir() else []
-    found = nearest(path.name, beside)
-    return f"; {found}" if found.startswith("did you") else ""
+def alike(path: str) -> str:
+    """A directory beside a missing one that is called nearly as it is, as a question; nothing where there is none."""
+    place = Path(path).parent
+    names = [each.name for each in place.iterdir() if each.is_dir()] if place.is_dir() else []
+    found = get_close_matches(Path(path).name, names, 1)
+    return f"; did you mean '{place / found[0]}'?" if found else ""
 
 
-def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False, setting: str = "model.path") -> Any:
+def hub_says(error: Exception) -> str:
+    """Why the Hub gives no model of that name."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return "the Hub is not asked (HF_HUB_OFFLINE is set)"
+    return f"not to be had from the Hub: {first_line(error)}"
+
+
+def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
     """The model's own configuration.
 
     Args:
         path: of the model.
         revision: of a model on the Hub.
         remote_code: whether code that lies beside the model may run.
-        setting: that names the model, for errors.
 
     Raises:
         InputError: there is none, or it comes with code of its own that may not run.
     """
-    check_source(path, revision, setting)
+    check_source(path, revision)
     known_families()
     try:
         return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except Exception as error:  # of the configurations' own kinds, where one does not fit together
         check_code(str(error), path, "model")
-        raise InputError(f"{path}: no model can be loaded from there ({setting}): {one_line(error)}") from None
+        raise InputError(f"{path}: no model can be loaded from there (model.path): {one_line(error)}") from None
 
 
 def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:

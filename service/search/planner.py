@@ -154,14 +154,14 @@ class Planner:
 
     def __init__(self) -> None:
         """Nothing kept yet."""
-        self._masks: OrderedDict[tuple[int, Filter], NDArray[np.bool_]] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, str, Filter], NDArray[np.bool_]] = OrderedDict()
         self._lock = threading.Lock()
 
     def mask(self, version: IndexVersion, condition: Filter | None) -> NDArray[np.bool_] | None:
         """Rows that may be hits [n]; None where all may."""
         if condition is None:
             return None if version.live == version.rows else version.alive
-        key = (version.opening, condition)
+        key = (version.sha256, version.manifest.version, condition)
         with self._lock:
             if key in self._masks:
                 self._masks.move_to_end(key)

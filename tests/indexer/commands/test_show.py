@@ -11,7 +11,7 @@ import transformers as hf
 
 from attridex.indexer.curvature import matrices
 from attridex.indexer.files import TRAINING_RECORD
-from attridex.indexer.index.deletion import delete_instances
+from attridex.indexer.lifecycle.deleting import delete_rows
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 from tests.indexer.forms.conftest import CHAT, chat_tokenizer, turns
 
@@ -166,7 +166,7 @@ def test_labels_of_tokens_are_shown_where_the_tokens_stand(project: Callable[...
 
 def test_deleted_instances_are_not_shown(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
     assert attridex("build", project(), "--out", tmp_path / "i").code == 0
-    delete_instances(tmp_path / "i", [0, 2, 6])
+    delete_rows(tmp_path / "i", [0, 2, 6])
     shown = attridex("show", tmp_path / "i", "--limit", 99, "--json").lines
     assert [each["id"] for each in shown] == [f"t{number}" for number in range(12) if number not in (0, 2, 6)]
 
@@ -206,13 +206,3 @@ def test_what_a_build_refuses_of_the_model_and_the_first_records_is_refused_alik
     assert words in built.err
     quick = attridex("show", config, "--no-model")
     assert quick.code == (2 if kind == "an unlabelled record" else 0), quick.err
-
-
-@pytest.mark.parametrize("late", [True, False])
-def test_a_metadata_column_that_the_build_refuses_is_refused(project: Callable[..., Path], attridex: Any, late: bool) -> None:
-    config = project(corpus={"metadata": ["genres"]})
-    if late:
-        rows = records(12)
-        write_jsonl(config.parent / "train.jsonl", [*rows[:-1], {**rows[-1], "genres": "x"}])
-    ran = attridex("show", config, "--limit", 1)
-    assert (ran.code, "no record has a column 'genres'; did you mean 'genre'?" in ran.err) == ((0, False) if late else (2, True))

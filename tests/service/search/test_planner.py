@@ -57,11 +57,11 @@ def test_an_operator_that_is_no_operator_is_never_written_into_sql() -> None:
 class Version(IndexVersion):
     """Six rows of which one is deleted; counts its queries."""
 
-    rows, live = 6, 5
+    rows, live, sha256 = 6, 5, ""
 
     def __init__(self) -> None:
         """Delete row 2."""
-        self.manifest, self.alive, self.asked, self.opening = MANIFEST, np.arange(6) != 2, 0, 0
+        self.manifest, self.alive, self.asked = MANIFEST, np.arange(6) != 2, 0
 
     def select(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         """Rows 1, 2 and 4, whatever is asked."""
