@@ -4,11 +4,12 @@ import logging
 import uuid
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
-from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, ServiceError
+from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, OverloadedError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 
@@ -54,10 +55,14 @@ def status(error: Exception) -> status_pb2.Status:
     if known.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=message)
         details.append(packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if isinstance(known, OverloadedError):
+        wait = duration_pb2.Duration()
+        wait.FromMilliseconds(int(1000 * known.retry))
+        details.append(packed(error_details_pb2.RetryInfo(retry_delay=wait)))
     return status_pb2.Status(code=code_pb2.Code.Value(known.code), message=message, details=details)
 
 
-def packed(message: "error_details_pb2.ErrorInfo | error_details_pb2.BadRequest") -> any_pb2.Any:
+def packed(message: Message) -> any_pb2.Any:
     """A detail as the wire carries it."""
     holder = any_pb2.Any()
     holder.Pack(message)

@@ -43,11 +43,15 @@ class Edge:
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
         self._activity = Activity()
-        self._routes = Routes(Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"), self._activity)
+        lookups, model = (
+            Turns(threads, name, options.limits.calls)
+            for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
+        )
+        self._routes = Routes(lookups, model, self._activity, options.limits)
         self._server = grpc.aio.server(options=options.channel)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **told, **self._methods(indexes, options)}
-        self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity),))
+        self._server.add_generic_rpc_handlers((Methods(methods, options.limits, self._activity),))
         self.port = self._bind(options)
 
     @classmethod
@@ -56,7 +60,7 @@ class Edge:
         return cls(indexes, options)
 
     def _methods(self, indexes: Indexes, options: ServerOptions) -> dict[str, Behaviour]:
-        servicer, routes = AttributionServicer(indexes), self._routes
+        servicer, routes = AttributionServicer(indexes, options.limits), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
         return found | (routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {})

@@ -23,6 +23,7 @@ from attridex.service.edge.server import Server, parse_indexes
 from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.limits import Limits
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
@@ -55,7 +56,7 @@ def test_an_index_may_go_unnamed_where_there_is_one_alone(connect: Callable[...,
 
 
 def test_messages_over_the_limit_are_refused_and_those_below_are_not(connect: Callable[..., Any]) -> None:
-    stub = connect(max_message_mb=5)
+    stub = connect(limits=Limits(request_bytes=5 << 20))
     assert stub.AttributeInstances(ask(fields=["x" * (9 << 19)]), timeout=WAIT).results  # over gRPC's own limit of 4 MiB
     with pytest.raises(grpc.RpcError) as raised:
         stub.AttributeInstances(ask(fields=["x" * (6 << 20)]), timeout=WAIT)
