@@ -167,28 +167,30 @@ def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     return task
 
 
+Handlers = dict[str, "grpc.RpcMethodHandler[Any, Any]"]
+"""What gRPC calls for each method, by full name."""
 Behaviour = Callable[[LiveCall], Awaitable[None]]
 """What answers a call."""
 
 
-class Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """The methods of a server, each with what answers it; every error becomes a status here, and every call is logged."""
+def handlers(
+    methods: Mapping[str, Behaviour], limits: Limits, activity: Activity
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    """What gRPC calls for each method; every error becomes a status here, and every call is logged.
 
-    def __init__(self, methods: Mapping[str, Behaviour], limits: Limits, activity: Activity) -> None:
-        """`methods` by full name: /package.Service/Method."""
-        self._methods, self._limits, self._activity = dict(methods), limits, activity
+    Args:
+        methods: what answers each, by full name: /package.Service/Method.
+        limits: of the server.
+        activity: what is under way in it.
+    """
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """What handles a call; None where there is no such method."""
-        behaviour = self._methods.get(handler_call_details.method)
-        if behaviour is None:
-            return None
-        name = handler_call_details.method
-
+    def handler(name: str, behaviour: Behaviour) -> "grpc.RpcMethodHandler[Any, Any]":
         async def handle(_requests: Any, context: Any) -> None:
-            await guarded(name, behaviour, LiveCall(context, self._limits, self._activity))
+            await guarded(name, behaviour, LiveCall(context, limits, activity))
 
         return grpc.stream_stream_rpc_method_handler(handle)
+
+    return {name: handler(name, behaviour) for name, behaviour in methods.items()}
 
 
 async def guarded(name: str, behaviour: Behaviour, call: LiveCall) -> None:

@@ -17,8 +17,8 @@ Result = TypeVar("Result")
 class Turns:
     """A bounded pool of threads for the calls of many clients; used from one event loop.
 
-    A client has at most half of the threads, less where others ask too, so that a newcomer finds one free. What it asks beyond
-    that waits in its own queue, and the queues are served in turn.
+    A client has at most a quarter of the threads, less where others ask too, so that a newcomer finds one free. What it asks
+    beyond that waits in its own queue, and the queues are served in turn.
     """
 
     def __init__(self, threads: int, name: str, calls: int = 8) -> None:
@@ -44,7 +44,9 @@ class Turns:
             self._free(client)
             raise
         future.add_done_callback(lambda _: _soon(loop, self._free, client))
-        return await asyncio.shield(asyncio.wrap_future(future))
+        result = asyncio.wrap_future(future)
+        result.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to look at it
+        return await asyncio.shield(result)
 
     @property
     def busy(self) -> int:
@@ -58,7 +60,7 @@ class Turns:
     def _most(self, client: str) -> int:
         """Calls of a client that may be worked on now."""
         clients = len({*self._busy, *self._queues, client})
-        return max(1, min(self._calls, self.threads // (2 * clients)))
+        return max(1, min(self._calls, self.threads // (4 * clients)))
 
     def _may_start(self, client: str) -> bool:
         return self.busy < self.threads and self._busy[client] < self._most(client)
