@@ -35,7 +35,7 @@ FORM_SETTINGS = {
 class Section(BaseModel):
     """A table of the configuration file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
 
 
 class GradientsConfig(Section):

@@ -169,7 +169,7 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
             client, asking.asked(client), lambda batch: with_queries(request, batch), output.answer_lines, out,
-            settings=settings, advance=advance,
+            settings=settings, advance=advance, say=lambda words: sys.stderr.write(f"{words}\n"),
         )  # fmt: skip
     sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
 

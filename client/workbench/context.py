@@ -131,7 +131,7 @@ class Context:
         records = [query.record for query in queries]
         asked = {**settings, "seed": self.seed, "queries": fingerprint(records)}
         with self.progress(name, len(records), "queries") as advance:
-            evaluate(self.client, records, build, lines, out, settings=asked, advance=advance, batch=chunk)
+            evaluate(self.client, records, build, lines, out, settings=asked, advance=advance, say=self.say, batch=chunk)
         with out.open(encoding="utf-8") as stream:
             return [json.loads(line) for line in stream]
 

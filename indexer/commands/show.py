@@ -83,7 +83,7 @@ def shown_instances(
 
         checked_signer(config).rows.check_all(instances)
     say_all(renderer.remarks, enabled=True)
-    return [shown(instance, renderer.vocabulary) for instance in instances]
+    return [shown(instance, renderer.vocabulary, config.model.task) for instance in instances]
 
 
 def lines(instance: "ShownInstance") -> list[str]:

@@ -1,6 +1,6 @@
 """Reading a corpus: records with their place, from files or a dataset, and their instances."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from attridex.indexer.corpus.datasets_library import features_of, load_split, re
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, brief, nearest
+from attridex.indexer.outputs import output_of, whole_number
 from attridex.indexer.readers.class_labels import (
     ByName,
     Features,
@@ -52,6 +53,26 @@ def label_names(corpus: CorpusConfig, task: Task) -> list[str]:
     if not named_classes(corpus, task)(corpus.label):
         return []
     return label_classes(next((each[corpus.label] for each in known_features(corpus) if corpus.label in each), None))
+
+
+def check_classes(corpus: CorpusConfig, task: Task, outputs: Sequence[str]) -> None:
+    """Refuse classes that are called by numbers of other outputs: training learned a class's own number, not its name.
+
+    Args:
+        corpus: whose label may be a ClassLabel.
+        task: of the model.
+        outputs: names of its outputs.
+
+    Raises:
+        InputError: a class's name is a number, and means another output than the class is number of.
+    """
+    for number, name in enumerate(label_names(corpus, task)):
+        meant = output_of(name, outputs, corpus.rendering) if whole_number(name) is not None else None
+        if meant is not None and meant != number:
+            raise InputError(
+                f"corpus.label: class '{name}' is number {number} of column '{corpus.label}', which a Trainer learns, and by its "
+                f"name output {meant}; name the outputs as the classes are by corpus.labels"
+            )
 
 
 def known_features(corpus: CorpusConfig) -> list[Features]:
@@ -99,8 +120,9 @@ def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
     """Every record, with its instances or why it cannot be used.
 
     Raises:
-        InputError: no record has a column that a chat template is to be given.
+        InputError: no record has a column that a chat template is to be given; or see `check_classes`.
     """
+    check_classes(corpus, renderer.task, renderer.labels)
     lacking, known = corpus.template_columns, set[str]()
     for number, record in enumerate(read_records(corpus, renderer.task)):
         lacking = {setting: column for setting, column in lacking.items() if column not in record.values}

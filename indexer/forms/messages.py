@@ -50,7 +50,9 @@ class Messages:
         reads, wanted = self._losses(chat)
         if not reads:
             raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
-        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
+        return [
+            Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages, chat),))
+        ]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
@@ -91,10 +93,12 @@ class Messages:
         at = [place for start, stop in spans for place in range(max(start, 1), stop)]
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 
-    def _said(self, messages: Sequence[Message]) -> str:
-        """What the assistant said last."""
-        said = next((each.get("content") for each in reversed(messages) if each["role"] == ASSISTANT), "")
-        return said.strip() if isinstance(said, str) and self._loss_on != "all" else ""
+    def _said(self, messages: Sequence[Message], chat: Chat) -> str:
+        """What the assistant said in the turns that have a loss, a line each: the last of them, as many as the chat kept."""
+        texts = [each.get("content") for each in messages if each["role"] == ASSISTANT]
+        kept = 1 if self._loss_on == "last" else len(chat.spans)
+        said = [text.strip() for text in texts[-kept:] if isinstance(text, str) and text.strip()]
+        return "\n".join(said) if self._loss_on != "all" else ""
 
     def _beside(self, messages: Sequence[Message], record: Mapping[str, Any], where: str) -> Beside:
         """What the template is given beside the messages.

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import DamageError, InputError, first_line
 from attridex.indexer.held.files import Source, path_of
 from attridex.indexer.held.private import private_copy
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
@@ -21,6 +21,8 @@ from attridex.indexer.index.tables import BATCH
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
+UNFIT = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.TypeMismatchException)
+"""What DuckDB raises of a parameter that it cannot compare with a column."""
 CatalogRow = dict[str, Any]
 """Values of a row by its columns."""
 
@@ -264,8 +266,15 @@ class Catalog:
             raise DamageError(str(error).splitlines()[0]) from error
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
-        found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+        """Rows of a query.
+
+        Raises:
+            InputError: a parameter fits its column no more than DuckDB can tell.
+        """
+        try:
+            found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+        except UNFIT as error:
+            raise InputError(f"a value does not fit its column: {first_line(error)}") from None
         return found
 
     def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[CatalogRow]:

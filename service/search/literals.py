@@ -39,7 +39,7 @@ def parameter(column: str, value: Value, kind: str) -> Parameter:
             return TIMES[kind](value)
         if kind.startswith("DECIMAL"):
             return exact(Decimal(str(value)) if isinstance(value, str) else number(value))
-    except (ValueError, TypeError, InvalidOperation):
+    except (ValueError, TypeError, InvalidOperation, OverflowError):
         raise mismatch(column, kind, value) from None
     given = "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else "a number"
     if given != held_by(kind):

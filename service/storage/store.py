@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attridex.indexer.errors import AttridexError, DamageError
+from attridex.indexer.errors import AttridexError, DamageError, InputError
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
 from attridex.indexer.index.records import Manifest
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
@@ -59,12 +59,20 @@ class Store:
         self.changed: Callable[[], None] = lambda: None
         self._verify, self._mapped = verify, mapped
         self._lock, self._turn = threading.Lock(), threading.Lock()
-        self._lease = Lease(self._open(read_current(index)))
+        self._lease = Lease(self._current())
         self._old: list[Lease] = []
         self._newer = ""
 
-    def _open(self, number: str) -> IndexVersion:
-        return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
+    def _current(self) -> IndexVersion:
+        """The version that CURRENT names; one that another process removes meanwhile is no longer that."""
+        number = read_current(self.index)
+        while True:
+            try:
+                return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
+            except DamagedIndexError:
+                before, number = number, read_current(self.index)
+                if number == before:
+                    raise
 
     @property
     def damaged(self) -> str:
@@ -128,12 +136,22 @@ class Store:
 
     def _reopened(self, number: str) -> Lease:
         """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
+        gone = f"page_token: version {number}, with which the listing began, is gone; begin anew"
         if number not in list_versions(self.index):
-            raise VersionGoneError(f"page_token: version {number}, with which the listing began, is gone; begin anew")
-        lease = Lease(IndexVersion(self.index, number, verify=False, mapped=self._mapped), readers=1, retired=True)
+            raise VersionGoneError(gone)
+        try:
+            lease = Lease(self._light(number), readers=1, retired=True)
+        except DamagedIndexError:
+            if number in list_versions(self.index):
+                raise
+            raise VersionGoneError(gone) from None
         with self._lock:
             self._old.append(lease)
         return lease
+
+    def _light(self, number: str) -> IndexVersion:
+        """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
+        return IndexVersion(self.index, number, verify=False, mapped=self._mapped, light=True)
 
     @contextmanager
     def _reading(self, lease: Lease, whole: bool = True) -> Iterator[None]:
@@ -174,10 +192,10 @@ class Store:
 
     def keep(self, version: IndexVersion) -> None:
         """Hold a version for the next page of a listing, a bounded time."""
+        number = version.manifest.version
         with self._lock:
-            for lease in (self._lease, *self._old):
-                if lease.version is version:
-                    lease.wanted = time.monotonic() + PAGE_SECONDS
+            found = [lease for lease in (self._lease, *self._old) if lease.version.manifest.version == number]
+            found[-1].wanted = time.monotonic() + PAGE_SECONDS
 
     def sweep(self) -> None:
         """Close what nobody reads any more, and the oldest of too many that are held for pages."""
@@ -204,20 +222,41 @@ class Store:
         try:
             number = read_current(self.index)
             if number == self._lease.version.manifest.version and not self._lease.damage:
-                self._newer = ""
+                damage, self._newer = self.inspect(), ""
+                if damage:
+                    raise DamagedIndexError(damage)
                 return number
-            fresh = Lease(self._open(number))
+            fresh = Lease(self._current())
+        except InputError as error:
+            raise DamagedIndexError(self._refused(error)) from error
         except AttridexError as error:
-            if self._newer != str(error):
-                log.error("%s: version %s stays served: %s", self.index.name, self._lease.version.manifest.version, error)
-            self._newer = str(error)
-            self.changed()
+            self._refused(error)
             raise
+        light = self._for_pages(self._lease)
         with self._lock:
             old, self._lease, self._newer = self._lease, fresh, ""
-            old.retired = True
-            self._old.append(old)
-        return number
+            old.retired, old.wanted = True, 0.0 if light else old.wanted
+            self._old += [old, *light]
+        return fresh.version.manifest.version
+
+    def _refused(self, error: AttridexError) -> str:
+        """Remember and log, once, why what CURRENT names is not served."""
+        if self._newer != str(error):
+            log.error("%s: version %s stays open: %s", self.index.name, self._lease.version.manifest.version, error)
+        self._newer = str(error)
+        self.changed()
+        return self._newer
+
+    def _for_pages(self, lease: Lease) -> list[Lease]:
+        """What stands for a version that is about to retire and whose next page may be asked for: it without its vectors."""
+        if lease.wanted <= time.monotonic():
+            return []
+        try:
+            version = self._light(lease.version.manifest.version)
+        except DamagedIndexError as error:
+            log.warning("%s: %s", self.index.name, error)
+            return []
+        return [Lease(version, retired=True, wanted=lease.wanted)]
 
     def versions(self) -> list[Manifest]:
         """Manifests of the versions on disk, oldest first."""

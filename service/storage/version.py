@@ -49,10 +49,9 @@ class IndexVersion:
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
         ids: instance ids in row order.
-        gradients: every shard's gradients.
     """
 
-    def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False) -> None:
+    def __init__(self, index: Path, number: str, *, verify: bool, mapped: bool = False, light: bool = False) -> None:
         """Open a version.
 
         Args:
@@ -60,6 +59,7 @@ class IndexVersion:
             number: the version.
             verify: read every file now and compare its hash; else what is read is compared when it is read.
             mapped: map posting lists, which is faster and sees what changes underneath unchecked.
+            light: read no vectors before they are asked for.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
@@ -73,6 +73,8 @@ class IndexVersion:
                 self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
                 self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
                 self._read()
+                if not light:
+                    _ = self.gradients
                 self._closing = opening.pop_all()
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
@@ -83,16 +85,15 @@ class IndexVersion:
         self.alive = np.ones(self.rows, bool)
         self.alive[read_array(self._directory / TOMBSTONES)] = False
         self.live = int(self.alive.sum())
-        self.gradients = self._parts(GRADIENTS, NORMS)
         self.ids = self._catalog.ids()
-        self._check_rows()
+        self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
 
     def look(self) -> str:
         """What is wrong with its files on the disk, if anything."""
         return self._held.look()
 
-    def _check_rows(self) -> None:
-        if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
+    def _check_rows(self, *counted: int) -> None:
+        if any(rows != self.rows for rows in counted):
             raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
@@ -101,6 +102,13 @@ class IndexVersion:
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]
+
+    @cached_property
+    def gradients(self) -> list[Part]:
+        """Every shard's gradients."""
+        parts = self._parts(GRADIENTS, NORMS)
+        self._check_rows(sum(part.vectors.rows for part in parts))
+        return parts
 
     @cached_property
     def unit_gradients(self) -> list[Part]:

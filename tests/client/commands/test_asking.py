@@ -72,7 +72,8 @@ def test_the_same_is_asked_of_each_batch(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_a_job_is_bound_to_the_kind_and_the_command_s_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     result = pb.NeuronsResult(query_id="t1", neurons=[pb.NeuronScore(layer=1, unit=2, score=0.5)])
-    answer = pb.AttributeStreamResponse(attribute_neurons=pb.AttributeNeuronsResponse(results=[result]))
+    response = pb.AttributeNeuronsResponse(results=[result], info=pb.AnswerInfo(index_version="4"))
+    answer = pb.AttributeStreamResponse(attribute_neurons=response)
     stub = Stub(AttributeStream=answer, GetIndex=pb.GetIndexResponse(index=pb.IndexInfo(version="4")))
     monkeypatch.setattr(Asking, "client", lambda self: client_of(stub))
     out = tmp_path / "out.jsonl"
@@ -80,4 +81,5 @@ def test_a_job_is_bound_to_the_kind_and_the_command_s_options(monkeypatch: pytes
     assert json.loads(out.read_text())["neurons"] == [{"layer": 1, "unit": 2, "score": 0.5}]
     assert json.loads((tmp_path / "out.jsonl.job").read_text()) == {
         "kind": "attribute_neurons", "r": 3, "method": None, "limit": None, "instances": ["t1"], "index_version": "4",
+        "index": {"instances": 0, "model": None, "corpus": None},
     }  # fmt: skip

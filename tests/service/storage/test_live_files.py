@@ -104,6 +104,8 @@ def test_a_file_that_changes_gives_the_same_numbers_or_a_refusal(
     how(place(old, name))
     with suppress(DamagedIndexError), store.version() as version:
         assert same(READS[name][1](version), expected)
+    with pytest.raises(DamagedIndexError, match=name):
+        store.reload()
     watch = Watch(store, 0)
     for _ in range(2):
         watch.look()
@@ -145,3 +147,12 @@ def test_posting_lists_are_mapped_where_that_is_asked_for(old: Path) -> None:
         np.testing.assert_array_equal(getattr(checked.postings, name)[:], getattr(mapped.postings, name))
     for opened in (checked, mapped):
         opened.close()
+
+
+def test_an_index_that_is_gone_is_told(old: Path, store: Store) -> None:
+    shutil.rmtree(old)
+    with pytest.raises(DamagedIndexError, match="no attridex index there"):
+        store.reload()
+    assert "no attridex index there" in store.problem
+    with store.version() as version:  # what was opened is whole
+        assert len(version.fields(range(42), ["premise"])) == 42
