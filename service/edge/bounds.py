@@ -38,7 +38,7 @@ def check_request(request: Any, limits: Limits) -> None:
 def check_results(request: Any, queries: int, most: int) -> None:
     """Refuse more results than an answer may hold: of all queries together."""
     for field in ("k", "instances", "r"):
-        each = getattr(request, field, None)
+        each = getattr(request, field, 0)
         asked = DEFAULT_HITS if each is None else each
         if queries > 1 and queries * asked > most:
             raise InvalidArgumentError(
@@ -61,7 +61,14 @@ def check_intervention(intervention: Intervention, limits: Limits) -> None:
 
 
 def check_count(field: str, count: int, most: int, what: str = "") -> None:
-    """Refuse more of a thing than may be."""
+    """Refuse more of a thing than may be.
+
+    Args:
+        field: of the request.
+        count: how many there are.
+        most: how many there may be.
+        what: they are, where the field does not say it.
+    """
     if count > most:
         raise InvalidArgumentError(f"{field}: {count} {what or field}; at most {most} a request", field)
 

@@ -36,7 +36,14 @@ class Routes:
     """
 
     def __init__(self, lookups: Turns, model: Turns, activity: Activity, limits: Limits) -> None:
-        """See the attributes."""
+        """Answer by these.
+
+        Args:
+            lookups: see the attributes.
+            model: see the attributes.
+            activity: see the attributes.
+            limits: see the attributes.
+        """
         self.lookups, self.model, self.activity, self.limits = lookups, model, activity, limits
 
     def unary(self, service: ServiceDescriptor, servicer: Any) -> dict[str, Behaviour]:
