@@ -1,6 +1,7 @@
 """From the error catalogue to gRPC statuses with details; the unknown becomes a bland INTERNAL, its details only logged."""
 
 import logging
+import re
 import uuid
 
 import grpc
@@ -17,6 +18,8 @@ DOMAIN = "attridex"
 HEAD_BYTES, TAIL_BYTES = 700, 250
 """What is kept of a message. It travels three times in the trailing metadata, escaped to up to three times its size, and gRPC
 may refuse more than 8 KiB of that: a longer message would reach the caller as another error."""
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would break a line, or a terminal: a message may hold what a client sent."""
 CATALOGUED: dict[type[Exception], type[ServiceError]] = {
     UsageError: InvalidArgumentError, InputError: InvalidArgumentError,
     DamageError: DamagedIndexError, BusyError: BusyIndexError,
@@ -40,8 +43,8 @@ def catalogued(error: Exception) -> ServiceError:
 
 
 def shortened(message: str) -> str:
-    """A message that the trailing metadata can carry: beginning and end of it, where it is too long."""
-    content = message.encode(errors="replace")
+    """A message in one line that the trailing metadata can carry: beginning and end of it, where it is too long."""
+    content = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", message).encode(errors="replace")
     if len(content) <= HEAD_BYTES + TAIL_BYTES:
         return content.decode()
     return f"{content[:HEAD_BYTES].decode(errors='ignore')} ... {content[-TAIL_BYTES:].decode(errors='ignore')}"
