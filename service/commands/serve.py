@@ -51,7 +51,6 @@ def serve(
     from attridex.service.edge.server import run_server
     from attridex.v1.limits import Limits
 
-    allow_descriptors()
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
@@ -62,11 +61,3 @@ def serve(
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
     )  # fmt: skip
     run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))
-
-
-def allow_descriptors() -> None:
-    """Let this process have as many files open as it may: the files of an index are held."""
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
