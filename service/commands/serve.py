@@ -48,7 +48,6 @@ def serve(
     from attridex.service.edge.security import offers_admin, tls_of
     from attridex.service.edge.server import run_server
 
-    allow_descriptors()
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
@@ -58,11 +57,3 @@ def serve(
         model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
     )  # fmt: skip
     run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))
-
-
-def allow_descriptors() -> None:
-    """Let this process have as many files open as it may: the files of an index are held."""
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

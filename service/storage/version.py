@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from copy import copy
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,27 @@ SAMPLE = 3
 """Ids that are named where one is not known."""
 
 
+class Shared:
+    """What several open versions share; it closes with the last of them."""
+
+    def __init__(self, closing: ExitStack) -> None:
+        """Of one."""
+        self._closing, self._count, self._lock = closing, 1, Lock()
+
+    def more(self) -> None:
+        """Share it with one more."""
+        with self._lock:
+            self._count += 1
+
+    def close(self) -> None:
+        """One of them has closed."""
+        with self._lock:
+            self._count -= 1
+            last = self._count == 0
+        if last:
+            self._closing.close()
+
+
 class IndexVersion:
     """One version of an index, open for reading.
 
@@ -57,7 +80,14 @@ class IndexVersion:
     """
 
     def __init__(
-        self, index: Path, number: str, *, verify: bool, mapped: bool = False, light: bool = False, seq: int | None = None
+        self,
+        index: Path,
+        number: str,
+        *,
+        verify: bool,
+        mapped: bool = False,
+        light: bool = False,
+        seq: int | None = None,
     ) -> None:
         """Open a version.
 
@@ -84,7 +114,7 @@ class IndexVersion:
                 self._read(log.until(seq) if log and seq is not None else log)
                 if not light:
                     _ = self.gradients
-                self._closing = opening.pop_all()
+                self._shared = Shared(opening.pop_all())
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
 
@@ -93,15 +123,28 @@ class IndexVersion:
         self.rows = self.manifest.instances
         self.ids = self._catalog.ids()
         self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
-        self.alive = self._read_alive(log)
-        self.live = int(self.alive.sum())
+        self._hide(log)
+
+    @property
+    def sha256(self) -> str:
+        """Of its manifest."""
+        return self._held.sha256
 
     def look(self) -> str:
         """What is wrong with its files on the disk, if anything."""
         return self._held.look()
 
-    def _read_alive(self, log: Log | None) -> NDArray[np.bool_]:
-        alive = np.ones(self.rows, bool)
+    def under(self, log: Log | None) -> "IndexVersion":
+        """This version under another log of deletes; it shares all files and what is in memory, and is closed by itself."""
+        other = copy(self)
+        other.manifest = self._held.manifest
+        other._hide(log)
+        self._shared.more()
+        return other
+
+    def _hide(self, log: Log | None) -> None:
+        """Hide what is deleted."""
+        self.alive = np.ones(self.rows, bool)
         if log is None:
             hidden = read_array(self._directory / TOMBSTONES)
         else:
@@ -109,16 +152,16 @@ class IndexVersion:
             self.manifest, self.seq = under_log(self.manifest, log, len(hidden)), log.head.seq
         if len(hidden) and (hidden.min() < 0 or hidden.max() >= self.rows):
             raise DamageError(f"{self._directory.path}: damaged (deleted rows must be between 0 and {self.rows - 1})")
-        alive[hidden] = False
-        return alive
+        self.alive[hidden] = False
+        self.live = int(self.alive.sum())
 
     def _check_rows(self, *counted: int) -> None:
         if any(rows != self.rows for rows in counted):
             raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
-        """Let its files and the hold on them go."""
-        self._closing.close()
+        """Let its files and the hold on them go, unless it shares them with another."""
+        self._shared.close()
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]

@@ -295,4 +295,4 @@ def test_a_batch_job_killed_midway_ends_with_the_same_file(index: Path, server: 
     assert cut.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     ran = attridex(*ask, "--out", cut, "--k", 3)
     assert ran.code == 2
-    assert "other settings" in ran.err
+    assert "begun with k not given, now 3" in ran.err

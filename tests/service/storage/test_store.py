@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.held.locks import unread
+from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_current, write_current
 from attridex.indexer.lifecycle.deleting import delete_rows
 from attridex.indexer.lifecycle.migration import migrate
@@ -82,15 +83,15 @@ def test_a_version_that_cannot_be_opened_leaves_the_old_one_served(old: Path, cl
 def test_a_slower_earlier_reload_never_replaces_a_later_one(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(old)
     store, begun, go = Store(old), threading.Event(), threading.Event()
-    real = HeldVersion.__init__
+    real = IndexVersion.under
 
-    def slow(version: HeldVersion, *given: Any, **more: Any) -> None:
+    def slow(version: IndexVersion, log: Log | None) -> IndexVersion:
         if threading.current_thread().name == "slow":
             begun.set()
             assert go.wait(60)
-        real(version, *given, **more)
+        return real(version, log)
 
-    monkeypatch.setattr(HeldVersion, "__init__", slow)
+    monkeypatch.setattr(IndexVersion, "under", slow)
     delete_rows(old, [0])
     threads = [threading.Thread(target=store.reload, name="slow")]
     threads[0].start()
@@ -118,15 +119,12 @@ def test_a_version_held_for_pages_stays_open_a_bounded_time(
         store.keep(version)
     delete_rows(old, [0])
     store.reload()
-    assert closed == ["3+1"]  # its vectors are let go; what pages need stays
-    with store.at("3+1") as page, store.at("3+1") as again, store.at("3+2") as served:
-        assert page is again
-        assert (page.live, served.live) == (41, 40)
-        np.testing.assert_array_equal(page.gradients[0].norms, version.gradients[0].norms)
-    assert closed == ["3+1"]
+    with store.at("3+1") as page, store.at("3+2") as served:
+        assert (page, served.manifest.version) == (version, "3+2")
+    assert closed == []
     now[0] += PAGE_SECONDS
     store.sweep()
-    assert closed == ["3+1", "3+1"]
+    assert closed == ["3+1"]
     with store.at("3+1") as again:  # still on the disk
         assert again.live == 41
     with unread(old / "versions" / "2") as free:
@@ -201,4 +199,57 @@ def test_a_version_that_is_replaced_and_removed_while_it_is_opened_is_not_missed
     store = Store(old)
     with store.version() as version:
         assert version.manifest.version == "1"
+    store.close()
+
+
+def test_a_delete_reads_no_file_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(old)
+    store, opened = Store(old), list[str]()
+    real = HeldVersion.__init__
+    monkeypatch.setattr(
+        HeldVersion,
+        "__init__",
+        lambda version, index, number, **more: opened.append(number) or real(version, index, number, **more),
+    )
+    with store.version() as before:
+        delete_rows(old, [0])
+        assert store.reload() == "3+2"
+        with store.version() as version:
+            assert version.gradients is before.gradients
+            assert (version.live, before.live, opened) == (40, 41, [])
+    with store.version() as version:  # what is shared stays open for the one that is left
+        assert version.fields([0], ["id"]) == [{"id": "t0"}]
+        assert version.kept.neurons[0:3].size
+    store.close()
+
+
+def test_what_stands_for_a_version_that_pages_want_holds_no_vectors(old: Path, closed: list[str]) -> None:
+    store = Store(old)
+    with store.version() as version:
+        store.keep(version)
+    store.activate("1")
+    assert closed == ["2"]
+    with store.at("2") as page, store.at("2") as again:
+        assert page is again
+        assert "gradients" not in vars(page)
+        np.testing.assert_array_equal(page.gradients[0].norms, version.gradients[0].norms)
+    assert closed == ["2"]
+    store.close()
+    assert closed == ["2", "1", "2"]
+
+
+@pytest.mark.parametrize("number", ["3", "3+0", "3+9", "1+1"])
+def test_a_token_that_was_made_up_shows_nothing_that_was_deleted_long_ago(
+    old: Path, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(old)
+    monkeypatch.setattr("attridex.indexer.lifecycle.deleting.now", lambda: "2020-01-01T00:00:00+00:00")
+    delete_rows(old, [0])
+    monkeypatch.undo()
+    delete_rows(old, [1])
+    store = Store(old)
+    with store.at("3+2") as version:  # replaced a moment ago
+        assert version.live == 40
+    with pytest.raises(VersionGoneError, match=r"version .* is gone or was replaced long ago"), store.at(number):
+        pass
     store.close()
