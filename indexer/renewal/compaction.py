@@ -85,7 +85,14 @@ def compact(index: Path) -> Compacted:
 
 
 def hidden_of(index: Path, manifest: Manifest, entry: ShardEntry, log: Log) -> Rows:
-    """Rows of one shard that a log hides, counted from its first, ascending."""
+    """Rows of one shard that a log hides, counted from its first, ascending.
+
+    Args:
+        index: the index directory.
+        manifest: of a version, whose columns and configuration say how rows are named.
+        entry: of the shard.
+        log: as it counts.
+    """
     alone = manifest.model_copy(update={"shards": [entry]})
     return hidden_in(columns_of(index, alone), alone, log)
 

@@ -116,7 +116,15 @@ def settings_of(manifest: Manifest) -> JsonObject:
 
 
 def mend_sidecar(index: Path, name: str, listed: str, manifest: Manifest, told: Told) -> bool:
-    """Write a shard's sidecar again from its files, if they give the one that the manifest lists; whether they do."""
+    """Write a shard's sidecar again from its files, if they give the one that the manifest lists; whether they do.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        listed: SHA-256 of the sidecar.
+        manifest: that lists it.
+        told: hears that it was mended.
+    """
     path = shard_dir(index, name) / SIDECAR
     if not path.parent.is_dir():
         return False
@@ -133,7 +141,14 @@ def mend_sidecar(index: Path, name: str, listed: str, manifest: Manifest, told: 
 
 
 def sidecar_of(index: Path, name: str, number: int, manifest: Manifest) -> Sidecar:
-    """The sidecar that a shard's files give in a format's number."""
+    """The sidecar that a shard's files give.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        number: of the sidecar's format.
+        manifest: that lists the shard.
+    """
     directory = shard_dir(index, name)
     start, stop = map(int, name.partition(".")[0].split("-"))
     files = {file: entry for file, entry in file_entries(directory, number).items() if file != SIDECAR}
