@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -12,7 +12,7 @@ from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
-from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS
+from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS, check_hessian
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -24,7 +24,6 @@ from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
-CLASSIFIER: Task = "sequence-classification"
 RENDERING = 2
 """Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 
@@ -228,25 +227,11 @@ class Config(Section):
     def scope_of_the_task(cls, data: Any) -> Any:
         """A language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
         model = data.get("model") if isinstance(data, dict) else None
+        check_hessian(model, data.get("gradients") if isinstance(data, dict) else None)
         if not isinstance(model, dict) or model.get("task") not in LANGUAGE_TASKS:
             return data
         gradients = data.get("gradients", {})
         return {**data, "gradients": {"parameters": "linear", **gradients}} if isinstance(gradients, dict) else data
-
-    @model_validator(mode="before")
-    @classmethod
-    def curvature_of_the_task(cls, data: Any) -> Any:
-        """The exact Hessian is a classifier's; what else it does not fit is not said of another task."""
-        model, gradients = (data.get(name) if isinstance(data, dict) else None for name in ("model", "gradients"))
-        if not isinstance(model, dict) or not isinstance(gradients, dict):
-            return data
-        task, curvature = model.get("task", CLASSIFIER), gradients.get("curvature")
-        if isinstance(curvature, list) and "hessian" in curvature and task in get_args(Task) and task != CLASSIFIER:
-            raise ValueError(
-                f'gradients.curvature: \'hessian\' is exact for model.task = "{CLASSIFIER}" only, this is "{task}"; '
-                'use "fisher" here, or mend the task where the model is such a classifier'
-            )
-        return data
 
     @model_validator(mode="before")
     @classmethod
@@ -387,14 +372,10 @@ def template_text(base: Path, given: str) -> str:
         raise InputError(f"corpus.chat_template: {base / given}: cannot be read as a chat template ({error})") from None
 
 
-KINDS = ("bool", "str", "int", "float")
-"""Kinds of a value."""
-
-
 def describe(error: ErrorDetails) -> str:
     """One line for one validation error: the key, what is wrong, what would be right."""
     # What pydantic calls a kind of a union ("literal[...]", "bool") is no key.
-    location = [str(part) for part in error["loc"] if isinstance(part, int) or (part.isidentifier() and part not in KINDS)]
+    location = [str(part) for part in error["loc"] if isinstance(part, int) or (part.isidentifier() and part != "bool")]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(location[-1], keys_of(location[:-1]))}"
