@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +10,12 @@ from attridex.indexer.errors import nearest
 from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Caller, Waiter
 from attridex.service.calls.status import failure
+from attridex.service.edge.bounds import check_request
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
+from attridex.v1.limits import Limits
 from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
 
 
@@ -46,24 +49,36 @@ class Indexes:
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     """attridex.v1.AttributionService; the calls of `RPCS` are all answered in the same way."""
 
-    def __init__(self, indexes: Indexes) -> None:
-        """Answer from these indices."""
-        self._indexes = indexes
+    def __init__(self, indexes: Indexes, limits: Limits | None = None) -> None:
+        """Answer from these indices what is within the limits; whatever is asked, where there are none."""
+        self._indexes, self._limits = indexes, limits
         for rpc in RPCS.values():
             setattr(self, rpc.name, partial(self._answer, rpc))
 
     def _answer(self, rpc: Rpc, message: Any, context: Waiter) -> Any:
         """Answer a request of any kind."""
         index = self._indexes.get(message.index)
-        return rpc.answer.encode(index.answer(rpc.request.decode(message), context.check, context.client))
+        return rpc.answer.encode(index.answer(self._read(rpc, message), context.check, context.client))
+
+    def _read(self, rpc: Rpc, message: Any) -> Any:
+        """A request in its plain form, once it was seen to be within the limits."""
+        request = rpc.request.decode(message)
+        if self._limits:
+            check_request(request, self._limits)
+        return request
+
+    def _described(self, index: ServedIndex) -> pb.IndexInfo:
+        """What is told of an index."""
+        info: pb.IndexInfo = INDEX.encode(replace(index.describe(), limits=self._limits))
+        return info
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Waiter) -> pb.ListIndexesResponse:
         """All indices."""
-        return pb.ListIndexesResponse(indexes=[INDEX.encode(index.describe()) for index in self._indexes.all()])
+        return pb.ListIndexesResponse(indexes=map(self._described, self._indexes.all()))
 
     def GetIndex(self, request: pb.GetIndexRequest, context: Waiter) -> pb.GetIndexResponse:
         """One index."""
-        return pb.GetIndexResponse(index=INDEX.encode(self._indexes.get(request.index).describe()))
+        return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index)))
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Waiter
@@ -86,7 +101,7 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
             caller = Caller(context.check, client=context.client)
-            found = session.answer(self._indexes.get(asked.index), rpc.request.decode(asked), caller)
+            found = session.answer(self._indexes.get(asked.index), self._read(rpc, asked), caller)
             answer: Any = {kind: rpc.answer.encode(found)}
             return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:

@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     ),
     "get": lambda c: c.get_instances(["t3", "t1"], with_neurons=True),
     "list": lambda c: list(c.list_instances(where="label = 'LABEL_1'", order_by="-loss", page_size=3)),
-    "index": lambda c: replace(c.get_index(), name=""),
+    "index": lambda c: replace(c.get_index(), name="", limits=None),
 }
 
 
