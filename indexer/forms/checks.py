@@ -73,7 +73,7 @@ class Checked:
         end = self._vocabulary.end
         if end is not None and not encoding.reads and any(end not in ids for ids in encoding.sequences):
             raise InputError(
-                f"{where}: the text has no token '{self._vocabulary.name(end)}' (config.json: eos_token_id), where the model reads its "
+                f"{where}: the text has no token '{self._vocabulary.name(end)}' (eos_token_id), where the model reads its "
                 "answer; the tokenizer must put it at the end of each text"
             )
         if not self._vocabulary.embedded(max(encoding.wanted, default=0)):
