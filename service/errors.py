@@ -75,6 +75,24 @@ class LimitError(ServiceError):
     exit_code = 2
 
 
+class UnauthenticatedError(ServiceError):
+    """The server serves those whom it knows: no token, an unknown one, or a certificate with another name."""
+
+    code, reason = "UNAUTHENTICATED", "UNAUTHENTICATED"
+
+
+class RoleError(ServiceError):
+    """Who asks is known, and has another role than the call needs."""
+
+    code, reason = "PERMISSION_DENIED", "ROLE"
+
+
+class IndexDeniedError(ServiceError):
+    """Who asks may ask other indices than this one."""
+
+    code, reason = "PERMISSION_DENIED", "INDEX"
+
+
 class StoppingError(ServiceError):
     """The server is about to end."""
 

@@ -20,6 +20,7 @@ from attridex.service.caller import Waiter
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
+from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
@@ -93,12 +94,14 @@ class LiveCall:
     Attributes:
         client: who asks: the connection.
         waiter: whether it is still waited for, for the threads that work on it.
+        admission: who asks, looked up anew each time, so that what is revoked ends streams too.
     """
 
     def __init__(self, context: Any, limits: Limits, activity: Activity) -> None:
         """Begin; the clock of its deadline is running."""
         self._context, self._limits, self._activity = context, limits, activity
         self.client = str(context.peer())
+        self.admission: Callable[[], Asker] = lambda: EVERYBODY
         left = context.time_remaining()
         longest = limits.call_seconds
         self.waiter = Waiter(longest if left is None else min(left, longest), self.client)
@@ -106,6 +109,23 @@ class LiveCall:
     def streaming(self) -> AbstractContextManager[None]:
         """The call is a stream; see `Activity.streaming`."""
         return self._activity.streaming(self.client, self._limits.streams)
+
+    def admit(self) -> None:
+        """Know who asks; `admission` raises where they may not."""
+        self.waiter.asker = self.admission()
+
+    @property
+    def authorization(self) -> list[str]:
+        """What the client sent as `authorization`."""
+        found = self._context.invocation_metadata() or ()
+        return [str(value) for key, value in found if key == "authorization"]
+
+    @property
+    def certified(self) -> set[str]:
+        """The names of the client's certificate, which gRPC has verified; none without one."""
+        found = self._context.auth_context()
+        kinds = ("x509_common_name", "x509_subject_alternative_name")
+        return {name.decode(errors="replace") for kind in kinds for name in found.get(kind, ())}
 
     async def read(self) -> bytes | None:
         """The next message; None after the last one.

@@ -34,10 +34,16 @@ def serve(
         bool,
         typer.Option("--mmap", help="Map posting lists: faster, but a file that changes underneath is seen unchecked."),
     ] = False,
-    admin: Annotated[
-        bool | None,
-        typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
+    no_admin: Annotated[bool, typer.Option("--no-admin", help="Do not offer AdminService at all.")] = False,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve those alone whom this file names: `<role> <name> <token> [index ...]`; followed when it changes."
+        ),
     ] = None,
+    insecure_admin: Annotated[
+        bool, typer.Option("--insecure-admin", help="Let everybody on this machine administrate, without a token.")
+    ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="CA of clients, which must then show a certificate (PEM).")] = None,
@@ -47,7 +53,7 @@ def serve(
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
     from attridex.service.edge.options import ServerOptions
-    from attridex.service.edge.security import offers_admin, tls_of
+    from attridex.service.edge.security import tls_of
     from attridex.service.edge.server import run_server
     from attridex.v1.limits import Limits
 
@@ -56,7 +62,7 @@ def serve(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
     options = ServerOptions(
-        listen, workers, tls, insecure, offers_admin(listen, tls, admin),
+        listen, workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
     )  # fmt: skip

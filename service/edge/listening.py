@@ -1,18 +1,22 @@
 """The gRPC server itself, on an event loop: everything here runs on that loop, and nothing here waits for a thread."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
 
 from attridex.indexer.errors import InputError
+from attridex.service.access.access import Access
 from attridex.service.calls import health, reflection
-from attridex.service.calls.live import Activity, Behaviour, handlers
+from attridex.service.calls.live import Activity, Behaviour, LiveCall, handlers
 from attridex.service.calls.steady import SteadyServer
 from attridex.service.calls.turns import Turns
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.routes import Routes
 from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.rights import ADMIN as ADMIN_ROLE
+from attridex.service.rights import QUERY
 from attridex.v1 import admin_pb2, attribution_pb2
 
 ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
@@ -36,8 +40,9 @@ class Edge:
         """Bind the address; made on the loop that serves it.
 
         Raises:
-            InputError: the address cannot be had.
+            InputError: the address cannot be had, or a file of tokens or certificates cannot be used.
         """
+        self._access = Access(options.tokens, insecure_admin=options.insecure_admin)
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
@@ -48,7 +53,7 @@ class Edge:
         )
         self._routes = Routes(lookups, model, self._activity, options.limits)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
-        methods = {**self.health.methods, **told, **self._methods(indexes, options)}
+        methods = {**self.health.methods, **self._admitted("", told), **self._methods(indexes, options)}
         self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity))
         self.port = self._bind(options)
 
@@ -61,7 +66,21 @@ class Edge:
         servicer, routes = AttributionServicer(indexes, options.limits), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
-        return found | (routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {})
+        administration = routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {}
+        return self._admitted(QUERY, found) | self._admitted(ADMIN_ROLE, administration)
+
+    def _admitted(self, role: str, methods: Mapping[str, Behaviour]) -> dict[str, Behaviour]:
+        """The same methods, for those who have a role; "" is any."""
+
+        def behind(behaviour: Behaviour) -> Behaviour:
+            async def answer(call: LiveCall) -> None:
+                call.admission = lambda: self._access.admit(role, call.authorization, call.certified)
+                call.admit()
+                await behaviour(call)
+
+            return answer
+
+        return {name: behind(behaviour) for name, behaviour in methods.items()}
 
     def _bind(self, options: ServerOptions) -> int:
         try:

@@ -88,6 +88,7 @@ class Routes:
 
     async def _run(self, call: LiveCall, asked: Message, work: Callable[[], Message]) -> bytes:
         """The bytes of what `work` gives, in a thread."""
+        call.admit()
         turns = self.model if may_need_model(asked) else self.lookups
 
         def answered() -> bytes:

@@ -74,10 +74,16 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
-def offers_admin(listen: str, tls: Tls | None, wanted: bool | None) -> bool:
-    """Whether to offer AdminService, which can delete: unasked only to this machine, or to clients that show a certificate."""
-    known = is_loopback(listen) or (tls is not None and tls.client_ca is not None)
-    return known if wanted is None else wanted
+def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
+    """Refuse to let everybody administrate but on this machine.
+
+    Raises:
+        InputError: the address is open to others, or tokens are asked for too.
+    """
+    if insecure_admin and tokens:
+        raise InputError("--insecure-admin lets everybody administrate, --tokens those with the role admin: give one of them")
+    if insecure_admin and not is_loopback(listen):
+        raise InputError(f"--insecure-admin: {listen} is reachable from other machines; give --tokens FILE")
 
 
 def is_host_port(listen: str) -> bool:

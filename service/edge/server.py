@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.listening import Edge
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import address, check_listen
+from attridex.service.edge.security import address, check_admin, check_listen
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
@@ -74,6 +75,7 @@ class Server:
             InputError: the address cannot be had, or is open to others without TLS.
         """
         check_listen(options.listen, options.tls, options.insecure)
+        check_admin(options.listen, options.tokens, options.insecure_admin)
         self._indexes = dict(indexes)
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(report)
@@ -157,6 +159,8 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
+    check_admin(options.listen, options.tokens, options.insecure_admin)
+    Access(options.tokens)  # what is wrong with the file is said before indices are opened
     opened: dict[str, ServedIndex] = {}
     try:
         for name, path in paths.items():

@@ -13,6 +13,7 @@ from attridex.service.calls.status import failure
 from attridex.service.edge.bounds import check_request
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
+from attridex.service.rights import Asker
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
 from attridex.v1.limits import Limits
@@ -26,24 +27,27 @@ class Indexes:
         """At least one."""
         self._indexes = dict(indexes)
 
-    def get(self, name: str) -> ServedIndex:
-        """The named index; the only one where no name is given.
+    def get(self, name: str, asker: Asker) -> ServedIndex:
+        """The named index; the only one that the asker may ask where no name is given.
 
         Raises:
             InvalidArgumentError: no name, and several indices.
             UnknownIndexError: no such index.
+            IndexDeniedError: the asker may not ask it.
         """
-        if not name and len(self._indexes) == 1:
-            return next(iter(self._indexes.values()))
-        if not name:
-            raise InvalidArgumentError(f"index: this server has several; name one of {', '.join(sorted(self._indexes))}", "index")
-        if name not in self._indexes:
-            raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, self._indexes)}", "index")
-        return self._indexes[name]
+        allowed = {each: index for each, index in self._indexes.items() if asker.may_ask(each)}
+        if not name and len(allowed) == 1:
+            return next(iter(allowed.values()))
+        if not name and allowed:
+            raise InvalidArgumentError(f"index: this server has several; name one of {', '.join(sorted(allowed))}", "index")
+        asker.check_index(name, self._indexes)
+        if name not in allowed:
+            raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, allowed)}", "index")
+        return allowed[name]
 
-    def all(self) -> list[ServedIndex]:
-        """Every index."""
-        return list(self._indexes.values())
+    def all(self, asker: Asker) -> list[ServedIndex]:
+        """Every index that may be asked."""
+        return [index for name, index in self._indexes.items() if asker.may_ask(name)]
 
 
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
@@ -57,7 +61,7 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
 
     def _answer(self, rpc: Rpc, message: Any, context: Waiter) -> Any:
         """Answer a request of any kind."""
-        index = self._indexes.get(message.index)
+        index = self._indexes.get(message.index, context.asker)
         return rpc.answer.encode(index.answer(self._read(rpc, message), context.check, context.client))
 
     def _read(self, rpc: Rpc, message: Any) -> Any:
@@ -73,12 +77,12 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
         return info
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Waiter) -> pb.ListIndexesResponse:
-        """All indices."""
-        return pb.ListIndexesResponse(indexes=map(self._described, self._indexes.all()))
+        """All indices that may be asked."""
+        return pb.ListIndexesResponse(indexes=map(self._described, self._indexes.all(context.asker)))
 
     def GetIndex(self, request: pb.GetIndexRequest, context: Waiter) -> pb.GetIndexResponse:
         """One index."""
-        return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index)))
+        return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index, context.asker)))
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Waiter
@@ -101,7 +105,7 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
             caller = Caller(context.check, client=context.client)
-            found = session.answer(self._indexes.get(asked.index), self._read(rpc, asked), caller)
+            found = session.answer(self._indexes.get(asked.index, context.asker), self._read(rpc, asked), caller)
             answer: Any = {kind: rpc.answer.encode(found)}
             return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:
