@@ -14,12 +14,14 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
 from attridex.service.caller import Waiter
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, StoppingError
+from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Witness
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
 STOPPING = "the server is stopping; ask again"
@@ -89,12 +91,22 @@ class LiveCall:
     Attributes:
         client: who asks: the connection.
         waiter: whether it is still waited for, for the threads that work on it.
+        facts: what those who run the server see of it.
     """
 
-    def __init__(self, context: Any, patience: Patience, activity: Activity) -> None:
-        """Begin; the clock of its deadline is running."""
+    def __init__(self, rpc: str, context: Any, patience: Patience, activity: Activity) -> None:
+        """Begin; the clock of its deadline is running.
+
+        Args:
+            rpc: full name of the method.
+            context: gRPC's.
+            patience: with the client.
+            activity: of the server.
+        """
         self._context, self._patience, self._activity = context, patience, activity
         self.client = str(context.peer())
+        self.facts = CallFacts.of(rpc, self.client, context.invocation_metadata() or (), proven(context))
+        context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
         left = context.time_remaining()
         self.waiter = Waiter(patience.longest if left is None else min(left, patience.longest), self.client)
 
@@ -143,10 +155,16 @@ class LiveCall:
             raise CancelledError("the answer was not taken")
         writing.result()
 
-    async def fail(self, error: Exception) -> None:
+    async def fail(self, error: status_pb2.Status) -> None:
         """End with the status of an error."""
-        found = rpc_status.to_status(status(error))
-        await self._context.abort(found.code, found.details, found.trailing_metadata)
+        found = rpc_status.to_status(error)
+        await self._context.abort(found.code, found.details, (*found.trailing_metadata, (REQUEST_ID, self.facts.request_id)))
+
+
+def proven(context: Any) -> str:
+    """The name in a client's certificate; empty where it has none."""
+    names = context.auth_context().get("x509_common_name") or (b"",)
+    return bytes(names[0]).decode(errors="replace")
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
@@ -163,9 +181,16 @@ Behaviour = Callable[[LiveCall], Awaitable[None]]
 class Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """The methods of a server, each with what answers it; every error becomes a status here, and every call is logged."""
 
-    def __init__(self, methods: Mapping[str, Behaviour], patience: Patience, activity: Activity) -> None:
-        """`methods` by full name: /package.Service/Method."""
-        self._methods, self._patience, self._activity = dict(methods), patience, activity
+    def __init__(self, methods: Mapping[str, Behaviour], patience: Patience, activity: Activity, witness: Witness) -> None:
+        """Handle methods.
+
+        Args:
+            methods: by full name: /package.Service/Method.
+            patience: with clients.
+            activity: of the server.
+            witness: is told of every call.
+        """
+        self._methods, self._patience, self._activity, self._witness = dict(methods), patience, activity, witness
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """What handles a call; None where there is no such method."""
@@ -175,23 +200,27 @@ class Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         name = handler_call_details.method
 
         async def handle(_requests: Any, context: Any) -> None:
-            await guarded(name, behaviour, LiveCall(context, self._patience, self._activity))
+            await guarded(behaviour, LiveCall(name, context, self._patience, self._activity), self._witness)
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
 
-async def guarded(name: str, behaviour: Behaviour, call: LiveCall) -> None:
-    """Answer a call; whatever ends it ends the work on it."""
+async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> None:
+    """Answer a call; whatever ends it ends the work on it, and is told."""
     began = time.perf_counter()
+    code, message = "CANCELLED", ""  # where nobody waits any more
+    CALL.set(call.facts)  # of this task, which gRPC made for the call
+    witness.begin(call.facts)
     try:
         await behaviour(call)
+        code = "OK"
     except Exception as error:
-        log.info("%s %s", name, error)
-        await call.fail(error)
-    else:
-        log.info("%s ok %.1f ms", name, 1e3 * (time.perf_counter() - began))
+        found = status(error)
+        code, message = code_pb2.Code.Name(found.code), found.message
+        await call.fail(found)
     finally:
         call.waiter.end()
+        witness.end(call.facts, code, message, time.perf_counter() - began)
 
 
 def parsed(kind: type[Any], data: bytes) -> Any:

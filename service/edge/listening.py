@@ -14,6 +14,7 @@ from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.routes import Routes
 from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.operations.witness import Witness
 from attridex.v1 import admin_pb2, attribution_pb2
 
 ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
@@ -33,7 +34,7 @@ class Edge:
         health: what is said of them.
     """
 
-    def __init__(self, indexes: Indexes, options: ServerOptions) -> None:
+    def __init__(self, indexes: Indexes, options: ServerOptions, witness: Witness) -> None:
         """Bind the address; made on the loop that serves it.
 
         Raises:
@@ -43,23 +44,25 @@ class Edge:
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
         self._activity = Activity()
-        self._routes = Routes(Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"), self._activity)
+        self._witness = witness
+        pools = (Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"))
+        self._routes = Routes(*pools, self._activity, witness)
         self._server = grpc.aio.server(options=options.channel)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **told, **self._methods(indexes, options)}
-        self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity),))
+        self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity, witness),))
         self.port = self._bind(options)
 
     @classmethod
-    async def bind(cls, indexes: Indexes, options: ServerOptions) -> Self:
+    async def bind(cls, indexes: Indexes, options: ServerOptions, witness: Witness) -> Self:
         """An edge of the running loop; see the constructor."""
-        return cls(indexes, options)
+        return cls(indexes, options, witness)
 
     def _methods(self, indexes: Indexes, options: ServerOptions) -> dict[str, Behaviour]:
-        servicer, routes = AttributionServicer(indexes), self._routes
+        servicer, routes = AttributionServicer(indexes, self._witness), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
-        return found | (routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {})
+        return found | (routes.unary(ADMIN, AdminServicer(indexes), changes=True) if options.admin else {})
 
     def _bind(self, options: ServerOptions) -> int:
         try:
@@ -68,6 +71,11 @@ class Edge:
             return int(self._server.add_insecure_port(options.listen))
         except RuntimeError:
             raise InputError(f"--listen {options.listen}: the address is in use or not this machine's") from None
+
+    @property
+    def pools(self) -> tuple[Turns, Turns]:
+        """The threads that answer."""
+        return self._routes.lookups, self._routes.model
 
     async def start(self) -> None:
         """Answer calls."""
@@ -89,7 +97,7 @@ class Edge:
         return await self._threads_ended()
 
     async def _threads_ended(self) -> bool:
-        pools = (self._routes.lookups, self._routes.model)
+        pools = self.pools
         last = asyncio.get_running_loop().time() + LAST_SECONDS
         while any(pool.busy for pool in pools) and asyncio.get_running_loop().time() < last:
             await asyncio.sleep(0.02)

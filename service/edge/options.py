@@ -1,6 +1,7 @@
 """How to serve: what the command line, a test or another program decides."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from attridex.service.calls.live import Patience
 from attridex.service.edge.security import Tls
@@ -27,6 +28,9 @@ class ServerOptions:
         connections: at once, at most; one more is refused.
         age: seconds after which a connection is ended once its calls have; clients connect anew.
         patience: how long clients are waited for.
+        operations: HOST:PORT of metrics and probes over HTTP; none where empty.
+        audit: file that calls of AdminService are written to; the log where None.
+        traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -44,6 +48,9 @@ class ServerOptions:
     connections: int = 512
     age: float = 86400.0
     patience: Patience = field(default_factory=Patience)
+    operations: str = ""
+    audit: Path | None = None
+    traces: str = ""
 
     @property
     def channel(self) -> list[tuple[str, int]]:

@@ -9,8 +9,10 @@ from attridex.indexer.errors import nearest
 from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Caller, Waiter
 from attridex.service.calls.status import failure
+from attridex.service.edge.observed import observed
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
+from attridex.service.operations.witness import Witness
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
 from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
@@ -38,6 +40,10 @@ class Indexes:
             raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, self._indexes)}", "index")
         return self._indexes[name]
 
+    def name(self, asked: str) -> str:
+        """What an index that is there is called: the only one may go unnamed."""
+        return asked or next(iter(self._indexes))
+
     def all(self) -> list[ServedIndex]:
         """Every index."""
         return list(self._indexes.values())
@@ -46,16 +52,20 @@ class Indexes:
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     """attridex.v1.AttributionService; the calls of `RPCS` are all answered in the same way."""
 
-    def __init__(self, indexes: Indexes) -> None:
-        """Answer from these indices."""
-        self._indexes = indexes
+    def __init__(self, indexes: Indexes, witness: Witness | None = None) -> None:
+        """Answer from these indices, and tell of each request."""
+        self._indexes, self._witness = indexes, witness or Witness()
         for rpc in RPCS.values():
             setattr(self, rpc.name, partial(self._answer, rpc))
 
     def _answer(self, rpc: Rpc, message: Any, context: Waiter) -> Any:
         """Answer a request of any kind."""
-        index = self._indexes.get(message.index)
-        return rpc.answer.encode(index.answer(rpc.request.decode(message), context.check, context.client))
+        with observed(self._witness, rpc.name) as told:
+            index, request = self._indexes.get(message.index), rpc.request.decode(message)
+            told.asked(self._indexes.name(message.index), request)
+            answer = index.answer(request, context.check, context.client)
+            told.answered(answer)
+            return rpc.answer.encode(answer)
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Waiter) -> pb.ListIndexesResponse:
         """All indices."""
@@ -85,10 +95,13 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
             if kind is None:
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
-            caller = Caller(context.check, client=context.client)
-            found = session.answer(self._indexes.get(asked.index), rpc.request.decode(asked), caller)
-            answer: Any = {kind: rpc.answer.encode(found)}
-            return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
+            with observed(self._witness, rpc.name, streamed=True) as told:
+                index, request = self._indexes.get(asked.index), rpc.request.decode(asked)
+                told.asked(self._indexes.name(asked.index), request)
+                found = session.answer(index, request, Caller(context.check, client=context.client))
+                told.answered(found)
+                answer: Any = {kind: rpc.answer.encode(found)}
+                return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:
             raise
         except Exception as error:
