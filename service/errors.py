@@ -52,7 +52,7 @@ class ModelRequiredError(ServiceError):
 
 
 class VersionGoneError(ServiceError):
-    """A page token of a version that is no longer on disk."""
+    """A page token of a version that is no longer on disk, or was replaced long ago."""
 
     code, reason = "ABORTED", "VERSION_GONE"
 

@@ -9,13 +9,16 @@ import typer
 from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "show", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "bench")
+LOCAL = (
+    "build", "show", "finetune", "info", "verify", "versions", "activate", "delete", "undelete", "migrate", "neurons",
+    "serve", "demo", "bench",
+)  # fmt: skip
 """Commands that work on an index or a model in this process."""
 
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
-    from attridex.client.commands import bench, demo, info, queries, studies
+    from attridex.client.commands import bench, demo, info, lifecycle, queries, studies
     from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
@@ -24,6 +27,7 @@ def make_app() -> typer.Typer:
     app.callback()(options)
     app.command()(demo.demo)
     indices.register(app, info.info)
+    app.command()(lifecycle.delete)
     serve.register(app)
     queries.register(app)
     for command in (studies.study, studies.report, bench.bench):

@@ -20,13 +20,20 @@ from attridex.indexer.files import file_hash, publish
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
 from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
-from attridex.indexer.index.deletion import now
-from attridex.indexer.index.directory import list_versions, next_version, read_manifest, read_sidecar, write_current
+from attridex.indexer.index.directory import (
+    index_format,
+    list_versions,
+    next_version,
+    now,
+    read_manifest,
+    read_sidecar,
+    write_current,
+    write_manifest,
+)
 from attridex.indexer.index.layout import (
     CATALOG,
     CURRENT,
     CURVATURE,
-    MANIFEST,
     SIDECAR,
     TOMBSTONES,
     instance_columns,
@@ -41,11 +48,12 @@ from attridex.indexer.index.records import (
     Manifest,
     ModelFacts,
     ShardEntry,
+    Sidecar,
     explicit,
     file_entries,
-    write_record,
 )
 from attridex.indexer.index.shards import open_shards
+from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.packages import installed_versions
 from attridex.indexer.signing.signer import Signer
 
@@ -64,13 +72,14 @@ def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) ->
         measured: whether the neurons' rank agreement is measured, which scores neurons anew.
     """
     writer = VersionWriter(index, plan, signer, measured=measured)
+    log = recovered_log(index) if index_format(index) > 2 else None
     before = writer.before
     if before and sorted(before.config.index.approximate) == sorted(plan.config.index.approximate):
         if not (index / CURRENT).exists():
-            write_current(index, before.version)
+            write_current(index, before.version, log)
         return before
     manifest = writer.write()
-    write_current(index, manifest.version)
+    write_current(index, manifest.version, log)
     return manifest
 
 
@@ -78,7 +87,7 @@ class VersionWriter:
     """Writes one version from the whole shards of a plan.
 
     Attributes:
-        before: the last version of these shards, if there is one; what is deleted there stays deleted.
+        before: the last version of these shards, if there is one; of format 2 what is deleted there stays deleted.
     """
 
     def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
@@ -94,7 +103,7 @@ class VersionWriter:
         self._index, self._plan, self._signer = index, plan, signer
         self._sidecars = [read_sidecar(index, name) for name in plan.shards]
         self._entries = [
-            ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR))
+            shard_entry(index, name, sidecar, index_format(index))
             for name, sidecar in zip(plan.shards, self._sidecars, strict=True)
         ]
         self._shards = open_shards(index, self._entries)
@@ -104,6 +113,7 @@ class VersionWriter:
         manifests = (read_manifest(index, number) for number in reversed(list_versions(index)))
         self.before = next((manifest for manifest in manifests if manifest.shards == self._entries), None)
         self._number, self._created = next_version(index), now()
+        self._format = index_format(index)
 
     def write(self) -> Manifest:
         """Write it, whole or not at all.
@@ -119,11 +129,11 @@ class VersionWriter:
             if self._curvatures:
                 write_tensors(directory / CURVATURE, tensors)
             self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors))
-            deleted = self._write_tombstones(directory)
+            deleted = self._write_tombstones(directory) if self._format == 2 else 0
             write_bm25(directory, self._shards, self._signer.renderer.text_fields)
             recall = self._write_structures(directory, tensors)
             manifest = self._describe(directory, deleted, recall)
-            write_record(directory / MANIFEST, manifest)
+            write_manifest(directory, manifest)
         return manifest
 
     def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
@@ -171,6 +181,7 @@ class VersionWriter:
         """The manifest of a version whose other files lie in `directory`."""
         config, signer = self._plan.config, self._signer
         return Manifest(
+            format=self._format,
             version=self._number,
             created=self._created,
             task=config.model.task,
@@ -193,7 +204,7 @@ class VersionWriter:
             signature_projected=signer.dense.projected,
             columns=instance_columns(self._curvatures, self._plan.survey.columns),
             shards=self._entries,
-            files=file_entries(directory),
+            files=file_entries(directory, self._format),
             recall=recall,
             fit=fit_of(self._answers(), self._plan.tally),
             agreement=agreement(signer, self._shards) if self._measured else {},
@@ -245,6 +256,19 @@ class VersionWriter:
             text_fields=list(self._signer.renderer.text_fields),
             tokens=survey.tokens,
         )
+
+
+def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardEntry:
+    """A shard as a manifest lists it.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        sidecar: its own.
+        number: of the manifest's format.
+    """
+    since = {"since": sidecar.since} if number > 2 else {}
+    return ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR), **since)
 
 
 def library_versions() -> dict[str, str]:

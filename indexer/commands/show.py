@@ -58,9 +58,9 @@ def shown_instances(
         model: whether the model is loaded, where that may tell that it or a row is refused; an index's own is sound.
     """
     from attridex.indexer.config import load_config
-    from attridex.indexer.index.deletion import read_deleted
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.shards import open_shards
+    from attridex.indexer.lifecycle.liveness import read_deleted
 
     manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
     given = manifest.config if manifest else load_config(place)

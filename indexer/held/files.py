@@ -4,9 +4,11 @@ What happens at the path afterwards (replaced, removed) changes nothing of what 
 over, truncated) is a `DamageError`, never other numbers. Nothing is mapped unless that is asked for.
 """
 
+import errno
 import io
 import mmap
 import os
+import resource
 import stat
 import threading
 import zlib
@@ -47,12 +49,12 @@ class HeldFile:
         self._sums: Sums | None = sums_of(written.blocks, written.size) if written.blocks else None
         self._lock = threading.Lock()
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._descriptor = opened(path)
         except OSError as error:
             gone = isinstance(error, FileNotFoundError | NotADirectoryError)
             raise DamageError(f"{path}: {'missing' if gone else error.strerror}") from None
         found = os.fstat(self._descriptor)
-        self._seen = signature(found)
+        self._seen, self._wrong = signature(found), (signature(found), "")
         if not stat.S_ISREG(found.st_mode) or found.st_size != written.size:
             self.close()
             what = f"{found.st_size} bytes, {written.size} were written" if stat.S_ISREG(found.st_mode) else "not a file"
@@ -120,6 +122,8 @@ class HeldFile:
             return f"{self.path}: missing"
         if found == self._seen:
             return ""
+        if found == self._wrong[0]:
+            return self._wrong[1]
         try:
             again = HeldFile(self.path, self.written)
             try:
@@ -127,6 +131,7 @@ class HeldFile:
             finally:
                 again.close()
         except DamageError as error:
+            self._wrong = found, str(error)
             return str(error)
         self._seen = found
         return ""
@@ -136,6 +141,19 @@ class HeldFile:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def opened(path: Path) -> int:
+    """A descriptor of a file; where this process may have no more of them open, it allows itself all that the system lets it."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe is not waited for
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if error.errno != errno.EMFILE or soft == hard:
+            raise
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return os.open(path, flags)
 
 
 class Raw(io.RawIOBase):

@@ -2,9 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from attridex.indexer.errors import AttridexError
 from attridex.indexer.held.files import HeldFile
 
 
@@ -14,11 +15,16 @@ def private_copy(*files: HeldFile) -> Iterator[Path]:
 
     Raises:
         DamageError: a file is not what was written.
-        OSError: there is no room; TMPDIR says where the copies lie.
+        AttridexError: they cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="attridex-") as name:
-        for file in files:
-            with (Path(name) / file.path.name).open("wb") as stream:
-                for block in file.blocks():
-                    stream.write(block)
-        yield Path(name)
+    with ExitStack() as copies:
+        try:
+            place = Path(copies.enter_context(tempfile.TemporaryDirectory(prefix="attridex-")))
+            for file in files:
+                with (place / file.path.name).open("wb") as stream:
+                    stream.writelines(file.blocks())
+        except OSError as error:
+            size = sum(file.written.size for file in files)
+            where = f"a private copy of {files[0].path} ({-(-size // (1 << 20))} MiB)"
+            raise AttridexError(f"{where} cannot be written: {error.strerror}; TMPDIR names a place with room") from None
+        yield place

@@ -259,9 +259,17 @@ class Catalog:
         Raises:
             DamageError: DuckDB cannot read them.
         """
+        return self.columns(["id"]).column("id").combine_chunks()
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the instances, in row order.
+
+        Raises:
+            DamageError: DuckDB cannot read them.
+        """
         try:
-            table = self._con.cursor().sql(f"SELECT id FROM instances ORDER BY {ROW}").to_arrow_table()
-            return table.column("id").combine_chunks()
+            chosen = ", ".join(map(quoted, names))
+            return self._con.cursor().sql(f"SELECT {chosen} FROM instances ORDER BY {ROW}").to_arrow_table()
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
 

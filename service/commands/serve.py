@@ -54,7 +54,6 @@ def serve(
     from attridex.service.edge.server import run_server
     from attridex.service.operations.logs import set_up
 
-    allow_descriptors()
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
@@ -63,11 +62,3 @@ def serve(
         operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))
-
-
-def allow_descriptors() -> None:
-    """Let this process have as many files open as it may: the files of an index are held."""
-    import resource
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

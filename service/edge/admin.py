@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from attridex.service.answering.lifecycle import delete_where
 from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
 from attridex.v1 import admin_pb2 as pb
@@ -23,9 +24,9 @@ class AdminServicer(rpc.AdminServiceServicer):
     def ListVersions(self, request: pb.ListVersionsRequest, context: Any) -> pb.ListVersionsResponse:
         """Versions on disk."""
         index = self._indexes.get(request.index)
-        current = index.describe().version
+        current = index.store.number
         versions = (
-            pb.Version(version=m.version, current=m.version == current, instances=m.instances - m.deleted, created=m.created)
+            pb.Version(version=m.number, current=m.number == current, instances=m.instances - m.deleted, created=m.created)
             for m in index.store.versions()
         )
         return pb.ListVersionsResponse(versions=versions)
@@ -35,15 +36,10 @@ class AdminServicer(rpc.AdminServiceServicer):
         return pb.ActivateResponse(index_version=self._indexes.get(request.index).store.activate(request.version))
 
     def DeleteInstances(self, request: pb.DeleteInstancesRequest, context: Any) -> pb.DeleteInstancesResponse:
-        """Write a version without some instances."""
-        from attridex.indexer.index.deletion import delete_instances
-
+        """Delete instances, in every version."""
         index = self._indexes.get(request.index)
         condition = filter_from_wire(request.where) if request.HasField("where") else None
         if condition is None:
             raise InvalidArgumentError("where: a condition is needed; what it holds for is deleted", "where")
-        index.store.reload()  # rows are numbered within a version: those of the current one are deleted
-        rows = index.matching_rows(condition)
-        if rows:
-            delete_instances(index.store.index, rows)
-        return pb.DeleteInstancesResponse(index_version=index.store.reload(), deleted=len(rows))
+        deleted = delete_where(index.store, condition)
+        return pb.DeleteInstancesResponse(index_version=index.store.reload(), deleted=deleted)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from attridex.service.errors import InvalidArgumentError
 from attridex.v1.requests import ListInstancesRequest
 
-TOKEN = re.compile(r"([1-9][0-9]{0,17}):([0-9]{1,18}):([0-9a-f]{32})")
+TOKEN = re.compile(r"([1-9][0-9]{0,17}(?:\+[1-9][0-9]{0,17})?):([0-9]{1,18}):([0-9a-f]{32})")
 """Version, instances behind, and the digest of the listing."""
 LONGEST = 256
 """Characters of a token at most."""

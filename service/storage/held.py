@@ -23,6 +23,7 @@ class HeldVersion:
 
     Attributes:
         manifest: how it was made.
+        sha256: of the manifest.
         directory: its own files.
         shards: its shards, of held files.
     """
@@ -49,7 +50,7 @@ class HeldVersion:
             for entry in self.manifest.shards:
                 start = self.shards[-1].stop if self.shards else 0
                 self.shards.append(self._shard(shard_dir(index, entry.name), entry, start, opening))
-            self._own(version_dir(index, number) / MANIFEST, None)
+            self.sha256 = hashlib.sha256(self._own(version_dir(index, number) / MANIFEST, None)).hexdigest()
             self._closing = opening.pop_all()
 
     def _shard(self, path: Path, entry: ShardEntry, start: int, opening: ExitStack) -> Shard:

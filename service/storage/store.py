@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attridex.indexer.errors import AttridexError, DamageError, InputError
-from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
+from attridex.indexer.index.directory import list_versions, read_deletes, read_served, write_current, write_lock
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.version import IndexVersion
 
@@ -65,13 +67,13 @@ class Store:
 
     def _current(self) -> IndexVersion:
         """The version that CURRENT names; one that another process removes meanwhile is no longer that."""
-        number = read_current(self.index)
+        current = read_served(self.index)
         while True:
             try:
-                return IndexVersion(self.index, number, verify=self._verify, mapped=self._mapped)
+                return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped)
             except DamagedIndexError:
-                before, number = number, read_current(self.index)
-                if number == before:
+                before, current = current, read_served(self.index)
+                if current == before:
                     raise
 
     @property
@@ -136,22 +138,35 @@ class Store:
 
     def _reopened(self, number: str) -> Lease:
         """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
-        gone = f"page_token: version {number}, with which the listing began, is gone; begin anew"
-        if number not in list_versions(self.index):
+        directory, _, seq = number.partition("+")
+        gone = f"page_token: version {number}, with which the listing began, is gone or was replaced long ago; begin anew"
+        if directory not in list_versions(self.index) or not self._recent(int(seq or 0)):
             raise VersionGoneError(gone)
         try:
             lease = Lease(self._light(number), readers=1, retired=True)
         except DamagedIndexError:
-            if number in list_versions(self.index):
+            if directory in list_versions(self.index):
                 raise
             raise VersionGoneError(gone) from None
         with self._lock:
             self._old.append(lease)
         return lease
 
+    def _recent(self, seq: int) -> bool:
+        """Whether a listing may have begun under so many entries of the log of deletes and still go on.
+
+        Anybody can make up a token: what was deleted before that is shown to nobody. Format 2 does not say when that was.
+        """
+        log = read_deletes(self.index)
+        if log is None or seq > log.head.seq:
+            return False
+        since = datetime.now(UTC) - timedelta(seconds=PAGE_SECONDS)
+        return all(datetime.fromisoformat(entry.at) >= since for entry in log.entries[seq + 1 :])
+
     def _light(self, number: str) -> IndexVersion:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
-        return IndexVersion(self.index, number, verify=False, mapped=self._mapped, light=True)
+        directory, _, seq = number.partition("+")
+        return IndexVersion(self.index, directory, verify=False, mapped=self._mapped, light=True, seq=int(seq or 0))
 
     @contextmanager
     def _reading(self, lease: Lease, whole: bool = True) -> Iterator[None]:
@@ -220,19 +235,21 @@ class Store:
 
     def _reload(self) -> str:
         try:
-            number = read_current(self.index)
-            if number == self._lease.version.manifest.version and not self._lease.damage:
+            current, lease = read_served(self.index), self._lease
+            same = (current.version, current.manifest) == (lease.version.number, lease.version.sha256) and not lease.damage
+            if same:
                 damage, self._newer = self.inspect(), ""
                 if damage:
                     raise DamagedIndexError(damage)
-                return number
-            fresh = Lease(self._current())
-        except InputError as error:
+                if current.log is None or current.log.seq == lease.version.seq:
+                    return lease.version.manifest.version
+            fresh = Lease(lease.version.under(read_deletes(self.index)) if same else self._current())
+        except (InputError, DamageError) as error:
             raise DamagedIndexError(self._refused(error)) from error
         except AttridexError as error:
             self._refused(error)
             raise
-        light = self._for_pages(self._lease)
+        light = [] if same else self._for_pages(self._lease)
         with self._lock:
             old, self._lease, self._newer = self._lease, fresh, ""
             old.retired, old.wanted = True, 0.0 if light else old.wanted
@@ -258,9 +275,15 @@ class Store:
             return []
         return [Lease(version, retired=True, wanted=lease.wanted)]
 
+    @property
+    def number(self) -> str:
+        """The served version's number."""
+        return self._lease.version.number
+
     def versions(self) -> list[Manifest]:
-        """Manifests of the versions on disk, oldest first."""
-        return [read_manifest(self.index, number) for number in list_versions(self.index)]
+        """Manifests of the versions on disk, oldest first, as they are served under what is deleted now."""
+        log = read_deletes(self.index)
+        return [served_manifest(self.index, number, log) for number in list_versions(self.index)]
 
     def activate(self, number: str) -> str:
         """Make a version the current one and serve it."""

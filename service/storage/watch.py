@@ -1,12 +1,13 @@
 """Follows an index by itself: a thread that looks whether CURRENT or the served files have changed."""
 
+import hashlib
 import logging
 import os
 import threading
-import time
 from contextlib import suppress
 
 from attridex.indexer.errors import AttridexError
+from attridex.indexer.held.files import signature
 from attridex.indexer.index.layout import CURRENT
 from attridex.service.storage.store import Store
 
@@ -14,8 +15,8 @@ WATCH_SECONDS = 2.0
 """How often a served index is looked at, where nothing else is asked for."""
 SWEEP_SECONDS = 2.0
 """How often versions that are held for pages are looked at where the index is not watched."""
-RETRY_SECONDS = 10.0
-"""How long after a version that could not be served it is tried again, where CURRENT has not changed meanwhile."""
+CLOSE_SECONDS = 2.0
+"""How long the end of a look is waited for."""
 log = logging.getLogger("attridex.service")
 
 
@@ -30,15 +31,15 @@ class Watch:
         """Begin."""
         self.seconds = seconds
         self._store = store
-        self._seen, self._tried, self._missing = b"", 0.0, ""
+        self._seen, self._tree, self._missing = b"", b"", ""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End; a look under way is waited for."""
+        """End; a look under way is waited for, unless it takes long: the process may end meanwhile."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds or SWEEP_SECONDS):
@@ -51,10 +52,9 @@ class Watch:
 
     def look(self) -> None:
         """Follow CURRENT where it has changed; then look at the files of what is served."""
-        current = self._current()
-        again = bool(self._store.problem) and time.monotonic() >= self._tried + RETRY_SECONDS
-        if current != self._seen or again:
-            self._seen, self._tried = current, time.monotonic()
+        current, tree = self._current(), self._files() if self._store.problem else b""
+        if (current, tree) != (self._seen, self._tree):
+            self._seen, self._tree = current, tree
             with suppress(AttridexError):  # logged, and told by `problem`
                 self._store.reload()
         self._inspect()
@@ -74,3 +74,12 @@ class Watch:
             return b"%d %d %s" % (status.st_ino, status.st_mtime_ns, path.read_bytes())
         except OSError as error:
             return str(error).encode()
+
+    def _files(self) -> bytes:
+        """What tells whether any file of the index was touched: somebody may be mending it."""
+        found = hashlib.sha256()
+        for directory, _, names in os.walk(self._store.index):
+            for name in names:
+                with suppress(OSError):
+                    found.update(repr((directory, name, signature(os.stat(f"{directory}/{name}")))).encode())
+        return found.digest()

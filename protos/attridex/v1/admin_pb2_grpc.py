@@ -81,7 +81,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteInstances(self, request, context):
-        """Write a new version without the instances that a condition holds for, and serve it.
+        """Delete the instances that a condition holds for, in every version, and serve the current one without them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -11,7 +11,7 @@ import transformers as hf
 
 from attridex.indexer.curvature import matrices
 from attridex.indexer.files import TRAINING_RECORD
-from attridex.indexer.index.deletion import delete_instances
+from attridex.indexer.lifecycle.deleting import delete_rows
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 from tests.indexer.forms.conftest import CHAT, chat_tokenizer, turns
 
@@ -166,7 +166,7 @@ def test_labels_of_tokens_are_shown_where_the_tokens_stand(project: Callable[...
 
 def test_deleted_instances_are_not_shown(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
     assert attridex("build", project(), "--out", tmp_path / "i").code == 0
-    delete_instances(tmp_path / "i", [0, 2, 6])
+    delete_rows(tmp_path / "i", [0, 2, 6])
     shown = attridex("show", tmp_path / "i", "--limit", 99, "--json").lines
     assert [each["id"] for each in shown] == [f"t{number}" for number in range(12) if number not in (0, 2, 6)]
 

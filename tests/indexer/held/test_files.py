@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,3 +190,47 @@ def test_what_is_no_plain_array_is_refused(array: Any, tmp_path: Path) -> None:
     with pytest.raises(DamageError, match=f"{path}: not "):
         PagedArray(file)
     file.close()
+
+
+def test_a_process_that_runs_out_of_descriptors_allows_itself_more(tmp_path: Path) -> None:
+    code = f"""
+import resource
+from pathlib import Path
+from attridex.indexer.held.files import HeldFile, Written
+path = Path({str(tmp_path / "file")!r})
+path.write_bytes(b"abc")
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 300))
+held = [HeldFile(path, Written(3, "{hashlib.sha256(b"abc").hexdigest()}")) for _ in range(200)]
+assert {{file.read() for file in held}} == {{b"abc"}}
+try:
+    held += [HeldFile(path, held[0].written) for _ in range(200)]
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == (f"DamageError {tmp_path / 'file'}: Too many open files\n", "")
+
+
+def test_a_private_copy_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    path, room = tmp_path / "file", tmp_path / "room"
+    path.write_bytes(bytes(100_000))
+    room.mkdir()
+    code = f"""
+import resource
+from pathlib import Path
+from attridex.indexer.held.files import HeldFile, Written
+from attridex.indexer.held.private import private_copy
+file = HeldFile(Path({str(path)!r}), Written(100_000, "{hashlib.sha256(bytes(100_000)).hexdigest()}"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    with private_copy(file):
+        print("copied")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    environment = {**os.environ, "TMPDIR": str(room)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert ran.stdout == (
+        f"AttridexError a private copy of {path} (1 MiB) cannot be written: File too large; TMPDIR names a place with room\n"
+    )
+    assert list(room.iterdir()) == []

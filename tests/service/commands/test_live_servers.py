@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from attridex.client import Client, Query
 from attridex.client.errors import DataLossError
-from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.layout import CSC_WEIGHTS
+from attridex.indexer.lifecycle.deleting import delete_ids, delete_rows
+from attridex.indexer.lifecycle.migration import migrate
+from attridex.v1.requests import FindInstancesByNeuronsRequest, Request
 from tests.test_old_index import FIXTURES, NAME
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
@@ -58,14 +61,38 @@ def healthy(client: Client, service: str) -> bool:
 
 def test_several_servers_follow_one_index(tmp_path: Path, serve: Callable[..., str]) -> None:
     index = Path(shutil.copytree(FIXTURES / NAME, tmp_path / NAME))
+    migrate(index)
     with Client(serve(index, "--watch", "0.1")) as one, Client(serve(index, "--watch", "0.1")) as other:
         assert [client.get_index().watch_seconds for client in (one, other)] == [0.1, 0.1]
         page = one.list_page(page_size=5)
-        version = delete_instances(index, [0])
+        delete_rows(index, [0])
         for client in (one, other):
-            until(lambda client=client: client.get_index().version == version)  # type: ignore[misc]
+            until(lambda client=client: client.get_index().version == "3+2")  # type: ignore[misc]
         following = other.list_page(page_size=5, page_token=page.next_page_token)
         assert (following.index_version, following.total) == (page.index_version, page.total)
+
+
+def test_a_stream_stays_on_the_version_that_it_began_with(tmp_path: Path, serve: Callable[..., str]) -> None:
+    index = Path(shutil.copytree(FIXTURES / NAME, tmp_path / NAME))
+    migrate(index)
+    request, answered = FindInstancesByNeuronsRequest(tuple(ASKED), k=5), threading.Event()
+
+    def requests() -> Iterator[tuple[int, Request]]:
+        yield 1, request
+        assert answered.wait(60)
+        yield 2, request
+
+    with Client(serve(index, "--watch", "0.1")) as client:
+        answers = client.stream(requests())
+        _, first = next(answers)
+        hits = first.results[0].hits  # type: ignore[union-attr]
+        delete_ids(index, [hits[0].id])
+        until(lambda: client.get_index().version != first.info.index_version)  # type: ignore[union-attr]
+        answered.set()
+        ((_, second),) = answers
+        assert (second.info.index_version, second.results[0].hits) == (first.info.index_version, hits)  # type: ignore[union-attr]
+        later = client.send(request)
+        assert hits[0].id not in [hit.id for hit in later.results[0].hits]
 
 
 @pytest.mark.parametrize("how", ["written over", "truncated", "replaced", "removed"])

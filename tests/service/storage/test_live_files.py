@@ -115,8 +115,7 @@ def test_a_file_that_changes_gives_the_same_numbers_or_a_refusal(
         pass
 
 
-def test_a_mended_index_is_served_again(old: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attridex.service.storage.watch.RETRY_SECONDS", 0)
+def test_a_mended_index_is_served_again(old: Path, store: Store) -> None:
     watch, path = Watch(store, 0), place(old, CSC_ROWS)
     shutil.copy2(path, old / "kept")
     zeros(path)
