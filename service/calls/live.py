@@ -21,7 +21,7 @@ from attridex.service.caller import Waiter
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, StoppingError
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Witness
+from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
 STOPPING = "the server is stopping; ask again"
@@ -220,7 +220,7 @@ async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> Non
         await call.fail(found)
     finally:
         call.waiter.end()
-        witness.end(call.facts, code, message, time.perf_counter() - began)
+        witness.end(call.facts, Ending(code, message, time.perf_counter() - began))
 
 
 def parsed(kind: type[Any], data: bytes) -> Any:

@@ -35,7 +35,14 @@ class Routes:
     """
 
     def __init__(self, lookups: Turns, model: Turns, activity: Activity, witness: Witness) -> None:
-        """See the attributes; `witness` is told what administrators ask."""
+        """Answer in these.
+
+        Args:
+            lookups: see the attributes.
+            model: see the attributes.
+            activity: see the attributes.
+            witness: is told what administrators ask.
+        """
         self.lookups, self.model, self.activity, self._witness = lookups, model, activity, witness
 
     def unary(self, service: ServiceDescriptor, servicer: Any, *, changes: bool = False) -> dict[str, Behaviour]:

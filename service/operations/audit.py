@@ -11,7 +11,7 @@ from typing import Any
 
 from attridex.indexer.errors import InputError
 from attridex.service.errors import AuditError
-from attridex.service.operations.witness import CallFacts, Witness
+from attridex.service.operations.witness import CallFacts, Ending, Witness
 
 log = logging.getLogger("attridex.audit")
 
@@ -50,14 +50,14 @@ class Audit(Witness):
         if call.rpc.startswith(self._prefix):
             self._write(call, {"event": "asked", "asked": asked}, sync=True)
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
+    def end(self, call: CallFacts, how: Ending) -> None:
         """See `Witness`."""
         if not call.rpc.startswith(self._prefix):
             return
         try:
-            self._write(call, {"event": "ended", "code": code, "message": message, "seconds": round(seconds, 6)})
+            self._write(call, {"event": "ended", "code": how.code, "message": how.message, "seconds": round(how.seconds, 6)})
         except AuditError as error:
-            log.error("%s: the end of %s (%s) is not in the audit", error, call.rpc, code)
+            log.error("%s: the end of %s (%s) is not in the audit", error, call.rpc, how.code)
 
     def _write(self, call: CallFacts, said: Mapping[str, Any], *, sync: bool = False) -> None:
         facts = {"rpc": call.rpc, "client": call.client, "identity": call.identity, "request": call.request_id, **said}

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-from attridex.service.operations.witness import CALL, CallFacts, Witness
+from attridex.service.operations.witness import CALL, CallFacts, Ending, Witness
 
 LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
@@ -64,16 +64,10 @@ def set_up(form: LogFormat, level: str) -> None:
 class CallLog(Witness):
     """Logs each call when it has ended: those that failed by the server's fault as errors, all others as information."""
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
+    def end(self, call: CallFacts, how: Ending) -> None:
         """See `Witness`."""
-        level = logging.ERROR if code in ("INTERNAL", "UNKNOWN", "DATA_LOSS") else logging.INFO
+        level = logging.ERROR if how.code in ("INTERNAL", "UNKNOWN", "DATA_LOSS") else logging.INFO
         if calls.isEnabledFor(level):
-            facts = {
-                "rpc": call.rpc,
-                "client": call.client,
-                "identity": call.identity,
-                "code": code,
-                "seconds": round(seconds, 6),
-            }
-            words = f"{call.rpc} {code} {1e3 * seconds:.1f} ms {call.client} {message}".rstrip()
-            calls.log(level, "%s", words, extra=facts)
+            facts = {name: getattr(call, name) for name in ("rpc", "client", "identity")}
+            words = f"{call.rpc} {how.code} {1e3 * how.seconds:.1f} ms {call.client} {how.message}".rstrip()
+            calls.log(level, "%s", words, extra={**facts, "code": how.code, "seconds": round(how.seconds, 6)})

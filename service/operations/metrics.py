@@ -7,7 +7,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from attridex.service.operations.witness import CallFacts, RequestFacts, Witness
+from attridex.service.operations.witness import CallFacts, Ending, RequestFacts, Witness
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 SIZES = tuple(2**power for power in range(0, 15, 2))
@@ -98,7 +98,14 @@ POOL_GAUGES: tuple[tuple[str, str, Callable[[Pool], float]], ...] = (
 
 
 def gauge(name: str, words: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    """A gauge with a value for each label."""
+    """A gauge with a value for each label.
+
+    Args:
+        name: of the gauge.
+        words: that say what it is.
+        label: of its values.
+        values: by label.
+    """
     family = GaugeMetricFamily(name, words, labels=[label])
     for key, value in values.items():
         family.add_metric([key], float(value))
@@ -163,11 +170,11 @@ class Metrics(Witness):
             for stage, seconds in (("queue", timings.queue), ("encode", timings.encode), ("search", timings.search)):
                 self._stages.labels(request.rpc, stage).observe(seconds)
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
+    def end(self, call: CallFacts, how: Ending) -> None:
         """See `Witness`."""
         self._under_way.labels(call.rpc).dec()
-        self._calls.labels(call.rpc, code).inc()
-        self._call_seconds.labels(call.rpc).observe(seconds)
+        self._calls.labels(call.rpc, how.code).inc()
+        self._call_seconds.labels(call.rpc).observe(how.seconds)
 
     def batch(self, index: str) -> Callable[[int, int], None]:
         """What counts the texts and tokens that an index's model is given together."""

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from attridex.service.operations.witness import CALL, CallFacts, RequestFacts, Witness
+from attridex.service.operations.witness import CALL, CallFacts, Ending, RequestFacts, Witness
 
 SPAN = "span"
 
@@ -57,13 +57,13 @@ class Tracing(Witness):
                 at -= int(1e9 * seconds)
         own.end(ended)
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
+    def end(self, call: CallFacts, how: Ending) -> None:
         """See `Witness`."""
         span: Span | None = call.notes.pop(SPAN, None)
         if span is not None:
-            span.set_attribute("rpc.response.status_code", code)
-            if code not in ("OK", "CANCELLED"):
-                span.set_status(Status(StatusCode.ERROR, message))
+            span.set_attribute("rpc.response.status_code", how.code)
+            if how.code not in ("OK", "CANCELLED"):
+                span.set_status(Status(StatusCode.ERROR, how.message))
             span.end()
 
     def close(self) -> None:

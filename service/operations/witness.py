@@ -74,6 +74,15 @@ class RequestFacts:
     streamed: bool = False
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a call ended: code and message of its status, and the seconds that it took, with its waits."""
+
+    code: str
+    message: str
+    seconds: float
+
+
 CALL: "ContextVar[CallFacts | None]" = ContextVar("CALL", default=None)
 """The call that a thread, or a task of the loop, works on."""
 
@@ -90,15 +99,8 @@ class Witness:
     def request(self, request: RequestFacts) -> None:
         """A request was answered or refused, within the call that `CALL` names."""
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
-        """A call has ended.
-
-        Args:
-            call: which.
-            code: of its status.
-            message: of its status.
-            seconds: that it took.
-        """
+    def end(self, call: CallFacts, how: Ending) -> None:
+        """A call has ended."""
 
 
 class Witnesses(Witness):
@@ -123,7 +125,7 @@ class Witnesses(Witness):
         for each in self._all:
             each.request(request)
 
-    def end(self, call: CallFacts, code: str, message: str, seconds: float) -> None:
+    def end(self, call: CallFacts, how: Ending) -> None:
         """See `Witness`."""
         for each in self._all:
-            each.end(call, code, message, seconds)
+            each.end(call, how)

@@ -13,7 +13,7 @@ import pytest
 from attridex.indexer.errors import InputError
 from attridex.service.errors import AuditError
 from attridex.service.operations.audit import Audit
-from attridex.service.operations.witness import CallFacts
+from attridex.service.operations.witness import CallFacts, Ending
 
 CALL = CallFacts("/attridex.v1.AdminService/Reload", "ipv4:1", "mine-1", "ann")
 OTHER = CallFacts("/attridex.v1.AttributionService/Predict", "ipv4:1", "mine-2")
@@ -23,7 +23,7 @@ import resource, sys
 from pathlib import Path
 from attridex.service.errors import AuditError
 from attridex.service.operations.audit import Audit
-from attridex.service.operations.witness import CallFacts
+from attridex.service.operations.witness import CallFacts, Ending
 call = CallFacts("/s/Reload", "ipv4:1", "mine-1")
 audit = Audit("s", Path(sys.argv[1]))
 audit.change(call, {"number": 0})
@@ -33,7 +33,7 @@ for number in (1, 2):
         audit.change(call, {"number": number})
     except AuditError as error:
         print(error)
-audit.end(call, "OK", "", 0.0)
+audit.end(call, Ending("OK", "", 0.0))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 audit.change(call, {"number": 3})
 """
@@ -48,10 +48,10 @@ def test_each_change_is_written_before_and_after_and_nothing_else_is(tmp_path: P
     for _ in range(2):  # a server that starts again appends
         audit = Audit(SERVICE, path)
         audit.change(OTHER, {})
-        audit.end(OTHER, "OK", "", 0.1)
+        audit.end(OTHER, Ending("OK", "", 0.1))
         audit.change(CALL, {"index": "a\nb"})
         assert lines(path)[-1]["event"] == "asked"
-        audit.end(CALL, "OK", "", 0.1)
+        audit.end(CALL, Ending("OK", "", 0.1))
     assert [each["event"] for each in lines(path)] == ["asked", "ended"] * 2
     assert all((each["identity"], each["request"], each["client"]) == ("ann", "mine-1", "ipv4:1") for each in lines(path))
     assert lines(path)[0]["asked"] == {"index": "a\nb"}
@@ -59,7 +59,7 @@ def test_each_change_is_written_before_and_after_and_nothing_else_is(tmp_path: P
 
 
 def test_a_refused_call_is_written_too(tmp_path: Path) -> None:
-    Audit(SERVICE, tmp_path / "audit").end(CALL, "PERMISSION_DENIED", "no role", 0.1)
+    Audit(SERVICE, tmp_path / "audit").end(CALL, Ending("PERMISSION_DENIED", "no role", 0.1))
     assert [each["code"] for each in lines(tmp_path / "audit")] == ["PERMISSION_DENIED"]
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts
+from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending
 
 HOSTILE = ["a\nb", "a\rb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\x85b", "a\ud800b", "a\u202eb", "\x7f"]
 
@@ -61,8 +61,8 @@ def test_a_line_names_its_request(caplog: pytest.LogCaptureFixture) -> None:
     finally:
         CALL.reset(token)
     with caplog.at_level(logging.INFO, "attridex.calls"):
-        CallLog().end(call, "NOT_FOUND", "no such thing", 0.5)
-        CallLog().end(call, "DATA_LOSS", "damaged", 0.5)
+        CallLog().end(call, Ending("NOT_FOUND", "no such thing", 0.5))
+        CallLog().end(call, Ending("DATA_LOSS", "damaged", 0.5))
     assert [each.levelno for each in caplog.records] == [logging.INFO, logging.ERROR]
     said = json.loads(JsonLines().format(caplog.records[0]))
     assert {name: said[name] for name in ("rpc", "client", "code", "seconds")} == {

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from attridex.service.operations.metrics import IndexFacts, Metrics
-from attridex.service.operations.witness import CallFacts, RequestFacts
+from attridex.service.operations.witness import CallFacts, Ending, RequestFacts
 from attridex.v1.answers import Timings
 
 
@@ -30,7 +30,7 @@ def test_calls_requests_stages_and_batches_are_counted() -> None:
     assert samples(metrics)["attridex_calls_under_way", "/s/M"] == 1
     metrics.request(RequestFacts("M", "mine", "grad-dot", "OK", 0.25, Timings(0.125, 0.0625, 0.03125), True))
     metrics.request(RequestFacts("M", "", "", "NOT_FOUND", 0.25))
-    metrics.end(call, "OK", "", 0.5)
+    metrics.end(call, Ending("OK", "", 0.5))
     metrics.batch("mine")(3, 40)
     found = samples(metrics)
     assert found["attridex_calls_under_way", "/s/M"] == 0

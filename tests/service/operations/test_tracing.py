@@ -7,7 +7,7 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from attridex.service.operations.tracing import Tracing
-from attridex.service.operations.witness import CALL, CallFacts, RequestFacts
+from attridex.service.operations.witness import CALL, CallFacts, Ending, RequestFacts
 from attridex.v1.answers import Timings
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -21,7 +21,7 @@ def test_spans_are_nested_below_the_client_s() -> None:
     try:
         tracing.begin(call)
         tracing.request(RequestFacts("M", "mine", "grad-dot", "OK", 0.5, Timings(0.1, 0.2, 0.0)))
-        tracing.end(call, "NOT_FOUND", "no such thing", 0.6)
+        tracing.end(call, Ending("NOT_FOUND", "no such thing", 0.6))
     finally:
         CALL.reset(token)
     tracing.request(RequestFacts("M", "mine", "", "OK", 0.5))  # no call: nothing to hang it below
@@ -44,6 +44,6 @@ def test_a_context_that_cannot_be_read_begins_a_trace_of_its_own() -> None:
     for given in ("", "00-zz-zz-01", "\ud800", "x" * 10000):
         call = CallFacts.of("/s/M", "ipv4:1", [("traceparent", given)])
         tracing.begin(call)
-        tracing.end(call, "OK", "", 0.1)
+        tracing.end(call, Ending("OK", "", 0.1))
     tracing.close()
     assert [span.parent for span in exporter.get_finished_spans()] == [None] * 4
