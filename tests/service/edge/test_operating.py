@@ -27,9 +27,8 @@ def run(stand_in: Any) -> Iterator[Callable[..., tuple[Operating, grpc.Channel]]
     """Start a server that is watched."""
     held: list[tuple[Server, Operating, grpc.Channel]] = []
     stand_in.tools = SimpleNamespace(encoder=None)
-    stand_in.store = SimpleNamespace(damaged="", problem="", changed=None, reload=lambda: "2")
+    stand_in.reload = lambda: "2"
     stand_in.describe = lambda: SimpleNamespace(version="1", instances=5, methods=("grad-dot",))
-    stand_in.name = "mine"
 
     def start(**options: Any) -> tuple[Operating, grpc.Channel]:
         operating = Operating("127.0.0.1:0", **options)
@@ -121,7 +120,7 @@ def test_every_admin_call_is_in_the_audit_before_it_is_done(run: Any, stand_in: 
     audit = tmp_path / "audit"
     _, channel = run(audit=audit)
     seen = []
-    stand_in.store.reload = lambda: seen.append(len(audit.read_text().splitlines())) or "2"
+    stand_in.reload = lambda: seen.append(len(audit.read_text().splitlines())) or "2"
     stub = admin_pb2_grpc.AdminServiceStub(channel)
     assert stub.Reload(admin_pb2.ReloadRequest(index="mine"), timeout=WAIT, metadata=[("x-request-id", "a")]).index_version == "2"
     with pytest.raises(grpc.RpcError):
@@ -151,10 +150,10 @@ def test_a_server_is_ready_once_its_indices_are_warmed_until_one_is_damaged_or_i
         200, {"version": "1", "whole": True, "current": True, "warmed": True, "verified": True},
     )  # fmt: skip
     assert counted(operating, "attridex_ready") == {(): 1}
-    stand_in.store.damaged = "a file is not what was written"
+    stand_in.damaged = "a file is not what was written"
     assert page(operating, "/readyz")[0] == 503
     assert page(operating, "/healthz")[0] == 200
-    stand_in.store.damaged = ""
+    stand_in.damaged = ""
     operating.stop()
     assert json.loads(page(operating, "/readyz")[1])["stopping"] is True
 
