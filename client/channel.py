@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 
-from attridex.client.errors import UsageError, details_of, from_rpc
+from attridex.client.errors import UsageError, details_of, from_rpc, retry_hint
 
+LONGEST_SECONDS = 30.0
+"""The longest that a caller waits for another try, jitter left out."""
 Options = list[tuple[str, int]]
 """Settings of a channel, as gRPC takes them."""
 
@@ -51,9 +53,13 @@ def worth_retrying(error: Any) -> bool:
     )
 
 
-def backoff(attempt: int) -> float:
-    """Seconds before the next try: doubling from 0.1, with jitter."""
-    return 0.1 * float(2**attempt) * random.uniform(0.5, 1.5)
+def backoff(attempt: int, hint: float = 0.0) -> float:
+    """Seconds before the next try: doubling from 0.1, with jitter; no sooner than the server hints, up to half a minute.
+
+    Callers that were refused together do not come back together: the jitter is as long as the wait.
+    """
+    least = min(max(hint, 0.0), LONGEST_SECONDS)
+    return least * random.uniform(1.0, 1.5) + min(0.1 * float(2**attempt), LONGEST_SECONDS) * random.uniform(0.5, 1.5)
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Attempts:
         Raises:
             ServiceError: there is none: the failure is final, or tries or time are used up.
         """
-        wait = backoff(self.made)
+        wait = backoff(self.made, retry_hint(error))
         self.made += 1
         if self.made > self.retries or not worth_retrying(error) or wait >= self.left():
             raise from_rpc(error, self.target) from error

@@ -52,7 +52,12 @@ class Health:
         await call.write(pb.HealthCheckResponse(status=self._status[name]).SerializeToString())
 
     async def _watch(self, call: LiveCall) -> None:
-        name, said = await _service(call), None
+        with call.streaming():
+            await self._watched(call, await _service(call))
+
+    async def _watched(self, call: LiveCall, name: str) -> None:
+        """Say how a service is, and again whenever that changes."""
+        said = None
         while not self._ended:
             changed, status = self._changed, self._status.get(name, pb.HealthCheckResponse.SERVICE_UNKNOWN)
             if status != said:

@@ -7,9 +7,9 @@ whose answer is not taken, costs no thread, and ends.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Set
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -20,27 +20,13 @@ from grpc_status import rpc_status
 from attridex.service.caller import Waiter
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
-from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, StoppingError
+from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
 from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
+from attridex.v1.limits import Limits
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
 STOPPING = "the server is stopping; ask again"
 log = logging.getLogger("attridex.calls")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds that a server waits for its clients.
-
-    Attributes:
-        idle: for a request, where nothing is under way.
-        slow: for an answer to be taken; then the connection ends.
-        longest: for a call that has no deadline of its own.
-    """
-
-    idle: float = 300.0
-    slow: float = 60.0
-    longest: float = 3600.0
 
 
 class Activity:
@@ -54,6 +40,7 @@ class Activity:
         """Nothing yet; made on the loop."""
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count = 0
+        self._streams: Counter[str] = Counter()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -75,6 +62,23 @@ class Activity:
             if not self._count:
                 self._quiet.set()
 
+    @contextmanager
+    def streaming(self, client: str, most: int) -> Iterator[None]:
+        """The block is a stream of a client, which may have so many.
+
+        Raises:
+            LimitError: it has them already.
+        """
+        if self._streams[client] >= most:
+            raise LimitError(f"{most} streams are open on this connection, which is the most; end one, or use another connection")
+        self._streams[client] += 1
+        try:
+            yield
+        finally:
+            self._streams[client] -= 1
+            if not self._streams[client]:
+                del self._streams[client]
+
     def stop(self) -> None:
         """Let nothing more begin."""
         if not self.stopped.done():
@@ -94,21 +98,26 @@ class LiveCall:
         facts: what those who run the server see of it.
     """
 
-    def __init__(self, rpc: str, context: Any, patience: Patience, activity: Activity) -> None:
+    def __init__(self, rpc: str, context: Any, limits: Limits, activity: Activity) -> None:
         """Begin; the clock of its deadline is running.
 
         Args:
             rpc: full name of the method.
             context: gRPC's.
-            patience: with the client.
+            limits: of the server.
             activity: of the server.
         """
-        self._context, self._patience, self._activity = context, patience, activity
+        self._context, self._limits, self._activity = context, limits, activity
         self.client = str(context.peer())
         self.facts = CallFacts.of(rpc, self.client, context.invocation_metadata() or (), proven(context))
         context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
         left = context.time_remaining()
-        self.waiter = Waiter(patience.longest if left is None else min(left, patience.longest), self.client)
+        longest = limits.call_seconds
+        self.waiter = Waiter(longest if left is None else min(left, longest), self.client)
+
+    def streaming(self) -> AbstractContextManager[None]:
+        """The call is a stream; see `Activity.streaming`."""
+        return self._activity.streaming(self.client, self._limits.streams)
 
     async def read(self) -> bytes | None:
         """The next message; None after the last one.
@@ -134,9 +143,11 @@ class LiveCall:
         """
         stopped = self._activity.stopped
         awaited = tasks if stopped.done() and not idle else {*tasks, stopped}
-        done, _ = await asyncio.wait(awaited, timeout=self._patience.idle if idle else None, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            awaited, timeout=self._limits.idle_seconds if idle else None, return_when=asyncio.FIRST_COMPLETED
+        )
         if not done:
-            raise DeadlineError(f"no request came for {self._patience.idle:g} s")
+            raise DeadlineError(f"no request came for {self._limits.idle_seconds:g} s")
         if idle and not done & tasks:
             raise StoppingError(STOPPING)
         return done
@@ -148,7 +159,7 @@ class LiveCall:
     async def write(self, data: bytes) -> None:
         """Send a message; a client that does not take it loses its connection."""
         writing = _task(self._context.write(data))
-        done, _ = await asyncio.wait({writing}, timeout=self._patience.slow)
+        done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
         if not done:
             log.warning("%s takes no answers: its connection is ended", self.client)
             hang_up(self.client)
@@ -174,35 +185,31 @@ def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
     return task
 
 
+Handlers = dict[str, "grpc.RpcMethodHandler[Any, Any]"]
+"""What gRPC calls for each method, by full name."""
 Behaviour = Callable[[LiveCall], Awaitable[None]]
 """What answers a call."""
 
 
-class Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """The methods of a server, each with what answers it; every error becomes a status here, and every call is logged."""
+def handlers(
+    methods: Mapping[str, Behaviour], limits: Limits, activity: Activity, witness: Witness
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    """What gRPC calls for each method; every error becomes a status here, and every call is told.
 
-    def __init__(self, methods: Mapping[str, Behaviour], patience: Patience, activity: Activity, witness: Witness) -> None:
-        """Handle methods.
+    Args:
+        methods: what answers each, by full name: /package.Service/Method.
+        limits: of the server.
+        activity: what is under way in it.
+        witness: is told of every call.
+    """
 
-        Args:
-            methods: by full name: /package.Service/Method.
-            patience: with clients.
-            activity: of the server.
-            witness: is told of every call.
-        """
-        self._methods, self._patience, self._activity, self._witness = dict(methods), patience, activity, witness
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """What handles a call; None where there is no such method."""
-        behaviour = self._methods.get(handler_call_details.method)
-        if behaviour is None:
-            return None
-        name = handler_call_details.method
-
+    def handler(name: str, behaviour: Behaviour) -> "grpc.RpcMethodHandler[Any, Any]":
         async def handle(_requests: Any, context: Any) -> None:
-            await guarded(behaviour, LiveCall(name, context, self._patience, self._activity), self._witness)
+            await guarded(behaviour, LiveCall(name, context, limits, activity), witness)
 
         return grpc.stream_stream_rpc_method_handler(handle)
+
+    return {name: handler(name, behaviour) for name, behaviour in methods.items()}
 
 
 async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> None:

@@ -30,14 +30,16 @@ class LiveStream:
 
         Raises:
             StoppingError: the server reads no more.
+            LimitError: the client has too many streams.
         """
-        reading: Reading | None = self._call.reading()
-        try:
-            while reading or self._under_way:
-                reading = await self._step(reading)
-        finally:
-            for task in self._under_way:
-                task.cancel()
+        with self._call.streaming():
+            reading: Reading | None = self._call.reading()
+            try:
+                while reading or self._under_way:
+                    reading = await self._step(reading)
+            finally:
+                for task in self._under_way:
+                    task.cancel()
 
     async def _step(self, reading: Reading | None) -> Reading | None:
         """Wait for something to happen: a request, or an answer that was taken; gives what is being read from now on."""

@@ -9,8 +9,6 @@ from typing import TypeVar
 from attridex.service.errors import OverloadedError
 from attridex.service.shares import Shares
 
-AT_WORK = 8
-"""Calls of one client that are worked on at once, at most."""
 WAITING = 32
 """Calls that may wait, for each thread."""
 Result = TypeVar("Result")
@@ -19,13 +17,13 @@ Result = TypeVar("Result")
 class Turns:
     """A bounded pool of threads for the calls of many clients; used from one event loop.
 
-    A client has at most half of the threads, less where others ask too, so that a newcomer finds one free. What it asks beyond
-    that waits in its own queue, and the queues are served in turn.
+    A client has at most a quarter of the threads, less where others ask too, so that a newcomer finds one free. What it asks
+    beyond that waits in its own queue, and the queues are served in turn.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
-        """`name` is what the threads are called."""
-        self.threads = threads
+    def __init__(self, threads: int, name: str, calls: int = 8) -> None:
+        """`name` is what the threads are called, `calls` how many of one client are worked on at once at most."""
+        self.threads, self._calls = threads, calls
         self._pool = ThreadPoolExecutor(threads, name)
         self.name = name
         self._busy: Counter[str] = Counter()
@@ -46,7 +44,9 @@ class Turns:
             self._free(client)
             raise
         future.add_done_callback(lambda _: _soon(loop, self._free, client))
-        return await asyncio.shield(asyncio.wrap_future(future))
+        result = asyncio.wrap_future(future)
+        result.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to look at it
+        return await asyncio.shield(result)
 
     @property
     def busy(self) -> int:
@@ -65,7 +65,7 @@ class Turns:
     def _most(self, client: str) -> int:
         """Calls of a client that may be worked on now."""
         clients = len({*self._busy, *self._queues, client})
-        return max(1, min(AT_WORK, self.threads // (2 * clients)))
+        return max(1, min(self._calls, self.threads // (4 * clients)))
 
     def _may_start(self, client: str) -> bool:
         return self.busy < self.threads and self._busy[client] < self._most(client)

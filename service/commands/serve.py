@@ -21,7 +21,9 @@ def serve(
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Threads of look-ups; four times as many wait for the model.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
-    max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
+    max_request_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a request, MiB.")] = 16,
+    max_response_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on an answer, MiB.")] = 64,
+    connections: Annotated[int, typer.Option(min=1, help="Clients that may be connected at once.")] = 512,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
@@ -53,12 +55,14 @@ def serve(
     from attridex.service.edge.security import offers_admin, tls_of
     from attridex.service.edge.server import run_server
     from attridex.service.operations.logs import set_up
+    from attridex.v1.limits import Limits
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
-        listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
+        listen, workers, tls, insecure, offers_admin(listen, tls, admin),
         model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
+        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
         operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))

@@ -4,11 +4,10 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
-import grpc.aio
-
 from attridex.indexer.errors import InputError
 from attridex.service.calls import health, reflection
-from attridex.service.calls.live import Activity, Behaviour, Methods
+from attridex.service.calls.live import Activity, Behaviour, handlers
+from attridex.service.calls.steady import SteadyServer
 from attridex.service.calls.turns import Turns
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
@@ -43,14 +42,15 @@ class Edge:
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
-        self._activity = Activity()
-        self._witness = witness
-        pools = (Turns(options.workers, "look-up"), Turns(MODEL_THREADS * options.workers, "model"))
-        self._routes = Routes(*pools, self._activity, witness)
-        self._server = grpc.aio.server(options=options.channel)
+        self._activity, self._witness = Activity(), witness
+        lookups, model = (
+            Turns(threads, name, options.limits.calls)
+            for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
+        )
+        self._routes = Routes(lookups, model, self._activity, options.limits, witness)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **told, **self._methods(indexes, options)}
-        self._server.add_generic_rpc_handlers((Methods(methods, options.patience, self._activity, witness),))
+        self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity, witness))
         self.port = self._bind(options)
 
     @classmethod
@@ -59,7 +59,7 @@ class Edge:
         return cls(indexes, options, witness)
 
     def _methods(self, indexes: Indexes, options: ServerOptions) -> dict[str, Behaviour]:
-        servicer, routes = AttributionServicer(indexes, self._witness), self._routes
+        servicer, routes = AttributionServicer(indexes, options.limits, self._witness), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
         return found | (routes.unary(ADMIN, AdminServicer(indexes), changes=True) if options.admin else {})
@@ -67,10 +67,14 @@ class Edge:
     def _bind(self, options: ServerOptions) -> int:
         try:
             if options.tls:
-                return int(self._server.add_secure_port(options.listen, options.tls.credentials()))
-            return int(self._server.add_insecure_port(options.listen))
+                port = int(self._server.add_secure_port(options.listen.encode(), options.tls.credentials()))
+            else:
+                port = int(self._server.add_insecure_port(options.listen.encode()))
         except RuntimeError:
-            raise InputError(f"--listen {options.listen}: the address is in use or not this machine's") from None
+            port = 0
+        if not port:
+            raise InputError(f"--listen {options.listen}: the address is in use or not this machine's")
+        return port
 
     @property
     def pools(self) -> tuple[Turns, Turns]:
@@ -89,7 +93,7 @@ class Edge:
         """
         self.health.stop()
         self._activity.stop()
-        closing = asyncio.ensure_future(self._server.stop(grace))  # from now on nobody is let in
+        closing = asyncio.ensure_future(self._server.shutdown(grace))  # from now on nobody is let in
         with suppress(TimeoutError):
             await asyncio.wait_for(self._activity.quiet(), grace)
         self.health.end()

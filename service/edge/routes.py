@@ -14,12 +14,15 @@ from google.protobuf.message_factory import GetMessageClass
 from attridex.service.answering.served import Session
 from attridex.service.caller import Waiter
 from attridex.service.calls.live import Activity, Behaviour, LiveCall, parsed
+from attridex.service.calls.status import failure
 from attridex.service.calls.stream import LiveStream
 from attridex.service.calls.turns import Turns
+from attridex.service.edge.bounds import check_answer
 from attridex.service.edge.servicer import AttributionServicer
-from attridex.service.errors import InvalidArgumentError
+from attridex.service.errors import InvalidArgumentError, LimitError, OverloadedError
 from attridex.service.operations.witness import Witness
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.limits import Limits
 
 SIGNED = ("PredictRequest", "ComputeSignatureRequest")
 """Requests whose queries are all put to the model."""
@@ -32,18 +35,21 @@ class Routes:
         lookups: threads of calls that need no model.
         model: threads of those that may wait for it.
         activity: what is under way.
+        limits: of answers.
     """
 
-    def __init__(self, lookups: Turns, model: Turns, activity: Activity, witness: Witness) -> None:
-        """Answer in these.
+    def __init__(self, lookups: Turns, model: Turns, activity: Activity, limits: Limits, witness: Witness) -> None:
+        """Answer by these.
 
         Args:
             lookups: see the attributes.
             model: see the attributes.
             activity: see the attributes.
+            limits: see the attributes.
             witness: is told what administrators ask.
         """
-        self.lookups, self.model, self.activity, self._witness = lookups, model, activity, witness
+        self._witness = witness
+        self.lookups, self.model, self.activity, self.limits = lookups, model, activity, limits
 
     def unary(self, service: ServiceDescriptor, servicer: Any, *, changes: bool = False) -> dict[str, Behaviour]:
         """What answers the unary methods of a service; `changes` where each of them is told before it is done."""
@@ -65,7 +71,10 @@ class Routes:
                 message = parsed(pb.AttributeStreamRequest, data)
                 kind = message.WhichOneof("request")
                 asked = getattr(message, kind) if kind else message
-                return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
+                try:
+                    return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
+                except (LimitError, OverloadedError) as error:
+                    return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error)).SerializeToString()
 
             try:
                 await LiveStream(call, answer, self.activity).run()
@@ -94,7 +103,9 @@ class Routes:
 
         def answered() -> bytes:
             call.waiter.check()
-            return work().SerializeToString()
+            answer = work()
+            check_answer(answer.ByteSize(), self.limits)
+            return answer.SerializeToString()
 
         return await turns.run(call.client, partial(copy_context().run, answered))
 

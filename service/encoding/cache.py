@@ -15,6 +15,10 @@ CACHE_BYTES = 256 << 20
 """Size of the signatures that are remembered."""
 
 
+ENTRY_BYTES = 1024
+"""What an entry takes beside its numbers and texts."""
+
+
 class Entry(NamedTuple):
     """Name of a remembered signature: the text's key, and the parts that it has."""
 
@@ -56,7 +60,7 @@ class SignatureCache:
             The signature that is remembered.
         """
         entry = Entry(key, need)
-        size = sum(value.nbytes for value in vars(signature).values() if isinstance(value, np.ndarray))
+        size = ENTRY_BYTES + sum(map(bytes_of, vars(signature).values()))
         with self._lock:
             if entry in self._entries:
                 return self._entries[entry][0]
@@ -65,3 +69,12 @@ class SignatureCache:
             while self.size > self._limit:
                 self.size -= self._entries.popitem(last=False)[1][1]
         return signature
+
+
+def bytes_of(value: object) -> int:
+    """About what one part of a signature takes."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, str):
+        return len(value)
+    return sum(map(bytes_of, value)) if isinstance(value, tuple | list) else 0

@@ -1,5 +1,6 @@
 """Filters: a typed condition becomes parameterised SQL over known columns, and that a mask of rows."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,10 @@ from attridex.service.search.literals import LIST, Parameter, held_by, parameter
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
-MASKS = 64
-"""Masks that are kept."""
+MASK_BYTES = 64 << 20
+"""Size of the masks that are kept."""
+KEY_BYTES = 256
+"""What a mask's place takes beside it."""
 ANSWERS = ("label", "predicted")
 """Columns of labels."""
 LISTS = ("multi-label", "token-classification")
@@ -154,14 +157,16 @@ class Planner:
 
     def __init__(self) -> None:
         """Nothing kept yet."""
-        self._masks: OrderedDict[tuple[str, Filter], NDArray[np.bool_]] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, bytes], NDArray[np.bool_]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def mask(self, version: IndexVersion, condition: Filter | None) -> NDArray[np.bool_] | None:
         """Rows that may be hits [n]; None where all may."""
         if condition is None:
             return None if version.live == version.rows else version.alive
-        key = (version.manifest.version, condition)
+        # Its text, not the condition: that may be long, and 1 = True where they are compared.
+        key = (version.manifest.version, hashlib.sha256(repr(condition).encode()).digest())
         with self._lock:
             if key in self._masks:
                 self._masks.move_to_end(key)
@@ -172,9 +177,11 @@ class Planner:
         mask[[row for (row,) in found]] = True
         mask &= version.alive
         with self._lock:
-            self._masks[key] = mask
-            while len(self._masks) > MASKS:
-                self._masks.popitem(last=False)
+            if key not in self._masks:
+                self._masks[key] = mask
+                self._size += mask.nbytes + KEY_BYTES
+            while self._size > MASK_BYTES:
+                self._size -= self._masks.popitem(last=False)[1].nbytes + KEY_BYTES
         return mask
 
 

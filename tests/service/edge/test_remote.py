@@ -50,7 +50,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     ),
     "get": lambda c: c.get_instances(["t3", "t1"], with_neurons=True),
     "list": lambda c: list(c.list_instances(where="label = 'LABEL_1'", order_by="-loss", page_size=3)),
-    "index": lambda c: replace(c.get_index(), name=""),
+    "index": lambda c: replace(c.get_index(), name="", limits=None),
 }
 
 
@@ -295,4 +295,4 @@ def test_a_batch_job_killed_midway_ends_with_the_same_file(index: Path, server: 
     assert cut.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     ran = attridex(*ask, "--out", cut, "--k", 3)
     assert ran.code == 2
-    assert "other settings" in ran.err
+    assert "begun with k not given, now 3" in ran.err

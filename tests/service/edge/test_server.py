@@ -1,5 +1,6 @@
 """The running server: limits, health, reflection, names of indices, deadlines and a stop that loses nothing."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from attridex.client.channel import worth_retrying
 from attridex.client.errors import details_of
 from attridex.indexer.errors import InputError
 from attridex.service.calls.turns import WAITING
@@ -23,6 +25,7 @@ from attridex.service.edge.server import Server, parse_indexes
 from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.limits import Limits
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
@@ -54,12 +57,21 @@ def test_an_index_may_go_unnamed_where_there_is_one_alone(connect: Callable[...,
         assert list(details_of(raised.value)[1]) == ["index"]
 
 
-def test_messages_over_the_limit_are_refused_and_those_below_are_not(connect: Callable[..., Any]) -> None:
-    stub = connect(max_message_mb=5)
-    assert stub.AttributeInstances(ask(fields=["x" * (9 << 19)]), timeout=WAIT).results  # over gRPC's own limit of 4 MiB
-    with pytest.raises(grpc.RpcError) as raised:
-        stub.AttributeInstances(ask(fields=["x" * (6 << 20)]), timeout=WAIT)
+@pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
+def test_messages_over_the_limit_are_refused_compressed_or_not_and_those_below_are_not(
+    compression: grpc.Compression | None, connect: Callable[..., Any]
+) -> None:
+    stub = connect(limits=Limits(request_bytes=5 << 20, text_characters=5 << 20))
+
+    def send(size: int) -> Any:
+        query = pb.Query(id="q", record_json=json.dumps({"premise": "x" * size}))
+        return stub.AttributeInstances(pb.AttributeInstancesRequest(queries=[query]), timeout=WAIT, compression=compression)
+
+    assert send(9 << 19).results  # over gRPC's own limit of 4 MiB
+    with pytest.raises(grpc.RpcError, match="larger than max") as raised:
+        send(6 << 20)
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not worth_retrying(raised.value)
 
 
 def test_calls_beyond_those_that_may_wait_are_refused_at_once(connect: Callable[..., Any], stand_in: Any) -> None:
