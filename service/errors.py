@@ -99,6 +99,12 @@ class StoppingError(ServiceError):
     code, reason = "UNAVAILABLE", "STOPPING"
 
 
+class AuditError(ServiceError):
+    """The audit cannot be written, so that nothing is changed; the server's disk may be full."""
+
+    code, reason = "UNAVAILABLE", "AUDIT_FAILED"
+
+
 class CancelledError(ServiceError):
     """The caller went away while work was under way."""
 

@@ -15,6 +15,7 @@ from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.routes import Routes
 from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.operations.witness import Witness
 from attridex.service.rights import ADMIN as ADMIN_ROLE
 from attridex.service.rights import QUERY
 from attridex.v1 import admin_pb2, attribution_pb2
@@ -36,7 +37,7 @@ class Edge:
         health: what is said of them.
     """
 
-    def __init__(self, indexes: Indexes, options: ServerOptions) -> None:
+    def __init__(self, indexes: Indexes, options: ServerOptions, witness: Witness) -> None:
         """Bind the address; made on the loop that serves it.
 
         Raises:
@@ -46,27 +47,27 @@ class Edge:
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
-        self._activity = Activity()
+        self._activity, self._witness = Activity(), witness
         lookups, model = (
             Turns(threads, name, options.limits.calls)
             for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
         )
-        self._routes = Routes(lookups, model, self._activity, options.limits)
+        self._routes = Routes(lookups, model, self._activity, options.limits, witness)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **self._admitted("", told), **self._methods(indexes, options)}
-        self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity))
+        self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity, witness))
         self.port = self._bind(options)
 
     @classmethod
-    async def bind(cls, indexes: Indexes, options: ServerOptions) -> Self:
+    async def bind(cls, indexes: Indexes, options: ServerOptions, witness: Witness) -> Self:
         """An edge of the running loop; see the constructor."""
-        return cls(indexes, options)
+        return cls(indexes, options, witness)
 
     def _methods(self, indexes: Indexes, options: ServerOptions) -> dict[str, Behaviour]:
-        servicer, routes = AttributionServicer(indexes, options.limits), self._routes
+        servicer, routes = AttributionServicer(indexes, options.limits, self._witness), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
-        administration = routes.unary(ADMIN, AdminServicer(indexes)) if options.admin else {}
+        administration = routes.unary(ADMIN, AdminServicer(indexes), changes=True) if options.admin else {}
         return self._admitted(QUERY, found) | self._admitted(ADMIN_ROLE, administration)
 
     def _admitted(self, role: str, methods: Mapping[str, Behaviour]) -> dict[str, Behaviour]:
@@ -94,6 +95,11 @@ class Edge:
             raise InputError(f"--listen {options.listen}: the address is in use or not this machine's")
         return port
 
+    @property
+    def pools(self) -> tuple[Turns, Turns]:
+        """The threads that answer."""
+        return self._routes.lookups, self._routes.model
+
     async def start(self) -> None:
         """Answer calls."""
         await self._server.start()
@@ -114,7 +120,7 @@ class Edge:
         return await self._threads_ended()
 
     async def _threads_ended(self) -> bool:
-        pools = (self._routes.lookups, self._routes.model)
+        pools = self.pools
         last = asyncio.get_running_loop().time() + LAST_SECONDS
         while any(pool.busy for pool in pools) and asyncio.get_running_loop().time() < last:
             await asyncio.sleep(0.02)

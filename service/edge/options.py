@@ -27,6 +27,9 @@ class ServerOptions:
         mapped: map posting lists instead of reading them checked.
         grace: seconds that calls under way may go on after a stop.
         limits: of requests, answers and connections.
+        operations: HOST:PORT of metrics and probes over HTTP; none where empty.
+        audit: file that calls of AdminService are written to; the log where None.
+        traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -43,6 +46,9 @@ class ServerOptions:
     mapped: bool = False
     grace: float = GRACE_SECONDS
     limits: Limits = field(default_factory=Limits)
+    operations: str = ""
+    audit: Path | None = None
+    traces: str = ""
 
     @property
     def channel(self) -> list[tuple[str, int]]:

@@ -11,8 +11,10 @@ from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Caller, Waiter
 from attridex.service.calls.status import failure
 from attridex.service.edge.bounds import check_request
+from attridex.service.edge.observed import observed
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
+from attridex.service.operations.witness import Witness
 from attridex.service.rights import Asker
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
@@ -45,6 +47,10 @@ class Indexes:
             raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, allowed)}", "index")
         return allowed[name]
 
+    def name(self, asked: str, asker: Asker) -> str:
+        """What an index that is there is called: the only one that may be asked may go unnamed."""
+        return asked or next(name for name in self._indexes if asker.may_ask(name))
+
     def all(self, asker: Asker) -> list[ServedIndex]:
         """Every index that may be asked."""
         return [index for name, index in self._indexes.items() if asker.may_ask(name)]
@@ -53,16 +59,20 @@ class Indexes:
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     """attridex.v1.AttributionService; the calls of `RPCS` are all answered in the same way."""
 
-    def __init__(self, indexes: Indexes, limits: Limits | None = None) -> None:
-        """Answer from these indices what is within the limits; whatever is asked, where there are none."""
-        self._indexes, self._limits = indexes, limits
+    def __init__(self, indexes: Indexes, limits: Limits | None = None, witness: Witness | None = None) -> None:
+        """Answer from these indices what is within the limits, whatever is asked where there are none; tell of each request."""
+        self._indexes, self._limits, self._witness = indexes, limits, witness or Witness()
         for rpc in RPCS.values():
             setattr(self, rpc.name, partial(self._answer, rpc))
 
     def _answer(self, rpc: Rpc, message: Any, context: Waiter) -> Any:
         """Answer a request of any kind."""
-        index = self._indexes.get(message.index, context.asker)
-        return rpc.answer.encode(index.answer(self._read(rpc, message), context.check, context.client))
+        with observed(self._witness, rpc.name) as told:
+            index, request = self._indexes.get(message.index, context.asker), self._read(rpc, message)
+            told.asked(self._indexes.name(message.index, context.asker), request)
+            answer = index.answer(request, context.check, context.client)
+            told.answered(answer)
+            return rpc.answer.encode(answer)
 
     def _read(self, rpc: Rpc, message: Any) -> Any:
         """A request in its plain form, once it was seen to be within the limits."""
@@ -104,10 +114,13 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
             if kind is None:
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
-            caller = Caller(context.check, client=context.client)
-            found = session.answer(self._indexes.get(asked.index, context.asker), self._read(rpc, asked), caller)
-            answer: Any = {kind: rpc.answer.encode(found)}
-            return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
+            with observed(self._witness, rpc.name, streamed=True) as told:
+                index, request = self._indexes.get(asked.index, context.asker), self._read(rpc, asked)
+                told.asked(self._indexes.name(asked.index, context.asker), request)
+                found = session.answer(index, request, Caller(context.check, client=context.client))
+                told.answered(found)
+                answer: Any = {kind: rpc.answer.encode(found)}
+                return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:
             raise
         except Exception as error:
