@@ -32,7 +32,7 @@ def run(stand_in: Any) -> Iterator[Callable[..., tuple[Operating, grpc.Channel]]
 
     def start(**options: Any) -> tuple[Operating, grpc.Channel]:
         operating = Operating("127.0.0.1:0", **options)
-        server = Server({"mine": stand_in}, ServerOptions("127.0.0.1:0", admin=True), operating)
+        server = Server({"mine": stand_in}, ServerOptions("127.0.0.1:0", insecure_admin=True), operating)
         server.start()
         held.append((server, operating, grpc.insecure_channel(f"127.0.0.1:{server.port}")))
         return operating, held[-1][-1]
