@@ -121,3 +121,21 @@ def test_everybody_may_administrate_on_loopback_alone(listen: str, tokens: Path 
         check_admin(listen, tokens, insecure_admin=True)
     check_admin(listen, tokens, insecure_admin=False)
     check_admin("unix:/tmp/x", None, insecure_admin=True)
+
+
+def test_a_renewed_certificate_is_served_without_a_start_and_a_bad_one_is_not(
+    start: Any, pem: Callable[[str], Path], tmp_path: Path
+) -> None:
+    used = Tls(tmp_path / "crt", tmp_path / "key")
+
+    def put(certificate: str, key: str) -> None:
+        shutil.copy(pem(certificate), used.certificate)
+        shutil.copy(pem(key), used.key)
+
+    put("server.crt", "server.key")
+    port = start(tls=used).port
+    assert answer(port, pem("server.crt")).results[0].query_id == "q"
+    put("stranger.crt", "stranger.key")
+    assert answer(port, pem("stranger.crt")).results[0].query_id == "q"
+    put("junk.crt", "server.key")
+    assert answer(port, pem("stranger.crt")).results[0].query_id == "q"
