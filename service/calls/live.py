@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -125,6 +126,8 @@ class LiveCall:
     def admit(self) -> None:
         """Know who asks; `admission` raises where they may not."""
         self.waiter.asker = self.admission()
+        self.facts = replace(self.facts, identity=self.waiter.asker.name or self.facts.identity)
+        CALL.set(self.facts)
 
     @property
     def authorization(self) -> list[str]:

@@ -23,7 +23,7 @@ class CallFacts:
         client: the connection.
         request_id: the client's x-request-id, or a random one where it gave none that is readable.
         identity: what the client has proven to be; empty where it has not.
-        metadata: the call's.
+        metadata: the call's, without its token.
         number: of this call alone, whatever ids clients give.
         notes: what a witness keeps until the call has ended.
     """
@@ -46,7 +46,7 @@ class CallFacts:
             metadata: keys and values.
             identity: of the client.
         """
-        said = {key: value for key, value in metadata if isinstance(value, str)}
+        said = {key: value for key, value in metadata if isinstance(value, str) and key != "authorization"}
         given = said.get(REQUEST_ID, "")
         return cls(rpc, client, given if READABLE.fullmatch(given) else uuid.uuid4().hex, identity, said)
 
