@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.client import output
+from attridex.client.channel import given_token, tls_of
 from attridex.client.client import Client
 from attridex.client.commands import options
 from attridex.client.errors import InvalidArgumentError, UsageError
@@ -53,12 +54,16 @@ class Asking:
     max_new_tokens: options.MaxNewTokens = 0
     delimiter: options.Delimiter = None
     quoting: options.Quoting = None
+    token_file: options.TokenFile = None
+    tls_ca: options.TlsCa = None
+    tls_cert: options.TlsCert = None
+    tls_key: options.TlsKey = None
 
     def client(self) -> Client:
         """The client that is asked for.
 
         Raises:
-            UsageError: neither or both of --index and --server.
+            UsageError: neither or both of --index and --server, or a token or certificate cannot be used.
         """
         if (self.index is None) == (self.server is None):
             raise UsageError("give one of --index INDEX (in this process) or --server HOST:PORT")
@@ -67,7 +72,8 @@ class Asking:
 
             check_local()
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
-        return Client(str(self.server), index=self.name, timeout=self.timeout)
+        tls = tls_of(self.tls_ca, self.tls_cert, self.tls_key)
+        return Client(str(self.server), index=self.name, timeout=self.timeout, tls=tls, token=given_token(self.token_file))
 
     def sources(self, index: IndexInfo | None = None) -> Iterator[Query]:
         """The queries, one at a time: records, or training instances.

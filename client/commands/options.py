@@ -43,6 +43,14 @@ Quoting = Annotated[str | None, typer.Option("--quoting", help=QUOTING)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the token for the server; else ATTRIDEX_TOKEN in the environment.")
+]
+TlsCa = Annotated[Path | None, typer.Option("--tls-ca", help="CA of the server's certificate (PEM): connect over TLS.")]
+TlsCert = Annotated[
+    Path | None, typer.Option("--tls-cert", help="This client's certificate (PEM), where the server asks for one.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
 IndexName = Annotated[str, typer.Option("--name", help="The server's index, where it has several.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many queries.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write JSON lines there as a batch job that can be resumed.")]
