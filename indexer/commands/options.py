@@ -44,8 +44,9 @@ def show_rows(rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
         names = list(row)
         cells.append([f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    columns = (Column(name.replace("_", " "), min_width=width) for name, width in zip(names, widths, strict=True))
+    words = [name.split("_") for name in names]
+    widths = [max(map(len, (*own, *column))) for own, column in zip(words, zip(*cells, strict=True), strict=True)]
+    columns = (Column(" ".join(own), min_width=width) for own, width in zip(words, widths, strict=True))
     table = Table(*columns, box=None, pad_edge=False)
     for line in cells:
         table.add_row(*line)
