@@ -46,7 +46,7 @@ def show_rows(rows: Iterable[Mapping[str, Any]]) -> None:
         cells.append([f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()])
     words = [name.split("_") for name in names]
     widths = [max(map(len, (*own, *column))) for own, column in zip(words, zip(*cells, strict=True), strict=True)]
-    columns = (Column(" ".join(own), min_width=width) for own, width in zip(words, widths, strict=True))
+    columns = (Column(" ".join(own), width=width) for own, width in zip(words, widths, strict=True))
     table = Table(*columns, box=None, pad_edge=False)
     for line in cells:
         table.add_row(*line)
