@@ -36,18 +36,17 @@ def show_facts(facts: Mapping[str, str]) -> None:
 
 
 def show_rows(rows: Iterable[Mapping[str, Any]]) -> None:
-    """A table with a line for each row on stdout; all rows have the same columns, and no cell is cut, however narrow it is."""
+    """A table with a line for each row on stdout; all rows have the same columns, and nothing is cut, however narrow it is."""
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Table
 
     names, cells = list[str](), list[list[str]]()
     for row in rows:
         names = list(row)
         cells.append([f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()])
-    words = [name.split("_") for name in names]
-    widths = [max(map(len, (*own, *column))) for own, column in zip(words, zip(*cells, strict=True), strict=True)]
-    columns = (Column(" ".join(own), width=width) for own, width in zip(words, widths, strict=True))
-    table = Table(*columns, box=None, pad_edge=False)
+    names = [name.replace("_", " ") for name in names]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    table = Table(*names, box=None, pad_edge=False)
     for line in cells:
         table.add_row(*line)
     console = Console()
