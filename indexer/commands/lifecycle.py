@@ -70,6 +70,56 @@ def migrate(index: IndexPath) -> None:
     say(f"{index}: format {manifest.format}, version {manifest.version}")
 
 
+def repair(
+    index: IndexPath,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="What it was built from, where model or corpus lie elsewhere now.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Mend a damaged index from what is whole, or by signing again; exit code 1 says what cannot be mended."""
+    from attridex.indexer.config import load_config
+    from attridex.indexer.renewal.repair import repair as run
+
+    lines = run(index, load_config(config) if config else None, show_progress=True)
+    if as_json:
+        emit({"index": str(index), "mended": lines})
+        return
+    for line in lines:
+        say(f"mended: {line}")
+    say(f"{index}: {'whole again' if lines else 'whole, nothing to mend'}")
+
+
+def compact(index: IndexPath, as_json: Json = False) -> None:
+    """Remove what is deleted from the disk, its text too; older versions leave. It cannot be undone."""
+    from attridex.indexer.renewal.compaction import compact as run
+
+    done = run(index)
+    if as_json:
+        emit({"index": str(index), **done._asdict()})
+        return
+    say(f"{index}: version {done.version}, {done.removed} instances removed from the disk")
+    if done.held:
+        say(f"{index}: versions {', '.join(done.held)} are still read; `attridex prune {index}` removes them afterwards")
+
+
+def prune(
+    index: IndexPath,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many of the last versions stay, beside the served one.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Remove older versions from the disk, but those that are still read."""
+    from attridex.indexer.lifecycle.versions import prune as run
+
+    done = run(index, keep)
+    if as_json:
+        emit({"index": str(index), **done._asdict()})
+    else:
+        held = f"; {', '.join(done.held)} are still read" if done.held else ""
+        say(f"{index}: {len(done.removed)} versions removed{held}")
+
+
 def activate(
     index: IndexPath, version: Annotated[str, typer.Argument(help="Its number; `attridex versions` lists them.")]
 ) -> None:

@@ -212,13 +212,17 @@ def read_deletes(index: Path) -> Log | None:
     Raises:
         DamageError: CURRENT, the log or its copy is not what was written.
     """
-    current = latest(index, parse_current(text_of(index / CURRENT)))
-    if current is None:
+    named = parse_current(text_of(index / CURRENT))
+    current = latest(index, named)
+    if named is None or current is None:
         raise DamageError(f"{index / CURRENT}: missing or damaged; `attridex repair {index}` mends it")
-    if current.log is None:
+    if named.log is None or current.log is None:
         return None
+    log = read_log(index, current.log)
+    if log.until(named.log.seq).head != named.log:
+        raise DamageError(f"{index / CURRENT}: damaged (its log is not the one there); `attridex repair {index}` mends it")
     read_log(index, current.log, DELETES_COPY)
-    return read_log(index, current.log)
+    return log
 
 
 @contextmanager

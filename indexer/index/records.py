@@ -241,6 +241,8 @@ def read_sealed(path: Path) -> JsonObject:
         return unseal(path.read_bytes(), path)
     except FileNotFoundError:
         raise DamageError(f"{path}: missing") from None
+    except OSError as error:
+        raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -16,6 +16,7 @@ from attridex.indexer.index.directory import (
     list_versions,
     parse_current,
     read_current,
+    read_deletes,
     read_manifest,
     read_served,
     read_sidecar,
@@ -134,7 +135,8 @@ def expected_files(index: Path) -> Iterator[Checked]:
 
 def verify_head(index: Path) -> Iterator[Checked]:
     """Check CURRENT, plan.json, the plans of batches, and the log of deletes."""
-    yield Checked(index / CURRENT, problem_of(partial(read_current, index)))
+    found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
+    yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
     for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
         yield Checked(path, problem_of(partial(read_sealed, path)))
     if index_format(index) > 2:
@@ -232,4 +234,6 @@ def problem_of(check: Callable[[], object]) -> str | None:
         check()
     except (DamageError, InputError) as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename}: cannot be read ({error.strerror})"
     return None

@@ -1,21 +1,17 @@
 """CURRENT and the log of deletes, each from whichever of its two files is whole."""
 
+import hashlib
 from pathlib import Path
 
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.index.deletes import Head, Log, parse_log
-from attridex.indexer.index.directory import Current, now, parse_current
-from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, DELETES, DELETES_COPY
+from attridex.indexer.index.deletes import Log, parse_log
+from attridex.indexer.index.directory import Current, now, parse_current, text_of
+from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, DELETES, DELETES_COPY, MANIFEST, version_dir
 
 
 def recovered_current(index: Path) -> Current | None:
-    """What CURRENT says, or where it is damaged its copy; None where neither can be read."""
-    for name in (CURRENT, CURRENT_COPY):
-        content = read_bytes(index / name)
-        current = parse_current(content.decode("ascii", "replace")) if content else None
-        if current is not None:
-            return current
-    return None
+    """What CURRENT says, or its copy where that is damaged: the one that names a version as it is; None where neither does."""
+    return next((current for current in named(index) if manifest_hash(index, current.version) == current.manifest), None)
 
 
 def recovered_log(index: Path) -> Log:
@@ -24,12 +20,15 @@ def recovered_log(index: Path) -> Log:
     Raises:
         DamageError: there was one, and no whole one is left that CURRENT names.
     """
-    current = recovered_current(index)
-    head = current.log if current else None
-    found = [log for name in (DELETES, DELETES_COPY) if (log := whole_log(index / name, head))]
-    if found:
-        return found[0] if head else min(found, key=lambda log: log.head.seq)
-    if head or any((index / name).exists() for name in (DELETES, DELETES_COPY)):
+    heads = sorted({current.log for current in named(index) if current.log}, reverse=True)
+    found = [log for name in (DELETES, DELETES_COPY) if (log := whole_log(index / name))]
+    for head in heads:
+        for log in found:
+            if log.until(head.seq).head == head:
+                return log.until(head.seq)
+    if found and not heads:
+        return min(found, key=lambda log: log.head.seq)
+    if heads or any((index / name).exists() for name in (DELETES, DELETES_COPY)):
         raise DamageError(
             f"{index / DELETES}: cannot be mended (neither it nor {DELETES_COPY} is the log that CURRENT names), so what was "
             "deleted is not known; restore one of them from a backup"
@@ -37,17 +36,24 @@ def recovered_log(index: Path) -> Log:
     return Log.begun(now())
 
 
-def whole_log(path: Path, head: Head | None) -> Log | None:
-    """The log of a file up to the line that counts, or where that is not known to its end; None if it is damaged."""
-    content = read_bytes(path)
-    if content is None:
-        return None
+def named(index: Path) -> list[Current]:
+    """What CURRENT and its copy say, those that can be read."""
+    found = (parse_current(text_of(index / name)) for name in (CURRENT, CURRENT_COPY))
+    return [current for current in found if current]
+
+
+def manifest_hash(index: Path, version: str) -> str:
+    """SHA-256 of a version's manifest; empty where there is none."""
+    content = read_bytes(version_dir(index, version) / MANIFEST)
+    return hashlib.sha256(content).hexdigest() if content else ""
+
+
+def whole_log(path: Path) -> Log | None:
+    """The log of a file; None if it is damaged."""
     try:
-        log = parse_log(content, path)
-    except (DamageError, InputError):
+        return parse_log(path.read_bytes(), path)
+    except (DamageError, InputError, OSError):
         return None
-    log = log.until(head.seq) if head else log
-    return log if head is None or log.head == head else None
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attridex.indexer.errors import AttridexError, DamageError, InputError
-from attridex.indexer.index.directory import list_versions, read_deletes, read_served, write_current, write_lock
+from attridex.indexer.index.directory import list_versions, read_deletes, read_served
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
+from attridex.indexer.lifecycle.versions import activate as make_current
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.version import IndexVersion
 
@@ -286,12 +287,14 @@ class Store:
         return [served_manifest(self.index, number, log) for number in list_versions(self.index)]
 
     def activate(self, number: str) -> str:
-        """Make a version the current one and serve it."""
+        """Make a version the current one and serve it; one that is damaged does not become it."""
         known = list_versions(self.index)
         if number not in known:
             raise UnknownIndexError(f"no version '{number}' of {self.index.name}; there are {', '.join(known)}", "version")
-        with write_lock(self.index):
-            write_current(self.index, number)
+        try:
+            make_current(self.index, number)
+        except DamageError as error:
+            raise DamagedIndexError(str(error)) from error
         return self.reload()
 
     def close(self) -> None:

@@ -74,6 +74,7 @@ def test_a_version_that_cannot_be_opened_leaves_the_old_one_served(old: Path, cl
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DamagedIndexError, match="csr_scores"):
         store.activate("1")
+    assert read_current(old) == "2"
     with store.version() as version:
         assert version.manifest.version == "2"
     assert closed == []
