@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import DamageError, InputError, first_line
 from attridex.indexer.held.files import Source, path_of
 from attridex.indexer.held.private import private_copy
+from attridex.indexer.held.waited import LOOKOUT
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
 from attridex.indexer.index.tables import BATCH
-from attridex.indexer.waited import LOOKOUT
 
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from attridex.indexer.waited import waited_for
+from attridex.indexer.held.waited import waited_for
 from attridex.service.answering.attribute_instances import attribute_instances
 from attridex.service.answering.attribute_neurons import attribute_neurons
 from attridex.service.answering.call import Call, Tools

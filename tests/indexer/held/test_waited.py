@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from attridex.indexer.held.waited import LOOKOUT, waited_for
 from attridex.indexer.index.catalog import Catalog
-from attridex.indexer.waited import LOOKOUT, waited_for
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) a(i) WHERE i % 7 = 8"
 
