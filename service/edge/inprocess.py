@@ -1,5 +1,6 @@
 """The service without a socket: the generated stub's methods, answered by the same servicer in this process."""
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ class InProcessStub(ServicerStub):
         """Open an index; see `server.open_index` for what it raises."""
         self._index = open_index(index, index.resolve().name, model=model, verify=verify)
         super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))
+        self._end = weakref.finalize(self, self._index.close)  # also of a client that nobody closes, before the process ends
 
     def close(self) -> None:
         """Let the index go."""
-        self._index.close()
+        self._end()
