@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import DamageError, InputError, first_line
 from attridex.indexer.held.files import Source, path_of
 from attridex.indexer.held.private import private_copy
+from attridex.indexer.held.waited import LOOKOUT
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
 from attridex.indexer.index.tables import BATCH
 
@@ -274,13 +275,15 @@ class Catalog:
             raise DamageError(str(error).splitlines()[0]) from error
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query.
+        """Rows of a query; one that nobody waits for is stopped, see `waited_for`.
 
         Raises:
             InputError: a parameter fits its column no more than DuckDB can tell.
         """
+        cursor = self._con.cursor()
         try:
-            found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+            with LOOKOUT.over(cursor.interrupt):
+                found: list[tuple[Any, ...]] = cursor.execute(sql, list(parameters)).fetchall()
         except UNFIT as error:
             raise InputError(f"a value does not fit its column: {first_line(error)}") from None
         return found

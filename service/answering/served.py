@@ -6,6 +6,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
+from attridex.indexer.held.waited import waited_for
 from attridex.service.answering.attribute_instances import attribute_instances
 from attridex.service.answering.attribute_neurons import attribute_neurons
 from attridex.service.answering.call import Call, Tools
@@ -95,7 +96,8 @@ class ServedIndex:
 
     def answer_from(self, version: IndexVersion, request: Any, caller: Caller) -> Any:
         """The answer to a request from an open version; see `answer`."""
-        return USE_CASES[type(request)](self._call(version, caller), request)
+        with waited_for(caller.checkpoint):
+            return USE_CASES[type(request)](self._call(version, caller), request)
 
     def _version_for(self, request: Any) -> AbstractContextManager[IndexVersion]:
         """The served version; for the next page of a listing the one that it began with."""

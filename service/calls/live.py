@@ -120,7 +120,8 @@ class LiveCall:
         self.waiter = Waiter(longest if left is None else min(left, longest), self.client)
 
     def streaming(self) -> AbstractContextManager[None]:
-        """The call is a stream; see `Activity.streaming`."""
+        """The call is a stream, which may take as long as its requests come; see `Activity.streaming`."""
+        self.waiter = Waiter(self._context.time_remaining(), self.client)
         return self._activity.streaming(self.client, self._limits.streams)
 
     def admit(self) -> None:

@@ -242,3 +242,16 @@ def test_a_question_is_answered_beside_clients_that_hold_all_that_they_may(start
         assert not any(call.done() for call in calls)
         release.set()
         assert all(isinstance(call.result(), pb.AttributeInstancesResponse) for call in calls)
+
+
+def test_a_stream_may_take_longer_than_a_call_may(start: Any, stand_in: Any) -> None:
+    waited = threading.Event()
+    stand_in.behaviour = lambda _request, checkpoint: (waited.wait(0.5), checkpoint())
+    port = start(limits=Limits(call_seconds=0.2)).port
+    with channel(port) as own:
+        stub = rpc.AttributionServiceStub(own)
+        (answer,) = stub.AttributeStream(iter([pb.AttributeStreamRequest(attribute_instances=ASK)]), timeout=WAIT)
+        assert answer.WhichOneof("response") == "attribute_instances"
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.AttributeInstances(ASK)
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
