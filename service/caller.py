@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from attridex.service.errors import CancelledError, DeadlineError
+from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.answers import Timings
 
 Checkpoint = Callable[[], None]
@@ -24,11 +25,13 @@ class Waiter:
 
     Attributes:
         client: who it is, among those that are answered in turn.
+        asker: who it is by name, and what it may.
     """
 
     def __init__(self, timeout: float | None = None, client: str = "") -> None:
         """`timeout` in seconds."""
         self.client = client
+        self.asker: Asker = EVERYBODY
         self._until = None if timeout is None else time.monotonic() + timeout
         self._ended: Exception | None = None
         self._lock = threading.Lock()

@@ -75,10 +75,34 @@ class LimitError(ServiceError):
     exit_code = 2
 
 
+class UnauthenticatedError(ServiceError):
+    """The server serves those whom it knows: no token, an unknown one, or a certificate with another name."""
+
+    code, reason = "UNAUTHENTICATED", "UNAUTHENTICATED"
+
+
+class RoleError(ServiceError):
+    """Who asks is known, and has another role than the call needs."""
+
+    code, reason = "PERMISSION_DENIED", "ROLE"
+
+
+class IndexDeniedError(ServiceError):
+    """Who asks may ask other indices than this one."""
+
+    code, reason = "PERMISSION_DENIED", "INDEX"
+
+
 class StoppingError(ServiceError):
     """The server is about to end."""
 
     code, reason = "UNAVAILABLE", "STOPPING"
+
+
+class AuditError(ServiceError):
+    """The audit cannot be written, so that nothing is changed; the server's disk may be full."""
+
+    code, reason = "UNAVAILABLE", "AUDIT_FAILED"
 
 
 class CancelledError(ServiceError):

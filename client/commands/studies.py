@@ -20,6 +20,7 @@ from attridex.client.commands.options import (
     ServerAddress,
     Timeout,
     Verify,
+    from_stdin,
 )
 from attridex.client.errors import UsageError
 from attridex.client.files import json_line
@@ -35,7 +36,7 @@ ALL = "all"
 
 def study(
     name: Annotated[str, typer.Argument(help=f"{', '.join(study_names())}, or all.")],
-    queries: Annotated[Path, typer.Option("--queries", help=QUERY_FILE)],
+    queries: Annotated[Path, typer.Option("--queries", help=QUERY_FILE, callback=from_stdin)],
     out: Annotated[Path, typer.Option("--out", help="Directory of results; the same command goes on after a kill.")],
     index: IndexDir = None,
     server: ServerAddress = None,

@@ -71,7 +71,11 @@ class Renderer:
         """
         found = self._form.encode(record, where)
         if len(found) != 1:
-            raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
+            what = f"windows of {self._form.limit} tokens" if self._corpus.documents else "texts, packed into a row"
+            raise InputError(
+                f"{where}: gives {len(found)} instances ({what}), a query is one; ask about each text as a record of its own, "
+                "and add up the scores, or ask about a part of an instance of the index by its id (ID#0)"
+            )
         return self._instance(found[0], record, where, label_used=label_used)
 
     def asked(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:

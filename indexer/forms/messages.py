@@ -5,6 +5,7 @@ A chat that is too long loses its oldest turns, each whole.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,10 @@ from attridex.indexer.forms.encoding import Encoding, Tokens
 
 ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
 """Roles."""
+ROLES = (ASSISTANT, USER, *SYSTEM, "tool", "function")
+"""Roles that chats commonly have; a template may know others."""
+ALIKE = 0.8
+"""How much alike two roles are where one is taken for a slip of the pen."""
 TOOLS, OPTIONS = "tools", "chat_template_kwargs"
 """Settings of the columns that a template is given, and the columns that TRL gives it."""
 
@@ -171,7 +176,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     """The messages of a record: a list, or the JSON of one.
 
     Raises:
-        InputError: the column is missing, or holds anything but messages.
+        InputError: the column is missing, or holds anything but messages; or a role is nearly one that chats have.
     """
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.messages); {nearest(name, record)}")
@@ -181,6 +186,11 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
             f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
+    for number, each in enumerate(value):
+        if each["role"] not in ROLES and (meant := get_close_matches(each["role"].strip().lower(), ROLES, 1, ALIKE)):
+            raise InputError(
+                f"{where}: message {number} of column '{name}' has the role '{each['role']}'; did you mean '{meant[0]}'?"
+            )
     return list(value)
 
 

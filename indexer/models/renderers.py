@@ -179,7 +179,8 @@ def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Rendere
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
     unlearned = unlearned_token(config.corpus, model.tokenizer)
-    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned, stored_name)
+    known = replace(model.vocabulary, end=model.end)
+    form = Checked(unchecked_form(config, model), known, config.corpus.rendering, unlearned, stored_name)
     taken = [*config.corpus.metadata, *form.fields, *form.adds]
     if twice := [name for name in form.fields if shown_name(name) != name and taken.count(name) > 1]:
         raise InputError(

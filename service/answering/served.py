@@ -73,7 +73,7 @@ class ServedIndex:
         """
         self.store, self.name = store, name
         self.tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
-        self._info: IndexInfo | None = None
+        self._info: tuple[str, IndexInfo] | None = None
         self._watch = Watch(store, watch)
 
     def answer(self, request: Any, checkpoint: Checkpoint = never_cancelled, client: str = "") -> Any:
@@ -106,12 +106,12 @@ class ServedIndex:
     def describe(self) -> IndexInfo:
         """What the index holds and can answer; made once a version."""
         with self.store.version(whole=False) as version:
-            info, problem = self._info, self.store.problem  # another thread may set it, for another version
-            if info is None or info.version != version.manifest.version:
-                info = replace(describe_index(self._call(version)), watch_seconds=self._watch.seconds)
-            if info is not self._info or info.problem != problem:
-                info = self._info = replace(info, problem=problem)
-            return info
+            known, problem = self._info, self.store.problem  # another thread may set it, for another version
+            if known is None or (known[0], known[1].version) != (version.sha256, version.manifest.version):
+                known = (version.sha256, replace(describe_index(self._call(version)), watch_seconds=self._watch.seconds))
+            if known is not self._info or known[1].problem != problem:
+                known = self._info = (version.sha256, replace(known[1], problem=problem))
+            return known[1]
 
     def matching_rows(self, where: Filter) -> list[int]:
         """Rows that a condition holds for."""

@@ -10,16 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Set
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
 from attridex.service.caller import Waiter
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
+from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
+from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
@@ -93,12 +97,24 @@ class LiveCall:
     Attributes:
         client: who asks: the connection.
         waiter: whether it is still waited for, for the threads that work on it.
+        admission: who asks, looked up anew each time, so that what is revoked ends streams too.
+        facts: what those who run the server see of it.
     """
 
-    def __init__(self, context: Any, limits: Limits, activity: Activity) -> None:
-        """Begin; the clock of its deadline is running."""
+    def __init__(self, rpc: str, context: Any, limits: Limits, activity: Activity) -> None:
+        """Begin; the clock of its deadline is running.
+
+        Args:
+            rpc: full name of the method.
+            context: gRPC's.
+            limits: of the server.
+            activity: of the server.
+        """
         self._context, self._limits, self._activity = context, limits, activity
         self.client = str(context.peer())
+        self.admission: Callable[[], Asker] = lambda: EVERYBODY
+        self.facts = CallFacts.of(rpc, self.client, context.invocation_metadata() or (), proven(context))
+        context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
         left = context.time_remaining()
         longest = limits.call_seconds
         self.waiter = Waiter(longest if left is None else min(left, longest), self.client)
@@ -106,6 +122,25 @@ class LiveCall:
     def streaming(self) -> AbstractContextManager[None]:
         """The call is a stream; see `Activity.streaming`."""
         return self._activity.streaming(self.client, self._limits.streams)
+
+    def admit(self) -> None:
+        """Know who asks; `admission` raises where they may not."""
+        self.waiter.asker = self.admission()
+        self.facts = replace(self.facts, identity=self.waiter.asker.name or self.facts.identity)
+        CALL.set(self.facts)
+
+    @property
+    def authorization(self) -> list[str]:
+        """What the client sent as `authorization`."""
+        found = self._context.invocation_metadata() or ()
+        return [str(value) for key, value in found if key == "authorization"]
+
+    @property
+    def certified(self) -> set[str]:
+        """The names of the client's certificate, which gRPC has verified; none without one."""
+        found = self._context.auth_context()
+        kinds = ("x509_common_name", "x509_subject_alternative_name")
+        return {name.decode(errors="replace") for kind in kinds for name in found.get(kind, ())}
 
     async def read(self) -> bytes | None:
         """The next message; None after the last one.
@@ -154,10 +189,16 @@ class LiveCall:
             raise CancelledError("the answer was not taken")
         writing.result()
 
-    async def fail(self, error: Exception) -> None:
+    async def fail(self, error: status_pb2.Status) -> None:
         """End with the status of an error."""
-        found = rpc_status.to_status(status(error))
-        await self._context.abort(found.code, found.details, found.trailing_metadata)
+        found = rpc_status.to_status(error)
+        await self._context.abort(found.code, found.details, (*found.trailing_metadata, (REQUEST_ID, self.facts.request_id)))
+
+
+def proven(context: Any) -> str:
+    """The name in a client's certificate; empty where it has none."""
+    names = context.auth_context().get("x509_common_name") or (b"",)
+    return bytes(names[0]).decode(errors="replace")
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
@@ -174,37 +215,42 @@ Behaviour = Callable[[LiveCall], Awaitable[None]]
 
 
 def handlers(
-    methods: Mapping[str, Behaviour], limits: Limits, activity: Activity
+    methods: Mapping[str, Behaviour], limits: Limits, activity: Activity, witness: Witness
 ) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    """What gRPC calls for each method; every error becomes a status here, and every call is logged.
+    """What gRPC calls for each method; every error becomes a status here, and every call is told.
 
     Args:
         methods: what answers each, by full name: /package.Service/Method.
         limits: of the server.
         activity: what is under way in it.
+        witness: is told of every call.
     """
 
     def handler(name: str, behaviour: Behaviour) -> "grpc.RpcMethodHandler[Any, Any]":
         async def handle(_requests: Any, context: Any) -> None:
-            await guarded(name, behaviour, LiveCall(context, limits, activity))
+            await guarded(behaviour, LiveCall(name, context, limits, activity), witness)
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
     return {name: handler(name, behaviour) for name, behaviour in methods.items()}
 
 
-async def guarded(name: str, behaviour: Behaviour, call: LiveCall) -> None:
-    """Answer a call; whatever ends it ends the work on it."""
+async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> None:
+    """Answer a call; whatever ends it ends the work on it, and is told."""
     began = time.perf_counter()
+    code, message = "CANCELLED", ""  # where nobody waits any more
+    CALL.set(call.facts)  # of this task, which gRPC made for the call
+    witness.begin(call.facts)
     try:
         await behaviour(call)
+        code = "OK"
     except Exception as error:
-        log.info("%s %s", name, error)
-        await call.fail(error)
-    else:
-        log.info("%s ok %.1f ms", name, 1e3 * (time.perf_counter() - began))
+        found = status(error)
+        code, message = code_pb2.Code.Name(found.code), found.message
+        await call.fail(found)
     finally:
         call.waiter.end()
+        witness.end(call.facts, Ending(code, message, time.perf_counter() - began))
 
 
 def parsed(kind: type[Any], data: bytes) -> Any:

@@ -42,6 +42,13 @@ def catalogued(error: Exception) -> ServiceError:
     return ServiceError(f"internal error {number}; the server's log has the details")
 
 
+def code_of(error: Exception) -> str:
+    """The name of the status that an error becomes."""
+    if isinstance(error, ServiceError):
+        return error.code
+    return next((known.code for kind, known in CATALOGUED.items() if isinstance(error, kind)), ServiceError.code)
+
+
 def shortened(message: str) -> str:
     """A message in one line that the trailing metadata can carry: beginning and end of it, where it is too long."""
     content = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", message).encode(errors="replace")

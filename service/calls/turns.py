@@ -25,7 +25,7 @@ class Turns:
         """`name` is what the threads are called, `calls` how many of one client are worked on at once at most."""
         self.threads, self._calls = threads, calls
         self._pool = ThreadPoolExecutor(threads, name)
-        self._name = name
+        self.name = name
         self._busy: Counter[str] = Counter()
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._waiting = Shares(WAITING * threads)
@@ -51,7 +51,12 @@ class Turns:
     @property
     def busy(self) -> int:
         """Calls that are worked on."""
-        return self._busy.total()
+        return sum(list(self._busy.values()))  # asked for by any thread
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return self._waiting.held
 
     def close(self) -> None:
         """Take no more work."""
@@ -70,7 +75,7 @@ class Turns:
             self._busy[client] += 1
             return
         if not self._waiting.take(client, 1):
-            raise OverloadedError(f"{self._waiting.held} calls wait for the server's {self._name} threads; try again", retry=1.0)
+            raise OverloadedError(f"{self._waiting.held} calls wait for the server's {self.name} threads; try again", retry=1.0)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(client, deque()).append(turn)
         try:

@@ -1,6 +1,7 @@
 """How to serve: what the command line, a test or another program decides."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from attridex.service.edge.security import Tls
 from attridex.v1.limits import Limits
@@ -16,7 +17,9 @@ class ServerOptions:
     Attributes:
         listen: HOST:PORT; port 0 takes a free one.
         workers: threads for calls that need no model; four times as many for those that may wait for it.
-        admin: whether AdminService is offered.
+        admin: whether AdminService is offered, to those who have the role.
+        tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
+        insecure_admin: whether everybody may administrate; on loopback alone.
         model: whether the models are loaded.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
@@ -24,6 +27,9 @@ class ServerOptions:
         mapped: map posting lists instead of reading them checked.
         grace: seconds that calls under way may go on after a stop.
         limits: of requests, answers and connections.
+        operations: HOST:PORT of metrics and probes over HTTP; none where empty.
+        audit: file that calls of AdminService are written to; the log where None.
+        traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -31,6 +37,8 @@ class ServerOptions:
     tls: Tls | None = None
     insecure: bool = False
     admin: bool = True
+    tokens: Path | None = None
+    insecure_admin: bool = False
     model: bool = True
     verify: bool = True
     threads: int | None = None
@@ -38,6 +46,9 @@ class ServerOptions:
     mapped: bool = False
     grace: float = GRACE_SECONDS
     limits: Limits = field(default_factory=Limits)
+    operations: str = ""
+    audit: Path | None = None
+    traces: str = ""
 
     @property
     def channel(self) -> list[tuple[str, int]]:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -18,6 +20,7 @@ from attridex.service.calls.turns import Turns
 from attridex.service.edge.bounds import check_answer
 from attridex.service.edge.servicer import AttributionServicer
 from attridex.service.errors import InvalidArgumentError, LimitError, OverloadedError
+from attridex.service.operations.witness import Witness
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.limits import Limits
 
@@ -35,7 +38,7 @@ class Routes:
         limits: of answers.
     """
 
-    def __init__(self, lookups: Turns, model: Turns, activity: Activity, limits: Limits) -> None:
+    def __init__(self, lookups: Turns, model: Turns, activity: Activity, limits: Limits, witness: Witness) -> None:
         """Answer by these.
 
         Args:
@@ -43,14 +46,16 @@ class Routes:
             model: see the attributes.
             activity: see the attributes.
             limits: see the attributes.
+            witness: is told what administrators ask.
         """
+        self._witness = witness
         self.lookups, self.model, self.activity, self.limits = lookups, model, activity, limits
 
-    def unary(self, service: ServiceDescriptor, servicer: Any) -> dict[str, Behaviour]:
-        """What answers the unary methods of a service."""
+    def unary(self, service: ServiceDescriptor, servicer: Any, *, changes: bool = False) -> dict[str, Behaviour]:
+        """What answers the unary methods of a service; `changes` where each of them is told before it is done."""
         return {
             f"/{service.full_name}/{method.name}": partial(
-                self._unary, GetMessageClass(method.input_type), getattr(servicer, method.name)
+                self._unary, GetMessageClass(method.input_type), getattr(servicer, method.name), changes
             )
             for method in service.methods
             if not method.client_streaming
@@ -78,16 +83,23 @@ class Routes:
 
         return behaviour
 
-    async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], call: LiveCall) -> None:
+    async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], changes: bool, call: LiveCall) -> None:
         data = await call.read()
         if data is None:
             raise InvalidArgumentError("the call ended without a request")
         with self.activity.working():
             message = parsed(kind, data)
-            await call.write(await self._run(call, message, lambda: answer(message, call.waiter)))
+
+            def work() -> Message:
+                if changes:
+                    self._witness.change(call.facts, MessageToDict(message, preserving_proto_field_name=True))
+                return answer(message, call.waiter)
+
+            await call.write(await self._run(call, message, work))
 
     async def _run(self, call: LiveCall, asked: Message, work: Callable[[], Message]) -> bytes:
         """The bytes of what `work` gives, in a thread."""
+        call.admit()
         turns = self.model if may_need_model(asked) else self.lookups
 
         def answered() -> bytes:
@@ -96,7 +108,7 @@ class Routes:
             check_answer(answer.ByteSize(), self.limits)
             return answer.SerializeToString()
 
-        return await turns.run(call.client, answered)
+        return await turns.run(call.client, partial(copy_context().run, answered))
 
 
 def may_need_model(request: Any) -> bool:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.listening import Edge
+from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import address, check_listen
+from attridex.service.edge.security import address, check_admin, check_listen
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
@@ -22,6 +24,8 @@ from attridex.service.methods.registry import load_methods
 from attridex.service.storage.store import Store
 
 Result = TypeVar("Result")
+ALIVE_SECONDS = 2.0
+"""How long the loop may take to answer a probe."""
 log = logging.getLogger("attridex.service")
 
 
@@ -67,20 +71,26 @@ class Server:
         port: the port that it listens on.
     """
 
-    def __init__(self, indexes: Mapping[str, ServedIndex], options: ServerOptions) -> None:
+    def __init__(self, indexes: Mapping[str, ServedIndex], options: ServerOptions, operating: Operating | None = None) -> None:
         """Bind the address; nothing is answered before `start`.
+
+        Args:
+            indexes: by name.
+            options: how to serve them.
+            operating: is told of every call.
 
         Raises:
             InputError: the address cannot be had, or is open to others without TLS.
         """
         check_listen(options.listen, options.tls, options.insecure)
-        self._indexes = dict(indexes)
+        check_admin(options.listen, options.tokens, options.insecure_admin)
+        self._indexes, self._operating = dict(indexes), operating or Operating()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(report)
         self._thread = threading.Thread(target=self._loop.run_forever, name="edge", daemon=True)
         self._thread.start()
         try:
-            self._edge = self._await(Edge.bind(Indexes(indexes), options))
+            self._edge = self._await(Edge.bind(Indexes(indexes), options, self._operating.witness))
         except BaseException:
             self._end_loop()
             raise
@@ -93,6 +103,15 @@ class Server:
         """Answer calls and report healthy."""
         self._await(self._edge.start())
         Wellness(self._tell, self._edge.services, self._indexes).begin()
+        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive)
+
+    def alive(self) -> bool:
+        """Whether the loop runs: it is given something to do, and has two seconds for it."""
+        done = threading.Event()
+        if self._loop.is_closed():
+            return False
+        self._loop.call_soon_threadsafe(done.set)
+        return done.wait(ALIVE_SECONDS)
 
     def _tell(self, service: str, served: bool) -> None:
         """Have Health say so; called by any thread."""
@@ -103,6 +122,7 @@ class Server:
         """Refuse new calls, let those under way end, stop what is left, let the indices go; whether all of it ended."""
         if self._loop.is_closed():
             return True
+        self._operating.stop()
         quiet = self._await(self._edge.stop(grace))
         self._end_loop()
         for index in self._indexes.values() if quiet else ():
@@ -154,26 +174,34 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
 
 
 def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> None:
-    """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
+    """Open indices, serve until a signal; `announce` is called with a line for each port, the last once calls are answered."""
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
+    check_admin(options.listen, options.tokens, options.insecure_admin)
+    Access(options.tokens)  # what is wrong with the file is said before indices are opened
     opened: dict[str, ServedIndex] = {}
+    operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
+    if operating.port:
+        announce(f"metrics and probes on {address(options.operations, operating.port)}")
     try:
         for name, path in paths.items():
             opened[name] = open_index(
                 path, name, model=options.model, verify=options.verify, threads=options.threads,
                 watch=options.watch, mapped=options.mapped,
             )  # fmt: skip
-        server = Server(opened, options)
+        server = Server(opened, options, operating)
     except AttridexError:
+        operating.close()
         for index in opened.values():
             index.close()
         raise
     stopped = stop_signals()  # before the address is known: a signal may follow at once
     server.start()
-    announce(address(options.listen, server.port))
+    announce(f"listening on {address(options.listen, server.port)}")
     stopped.wait()
-    if not server.stop(options.grace):
+    ended = server.stop(options.grace)
+    operating.close()
+    if not ended:
         # A thread is inside a pass of the model, or a query, that nobody waits for: to end the interpreter would wait for it.
         log.warning("stopped while a pass of work was under way")
         sys.stderr.flush()

@@ -11,8 +11,11 @@ from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Caller, Waiter
 from attridex.service.calls.status import failure
 from attridex.service.edge.bounds import check_request
+from attridex.service.edge.observed import observed
 from attridex.service.edge.stream import answered
 from attridex.service.errors import CancelledError, InvalidArgumentError, UnknownIndexError
+from attridex.service.operations.witness import Witness
+from attridex.service.rights import Asker
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
 from attridex.v1.limits import Limits
@@ -26,39 +29,50 @@ class Indexes:
         """At least one."""
         self._indexes = dict(indexes)
 
-    def get(self, name: str) -> ServedIndex:
-        """The named index; the only one where no name is given.
+    def get(self, name: str, asker: Asker) -> ServedIndex:
+        """The named index; the only one that the asker may ask where no name is given.
 
         Raises:
             InvalidArgumentError: no name, and several indices.
             UnknownIndexError: no such index.
+            IndexDeniedError: the asker may not ask it.
         """
-        if not name and len(self._indexes) == 1:
-            return next(iter(self._indexes.values()))
-        if not name:
-            raise InvalidArgumentError(f"index: this server has several; name one of {', '.join(sorted(self._indexes))}", "index")
-        if name not in self._indexes:
-            raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, self._indexes)}", "index")
-        return self._indexes[name]
+        allowed = {each: index for each, index in self._indexes.items() if asker.may_ask(each)}
+        if not name and len(allowed) == 1:
+            return next(iter(allowed.values()))
+        if not name and allowed:
+            raise InvalidArgumentError(f"index: this server has several; name one of {', '.join(sorted(allowed))}", "index")
+        asker.check_index(name, self._indexes)
+        if name not in allowed:
+            raise UnknownIndexError(f"index: no index '{name}' here; {nearest(name, allowed)}", "index")
+        return allowed[name]
 
-    def all(self) -> list[ServedIndex]:
-        """Every index."""
-        return list(self._indexes.values())
+    def name(self, asked: str, asker: Asker) -> str:
+        """What an index that is there is called: the only one that may be asked may go unnamed."""
+        return asked or next(name for name in self._indexes if asker.may_ask(name))
+
+    def all(self, asker: Asker) -> list[ServedIndex]:
+        """Every index that may be asked."""
+        return [index for name, index in self._indexes.items() if asker.may_ask(name)]
 
 
 class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     """attridex.v1.AttributionService; the calls of `RPCS` are all answered in the same way."""
 
-    def __init__(self, indexes: Indexes, limits: Limits | None = None) -> None:
-        """Answer from these indices what is within the limits; whatever is asked, where there are none."""
-        self._indexes, self._limits = indexes, limits
+    def __init__(self, indexes: Indexes, limits: Limits | None = None, witness: Witness | None = None) -> None:
+        """Answer from these indices what is within the limits, whatever is asked where there are none; tell of each request."""
+        self._indexes, self._limits, self._witness = indexes, limits, witness or Witness()
         for rpc in RPCS.values():
             setattr(self, rpc.name, partial(self._answer, rpc))
 
     def _answer(self, rpc: Rpc, message: Any, context: Waiter) -> Any:
         """Answer a request of any kind."""
-        index = self._indexes.get(message.index)
-        return rpc.answer.encode(index.answer(self._read(rpc, message), context.check, context.client))
+        with observed(self._witness, rpc.name) as told:
+            index, request = self._indexes.get(message.index, context.asker), self._read(rpc, message)
+            told.asked(self._indexes.name(message.index, context.asker), request)
+            answer = index.answer(request, context.check, context.client)
+            told.answered(answer)
+            return rpc.answer.encode(answer)
 
     def _read(self, rpc: Rpc, message: Any) -> Any:
         """A request in its plain form, once it was seen to be within the limits."""
@@ -73,12 +87,12 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
         return info
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Waiter) -> pb.ListIndexesResponse:
-        """All indices."""
-        return pb.ListIndexesResponse(indexes=map(self._described, self._indexes.all()))
+        """All indices that may be asked."""
+        return pb.ListIndexesResponse(indexes=map(self._described, self._indexes.all(context.asker)))
 
     def GetIndex(self, request: pb.GetIndexRequest, context: Waiter) -> pb.GetIndexResponse:
         """One index."""
-        return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index)))
+        return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index, context.asker)))
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Waiter
@@ -100,10 +114,13 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
             if kind is None:
                 raise InvalidArgumentError("the stream's request is empty", "request")
             rpc, asked = STREAMED[kind], getattr(message, kind)
-            caller = Caller(context.check, client=context.client)
-            found = session.answer(self._indexes.get(asked.index), self._read(rpc, asked), caller)
-            answer: Any = {kind: rpc.answer.encode(found)}
-            return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
+            with observed(self._witness, rpc.name, streamed=True) as told:
+                index, request = self._indexes.get(asked.index, context.asker), self._read(rpc, asked)
+                told.asked(self._indexes.name(asked.index, context.asker), request)
+                found = session.answer(index, request, Caller(context.check, client=context.client))
+                told.answered(found)
+                answer: Any = {kind: rpc.answer.encode(found)}
+                return pb.AttributeStreamResponse(sequence=message.sequence, **answer)
         except CancelledError:
             raise
         except Exception as error:

@@ -72,6 +72,11 @@ class JobQueue:
             self._queues.setdefault(client, deque()).extend(jobs)
             self._some.notify()
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return self._waiting.held
+
     def end(self) -> None:
         """Give nothing any more once what waits was given."""
         with self._some:

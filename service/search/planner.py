@@ -157,7 +157,7 @@ class Planner:
 
     def __init__(self) -> None:
         """Nothing kept yet."""
-        self._masks: OrderedDict[tuple[str, bytes], NDArray[np.bool_]] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, str, bytes], NDArray[np.bool_]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
@@ -166,7 +166,7 @@ class Planner:
         if condition is None:
             return None if version.live == version.rows else version.alive
         # Its text, not the condition: that may be long, and 1 = True where they are compared.
-        key = (version.manifest.version, hashlib.sha256(repr(condition).encode()).digest())
+        key = (version.sha256, version.manifest.version, hashlib.sha256(repr(condition).encode()).digest())
         with self._lock:
             if key in self._masks:
                 self._masks.move_to_end(key)

@@ -19,6 +19,8 @@ from attridex.service.storage.version import IndexVersion
 
 PAGE_SECONDS = 600.0
 """How long a version is held for the next page of a listing that began with it."""
+SOURCES = ("files", "dataset", "split", "config", "streaming", "skip_bad", "metadata")
+"""Settings of a corpus that say where its records lie and what else is kept of them."""
 KEPT = 4
 """Versions that are held for pages, beside the served one."""
 log = logging.getLogger("attridex.service")
@@ -46,6 +48,13 @@ class Lease:
     def over(self) -> bool:
         """Whether it may close."""
         return self.retired and self.readers == 0 and self.wanted <= time.monotonic()
+
+
+def signs(manifest: Manifest) -> tuple[object, ...]:
+    """What decides how an index's queries are read and signed: its model and settings, but not where its corpus lies."""
+    config = manifest.config
+    corpus = config.corpus.model_copy(update=dict.fromkeys(SOURCES))
+    return manifest.model, manifest.checkpoints, config.model, corpus, config.gradients, config.neurons
 
 
 class Store:
@@ -244,7 +253,7 @@ class Store:
                     raise DamagedIndexError(damage)
                 if current.log is None or current.log.seq == lease.version.seq:
                     return lease.version.manifest.version
-            fresh = Lease(lease.version.under(read_deletes(self.index)) if same else self._current())
+            fresh = Lease(lease.version.under(read_deletes(self.index)) if same else self._fitting())
         except (InputError, DamageError) as error:
             raise DamagedIndexError(self._refused(error)) from error
         except AttridexError as error:
@@ -256,6 +265,14 @@ class Store:
             old.retired, old.wanted = True, 0.0 if light else old.wanted
             self._old += [old, *light]
         return fresh.version.manifest.version
+
+    def _fitting(self) -> IndexVersion:
+        """The version that CURRENT names, where its queries are read and signed as those of the served one."""
+        version = self._current()
+        if signs(version.manifest) != signs(self._lease.version.manifest):
+            version.close()
+            raise VersionGoneError(f"{self.index}: built anew with another model or other settings; stop and serve it again")
+        return version
 
     def _refused(self, error: AttridexError) -> str:
         """Remember and log, once, why what CURRENT names is not served."""

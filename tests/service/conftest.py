@@ -23,7 +23,7 @@ def server(index: Path) -> Iterator[Any]:
     from attridex.service.edge.options import ServerOptions
     from attridex.service.edge.server import Server, open_index
 
-    running = Server({"index": open_index(index, "index")}, ServerOptions("127.0.0.1:0"))
+    running = Server({"index": open_index(index, "index")}, ServerOptions("127.0.0.1:0", insecure_admin=True))
     running.start()
     yield running
     running.stop(0)

@@ -64,8 +64,9 @@ def test_the_same_is_asked_of_each_batch(monkeypatch: pytest.MonkeyPatch, capsys
     identities = [f"t{number}" for number in range(BATCH + 1)]
     request = AttributeInstancesRequest((), k=3)
     ask_queries(Asking(instance=identities, as_json=True), request, {}, "loss")
-    assert [len(message.queries) for message in stub.sent] == [BATCH, 1]
-    assert {(message.k, *message.fields) for message in stub.sent} == {(3, "loss")}
+    sent = [message for message in stub.sent if hasattr(message, "queries")]
+    assert [len(message.queries) for message in sent] == [BATCH, 1]
+    assert {(message.k, *message.fields) for message in sent} == {(3, "loss")}
     assert with_queries(request, [Query.instance("t1")]).queries == (Query.instance("t1"),)
     assert capsys.readouterr().out == ""
 

@@ -205,6 +205,8 @@ WRONG = {
     "each with \"role\"": {"chat": [{"from": "user", "value": "the"}]},
     "no turn of the assistant": {"chat": turns("user the dog")},
     "the chat template refuses the messages: .*one by one": {"chat": turns("user the", "user a", "assistant cat")},
+    "message 1 of column 'chat' has the role 'assistent'; did you mean 'assistant'": {"chat": turns("user the", "assistent a")},
+    "message 0 .* has the role 'User'; did you mean 'user'": {"chat": turns("User the", "assistant a")},
     "must hold a list of JSON schemas": {"chat": TALK, "tools": "park"},
 }  # fmt: skip
 

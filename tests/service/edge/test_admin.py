@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
+from attridex.service.caller import Waiter
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
@@ -17,7 +18,7 @@ from tests.service.edge.test_errors_wire import details_of
 def test_nothing_is_deleted_without_a_condition(stand_in: Any) -> None:
     servicer = AdminServicer(Indexes({"mine": stand_in}))
     with pytest.raises(InvalidArgumentError, match="a condition is needed") as raised:
-        servicer.DeleteInstances(admin_pb2.DeleteInstancesRequest(), None)
+        servicer.DeleteInstances(admin_pb2.DeleteInstancesRequest(), Waiter())
     assert raised.value.field == "where"
 
 

@@ -57,7 +57,7 @@ def test_an_operator_that_is_no_operator_is_never_written_into_sql() -> None:
 class Version(IndexVersion):
     """Six rows of which one is deleted; counts its queries."""
 
-    rows, live = 6, 5
+    rows, live, sha256 = 6, 5, ""
 
     def __init__(self) -> None:
         """Delete row 2."""
