@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from attridex.indexer.building.build import build
 from attridex.indexer.building.plan import Plan, bind, prepared
 from attridex.indexer.building.ranges import build_range
@@ -13,6 +15,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import AttridexError, DamageError, InputError
+from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.directory import (
     index_format,
     next_version,
@@ -35,7 +38,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
-from attridex.indexer.lifecycle.recovery import read_bytes, recovered_current, recovered_log
+from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.renewal.compaction import compacted_shard
@@ -110,30 +113,34 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config | None, 
     if damaged:
         latest = list(manifests.values())[-1]
         sign_again(index, config or latest.config, list(damaged), latest, told, show_progress=show_progress)
-    current = recovered_current(index)
+    current = recovered_current(index) or next(iter(named(index)), None)
     served = current.version if current else list(manifests)[-1]
     if served not in manifests:
         raise DamageError(
-            f"{version_dir(index, served)}: the served version cannot be mended (neither its manifest nor the copy is whole); "
-            f"remove the directory, and `attridex repair` serves version {list(manifests)[-1]}"
+            f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
+            f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
         )
     written = mend_versions(index, manifests, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}
-    clear_places(index, heads)
+    clear_places(index, heads, everything=log is None)
     write_current(index, written.get(served, served), log)
     told += [f"{index / name}: written again" for name in heads if before[name] != read_bytes(index / name)]
     there = {**manifests, **mend_manifests(index, told)}
-    for path in [version_dir(index, number) for number in written] + lost_versions(index, there):
+    lost = lost_versions(index, there)
+    for path in [version_dir(index, number) for number in written] + lost:
         shutil.rmtree(path, ignore_errors=True)
+    told += [f"{path}: removed (no manifest of this older version is whole)" for path in lost]
     told += [f"{path}: removed (in no version)" for path in drop_orphans(index)]
 
 
-def clear_places(index: Path, names: Sequence[str]) -> None:
-    """Remove directories that stand where files belong."""
+def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None:
+    """Remove directories that stand where files belong; in format 2 `everything`, since nothing there is kept."""
     for name in names:
         if (index / name).is_dir():
             shutil.rmtree(index / name)
+        elif everything:
+            (index / name).unlink(missing_ok=True)
 
 
 def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) -> dict[str, str]:
@@ -155,9 +162,12 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) ->
 
 
 def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> None:
-    """Refuse a version of format 2 that no longer says what is deleted."""
+    """Write the tombstones of format 2 again where there are none; refuse where nothing else says which there are."""
     path = version_dir(index, manifest.version) / TOMBSTONES
-    if manifest.format == 2 and str(path) in str(problem):
+    if manifest.format == 2 and manifest.deleted == 0:
+        path.unlink(missing_ok=True)
+        write_array(path, np.zeros(0, np.int64))
+    elif manifest.format == 2 and str(path) in str(problem):
         raise DamageError(
             f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {problem}"
         )

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,25 @@ def test_without_any_manifest_the_configuration_is_needed(built: Path, tmp_path:
 def test_where_no_index_is_there_is_nothing_to_repair(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no attridex index there"):
         repair(tmp_path / "none")
+
+
+OLD = Path(__file__).parents[2] / "fixtures" / "index_5f8e7b1"
+MENDED = ["CURRENT", "plan.json", "versions/1/manifest.json", "versions/1/tombstones.npy", "versions/2/csr_scores.npy"]
+LOST = ["versions/2/manifest.json", "versions/2/tombstones.npy", "shards/0000000000-0000000016/norms.npy"]
+
+
+@pytest.mark.parametrize("name", [*MENDED, *LOST])
+def test_an_index_of_format_2_is_mended_or_refused_and_never_forgets_its_tombstones(tmp_path: Path, name: str) -> None:
+    index = Path(shutil.copytree(OLD, tmp_path / "old"))
+    deleted = gone(index)
+    flip(index / name)
+    if name in MENDED:
+        assert repair(index)
+        assert (problems(index), gone(index)) == ([], deleted)
+    else:
+        with pytest.raises(DamageError, match="cannot be"):
+            repair(index)
+        assert problems(index)
 
 
 def holding(index: Path, text: bytes) -> list[Path]:
