@@ -254,7 +254,7 @@ class AsyncClient(AsyncConnection):
         """
         messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
         try:
-            async for response in self._stub.AttributeStream(messages):
+            async for response in self._stub.AttributeStream(messages, metadata=self._metadata):
                 yield response.sequence, stream_answer(response)
         except grpc.RpcError as error:
             raise from_rpc(error, self._target) from error

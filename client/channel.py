@@ -1,6 +1,9 @@
 """Channels: addresses, TLS, message limits, and which failures are worth another try."""
 
+import ipaddress
+import os
 import random
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +11,16 @@ from typing import Any
 
 import grpc
 
-from attridex.client.errors import UsageError, details_of, from_rpc
+from attridex.client.errors import UsageError, details_of, from_rpc, retry_hint
 
+LONGEST_SECONDS = 30.0
+"""The longest that a caller waits for another try, jitter left out."""
 Options = list[tuple[str, int]]
 """Settings of a channel, as gRPC takes them."""
+TOKEN_VARIABLE = "ATTRIDEX_TOKEN"
+"""Names the environment's token, for commands."""
+Metadata = tuple[tuple[str, str], ...]
+"""What goes with each call."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,71 @@ class Tls:
         return grpc.ssl_channel_credentials(*parts)
 
 
-def channel_options(max_message_mb: int) -> Options:
-    """Message limits, both ways; no retries of gRPC's own beside ours."""
+def channel_options(max_message_mb: int, *, direct: bool = False) -> Options:
+    """Message limits, both ways; no retries of gRPC's own beside ours, and, where `direct`, no proxy."""
     limit = max_message_mb << 20
-    return [("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit), ("grpc.enable_retries", 0)]
+    limits = [("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit), ("grpc.enable_retries", 0)]
+    return [*limits, ("grpc.enable_http_proxy", 0)] if direct else limits
+
+
+def bearer(token: str | None, target: str, tls: Tls | None) -> Metadata:
+    """What a token adds to each call.
+
+    Raises:
+        UsageError: it is no token, or others could read it on its way.
+    """
+    if token is None:
+        return ()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError("the token is empty, or has characters other than printable ASCII")
+    if tls is None and not is_local(target):
+        raise UsageError(f"a token to {target} would travel in the clear; connect over TLS, or to loopback or a unix socket")
+    return (("authorization", f"Bearer {token}"),)
+
+
+def given_token(path: Path | None) -> str | None:
+    """The token of a file, or else of the environment; None where there is none.
+
+    Raises:
+        UsageError: the file cannot be read, or others may read it.
+    """
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+            raise UsageError(f"--token-file {path}: others may read it; chmod 600 is needed")
+        return path.read_text().strip()
+    except OSError as error:
+        raise UsageError(f"--token-file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--token-file {path}: not text") from None
+
+
+def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+    """TLS from the options of a command; None where none is given.
+
+    Raises:
+        UsageError: half of a pair.
+    """
+    if bool(certificate) != bool(key):
+        raise UsageError("--tls-cert and --tls-key go together")
+    return Tls(ca, certificate, key) if ca or certificate else None
+
+
+def is_local(target: str) -> bool:
+    """Whether a target, as gRPC takes it, is on this machine; where in doubt, it is not."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
+        if target.startswith(scheme):
+            target = target.removeprefix(scheme)
+            break
+    host = target.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def worth_retrying(error: Any) -> bool:
@@ -51,9 +121,13 @@ def worth_retrying(error: Any) -> bool:
     )
 
 
-def backoff(attempt: int) -> float:
-    """Seconds before the next try: doubling from 0.1, with jitter."""
-    return 0.1 * float(2**attempt) * random.uniform(0.5, 1.5)
+def backoff(attempt: int, hint: float = 0.0) -> float:
+    """Seconds before the next try: doubling from 0.1, with jitter; no sooner than the server hints, up to half a minute.
+
+    Callers that were refused together do not come back together: the jitter is as long as the wait.
+    """
+    least = min(max(hint, 0.0), LONGEST_SECONDS)
+    return least * random.uniform(1.0, 1.5) + min(0.1 * float(2**attempt), LONGEST_SECONDS) * random.uniform(0.5, 1.5)
 
 
 @dataclass
@@ -79,7 +153,7 @@ class Attempts:
         Raises:
             ServiceError: there is none: the failure is final, or tries or time are used up.
         """
-        wait = backoff(self.made)
+        wait = backoff(self.made, retry_hint(error))
         self.made += 1
         if self.made > self.retries or not worth_retrying(error) or wait >= self.left():
             raise from_rpc(error, self.target) from error

@@ -253,7 +253,7 @@ class Client(Connection):
         """
         messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
         try:
-            for response in self._stub.AttributeStream(messages):
+            for response in self._stub.AttributeStream(messages, metadata=self._metadata):
                 yield response.sequence, stream_answer(response)
         except grpc.RpcError as error:
             raise from_rpc(error, self._target) from error

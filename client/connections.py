@@ -10,7 +10,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from attridex.client.channel import Attempts, Options, Tls, channel_options
+from attridex.client.channel import Attempts, Options, Tls, bearer, channel_options
 from attridex.client.errors import ClientError, from_failure
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as stubs
@@ -29,6 +29,7 @@ class Endpoint:
         index: str = "",
         timeout: float = 60.0,
         tls: Tls | None = None,
+        token: str | None = None,
         max_message_mb: int = 256,
         retries: int = 3,
     ) -> None:
@@ -39,10 +40,16 @@ class Endpoint:
             index: name of the index; may be empty where the server has one.
             timeout: seconds a call may take, retries included.
             tls: certificates; None connects in the clear.
+            token: sent with each call, where the server asks for one; over TLS, to loopback or to a unix socket alone.
             max_message_mb: limit on a message, either way.
             retries: how often a call is made again after the server was away or overloaded.
+
+        Raises:
+            UsageError: a certificate cannot be read, or a token would travel in the clear.
         """
-        self._channel: Any = self._connect(target, tls.credentials() if tls else None, channel_options(max_message_mb))
+        self._metadata = bearer(token, target, tls)
+        options = channel_options(max_message_mb, direct=bool(token) and tls is None)
+        self._channel: Any = self._connect(target, tls.credentials() if tls else None, options)
         self._stub: Any = stubs.AttributionServiceStub(self._channel)
         self._target, self._index, self._timeout, self._retries = target, index, timeout, retries
 
@@ -75,7 +82,7 @@ class Connection(Endpoint):
 
         client = cls.__new__(cls)
         client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify)
-        client._target, client._index, client._timeout, client._retries = str(index), "", timeout, 0
+        client._target, client._index, client._timeout, client._retries, client._metadata = str(index), "", timeout, 0, ()
         return client
 
     def close(self) -> None:
@@ -94,7 +101,7 @@ class Connection(Endpoint):
         attempts = self._attempts()
         while True:
             try:
-                return getattr(self._stub, method)(message, timeout=attempts.left())
+                return getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata)
             except grpc.RpcError as error:
                 time.sleep(attempts.pause(error))
 
@@ -124,7 +131,7 @@ class AsyncConnection(Endpoint):
         attempts = self._attempts()
         while True:
             try:
-                return await getattr(self._stub, method)(message, timeout=attempts.left())
+                return await getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata)
             except grpc.RpcError as error:
                 await asyncio.sleep(attempts.pause(error))
 

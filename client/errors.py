@@ -3,6 +3,7 @@
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from attridex.v1.errors import ClientError as ClientError
@@ -127,14 +128,29 @@ def from_failure(code: int, reason: str, message: str) -> ServiceError:
     return kinds.get(code, UnknownError)(message, reason)
 
 
+def retry_hint(error: Any) -> float:
+    """Seconds after which the server says that a call may be made again; 0 where it says nothing."""
+    for detail in status_of(error).details:
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+    return 0.0
+
+
+def status_of(error: Any) -> status_pb2.Status:
+    """The status in a call's trailing metadata; an empty one where there is none, or it cannot be read."""
+    metadata, status = dict(error.trailing_metadata() or ()), status_pb2.Status()
+    try:
+        status.ParseFromString(metadata.get(DETAILS_KEY, b""))
+    except DecodeError:
+        return status_pb2.Status()
+    return status
+
+
 def details_of(error: Any) -> tuple[str, dict[str, str]]:
     """Reason and field violations of a status's details."""
-    metadata = dict(error.trailing_metadata() or ())
-    status = status_pb2.Status()
-    if DETAILS_KEY in metadata:
-        status.ParseFromString(metadata[DETAILS_KEY])
     reason, fields = "", {}
-    for detail in status.details:
+    for detail in status_of(error).details:
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):
             reason = info.reason

@@ -1,10 +1,10 @@
-"""Files that are whole or not there at all, also after a loss of power, and lines of JSON."""
+"""Files that are whole or not there at all, also after a loss of power; files held alone; lines of JSON."""
 
 from pathlib import Path
 
-from attridex.indexer.files import json_line, replace_file
+from attridex.indexer.files import alone, json_line, replace_file
 
-__all__ = ["json_line", "write_whole"]
+__all__ = ["alone", "json_line", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,13 +1,16 @@
 """Filter strings, such as "label = 'entailment' AND loss > 2", parsed into the typed tree that requests carry."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from attridex.client.errors import FilterError
+from attridex.indexer.errors import brief
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
 ALLOWED = "use columns, literals, = != < <= > >=, AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL"
@@ -16,6 +19,8 @@ OPERATORS: Mapping[type[exp.Expr], Operator] = {
 }  # fmt: skip
 SWAPPED: Mapping[Operator, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """Operators that change when their sides are swapped."""
+MOST_DIGITS = 38
+"""Digits of a whole number at most."""
 CLASS = re.compile(r"<class '[\w.]*?(\w+)'>")
 """How the parser names a part in its errors."""
 
@@ -28,10 +33,17 @@ def parse_filter(text: str) -> Filter:
     """
     try:
         tree = sqlglot.parse_one(f"SELECT 1 WHERE {text}", read="duckdb")
+        return only_condition(text, tree)
+    except RecursionError:
+        raise FilterError("filter: it is nested too deeply; use IN for a list of values") from None
     except sqlglot.errors.SqlglotError as error:
         found = getattr(error, "errors", None)
         reason = CLASS.sub(r"\1", found[0]["description"] if found else str(error).splitlines()[0])
         raise FilterError(f"filter {text!r}: cannot be read ({reason}); {ALLOWED}") from None
+
+
+def only_condition(text: str, tree: exp.Expr) -> Filter:
+    """The condition of a parsed query that has nothing else."""
     extra = [key for key, value in tree.args.items() if value and key not in ("expressions", "where", "kind")]
     where = tree.args.get("where")
     if not isinstance(tree, exp.Select) or extra or where is None:
@@ -70,6 +82,11 @@ def literal_value(tree: exp.Expr) -> Value:
     """A literal: text, whole number, number, true or false."""
     negative = isinstance(tree, exp.Neg)
     value = tree.this if negative else tree
+    if isinstance(value, exp.Column) and not value.table:
+        raise FilterError(
+            f"filter: a column is compared with a value, not with the column '{value.name}'; "
+            f"if {value.name} is text, put '{value.name}' in single quotes"
+        )
     if isinstance(value, exp.Boolean) and not negative:
         return bool(value.this)
     if not isinstance(value, exp.Literal) or (negative and value.is_string):
@@ -80,11 +97,23 @@ def literal_value(tree: exp.Expr) -> Value:
 
 
 def parse_number(text: str) -> int | float:
-    """A whole number, or one with a fraction."""
-    try:
+    """A whole number, or one with a fraction, that is compared as it is written.
+
+    Raises:
+        FilterError: it is none, or a double would round it to another number.
+    """
+    if text.isdecimal() and len(text) <= MOST_DIGITS:
         return int(text)
-    except ValueError:
-        return float(text)
+    try:
+        found, written = float(text), Decimal(text)
+    except (ValueError, InvalidOperation):
+        raise FilterError(f"filter: {text!r} is not a number") from None
+    if not math.isfinite(found) or Decimal(repr(found)) != written:
+        raise FilterError(
+            f"filter: {brief(text)} has more digits than are compared exactly; whole numbers have at most "
+            f"{MOST_DIGITS}, others 15"
+        )
+    return found
 
 
 def parse_comparison(tree: exp.Expr) -> Comparison:
@@ -104,6 +133,8 @@ def parse_membership(tree: exp.Expr) -> Membership:
 
 def parse_between(tree: exp.Expr) -> And:
     """BETWEEN, both ends included."""
+    if tree.args.get("symmetric"):
+        raise not_allowed(tree)
     name = column_name(tree.this)
     low, high = literal_value(tree.args["low"]), literal_value(tree.args["high"])
     return And((Comparison(name, ">=", low), Comparison(name, "<=", high)))
@@ -118,11 +149,19 @@ def parse_like(tree: exp.Expr) -> Filter:
     return Not(matches) if tree.args.get("negate") else matches
 
 
-def parse_is(tree: exp.Expr) -> NullTest | Comparison:
+def parse_is(tree: exp.Expr) -> Filter:
     """IS NULL, and IS TRUE or FALSE."""
+    if not isinstance(tree.expression, exp.Null | exp.Boolean):
+        raise not_allowed(tree)
+    return parse_same(tree)
+
+
+def parse_same(tree: exp.Expr) -> Filter:
+    """IS NOT DISTINCT FROM: a condition that is true or false in every row, so that its NOT holds where the column is empty."""
+    name = column_name(tree.this)
     if isinstance(tree.expression, exp.Null):
-        return NullTest(column_name(tree.this))
-    return Comparison(column_name(tree.this), "=", literal_value(tree.expression))
+        return NullTest(name)
+    return And((Not(NullTest(name)), Comparison(name, "=", literal_value(tree.expression))))
 
 
 NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
@@ -134,6 +173,8 @@ NODES: Mapping[type[Any], Callable[[Any], Filter]] = {
     exp.Between: parse_between,
     exp.Like: parse_like,
     exp.Is: parse_is,
+    exp.NullSafeEQ: parse_same,
+    exp.NullSafeNEQ: lambda tree: Not(parse_same(tree)),
     exp.Column: lambda tree: Comparison(column_name(tree), "=", True),
 }
 """What reads each kind of node, comparisons apart."""

@@ -12,7 +12,7 @@ from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
-from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS
+from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS, check_hessian
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -77,6 +77,9 @@ class CorpusConfig(Section):
     `dataset`."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
     """Between the columns of CSV and TSV; a comma or a tab unless given."""
+    quoting: Literal["minimal", "none"] | None = None
+    """Of CSV and TSV: "minimal" where quotes may stand around values, "none" where they belong to them; a TSV with quotes
+    must say it."""
     dataset: str | None = None
     """A dataset of the Hub, or a directory that `datasets` saved or reads."""
     split: str = "train"
@@ -224,6 +227,7 @@ class Config(Section):
     def scope_of_the_task(cls, data: Any) -> Any:
         """A language model has no head of its own: its gradients are of the linear layers unless said otherwise."""
         model = data.get("model") if isinstance(data, dict) else None
+        check_hessian(model, data.get("gradients") if isinstance(data, dict) else None)
         if not isinstance(model, dict) or model.get("task") not in LANGUAGE_TASKS:
             return data
         gradients = data.get("gradients", {})
@@ -261,8 +265,6 @@ class Config(Section):
             raise ValueError(f'corpus.loss_on_padding is for task = "causal-lm" only, this is "{task}"')
         if task == "multiple-choice" and not corpus.encoded and "{choice}" not in corpus.shown:
             raise ValueError(f'corpus.{corpus.form}: task "multiple-choice" needs each choice to be shown, as {{choice}}')
-        if task != "sequence-classification" and "hessian" in self.gradients.curvature:
-            raise ValueError("gradients.curvature: 'hessian' is exact for sequence-classification only; use \"fisher\" here")
         if task == "regression":
             self.gradients.check_regression()
         if task == "seq2seq-lm":
@@ -372,14 +374,15 @@ def template_text(base: Path, given: str) -> str:
 
 def describe(error: ErrorDetails) -> str:
     """One line for one validation error: the key, what is wrong, what would be right."""
-    location = [str(part) for part in error["loc"]]
+    # What pydantic calls a kind of a union ("literal[...]", "bool") is no key.
+    location = [str(part) for part in error["loc"] if isinstance(part, int) or (part.isidentifier() and part != "bool")]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(location[-1], keys_of(location[:-1]))}"
     if error["type"] == "missing":
         return f"missing key '{key}'"
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "literal_error":
+    if error["type"] == "literal_error" or error["type"].endswith("_type"):
         message += f"; this is {error['input']!r}"
     return f"{key}: {message}" if key else message
 

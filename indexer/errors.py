@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST, COMPARED, TOLD = 100, 1000, 50
+"""Characters of a name that is compared with known ones, known names that are compared, and that are told."""
+
 
 class AttridexError(Exception):
     """Base of all errors that a user can mend. `exit_code` is the command line's."""
@@ -52,5 +55,10 @@ def brief(value: object) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the words ": did you mean 'x'?" for the known name nearest to `name`, else what is known."""
     options = [str(option) for option in known]
-    close = get_close_matches(name, options, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(options))}"
+    # The search takes the product of their lengths, and names may be anybody's.
+    short = [option for option in options[:COMPARED] if len(option) <= LONGEST] if len(name) <= LONGEST else []
+    close = get_close_matches(name, short, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    more = f" and {len(options) - TOLD} more" if len(options) > TOLD else ""
+    return f"known: {', '.join(sorted(options)[:TOLD])}{more}"

@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import shutil
+import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.errors import AttridexError
+from attridex.indexer.errors import AttridexError, BusyError
 
 JsonObject = dict[str, Any]
 """What a JSON file holds, where its keys are free."""
@@ -85,6 +87,53 @@ def publish(directory: Path) -> Iterator[Path]:
         raise AttridexError(f"{directory}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[int]:
+    """Hold a file, made where it is missing, or a directory against other processes; the hold goes with the process.
+
+    Args:
+        path: what is held, by whatever name others know it.
+        what: what is done there, for the message that others see, as "writing its answers".
+
+    Yields:
+        A descriptor of it, for reading and, of a file, appending.
+
+    Raises:
+        BusyError: another process, or another part of this one, holds it.
+        AttridexError: it cannot be opened for writing, or its disk knows no locks.
+    """
+    import fcntl  # not on Windows, where a client does everything but this
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise AttridexError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # excludes nobody; it tells others this process's number
+        except BlockingIOError:
+            raise BusyError(f"{path}: {holder(descriptor)} is {what}; wait for it or choose another --out") from None
+        except OSError as error:
+            raise AttridexError(f"{path}: cannot be locked: {error.strerror}") from None
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def holder(descriptor: int) -> str:
+    """Who holds a locked file: with the number of the process, where the system tells it."""
+    import fcntl
+
+    if sys.platform != "linux":
+        return "another process"
+    form = "hhqqi4x"  # struct flock: type, whence, start, length, process
+    asked = struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    process = struct.unpack(form, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))[-1]
+    return f"another process ({process})" if process > 0 else "another process"
 
 
 def temporary_beside(path: Path) -> Path:

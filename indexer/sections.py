@@ -1,9 +1,12 @@
 """Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training; input forms."""
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from attridex.indexer.task_kinds import Task
+
+CLASSIFIER: Task = "sequence-classification"
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
 Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 """Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
@@ -35,7 +38,7 @@ FORM_SETTINGS = {
 class Section(BaseModel):
     """A table of the configuration file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
 
 
 class GradientsConfig(Section):
@@ -146,3 +149,19 @@ class TrainingConfig(Section):
     """How many checkpoints on the way are kept, for TracIn."""
     test_files: list[str] = []
     """Files of test instances, on which accuracy is measured."""
+
+
+def check_hessian(model: object, gradients: object) -> None:
+    """Refuse the exact Hessian for another task than a classifier's, before anything else that it does not fit is said.
+
+    Raises:
+        ValueError: the task is another one.
+    """
+    if not isinstance(model, dict) or not isinstance(gradients, dict):
+        return
+    task, curvature = model.get("task", CLASSIFIER), gradients.get("curvature")
+    if isinstance(curvature, list) and "hessian" in curvature and task in get_args(Task) and task != CLASSIFIER:
+        raise ValueError(
+            f'gradients.curvature: \'hessian\' is exact for model.task = "{CLASSIFIER}" only, this is "{task}"; '
+            'use "fisher" here, or mend the task where the model is such a classifier'
+        )

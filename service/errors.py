@@ -52,15 +52,57 @@ class ModelRequiredError(ServiceError):
 
 
 class VersionGoneError(ServiceError):
-    """A page token of a version that is no longer on disk."""
+    """A page token of a version that is no longer on disk, or was replaced long ago."""
 
     code, reason = "ABORTED", "VERSION_GONE"
 
 
 class OverloadedError(ServiceError):
-    """The model's queue is full."""
+    """More waits than may; `retry` says after how many seconds it may be otherwise."""
 
     code, reason = "RESOURCE_EXHAUSTED", "OVERLOADED"
+
+    def __init__(self, message: str, field: str = "", retry: float = 1.0) -> None:
+        """`retry` in seconds."""
+        super().__init__(message, field)
+        self.retry = retry
+
+
+class LimitError(ServiceError):
+    """A request or answer over a limit of the server that GetIndex tells: trying again does not help."""
+
+    code, reason = "RESOURCE_EXHAUSTED", "LIMIT"
+    exit_code = 2
+
+
+class UnauthenticatedError(ServiceError):
+    """The server serves those whom it knows: no token, an unknown one, or a certificate with another name."""
+
+    code, reason = "UNAUTHENTICATED", "UNAUTHENTICATED"
+
+
+class RoleError(ServiceError):
+    """Who asks is known, and has another role than the call needs."""
+
+    code, reason = "PERMISSION_DENIED", "ROLE"
+
+
+class IndexDeniedError(ServiceError):
+    """Who asks may ask other indices than this one."""
+
+    code, reason = "PERMISSION_DENIED", "INDEX"
+
+
+class StoppingError(ServiceError):
+    """The server is about to end."""
+
+    code, reason = "UNAVAILABLE", "STOPPING"
+
+
+class AuditError(ServiceError):
+    """The audit cannot be written, so that nothing is changed; the server's disk may be full."""
+
+    code, reason = "UNAVAILABLE", "AUDIT_FAILED"
 
 
 class CancelledError(ServiceError):

@@ -17,7 +17,10 @@ for part in ("client", "indexer", "service", "v1"):
     package = importlib.import_module(f"attridex.{part}")
     assert sys.argv[1] in package.__file__, package.__file__
     for module in pkgutil.walk_packages(package.__path__, f"attridex.{part}."):
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:  # what only an option of `serve` asks for
+            assert error.name.split(".")[0] in ("prometheus_client", "opentelemetry"), error
 """
 
 

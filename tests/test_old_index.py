@@ -56,6 +56,8 @@ def differences(expected: Any, found: Any, bits: bool, where: str) -> list[str]:
         right = np.frombuffer(bytes.fromhex(expected), "<f4")
         return [] if np.array_equal(found, right) else [f"{where}: other numbers"]
     if isinstance(expected, dict):
+        own = {"message"} if expected.get("error") == "FilterError" else set[str]()  # the client's words, not the index's
+        expected = {key: value for key, value in expected.items() if key not in {"next_page_token", *own}}  # the token is opaque
         has = (lambda key: key in found) if isinstance(found, Mapping) else (lambda key: hasattr(found, key))
         get = found.__getitem__ if isinstance(found, Mapping) else lambda key: getattr(found, key)
         missing = [f"{where}.{key}: missing" for key in expected if not has(key)]

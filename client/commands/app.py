@@ -6,15 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "show", "finetune", "info", "verify", "versions", "neurons", "serve", "demo", "bench")
+LOCAL = (
+    "build", "show", "finetune", "info", "verify", "versions", "activate", "delete", "undelete", "compact", "prune", "repair",
+    "migrate", "neurons",
+    "serve", "demo", "bench",
+)  # fmt: skip
 """Commands that work on an index or a model in this process."""
 
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
-    from attridex.client.commands import bench, demo, info, queries, studies
+    from attridex.client.commands import bench, demo, info, lifecycle, queries, studies
     from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
@@ -23,6 +28,7 @@ def make_app() -> typer.Typer:
     app.callback()(options)
     app.command()(demo.demo)
     indices.register(app, info.info)
+    app.command()(lifecycle.delete)
     serve.register(app)
     queries.register(app)
     for command in (studies.study, studies.report, bench.bench):
@@ -53,7 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = typer.main.get_command(make_app()).main(given, prog_name="attridex", standalone_mode=False)
+        command = typer.main.get_command(make_app())
+        check_twice(command, given)
+        code = command.main(given, prog_name="attridex", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped; run the same command again to go on\n")
         sys.exit(130)
@@ -64,6 +72,22 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         fail(error, given)
     sys.exit(code or 0)
+
+
+def check_twice(command: Any, given: list[str]) -> None:
+    """Refuse an option that is given twice and takes one value, of which the last would count.
+
+    Raises:
+        UsageError: see there.
+    """
+    words = list(given)
+    while hasattr(command, "commands") and words:
+        command = command.commands.get(words.pop(0), command)
+    single = {name: each for each in command.params if not each.multiple for name in each.opts if name.startswith("--")}
+    said = [word.partition("=")[0] for word in words[: words.index("--") if "--" in words else None]]
+    for name in single:
+        if said.count(name) > 1:
+            raise UsageError(f"{name} is given twice; it takes one value")
 
 
 def fail(error: Any, arguments: list[str]) -> None:

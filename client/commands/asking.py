@@ -2,21 +2,26 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attridex.client import output
+from attridex.client.channel import given_token, tls_of
 from attridex.client.client import Client
 from attridex.client.commands import options
-from attridex.client.errors import UsageError
+from attridex.client.errors import InvalidArgumentError, UsageError
 from attridex.client.evaluate import evaluate
 from attridex.client.files import json_line
-from attridex.client.records import in_batches, read_records
+from attridex.client.records import Dialect, in_batches, indexed_records, read_records
+from attridex.v1.answers import Answer, IndexInfo, PredictAnswer
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     FindInstancesByNeuronsRequest,
+    FindNeuronsByInstancesRequest,
+    PredictRequest,
     Query,
     RecordSource,
     Request,
@@ -48,12 +53,17 @@ class Asking:
     output: options.Output = ""
     max_new_tokens: options.MaxNewTokens = 0
     delimiter: options.Delimiter = None
+    quoting: options.Quoting = None
+    token_file: options.TokenFile = None
+    tls_ca: options.TlsCa = None
+    tls_cert: options.TlsCert = None
+    tls_key: options.TlsKey = None
 
     def client(self) -> Client:
         """The client that is asked for.
 
         Raises:
-            UsageError: neither or both of --index and --server.
+            UsageError: neither or both of --index and --server, or a token or certificate cannot be used.
         """
         if (self.index is None) == (self.server is None):
             raise UsageError("give one of --index INDEX (in this process) or --server HOST:PORT")
@@ -62,19 +72,34 @@ class Asking:
 
             check_local()
             return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
-        return Client(str(self.server), index=self.name, timeout=self.timeout)
+        tls = tls_of(self.tls_ca, self.tls_cert, self.tls_key)
+        return Client(str(self.server), index=self.name, timeout=self.timeout, tls=tls, token=given_token(self.token_file))
 
-    def sources(self) -> Iterator[Query]:
+    def sources(self, index: IndexInfo | None = None) -> Iterator[Query]:
         """The queries, one at a time: records, or training instances.
+
+        Args:
+            index: as whose corpus records are read; only counted and named without one.
 
         Raises:
             UsageError: neither or both of --queries and --instance.
         """
         if bool(self.queries) == bool(self.instance):
             raise UsageError("give one of --queries FILE or --instance ID")
-        records = read_records(self.queries, self.delimiter) if self.queries else ()
-        asked = map(Query.record, records) if self.queries else map(Query.instance, self.instance or [])
+        asked = map(Query.instance, self.instance or [])
+        if self.queries:
+            read = indexed_records(self.queries, self.dialect, index) if index else read_records(self.queries, self.dialect)
+            asked = map(Query.record, read)
         return islice((replace(query, **self.chosen) for query in asked), self.limit)
+
+    def asked(self, client: Client) -> Iterator[Query]:
+        """The queries, read as the corpus of the client's index was."""
+        return self.sources(client.get_index() if self.queries else None)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a table of queries is written."""
+        return Dialect(self.delimiter, self.quoting)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -96,10 +121,34 @@ def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], colu
     with asking.client() as client:
         if isinstance(request, AttributeInstancesRequest | FindInstancesByNeuronsRequest):
             request = replace(request, fields=columns_of(client, columns))
-        if asking.out:
-            run_job(asking, client, request, asked, asking.out, total)
-        else:
-            show_answers(asking, client, request, brief=not columns)
+        request = within(client, request)
+        with naming(asking.queries):
+            if asking.out:
+                run_job(asking, client, request, asked, asking.out, total)
+            else:
+                show_answers(asking, client, request, brief=not columns)
+
+
+def within(client: Client, request: Request) -> Request:
+    """The request, for all instances where it wants more of them than there are, which is said."""
+    name = "instances" if isinstance(request, FindNeuronsByInstancesRequest) else "k"
+    wanted = getattr(request, name, None)
+    if not wanted or not 0 < (held := client.get_index().instances) < wanted:
+        return request
+    sys.stderr.write(f"--{name} {wanted}: the index has {held} instances, all are asked for\n")
+    most: dict[str, Any] = {name: held}
+    return replace(request, **most)
+
+
+@contextmanager
+def naming(queries: Path | None) -> Iterator[None]:
+    """Name the file in what is refused of its queries."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        if queries is None or "queries" not in error.fields:
+            raise
+        raise UsageError(f"{queries}: {error}") from error
 
 
 def with_queries(request: Request, queries: list[Query]) -> Any:
@@ -119,14 +168,26 @@ def show_answers(asking: Asking, client: Client, request: Request, *, brief: boo
     from rich.console import Console
 
     console = Console()
-    for batch in in_batches(asking.sources(), BATCH):
+    for batch in in_batches(asking.asked(client), BATCH):
         answer = client.send(with_queries(request, batch))
+        for edited in short_edits(request, answer):
+            sys.stderr.write(f"{edited}\n")
         if asking.as_json:
             for line in output.answer_lines(answer):
                 sys.stdout.write(json_line(line) + "\n")
             sys.stdout.flush()
         else:
             output.show_answer(console, answer, {query.id: text_of(query) for query in batch}, brief=brief)
+
+
+def short_edits(request: Request, answer: Answer) -> Iterator[str]:
+    """Lines that name interventions of fewer neurons than were asked for."""
+    if not isinstance(request, PredictRequest) or not isinstance(answer, PredictAnswer):
+        return
+    for result in answer.results:
+        for wanted, done in zip(request.interventions, result.interventions, strict=True):
+            if wanted.neurons is None and len(done.neurons) < wanted.r:
+                yield f"query '{result.query_id}': {done.name}: only {len(done.neurons)} neurons have a score, these are edited"
 
 
 def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str, Any], out: Path, total: int) -> None:
@@ -146,11 +207,14 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
     kind = RPCS[type(request)].field
     settings = {"kind": kind, **asked, **asking.chosen, "limit": asking.limit, "instances": asking.instance}
     if asking.queries:
-        settings |= {"queries": file_hash(asking.queries), **({"delimiter": asking.delimiter} if asking.delimiter else {})}
+        settings |= {
+            "queries": file_hash(asking.queries),
+            **{name: value for name, value in asking.dialect._asdict().items() if value},
+        }
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
-            client, asking.sources(), lambda batch: with_queries(request, batch), output.answer_lines, out,
-            settings=settings, advance=advance,
+            client, asking.asked(client), lambda batch: with_queries(request, batch), output.answer_lines, out,
+            settings=settings, advance=advance, say=lambda words: sys.stderr.write(f"{words}\n"),
         )  # fmt: skip
     sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
 

@@ -1,6 +1,9 @@
 """Options that commands share, alone and in groups: dataclasses that stand for their fields in a command's signature."""
 
+import atexit
 import inspect
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import wraps
@@ -13,15 +16,41 @@ from attridex.client.arguments import as_scoring
 from attridex.client.errors import UsageError
 from attridex.v1.requests import METHODS, Scoring
 
-QUERY_FILE = "JSONL, JSON, CSV, TSV or Parquet with the corpus's columns; but for Parquet also packed (.gz, .zst, .bz2, .xz)."
+QUERY_FILE = (
+    "JSONL, JSON, CSV, TSV or Parquet with the corpus's columns; but for Parquet also packed (.gz, .zst, .bz2, .xz); '-' reads "
+    "JSON lines from standard input."
+)
 DELIMITER = "Between the columns of CSV and TSV queries; a comma or a tab unless given."
+QUOTING = "Of CSV and TSV queries: minimal where quotes may stand around values, none where they belong to them."
 DAMPING = "lambda of (H + lambda I)^-1; a tenth of H's mean eigenvalue unless given, for lissa 0.03."
 FIELDS = "Columns to show, with commas; 'none' shows none. Unless given all of the corpus, in tables the label and one text."
-QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE)]
+
+
+def from_stdin(path: Path | None) -> Path | None:
+    """A file with what stands on standard input, as JSON lines, for "-"; any other file itself. It is read more than once."""
+    if path is None or str(path) != "-":
+        return path
+    directory = tempfile.TemporaryDirectory(prefix="attridex-")
+    atexit.register(directory.cleanup)
+    kept = Path(directory.name) / "stdin.jsonl"
+    kept.write_bytes(sys.stdin.buffer.read())
+    return kept
+
+
+QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE, callback=from_stdin)]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
+Quoting = Annotated[str | None, typer.Option("--quoting", help=QUOTING)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File with the token for the server; else ATTRIDEX_TOKEN in the environment.")
+]
+TlsCa = Annotated[Path | None, typer.Option("--tls-ca", help="CA of the server's certificate (PEM): connect over TLS.")]
+TlsCert = Annotated[
+    Path | None, typer.Option("--tls-cert", help="This client's certificate (PEM), where the server asks for one.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Its private key (PEM).")]
 IndexName = Annotated[str, typer.Option("--name", help="The server's index, where it has several.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many queries.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write JSON lines there as a batch job that can be resumed.")]

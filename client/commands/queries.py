@@ -86,6 +86,7 @@ def ia_neurons(
 ) -> None:
     """Neurons of the training instances that an IA method finds (IA-Neurons)."""
     asked = {**scoring.asked(), "r": r, "aggregate": aggregate, "where": where, "label": label}
+    asked |= {"influential": instances} if instances is not None else {}
     request = FindNeuronsByInstancesRequest(
         (), scoring.scoring(), instances, r, aggregate, as_filter(where), as_label(label), asking.name
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attridex.client import output
-from attridex.client.commands.asking import BATCH, Asking, with_queries
+from attridex.client.commands.asking import BATCH, Asking, naming, with_queries
 from attridex.client.errors import ClientError, UsageError
 from attridex.client.files import json_line
 from attridex.client.records import Line, in_batches
@@ -63,8 +63,8 @@ def ask_refined(asking: Asking, request: AttributeNeuronsRequest, wanted: Refine
         group_of(query, wanted.group)
     groups: dict[str, Group] = {}
     infos = []
-    with asking.client() as client:
-        for batch in in_batches(asking.sources(), BATCH):
+    with asking.client() as client, naming(asking.queries):
+        for batch in in_batches(asking.asked(client), BATCH):
             answer = client.send(with_queries(request, batch))
             infos.append(answer.info)
             for query, result in zip(batch, answer.results, strict=True):

@@ -10,7 +10,18 @@ import typer
 
 from attridex.client.client import Client
 from attridex.client.commands.asking import Asking
-from attridex.client.commands.options import QUERY_FILE, Delimiter, IndexDir, IndexName, Json, ServerAddress, Timeout, Verify
+from attridex.client.commands.options import (
+    QUERY_FILE,
+    Delimiter,
+    IndexDir,
+    IndexName,
+    Json,
+    Quoting,
+    ServerAddress,
+    Timeout,
+    Verify,
+    from_stdin,
+)
 from attridex.client.errors import UsageError
 from attridex.client.files import json_line
 from attridex.client.studies.registry import study_names
@@ -25,7 +36,7 @@ ALL = "all"
 
 def study(
     name: Annotated[str, typer.Argument(help=f"{', '.join(study_names())}, or all.")],
-    queries: Annotated[Path, typer.Option("--queries", help=QUERY_FILE)],
+    queries: Annotated[Path, typer.Option("--queries", help=QUERY_FILE, callback=from_stdin)],
     out: Annotated[Path, typer.Option("--out", help="Directory of results; the same command goes on after a kill.")],
     index: IndexDir = None,
     server: ServerAddress = None,
@@ -40,6 +51,7 @@ def study(
         Path | None, typer.Option("--config", help="Configuration with a training section, where the index's has none.")
     ] = None,
     delimiter: Delimiter = None,
+    quoting: Quoting = None,
     timeout: Timeout = 3600.0,
     no_verify: Verify = False,
     as_json: Json = False,
@@ -58,7 +70,7 @@ def study(
         chosen = replace(chosen, common=replace(chosen.common, seeds=seeds))
     asking = Asking(
         queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json,
-        delimiter=delimiter,
+        delimiter=delimiter, quoting=quoting,
     )  # fmt: skip
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)
@@ -88,9 +100,9 @@ def make_context(client: Client, asking: Asking, settings: "Settings", out: Path
     if asking.queries is None:
         raise UsageError("--queries is missing")
     wanted = [count for count in (settings.common.queries, asking.limit) if count]
-    asked = read_queries(asking.queries, info, seed, min(wanted, default=0), asking.delimiter)
+    asked = read_queries(asking.queries, info, seed, min(wanted, default=0), asking.dialect)
     return Context(
-        client, info, asked, settings.common, out, seed, config, asking.as_json, asking.limit, settings.base, asking.delimiter
+        client, info, asked, settings.common, out, seed, config, asking.as_json, asking.limit, settings.base, asking.dialect
     )
 
 

@@ -9,6 +9,9 @@ from attridex.client.figures.numbers import number
 
 Texts = Mapping[str, Mapping[str, Any]]
 LABEL = "label"
+RESERVED = ("row", "id", "content_hash", "predicted", "loss", "gradient_norm", "tokens", "truncated")
+SHOWN = "shown_"
+"""Stands before a column of the corpus in the index's table where that has a column of its own of this name."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,14 @@ class Records:
 
     def of(self, name: str) -> Shown:
         """A record; nothing of it where the texts were not passed on."""
-        return shown_record(self.texts.get(name, {}), self.names)
+        record = {own_name(key): value for key, value in self.texts.get(name, {}).items()}
+        return shown_record(record, tuple(map(own_name, self.names)))
+
+
+def own_name(column: str) -> str:
+    """What the corpus calls a column of the index's table; queries have that name."""
+    name = column.removeprefix(SHOWN)
+    return name if name.lower() in RESERVED or name.lower().startswith("self_influence") else column
 
 
 def shown_record(record: Mapping[str, Any], names: Sequence[str]) -> Shown:

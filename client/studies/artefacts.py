@@ -85,7 +85,7 @@ def wrong_answers(context: Context, config: ArtefactsSettings) -> WrongAnswers:
     queries: tuple[Asked, ...] = context.queries
     if config.queries:
         queries = read_queries(
-            file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0, context.delimiter
+            file_in(context.base, config.queries, "[artefacts] queries"), context.index, context.seed, 0, context.dialect
         )
         queries = queries[: context.limit] if context.limit else queries
     check_gold(context, queries)

@@ -267,7 +267,7 @@ def noisy_records(trained: "IndexConfig", ids: set[str], flips: Mapping[str, Row
     from attridex.indexer.corpus.reading import read_records
 
     identity = trained.corpus.id
-    for number, record in enumerate(read_records(trained.corpus)):
+    for number, record in enumerate(read_records(trained.corpus, trained.model.task)):
         one = str(record.values.get(identity)) if identity else str(number)
         if one in ids:
             values = {**record.values, identity or "id": one, MARK: one in flips}

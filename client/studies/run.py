@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attridex.client.errors import UsageError
+from attridex.client.files import alone
 from attridex.client.studies.base import Study
 from attridex.client.studies.registry import studies
 from attridex.client.workbench.context import Context, NotPossibleError, fingerprint
@@ -44,14 +45,32 @@ def run_studies(names: Sequence[str], context: Context, settings: Settings, *, s
 
     Raises:
         UsageError: the directory was begun with other settings, or a study cannot be run (unless `skip`).
+        BusyError: another run writes there.
     """
     known = studies()
     check_common(context)
     for name in names:
         known[name].check(context, settings.of(name, known[name].settings))
     about = described_run(context)
-    bind_run(context.out, about)
-    left_out = {}
+    if context.out.exists() and not context.out.is_dir():
+        raise UsageError(f"{context.out}: a file; --out is a directory")
+    context.out.mkdir(parents=True, exist_ok=True)
+    with alone(context.out, "running studies into it"):
+        bind_run(context.out, about)
+        return run_each(names, context, settings, about, skip=skip)
+
+
+def run_each(names: Sequence[str], context: Context, settings: Settings, about: StudiedRun, *, skip: bool) -> dict[str, str]:
+    """Run studies one after the other.
+
+    Args:
+        names: which, in this order.
+        context: the run.
+        settings: of the run and of each study.
+        about: what every result says of the run.
+        skip: whether a study that cannot be run on this index is left out instead of ending the run.
+    """
+    known, left_out = studies(), dict[str, str]()
     for at, name in enumerate(names, 1):
         if len(names) > 1:
             context.say(f"study {at} of {len(names)}: {name}")
@@ -169,8 +188,6 @@ def shared_settings(common: Common) -> dict[str, Any]:
 def bind_run(out: Path, about: StudiedRun) -> None:
     """Refuse a directory that holds another run's results or work; one that was refused before any work is bound anew."""
     known = out / RUN
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: a file; --out is a directory")
     if not known.exists() or not has_work(out):
         write_json(known, asdict(about))
         return

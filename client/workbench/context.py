@@ -12,10 +12,11 @@ from typing import Any
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
 from attridex.client.evaluate import evaluate
-from attridex.client.records import Line, Record, read_records
+from attridex.client.records import Dialect, Line, Record, indexed_records
 from attridex.client.workbench.methods import StudyMethod, chosen, scoring_of
 from attridex.client.workbench.settings import Common
 from attridex.indexer.outputs import output_of
+from attridex.indexer.readers.table_files import PLAIN
 from attridex.indexer.task_kinds import GOLD_ALONE, MANY_ANSWERS
 from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import LabelSource, Request, Scoring
@@ -56,7 +57,7 @@ class Context:
         quiet: no progress on stderr.
         limit: at most so many queries and tests, for a taste.
         base: directory that file names in the settings are seen from.
-        delimiter: between the columns of CSV and TSV queries; a comma or a tab unless given.
+        dialect: of CSV and TSV queries.
     """
 
     client: Client
@@ -69,7 +70,7 @@ class Context:
     quiet: bool = False
     limit: int | None = None
     base: Path = field(default_factory=Path)
-    delimiter: str | None = None
+    dialect: Dialect = PLAIN
 
     @property
     def corpus(self) -> Mapping[str, Any]:
@@ -130,7 +131,7 @@ class Context:
         records = [query.record for query in queries]
         asked = {**settings, "seed": self.seed, "queries": fingerprint(records)}
         with self.progress(name, len(records), "queries") as advance:
-            evaluate(self.client, records, build, lines, out, settings=asked, advance=advance, batch=chunk)
+            evaluate(self.client, records, build, lines, out, settings=asked, advance=advance, say=self.say, batch=chunk)
         with out.open(encoding="utf-8") as stream:
             return [json.loads(line) for line in stream]
 
@@ -146,7 +147,7 @@ class Context:
         return progress(what, total, unit, enabled=not self.quiet)
 
 
-def read_queries(path: Path, index: IndexInfo, seed: int, count: int, delimiter: str | None = None) -> tuple[Asked, ...]:
+def read_queries(path: Path, index: IndexInfo, seed: int, count: int, dialect: Dialect = PLAIN) -> tuple[Asked, ...]:
     """Queries drawn from a file, in the file's order; labels that the model does not know are kept as gold and not sent.
 
     Args:
@@ -154,14 +155,15 @@ def read_queries(path: Path, index: IndexInfo, seed: int, count: int, delimiter:
         index: whose labels are known.
         seed: of the drawing.
         count: how many are drawn; 0 takes all.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        dialect: of CSV and TSV.
 
     Raises:
         UsageError: see `records.read_records`.
     """
-    column, one = index.manifest["config"]["corpus"]["label"], bool(index.labels) and index.task not in MANY_ANSWERS
+    corpus = index.manifest["config"]["corpus"]
+    column, one = corpus["label"], bool(index.labels) and index.task not in MANY_ANSWERS
     found = []
-    for record in sampled(list(read_records(path, delimiter)), count, seed):
+    for record in sampled(list(indexed_records(path, dialect, index)), count, seed):
         gold = record.get(column)
         known = gold is None or not one or gold_output(gold, index) is not None
         sent = record if known else {key: value for key, value in record.items() if key != column}

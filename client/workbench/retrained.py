@@ -65,9 +65,9 @@ def test_records(context: Context, config: "Config", name: str, count: int, wher
         path = Path(files[0])
     else:
         raise NotPossibleError(f"{where}: no test file; name one as tests = FILE, or training.test_files in the configuration")
-    from attridex.indexer.corpus.reading import reads_class_names
+    from attridex.indexer.corpus.reading import dialect_of, named_classes
 
-    read = read_records(path, config.corpus.delimiter, class_names=reads_class_names(config.corpus))  # as the corpus is
+    read = read_records(path, dialect_of(config.corpus), by_name=named_classes(config.corpus, config.model.task))
     records = [PlacedRecord(record, f"{path}: '{record['id']}'") for record in read]
     limits = [limit for limit in (count, context.limit) if limit]
     return sampled(records, min(limits, default=0), context.seed)

@@ -7,10 +7,11 @@ from pathlib import Path
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
-from attridex.indexer.building.plan import bind, prepared
+from attridex.indexer.building.plan import Plan, bind, prepared
 from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
-from attridex.indexer.index.directory import write_lock
+from attridex.indexer.index.directory import index_format, read_current, read_manifest, write_lock
+from attridex.indexer.index.layout import CURRENT
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.neurons.quadrature import GRADIENT
@@ -54,12 +55,22 @@ def build(
     check(signer)
     with write_lock(index):
         bind(plan, index)
+        if other := changed_since(index, plan):
+            return Built(other, 0)
         say_all(plan.survey.remarks, enabled=show_progress)
         told = show_progress and config.neurons.enabled
         signed = build_ranges(
             plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None
         )
         return Built(commit(index, plan, signer), signed)
+
+
+def changed_since(index: Path, plan: Plan) -> Manifest | None:
+    """The served version, where it is no longer made of the plan's own shards: it was compacted or appended to since."""
+    if not (index / CURRENT).exists() or index_format(index) == 2:
+        return None
+    manifest = read_manifest(index, read_current(index))
+    return manifest if [entry.name for entry in manifest.shards] != plan.shards else None
 
 
 def tell_neurons(signer: Signer, sampler: Sampler) -> None:

@@ -13,6 +13,7 @@ from attridex.indexer.corpus.instances import RenderedInstance, stored_encoding
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
+from attridex.indexer.index.directory import index_format
 from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, SIDECAR, TRACIN, shard_dir, shard_name
 from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write_record
 from attridex.indexer.index.shards import ShardContents, write_shard
@@ -72,7 +73,9 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
     good, bad = results.sound(instances, start)
     with publish(shard_dir(index, shard_name(start, stop))) as directory:
         results.write(directory, instances, good)
+        number = index_format(index)
         sidecar = Sidecar(
+            format=number,
             plan=plan.id,
             start=start,
             stop=stop,
@@ -80,7 +83,8 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
             tokens=sum(instances[row].tokens for row in good),
             truncated=sum(instances[row].truncated for row in good),
             bad=bad,
-            files=file_entries(directory),
+            files=file_entries(directory, number),
+            **({"since": 0} if number > 2 else {}),
         )
         write_record(directory / SIDECAR, sidecar)
     return sidecar

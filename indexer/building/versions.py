@@ -1,7 +1,8 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,46 +13,186 @@ from attridex.indexer.building.agreement import agreement
 from attridex.indexer.building.fit import fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
-from attridex.indexer.corpus.tally import Answer
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.tally import Answer, Tally
 from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
+from attridex.indexer.fit import Fit
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
 from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
-from attridex.indexer.index.deletion import now
-from attridex.indexer.index.directory import list_versions, next_version, read_manifest, read_sidecar, write_current
+from attridex.indexer.index.directory import (
+    index_format,
+    list_versions,
+    next_version,
+    now,
+    read_manifest,
+    read_sidecar,
+    write_current,
+    write_manifest,
+)
 from attridex.indexer.index.layout import (
     CATALOG,
     CURRENT,
     CURVATURE,
-    MANIFEST,
     SIDECAR,
     TOMBSTONES,
     instance_columns,
+    is_reserved,
     shard_dir,
     version_dir,
 )
 from attridex.indexer.index.lexical import write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import (
+    Block,
     CorpusFacts,
     LeftOut,
     Manifest,
     ModelFacts,
     ShardEntry,
+    Sidecar,
     explicit,
     file_entries,
-    write_record,
 )
-from attridex.indexer.index.shards import open_shards
+from attridex.indexer.index.shards import Shard, open_shards
+from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.packages import installed_versions
 from attridex.indexer.signing.signer import Signer
 
 Float64 = NDArray[np.float64]
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What a version knows beside its shards: from the plan and the model of a build, or from a version before.
+
+    Attributes:
+        format: of the index.
+        config: the whole configuration.
+        columns: DuckDB type of each of the corpus's columns.
+        model: what is known of the model.
+        corpus: what is known of the corpus.
+        blocks: of the gradient.
+        checkpoints: their hashes.
+        precision: element type of stored gradients.
+        signature_dim: dimensions of a dense signature, 0 without neurons.
+        signature_projected: whether they are projected.
+        unusable: records that were left out before any model work.
+        fit: gives the check of fit of the shards.
+        agreement: gives the neurons' rank agreement in the shards.
+    """
+
+    format: int
+    config: Config
+    columns: Mapping[str, str]
+    model: ModelFacts
+    corpus: CorpusFacts
+    blocks: list[Block]
+    checkpoints: list[str]
+    precision: str
+    signature_dim: int
+    signature_projected: bool
+    unusable: Sequence[LeftOut]
+    fit: Callable[[Sequence[Shard], Sequence[Sidecar]], Fit | None]
+    agreement: Callable[[Sequence[Shard]], dict[str, float]]
+
+
+def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = True) -> VersionFacts:
+    """Facts of a build.
+
+    Args:
+        plan: of it.
+        signer: of it.
+        number: of the index's format.
+        measured: whether the neurons' rank agreement is measured, which scores neurons anew.
+    """
+    neurons = plan.config.neurons.enabled
+    unusable = plan.survey.unusable
+    return VersionFacts(
+        format=number,
+        config=explicit(plan.config),
+        columns=plan.survey.columns,
+        model=model_facts(plan, signer),
+        corpus=CorpusFacts(
+            fingerprint=plan.survey.fingerprint,
+            instances=plan.survey.instances,
+            text_fields=list(signer.renderer.text_fields),
+            tokens=plan.survey.tokens,
+        ),
+        blocks=signer.gradients.blocks,
+        checkpoints=plan.model.checkpoints,
+        precision=plan.precision(signer.gradient_dim),
+        signature_dim=signer.dense.dim if neurons else 0,
+        signature_projected=signer.dense.projected,
+        unusable=[LeftOut(id=x.id or x.where, position=x.number, reason=f"{x.where}: {x.reason}") for x in unusable],
+        fit=lambda shards, sidecars: fit_of(answers(plan.tally, shards, sidecars), plan.tally),
+        agreement=lambda shards: agreement(signer, shards) if measured and neurons else {},
+    )
+
+
+def facts_of_version(manifest: Manifest, columns: Mapping[str, str], sidecars: Sequence[Sidecar]) -> VersionFacts:
+    """Facts of a version before, whose fit and agreement stay what was measured.
+
+    Args:
+        manifest: of that version.
+        columns: DuckDB type of each of the corpus's columns.
+        sidecars: of its shards.
+    """
+    left_out = [entry for sidecar in sidecars for entry in sidecar.bad]
+    return VersionFacts(
+        format=manifest.format,
+        config=manifest.config,
+        columns=columns,
+        model=manifest.model,
+        corpus=manifest.corpus,
+        blocks=manifest.blocks,
+        checkpoints=manifest.checkpoints,
+        precision=manifest.precision,
+        signature_dim=manifest.signature_dim,
+        signature_projected=manifest.signature_projected,
+        unusable=[entry for entry in manifest.bad if entry not in left_out],
+        fit=lambda _shards, _sidecars: manifest.fit,
+        agreement=lambda _shards: manifest.agreement,
+    )
+
+
+def corpus_columns(manifest: Manifest) -> dict[str, str]:
+    """DuckDB type of each of the corpus's columns of a version."""
+    return {name: kind for name, kind in manifest.columns if not is_reserved(name)}
+
+
+def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
+    """What an index knows of its model."""
+    identity, arch = plan.model, signer.arch
+    return ModelFacts(
+        path=plan.config.model.path,
+        hash=identity.model,
+        tokenizer_hash=identity.tokenizer,
+        family=signer.loaded.family,
+        labels=signer.labels,
+        layers=signer.layers,
+        units=signer.units,
+        hidden=arch.hidden,
+        experts=arch.experts,
+        expert_units=arch.expert_units,
+        shared_units=arch.shared_units if arch.experts else [],
+        dense_layers=arch.dense_layers if arch.experts else [],
+    )
+
+
+def answers(tally: Tally, shards: Sequence[Shard], sidecars: Sequence[Sidecar]) -> Iterator[Answer]:
+    """What the model says of the instances, as the shards store it."""
+    for shard, sidecar in zip(shards, sidecars, strict=True):
+        table = shard.instances(["label", "predicted", "loss"]).to_pydict()
+        gone = {left.position for left in sidecar.bad}
+        places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
+        for place, label, predicted, loss in zip(places, *table.values(), strict=True):
+            yield tally.answer(tally.told(place, label), predicted, loss)
 
 
 def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
@@ -63,50 +204,49 @@ def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) ->
         signer: of the build.
         measured: whether the neurons' rank agreement is measured, which scores neurons anew.
     """
-    writer = VersionWriter(index, plan, signer, measured=measured)
-    before = writer.before
+    number = index_format(index)
+    writer = VersionWriter(index, facts_of_build(plan, signer, number, measured=measured), plan.shards)
+    log = recovered_log(index) if number > 2 else None
+    before = writer.before()
     if before and sorted(before.config.index.approximate) == sorted(plan.config.index.approximate):
         if not (index / CURRENT).exists():
-            write_current(index, before.version)
+            write_current(index, before.version, log)
         return before
-    manifest = writer.write()
-    write_current(index, manifest.version)
+    manifest = writer.write(before)
+    write_current(index, manifest.version, log)
     return manifest
 
 
 class VersionWriter:
-    """Writes one version from the whole shards of a plan.
+    """Writes one version from whole shards."""
 
-    Attributes:
-        before: the last version of these shards, if there is one; what is deleted there stays deleted.
-    """
-
-    def __init__(self, index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> None:
-        """Every shard of the plan is there.
+    def __init__(self, index: Path, facts: VersionFacts, names: Sequence[str], number: str | None = None) -> None:
+        """Every shard is there.
 
         Args:
             index: the index directory.
-            plan: of the build.
-            signer: of the build.
-            measured: see `commit`.
+            facts: what is known beside the shards.
+            names: of the shards, in the order of their rows.
+            number: of the version; the next one where None.
         """
-        self._measured = measured and plan.config.neurons.enabled
-        self._index, self._plan, self._signer = index, plan, signer
-        self._sidecars = [read_sidecar(index, name) for name in plan.shards]
+        self._index, self._facts = index, facts
+        self._sidecars = [read_sidecar(index, name) for name in names]
         self._entries = [
-            ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR))
-            for name, sidecar in zip(plan.shards, self._sidecars, strict=True)
+            shard_entry(index, name, sidecar, facts.format) for name, sidecar in zip(names, self._sidecars, strict=True)
         ]
         self._shards = open_shards(index, self._entries)
         self._rows = sum(sidecar.rows for sidecar in self._sidecars)
-        self._curvatures = sorted(plan.config.gradients.curvature)
-        self._structures = sorted(plan.config.index.approximate)
-        manifests = (read_manifest(index, number) for number in reversed(list_versions(index)))
-        self.before = next((manifest for manifest in manifests if manifest.shards == self._entries), None)
-        self._number, self._created = next_version(index), now()
+        self._curvatures = sorted(facts.config.gradients.curvature)
+        self._structures = sorted(facts.config.index.approximate)
+        self._number, self._created = number or next_version(index), now()
 
-    def write(self) -> Manifest:
-        """Write it, whole or not at all.
+    def before(self) -> Manifest | None:
+        """The last version of these shards, if there is one."""
+        manifests = (read_manifest(self._index, number) for number in reversed(list_versions(self._index)))
+        return next((manifest for manifest in manifests if manifest.shards == self._entries), None)
+
+    def write(self, before: Manifest | None = None) -> Manifest:
+        """Write it, whole or not at all; in format 2 what is deleted in the version before stays deleted.
 
         Raises:
             InputError: no instance is left, or an id stands twice.
@@ -114,45 +254,45 @@ class VersionWriter:
         if not self._rows:
             raise InputError(f"{self._index}: every instance was left out as not finite; is the model sound?")
         with publish(version_dir(self._index, self._number)) as directory:
-            statistics = Statistics(self._shards, self._signer.gradients.blocks)
+            statistics = Statistics(self._shards, self._facts.blocks)
             tensors = statistics.curvatures(self._curvatures)
             if self._curvatures:
                 write_tensors(directory / CURVATURE, tensors)
             self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors))
-            deleted = self._write_tombstones(directory)
-            write_bm25(directory, self._shards, self._signer.renderer.text_fields)
+            deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
+            write_bm25(directory, self._shards, self._facts.corpus.text_fields)
             recall = self._write_structures(directory, tensors)
             manifest = self._describe(directory, deleted, recall)
-            write_record(directory / MANIFEST, manifest)
+            write_manifest(directory, manifest)
         return manifest
 
     def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
         """Catalog and postings; `influences` are further columns of the instances [n]."""
-        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._plan.survey.columns}
+        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._facts.columns}
         with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
             for shard in self._shards:
                 own = {name: values[shard.start : shard.stop] for name, values in influences.items()}
                 catalog.add_instances(shard.instances(), shard.start, own)
-                catalog.add_predictions(shard.predictions(), self._signer.labels or None, shard.start)
-                if self._plan.config.neurons.enabled:
+                catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
+                if self._facts.config.neurons.enabled:
                     catalog.add_neurons(shard.neuron_batches(), shard.start)
             catalog.sort_neurons()
             catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
-            if self._plan.config.neurons.enabled:
+            if self._facts.config.neurons.enabled:
                 self._write_postings(directory, catalog)
 
     def _write_postings(self, directory: Path, catalog: CatalogWriter) -> None:
         """What is looked up of neurons, from a sorted catalog."""
         catalog.summarise_neurons()
-        neurons = self._signer.layers * self._signer.units
+        neurons = self._facts.model.layers * self._facts.model.units
         write_neuron_instances(directory, neurons, catalog.neuron_count(), catalog.sorted_neurons())
         write_instance_neurons(directory, self._shards)
 
-    def _write_tombstones(self, directory: Path) -> int:
+    def _write_tombstones(self, directory: Path, before: Manifest | None) -> int:
         """Rows that are deleted; how many."""
         gone = np.zeros(0, np.int64)
-        if self.before:
-            gone = read_array(version_dir(self._index, self.before.version) / TOMBSTONES)
+        if before:
+            gone = read_array(version_dir(self._index, before.version) / TOMBSTONES)
         write_array(directory / TOMBSTONES, gone)
         return len(gone)
 
@@ -163,88 +303,61 @@ class VersionWriter:
         write_structures(directory, self._shards, self._structures)
         transforms: dict[str, Transform] = {"grad-dot": lambda gradients: gradients, "grad-cos": lambda gradients: gradients}
         for kind in self._curvatures:
-            spectrum = Spectrum.read(tensors, kind, self._signer.gradients.blocks, self._signer.gradient_dim)
+            spectrum = Spectrum.read(tensors, kind, self._facts.blocks, self._facts.blocks[-1].stop)
             transforms[kind] = partial(spectrum.apply, change=inverse(spectrum.damping))
         return measure_recall(directory, self._shards, self._structures, transforms)
 
     def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
         """The manifest of a version whose other files lie in `directory`."""
-        config, signer = self._plan.config, self._signer
+        facts, config = self._facts, self._facts.config
         return Manifest(
+            format=facts.format,
             version=self._number,
             created=self._created,
             task=config.model.task,
             instances=self._rows,
             deleted=deleted,
             truncated=sum(sidecar.truncated for sidecar in self._sidecars),
-            bad=[*self._unusable(), *(entry for sidecar in self._sidecars for entry in sidecar.bad)],
-            config=explicit(config),
-            model=self._model_facts(),
-            corpus=self._corpus_facts(),
-            gradient_dim=signer.gradient_dim,
-            blocks=signer.gradients.blocks,
-            precision=self._plan.precision(signer.gradient_dim),
+            bad=[*facts.unusable, *(entry for sidecar in self._sidecars for entry in sidecar.bad)],
+            config=config,
+            model=facts.model,
+            corpus=facts.corpus,
+            gradient_dim=facts.blocks[-1].stop,
+            blocks=facts.blocks,
+            precision=facts.precision,
             sign=SIGN,
             label=config.gradients.label,
             curvatures=self._curvatures,
-            checkpoints=self._plan.model.checkpoints,
+            checkpoints=facts.checkpoints,
             neurons=config.neurons.enabled,
-            signature_dim=signer.dense.dim if config.neurons.enabled else 0,
-            signature_projected=signer.dense.projected,
-            columns=instance_columns(self._curvatures, self._plan.survey.columns),
+            signature_dim=facts.signature_dim,
+            signature_projected=facts.signature_projected,
+            columns=instance_columns(self._curvatures, facts.columns),
             shards=self._entries,
-            files=file_entries(directory),
+            files=file_entries(directory, facts.format),
             recall=recall,
-            fit=fit_of(self._answers(), self._plan.tally),
-            agreement=agreement(signer, self._shards) if self._measured else {},
+            fit=facts.fit(self._shards, self._sidecars),
+            agreement=facts.agreement(self._shards),
             libraries=library_versions(),
             revision=git_revision(),
         )
 
     def _places(self) -> NeuronPlaces:
         """What turns a neuron's number into its name."""
-        return NeuronPlaces(self._signer.units, self._signer.arch.experts, self._signer.arch.expert_units)
+        return NeuronPlaces(self._facts.model.units, self._facts.model.experts, self._facts.model.expert_units)
 
-    def _answers(self) -> Iterator[Answer]:
-        """What the model says of the instances, as the shards store it."""
-        tally = self._plan.tally
-        for shard, sidecar in zip(self._shards, self._sidecars, strict=True):
-            table = shard.instances(["label", "predicted", "loss"]).to_pydict()
-            gone = {left.position for left in sidecar.bad}
-            places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
-            for place, label, predicted, loss in zip(places, *table.values(), strict=True):
-                yield tally.answer(tally.told(place, label), predicted, loss)
 
-    def _unusable(self) -> list[LeftOut]:
-        """Records that were left out before any model work."""
-        found = self._plan.survey.unusable
-        return [LeftOut(id=each.id or each.where, position=each.number, reason=f"{each.where}: {each.reason}") for each in found]
+def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardEntry:
+    """A shard as a manifest lists it.
 
-    def _model_facts(self) -> ModelFacts:
-        signer, identity = self._signer, self._plan.model
-        return ModelFacts(
-            path=self._plan.config.model.path,
-            hash=identity.model,
-            tokenizer_hash=identity.tokenizer,
-            family=signer.loaded.family,
-            labels=signer.labels,
-            layers=signer.layers,
-            units=signer.units,
-            hidden=signer.arch.hidden,
-            experts=signer.arch.experts,
-            expert_units=signer.arch.expert_units,
-            shared_units=signer.arch.shared_units if signer.arch.experts else [],
-            dense_layers=signer.arch.dense_layers if signer.arch.experts else [],
-        )
-
-    def _corpus_facts(self) -> CorpusFacts:
-        survey = self._plan.survey
-        return CorpusFacts(
-            fingerprint=survey.fingerprint,
-            instances=survey.instances,
-            text_fields=list(self._signer.renderer.text_fields),
-            tokens=survey.tokens,
-        )
+    Args:
+        index: the index directory.
+        name: of the shard.
+        sidecar: its own.
+        number: of the manifest's format.
+    """
+    since = {"since": sidecar.since} if number > 2 else {}
+    return ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR), **since)
 
 
 def library_versions() -> dict[str, str]:

@@ -46,14 +46,15 @@ def build(
             f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
             "gradients at every token take hundreds of times as long"
         )
-    from attridex.indexer.building.build import build as run
+        from attridex.indexer.lifecycle.liveness import current_manifest
+    from attridex.indexer.renewal.building import build as run
 
     built = run(loaded, out, show_progress=True)
     manifest = built.manifest
     for line in fit_lines(manifest.fit, out):
         say(line)
     if as_json:
-        emit({**summary(manifest, out), "signed": built.signed, "bytes": size_of(out)})
+        emit({**summary(current_manifest(out), out), "signed": built.signed, "bytes": size_of(out)})
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
         say(

@@ -33,7 +33,7 @@ def summary(manifest: "Manifest", index: Path) -> "JsonObject":
         "label": manifest.label,
         "curvatures": manifest.curvatures,
         "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
-        **({"fit": "; ".join(fit_lines(manifest.fit, index))} if manifest.fit else {}),
+        **({"fit": "; ".join(fit_lines(manifest.fit, index)).removeprefix("fit: ")} if manifest.fit else {}),
         "columns": [column.name for column in manifest.columns],
     }
 

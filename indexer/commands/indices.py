@@ -10,9 +10,10 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.build import build
     from attridex.indexer.commands.finetune import finetune
     from attridex.indexer.commands.info import versions
+    from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
     from attridex.indexer.commands.verify import verify
 
-    for command in (build, show, info, verify, versions, neurons, finetune):
+    for command in (build, show, info, verify, versions, activate, undelete, compact, prune, repair, migrate, neurons, finetune):
         app.command()(command)

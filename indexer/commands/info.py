@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_json: bool) -> None:
     """Show what an index holds and how it was made; `more` gives further facts of its manifest."""
-    from attridex.indexer.index.directory import read_current, read_manifest
+    from attridex.indexer.lifecycle.liveness import current_manifest
 
-    manifest = read_manifest(index, read_current(index))
+    manifest = current_manifest(index)
     facts = {**summary(manifest, index), "bytes": size_of(index), **more(manifest)}
     if as_json:
         emit({**facts, "manifest": manifest.model_dump(mode="json")})
@@ -29,11 +29,12 @@ def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_jso
 
 def versions(index: IndexPath, as_json: Json = False) -> None:
     """The versions of an index on disk; the current one is marked."""
-    from attridex.indexer.index.directory import list_versions, read_current, read_manifest
+    from attridex.indexer.index.directory import list_versions, read_current, read_deletes
+    from attridex.indexer.lifecycle.liveness import served_manifest
 
-    current = read_current(index)
+    current, log = read_current(index), read_deletes(index)
     for number in list_versions(index):
-        manifest = read_manifest(index, number)
+        manifest = served_manifest(index, number, log)
         live = manifest.instances - manifest.deleted
         if as_json:
             emit({"version": number, "current": number == current, "instances": live, "created": manifest.created})

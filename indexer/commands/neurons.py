@@ -26,6 +26,7 @@ def neurons(
     """The neurons that most instances keep, or that stand out for a label."""
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
+    from attridex.indexer.lifecycle.liveness import read_deleted
 
     manifest = read_manifest(index, read_current(index))
     if label is None:
@@ -40,5 +41,5 @@ def neurons(
         show_rows(rows)
     if not rows:
         say(f"{index}: no neuron is kept that often" + (f"; lower --min-kept {min_kept}" if label else ""))
-    if manifest.deleted:
-        say(f"{index}: counted over all {manifest.instances} instances of the build, {manifest.deleted} of them deleted since")
+    if deleted := len(read_deleted(index, manifest.version)):
+        say(f"{index}: counted over all {manifest.instances} instances of the build, {deleted} of them deleted since")

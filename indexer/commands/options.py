@@ -36,13 +36,20 @@ def show_facts(facts: Mapping[str, str]) -> None:
 
 
 def show_rows(rows: Iterable[Mapping[str, Any]]) -> None:
-    """A table with a line for each row on stdout; all rows have the same columns."""
+    """A table with a line for each row on stdout; all rows have the same columns, and nothing is cut, however narrow it is."""
     from rich.console import Console
     from rich.table import Table
 
-    table: Table | None = None
+    names, cells = list[str](), list[list[str]]()
     for row in rows:
-        table = table or Table(*(name.replace("_", " ") for name in row), box=None, pad_edge=False)
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    if table:
-        Console().print(table)
+        names = list(row)
+        cells.append([f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()])
+    names = [name.replace("_", " ") for name in names]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    table = Table(*names, box=None, pad_edge=False)
+    for line in cells:
+        table.add_row(*line)
+    console = Console()
+    console.width = max(console.width, sum(widths) + 2 * len(widths))
+    if cells:
+        console.print(table)

@@ -22,6 +22,13 @@ def show(
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", help="Between the columns of CSV and TSV queries; a comma or a tab unless given.")
     ] = None,
+    quoting: Annotated[
+        str | None,
+        typer.Option(
+            "--quoting",
+            help="Of CSV and TSV queries: minimal where quotes stand around values, none where they belong to them.",
+        ),
+    ] = None,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Do not load the model; only the build says then whether it can be indexed.")
     ] = False,
@@ -31,7 +38,7 @@ def show(
 
     What a build would refuse of the model, or of these records, is refused here alike.
     """
-    for instance in shown_instances(place, queries, limit, delimiter, model=not no_model):
+    for instance in shown_instances(place, queries, limit, (delimiter, quoting), model=not no_model):
         if as_json:
             emit(asdict(instance))
         else:
@@ -39,7 +46,7 @@ def show(
 
 
 def shown_instances(
-    place: Path, queries: Path | None, limit: int, delimiter: str | None, *, model: bool
+    place: Path, queries: Path | None, limit: int, dialect: tuple[str | None, str | None], *, model: bool
 ) -> "list[ShownInstance]":
     """The instances of a configuration's corpus, of an index, or queries of either.
 
@@ -47,24 +54,24 @@ def shown_instances(
         place: configuration file, or index.
         queries: a file of queries, which are shown instead.
         limit: how many instances.
-        delimiter: between the columns of CSV and TSV queries.
+        dialect: delimiter and quoting of CSV and TSV queries.
         model: whether the model is loaded, where that may tell that it or a row is refused; an index's own is sound.
     """
     from attridex.indexer.config import load_config
-    from attridex.indexer.index.deletion import read_deleted
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.shards import open_shards
+    from attridex.indexer.lifecycle.liveness import read_deleted
 
     manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
     given = manifest.config if manifest else load_config(place)
-    from attridex.indexer.corpus.showing import corpus_instances, query_instances, shard_instances, shown
+    from attridex.indexer.corpus.showing import Dialect, corpus_instances, query_instances, shard_instances, shown
     from attridex.indexer.models.renderers import make_renderer, with_class_names
     from attridex.indexer.progress import say_all
 
     config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
     if queries:
-        found = query_instances(queries, renderer, limit, delimiter)
+        found = query_instances(queries, config, renderer, limit, Dialect(*dialect))
     elif manifest:
         gone = read_deleted(place, manifest.version)
         found = shard_instances(open_shards(place, manifest.shards), config, renderer, limit, gone)
@@ -76,7 +83,7 @@ def shown_instances(
 
         checked_signer(config).rows.check_all(instances)
     say_all(renderer.remarks, enabled=True)
-    return [shown(instance, renderer.vocabulary) for instance in instances]
+    return [shown(instance, renderer.vocabulary, config.model.task) for instance in instances]
 
 
 def lines(instance: "ShownInstance") -> list[str]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 from attridex.indexer.corpus import first_columns
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.tables import decimal_type, digits_of
+from attridex.indexer.readers.values import Cell, Single
 
 EXACT = "EXACT"
 """Whole numbers that a DOUBLE holds exactly; as a type of their own they are BIGINT."""
@@ -19,6 +21,13 @@ WHOLE = {EXACT: 16, "BIGINT": 19, decimal_type(MOST_DIGITS, 0): MOST_DIGITS}
 """Kinds of whole numbers, from the narrowest, and their digits."""
 ZONED = "ZONED"
 """Times with a zone; kept as TIMESTAMP in UTC."""
+SPELLED, SPELLED_ZONED = "SPELLED", "SPELLED_ZONED"
+"""Texts of times in ISO 8601, without and with a zone; a column of one of these alone is a TIMESTAMP, as DuckDB reads JSON."""
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+
+
+STORED = {"NULL": "VARCHAR", EXACT: "BIGINT", **dict.fromkeys((ZONED, SPELLED, SPELLED_ZONED), "TIMESTAMP")}
+"""DuckDB's name of a kind that has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,12 @@ def column_type(value: Any) -> str:
     if isinstance(value, list | tuple):
         flat = not any(isinstance(each, list | tuple | dict) for each in value)
         return f"{joined_kind(map(column_type, value))}[]" if flat else "VARCHAR"
+    if isinstance(value, Cell | Single):
+        return column_type(value.value)
     if is_missing(value):
         return "NULL"
+    if isinstance(value, str):
+        return spelled_kind(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return whole_kind(value)
     if isinstance(value, Decimal):
@@ -76,10 +89,19 @@ def time_kind(value: Any) -> str:
     return "DATE" if isinstance(value, dt.date) else ""
 
 
+def spelled_kind(value: str) -> str:
+    """Kind of a text: that of a time, where it is one in ISO 8601."""
+    found = MOMENT.fullmatch(value)
+    try:
+        return "VARCHAR" if found is None or not dt.datetime.fromisoformat(value) else SPELLED_ZONED if found[1] else SPELLED
+    except ValueError:
+        return "VARCHAR"
+
+
 def merged_type(kinds: set[str]) -> str:
     """DuckDB type for a column whose values have these kinds."""
     kind = joined_kind(kinds)
-    inner = {"NULL": "VARCHAR", EXACT: "BIGINT", ZONED: "TIMESTAMP"}.get(kind.removesuffix("[]"), kind.removesuffix("[]"))
+    inner = STORED.get(kind.removesuffix("[]"), kind.removesuffix("[]"))
     return f"{inner}[]" if kind.endswith("[]") else inner
 
 
@@ -108,15 +130,24 @@ def as_column(value: Any, kind: str) -> Any:
     """A value as its column stores it; structures become JSON text."""
     if kind.endswith("[]"):
         return None if value is None else [as_column(each, kind.removesuffix("[]")) for each in value]
+    if isinstance(value, Cell | Single):
+        return as_cell(value, kind)
     if is_missing(value):
         return None
     if kind == "VARCHAR":
         return text_of(value)
     if kind.startswith("DECIMAL"):
         return Decimal(value)
-    if kind == "TIMESTAMP" and value.tzinfo:
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
+    if kind == "TIMESTAMP":
+        found = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+        return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
     return float(value) if kind == "DOUBLE" else value
+
+
+def as_cell(value: Cell | Single, kind: str) -> Any:
+    """A cell as its column stores it: of a column of texts its text, whatever it might be alone."""
+    own = value.value
+    return as_column(str(value) if isinstance(value, Cell) and kind == "VARCHAR" and own is not None else own, kind)
 
 
 def text_of(value: Any) -> str:

@@ -6,23 +6,27 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError, first_line, nearest
-from attridex.indexer.readers.class_labels import Features, class_features, named_columns
+from attridex.indexer.readers.class_labels import ByName, Features, chosen_features, class_features, named_columns
 from attridex.indexer.readers.placed_records import PlacedRecord
+from attridex.indexer.readers.table_files import is_single
+from attridex.indexer.readers.values import singles
 
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
 """Files of a directory that `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write."""
 
 
-def read_dataset(corpus: CorpusConfig, *, class_names: bool) -> Iterator[PlacedRecord]:
-    """A split of a dataset; ClassLabel columns as their names where that is wanted.
+def read_dataset(corpus: CorpusConfig, by_name: ByName) -> Iterator[PlacedRecord]:
+    """A split of a dataset; classes as their names where that is wanted.
 
     Raises:
         InputError: it cannot be loaded, or has no such split.
     """
     data = load_split(corpus)
-    features = features_of(data) if class_names else {}
+    features = chosen_features(features_of(data), by_name)
+    short = [field.name for field in data.features.arrow_schema if is_single(field.type)] if data.features else []
     for number, values in enumerate(readable(corpus, data)):
-        yield PlacedRecord(named_columns(values, features), f"{corpus.dataset}[{corpus.split}]:{number}")
+        known = {**values, **{name: singles(values[name]) for name in short}} if short else values
+        yield PlacedRecord(named_columns(known, features), f"{corpus.dataset}[{corpus.split}]:{number}")
 
 
 def load_split(corpus: CorpusConfig) -> Any:

@@ -1,6 +1,6 @@
 """Reading a corpus: records with their place, from files or a dataset, and their instances."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,41 +10,89 @@ from attridex.indexer.corpus.datasets_library import features_of, load_split, re
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, brief, nearest
-from attridex.indexer.readers.class_labels import label_classes, parquet_features
+from attridex.indexer.outputs import output_of, whole_number
+from attridex.indexer.readers.class_labels import (
+    ByName,
+    Features,
+    classes_by_name,
+    label_classes,
+    parquet_features,
+    shown_columns,
+)
 from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.record_files import read_record_file
-from attridex.indexer.readers.table_files import parquet_schema
+from attridex.indexer.readers.table_files import Dialect, parquet_schema
+from attridex.indexer.task_kinds import Task
 
 
-def read_records(corpus: CorpusConfig) -> Iterator[PlacedRecord]:
+def read_records(corpus: CorpusConfig, task: Task) -> Iterator[PlacedRecord]:
     """All records of a corpus, in order, one at a time.
 
     Raises:
         InputError: a file is missing, of an unknown kind, or has a line that cannot be read (named).
     """
-    names = reads_class_names(corpus)
+    by_name = named_classes(corpus, task)
     if corpus.dataset is not None:
-        yield from read_dataset(corpus, class_names=names)
+        yield from read_dataset(corpus, by_name)
     for name in corpus.files:
-        yield from read_record_file(Path(name), delimiter=corpus.delimiter, class_names=names)
+        yield from read_record_file(Path(name), dialect=dialect_of(corpus), by_name=by_name)
 
 
-def reads_class_names(corpus: CorpusConfig) -> bool:
-    """Whether ClassLabel columns are read as names: not as a Trainer's own rows have them, nor by the rules of number 1."""
-    return corpus.rendering > 1 and corpus.form != "encoded"
+def dialect_of(corpus: CorpusConfig) -> Dialect:
+    """How the tables of a corpus are written."""
+    return Dialect(corpus.delimiter, corpus.quoting)
 
 
-def label_names(corpus: CorpusConfig) -> list[str]:
+def named_classes(corpus: CorpusConfig, task: Task) -> ByName:
+    """Which columns' classes are read as names; see `classes_by_name`."""
+    return classes_by_name(corpus.model_dump(), task)
+
+
+def label_names(corpus: CorpusConfig, task: Task) -> list[str]:
     """Names of the label's classes, alone or in a list, in the order of their numbers, where the data tell them; else none."""
-    if not reads_class_names(corpus):
+    if not named_classes(corpus, task)(corpus.label):
         return []
+    return label_classes(next((each[corpus.label] for each in known_features(corpus) if corpus.label in each), None))
+
+
+def check_classes(corpus: CorpusConfig, task: Task, outputs: Sequence[str]) -> None:
+    """Refuse classes that are called by numbers of other outputs: training learned a class's own number, not its name.
+
+    Args:
+        corpus: whose label may be a ClassLabel.
+        task: of the model.
+        outputs: names of its outputs.
+
+    Raises:
+        InputError: a class's name is a number, and means another output than the class is number of.
+    """
+    for number, name in enumerate(label_names(corpus, task)):
+        meant = output_of(name, outputs, corpus.rendering) if whole_number(name) is not None else None
+        if meant is not None and meant != number:
+            raise InputError(
+                f"corpus.label: class '{name}' is number {number} of column '{corpus.label}', which a Trainer learns, and by its "
+                f"name output {meant}; name the outputs as the classes are by corpus.labels"
+            )
+
+
+def known_features(corpus: CorpusConfig) -> list[Features]:
+    """Features that hold a ClassLabel: of a dataset, or of each Parquet file."""
     if corpus.dataset is not None:
-        features = features_of(load_split(corpus))
-    else:
-        schemas = [parquet_schema(Path(name)) for name in corpus.files if name.lower().endswith(".parquet")]
-        known = [parquet_features(schema.metadata) for schema in schemas if schema is not None]
-        features = next((each for each in known if corpus.label in each), {})
-    return label_classes(features.get(corpus.label))
+        return [features_of(load_split(corpus))]
+    schemas = [parquet_schema(Path(name)) for name in corpus.files if name.lower().endswith(".parquet")]
+    return [parquet_features(schema.metadata) for schema in schemas if schema is not None]
+
+
+def class_remarks(corpus: CorpusConfig, task: Task) -> list[str]:
+    """What there is to say of classes that a text shows: by number, as the rows have them, but for a label that is shown too."""
+    by_name = named_classes(corpus, task)
+    shown = sorted({name for each in known_features(corpus) for name in each.keys() & shown_columns(corpus.model_dump())})
+    return [
+        f"the texts show column '{name}', a ClassLabel, by its {'names' if by_name(name) else 'numbers, as the rows have it'}; "
+        "if the training's texts had it otherwise, write that into a column of its own"
+        for name in shown
+        if corpus.rendering > 1
+    ]
 
 
 class Attempt(NamedTuple):
@@ -72,10 +120,11 @@ def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -
     """Every record, with its instances or why it cannot be used.
 
     Raises:
-        InputError: no record has a column that a chat template is to be given.
+        InputError: no record has a column that a chat template is to be given; or see `check_classes`.
     """
+    check_classes(corpus, renderer.task, renderer.labels)
     lacking, known = corpus.template_columns, set[str]()
-    for number, record in enumerate(read_records(corpus)):
+    for number, record in enumerate(read_records(corpus, renderer.task)):
         lacking = {setting: column for setting, column in lacking.items() if column not in record.values}
         known = known | record.values.keys() if lacking else known
         try:

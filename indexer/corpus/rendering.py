@@ -25,6 +25,7 @@ class Renderer:
 
     Attributes:
         labels: names of the model's outputs, in their order; empty where a record brings its own outputs.
+        task: what the model decides.
         text_fields: columns that the input form shows.
         vocabulary: what is known of the tokens.
         remarks: what is to be said of how texts are read.
@@ -54,7 +55,7 @@ class Renderer:
         """
         self.vocabulary, self.remarks = vocabulary or Vocabulary(str), tuple(remarks)
         self.text_fields, self.added_fields = form.fields, form.adds
-        self._corpus, self._form, self._show, self._task = corpus, form, show, task
+        self._corpus, self._form, self._show, self.task = corpus, form, show, task
         self._labels = LabelReader(corpus, labels)
 
     @property
@@ -70,7 +71,11 @@ class Renderer:
         """
         found = self._form.encode(record, where)
         if len(found) != 1:
-            raise InputError(f"{where}: gives {len(found)} instances; ask about one of them, by its own text or by its id")
+            what = f"windows of {self._form.limit} tokens" if self._corpus.documents else "texts, packed into a row"
+            raise InputError(
+                f"{where}: gives {len(found)} instances ({what}), a query is one; ask about each text as a record of its own, "
+                "and add up the scores, or ask about a part of an instance of the index by its id (ID#0)"
+            )
         return self._instance(found[0], record, where, label_used=label_used)
 
     def asked(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
@@ -89,14 +94,14 @@ class Renderer:
         It may be one target token of a record (corpus.per_token).
         """
         identity, label, column = str(row["id"]), row["label"], self._corpus.label
-        if label is not None and self._task == "multiple-choice":
+        if label is not None and self.task == "multiple-choice":
             label = int(label)  # choices are stored by their numbers
         shown = {own: row[name] for name in self.text_fields if (own := shown_name(name)) != name}
         where, record = f"instance '{identity}'", {**row, self._corpus.id: identity, column: label, **shown}
         if not self._corpus.per_token:
             return self.render(record, where)
         number = int(identity.rpartition(PART)[2])
-        if self._task == TOKENS:
+        if self.task == TOKENS:
             return self.token_part(self.render({**record, column: None}, where), number, label)
         return self.per_token(self.render(record, where))[number]
 
@@ -149,11 +154,11 @@ class Renderer:
     ) -> RenderedInstance:
         outputs = encoding.outputs or tuple(self.labels)
         goals = self._goals(record, where, used=label_used)
-        answer = GOALS[self._task][1](goals, outputs) if goals else None
-        if self._task == TOKENS:
+        answer = GOALS[self.task][1](goals, outputs) if goals else None
+        if self.task == TOKENS:
             found = labelled_tokens(encoding, self._labels.value(record), self.labels, where, used=label_used)
             encoding, answer = found.encoding, found.answer
-        label = None if self._task in GOALS else self._label(encoding, record, where, used=label_used)
+        label = None if self.task in GOALS else self._label(encoding, record, where, used=label_used)
         name = str(record.get(self._corpus.id, ""))
         return RenderedInstance(
             id=f"{name}{PART}{encoding.part}" if encoding.part else name,
@@ -174,10 +179,10 @@ class Renderer:
 
     def _goals(self, record: Mapping[str, Any], where: str, *, used: bool) -> Goals:
         """What a record wants of every output, for tasks where not one of them is right."""
-        if self._task not in GOALS:
+        if self.task not in GOALS:
             return ()
         try:
-            return read_goals(self._task, self._labels.value(record), self.labels, where)
+            return read_goals(self.task, self._labels.value(record), self.labels, where)
         except InputError:
             if used:
                 raise
@@ -188,7 +193,7 @@ class Renderer:
 
         Of token classification one for each token with a label: the whole text, and that token's place behind the "#".
         """
-        if self._task == TOKENS:
+        if self.task == TOKENS:
             return [self.token_part(instance, place) for place in instance.reads]
         ids, parts = instance.sequences[0], []
         for number, (read, token) in enumerate(zip(instance.reads, instance.wanted, strict=True)):

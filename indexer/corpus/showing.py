@@ -7,13 +7,17 @@ from pathlib import Path
 
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.reading import named_classes, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
+from attridex.indexer.errors import nearest
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.progress import say
 from attridex.indexer.readers.record_files import read_record_file
+from attridex.indexer.readers.table_files import Dialect as Dialect
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,18 @@ class ShownInstance:
     sequences: tuple[ShownSequence, ...]
 
 
-def shown(instance: RenderedInstance, vocabulary: Vocabulary) -> ShownInstance:
-    """An instance with its tokens by name."""
-    label = None if instance.reads else instance.label_name
+def shown(instance: RenderedInstance, vocabulary: Vocabulary, task: Task) -> ShownInstance:
+    """An instance with its tokens by name, and the label that its task gives it: of a language model the tokens are wanted."""
+    label = None if task in LANGUAGE_TASKS else instance.answer if instance.reads else instance.label_name
+    learned = tuple(read + (task in LANGUAGE_TASKS) for read in instance.reads)  # the next token is wanted, or the token's label
     if instance.source:
         begun = instance.sequences[0]
         target = (*begun, *instance.wanted[-1:])  # the last token, which nothing follows, is not given to the decoder
-        learning = shown_sequence(target, vocabulary, read=instance.reads or (len(begun) - 1,), loss=learned(instance, target))
+        learning = shown_sequence(target, vocabulary, read=instance.reads or (len(begun) - 1,), loss=learned)
         return ShownInstance(instance.id, label, instance.truncated, (shown_sequence(instance.source, vocabulary), learning))
     types = instance.types or ((),) * len(instance.sequences)
     sequences = [
-        shown_sequence(ids, vocabulary, own, instance.reads or (vocabulary.read(ids),), learned(instance, ids))
+        shown_sequence(ids, vocabulary, own, instance.reads or (vocabulary.read(ids),), learned)
         for ids, own in zip(instance.sequences, types, strict=True)
     ]
     return ShownInstance(instance.id, label, instance.truncated, tuple(sequences))
@@ -86,29 +91,28 @@ def shown_sequence(
     return ShownSequence(ids, tuple(map(vocabulary.name, ids)), special, types, read, loss)
 
 
-def learned(instance: RenderedInstance, ids: Tokens) -> Tokens:
-    """Positions of the tokens with a loss: behind those that are read where the next token is wanted, else those themselves."""
-    pairs = zip(instance.reads, instance.wanted, strict=True)
-    following = all(read + 1 < len(ids) and ids[read + 1] == token for read, token in pairs)
-    return tuple(read + following for read in instance.reads)
-
-
 def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
     """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
-    for _, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+    lacking, known = set(config.corpus.metadata), set[str]()
+    for record, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
+        lacking, known = lacking - record.values.keys(), known | record.values.keys()
         yield instance
+    for name in sorted(lacking):
+        say(f"corpus.metadata: none of these records has a column '{name}'; {nearest(name, known)}")
 
 
-def query_instances(path: Path, renderer: Renderer, limit: int, delimiter: str | None) -> Iterator[RenderedInstance]:
+def query_instances(path: Path, config: Config, renderer: Renderer, limit: int, dialect: Dialect) -> Iterator[RenderedInstance]:
     """The first queries of a file, as they would be asked; see `Renderer.begun` for what it raises.
 
     Args:
         path: of the file.
+        config: of the corpus, which the queries are read as.
         renderer: of the model.
         limit: how many.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
+        dialect: of CSV and TSV.
     """
-    for record in islice(read_record_file(path, delimiter=delimiter), limit):
+    by_name = named_classes(config.corpus, config.model.task)
+    for record in islice(read_record_file(path, dialect=dialect, by_name=by_name), limit):
         yield renderer.begun(record.values, record.where)
 
 

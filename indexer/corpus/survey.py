@@ -10,7 +10,7 @@ from typing import Any
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import Attempt, attempts
+from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks
 from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
@@ -128,7 +128,10 @@ def survey(
         if count.kinds[name] == {"NULL"}:
             raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
     counted, unusable = count.counted, tuple(count.unusable)
-    types, said = count.types(renderer.text_fields), (*renderer.remarks, *count.remarks.lines)
+    types, said = (
+        count.types(renderer.text_fields),
+        (*renderer.remarks, *class_remarks(corpus, renderer.task), *count.remarks.lines),
+    )
     return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)
 
 

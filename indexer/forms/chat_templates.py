@@ -117,9 +117,13 @@ class ChatTemplate:
         return next((name for name in beside.options if name in taken and name != "documents"), None)
 
     def differs(self, messages: Sequence[Message], given: Beside, other: Beside) -> bool:
-        """Whether messages read otherwise when the template is given something other beside them, and does not refuse them."""
-        texts = [TemplateCall(self._tokenizer, self._given, beside, "").text(messages) for beside in (given, other)]
-        return None not in texts and texts[0] != texts[1]
+        """Whether messages read otherwise when the template is given something other beside them, and does not refuse them.
+
+        What is read are the tokens, and those of the assistant where the template marks them.
+        """
+        marked = MARK.search(self._tokenizer.get_chat_template(self._given, given.tools)) is not None
+        found = [TemplateCall(self._tokenizer, self._given, beside, "").read(messages, marked) for beside in (given, other)]
+        return None not in found and found[0] != found[1]
 
     def prompt(self, messages: Sequence[Message], beside: Beside, where: str) -> Chat:
         """A chat's tokens with the template's prompt for the assistant behind them, as a user generates from.
@@ -159,10 +163,10 @@ class TemplateCall:
         except Exception as error:  # whatever a template's code raises
             raise InputError(f"{self.where}: the chat template refuses the messages: {first_line(error)}") from None
 
-    def text(self, messages: Sequence[Message]) -> str | None:
-        """The text of messages; None where the template refuses them."""
+    def read(self, messages: Sequence[Message], marked: bool) -> Marked | None:
+        """The tokens of messages, with those that the template marks where it is `marked`; None where it refuses them."""
         try:
-            return str(self.apply(messages, tokenize=False))
+            return self.marked(messages) if marked else Marked(tuple(self.apply(messages)["input_ids"]), ())
         except InputError:
             return None
 

@@ -38,7 +38,8 @@ class Checked:
         """See `Form.encode`.
 
         Raises:
-            InputError: a token or a token type that the model does not have, or special tokens alone; or no token has a loss.
+            InputError: a token or a token type that the model does not have, or special tokens alone; or no token has a loss, or
+                there is not the one where the model reads.
         """
         found = [self._taken(encoding) for encoding in self._form.encode(record, where)]
         for encoding in found:
@@ -69,6 +70,12 @@ class Checked:
                 raise InputError(f"{where}: the text has no tokens of its own; give another text or leave the instance out")
             if not self._vocabulary.embedded(max(ids)):
                 raise InputError(f"{where}: token {self._vocabulary.beyond(max(ids))}")
+        end = self._vocabulary.end
+        if end is not None and not encoding.reads and any(end not in ids for ids in encoding.sequences):
+            raise InputError(
+                f"{where}: the text has no token '{self._vocabulary.name(end)}' (eos_token_id), where the model reads its "
+                "answer; the tokenizer must put it at the end of each text"
+            )
         if not self._vocabulary.embedded(max(encoding.wanted, default=0)):
             raise InputError(f"{where}: token {self._vocabulary.beyond(max(encoding.wanted))}")
         kinds, highest = self._vocabulary.types, max(map(max, encoding.types), default=-1)

@@ -5,6 +5,7 @@ A chat that is too long loses its oldest turns, each whole.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,10 @@ from attridex.indexer.forms.encoding import Encoding, Tokens
 
 ASSISTANT, USER, SYSTEM = "assistant", "user", ("system", "developer")
 """Roles."""
+ROLES = (ASSISTANT, USER, *SYSTEM, "tool", "function")
+"""Roles that chats commonly have; a template may know others."""
+ALIKE = 0.8
+"""How much alike two roles are where one is taken for a slip of the pen."""
 TOOLS, OPTIONS = "tools", "chat_template_kwargs"
 """Settings of the columns that a template is given, and the columns that TRL gives it."""
 
@@ -50,7 +55,9 @@ class Messages:
         reads, wanted = self._losses(chat)
         if not reads:
             raise InputError(f"{where}: column '{self._name}' has {self._silence(messages)}")
-        return [Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages),))]
+        return [
+            Encoding((chat.ids,), (), reads, wanted, chat is not whole, self._fields(messages), (self._said(messages, chat),))
+        ]
 
     def lacking(self, record: Mapping[str, Any], where: str) -> str:
         """See `Form.lacking`."""
@@ -91,10 +98,12 @@ class Messages:
         at = [place for start, stop in spans for place in range(max(start, 1), stop)]
         return tuple(place - 1 for place in at), tuple(chat.ids[place] for place in at)
 
-    def _said(self, messages: Sequence[Message]) -> str:
-        """What the assistant said last."""
-        said = next((each.get("content") for each in reversed(messages) if each["role"] == ASSISTANT), "")
-        return said.strip() if isinstance(said, str) and self._loss_on != "all" else ""
+    def _said(self, messages: Sequence[Message], chat: Chat) -> str:
+        """What the assistant said in the turns that have a loss, a line each: the last of them, as many as the chat kept."""
+        texts = [each.get("content") for each in messages if each["role"] == ASSISTANT]
+        kept = 1 if self._loss_on == "last" else len(chat.spans)
+        said = [text.strip() for text in texts[-kept:] if isinstance(text, str) and text.strip()]
+        return "\n".join(said) if self._loss_on != "all" else ""
 
     def _beside(self, messages: Sequence[Message], record: Mapping[str, Any], where: str) -> Beside:
         """What the template is given beside the messages.
@@ -167,7 +176,7 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
     """The messages of a record: a list, or the JSON of one.
 
     Raises:
-        InputError: the column is missing, or holds anything but messages.
+        InputError: the column is missing, or holds anything but messages; or a role is nearly one that chats have.
     """
     if name not in record:
         raise InputError(f"{where}: missing column '{name}' (corpus.messages); {nearest(name, record)}")
@@ -177,6 +186,11 @@ def messages_of(record: Mapping[str, Any], name: str, where: str) -> list[Messag
             f"{where}: column '{name}' holds {brief(record[name])}; a list of messages is needed, each with \"role\" and "
             '"content"'
         )
+    for number, each in enumerate(value):
+        if each["role"] not in ROLES and (meant := get_close_matches(each["role"].strip().lower(), ROLES, 1, ALIKE)):
+            raise InputError(
+                f"{where}: message {number} of column '{name}' has the role '{each['role']}'; did you mean '{meant[0]}'?"
+            )
     return list(value)
 
 

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
+from attridex.indexer.held.files import Place, path_of
 from attridex.indexer.index.arrays import read_array, write_array
 from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.index.vectors import read_faiss
 from attridex.indexer.randomness import signs
 
 Float32 = NDArray[np.float32]
@@ -179,7 +181,7 @@ class Piece:
 class Approximate:
     """A structure, open for candidates."""
 
-    def __init__(self, directory: Path, kind: str) -> None:
+    def __init__(self, directory: Place, kind: str) -> None:
         """Load it.
 
         Raises:
@@ -193,9 +195,9 @@ class Approximate:
         for number, start in enumerate(starts):
             path = directory / file_name(kind, number)
             try:
-                self._pieces.append(Piece(faiss.read_index(str(path)), start, float(self.norms[start])))
+                self._pieces.append(Piece(read_faiss(path), start, float(self.norms[start])))
             except RuntimeError:
-                raise DamageError(f"{path}: damaged, FAISS cannot read it") from None
+                raise DamageError(f"{path_of(path)}: damaged, FAISS cannot read it") from None
 
     def candidates(self, query: Float32, count: int, *, weighted: bool, pool: Executor, threads: int) -> Rows:
         """The rows with the highest inner product with a query.

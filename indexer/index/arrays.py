@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
+
+from attridex.indexer.held.arrays import PagedArray, mapped
+from attridex.indexer.held.files import Source, content_of, readable
 
 Float64 = NDArray[np.float64]
 
@@ -17,9 +20,9 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     np.save(path, array)
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(source: Source) -> NDArray[Any]:
     """Read an array."""
-    return np.asarray(np.load(path))
+    return np.asarray(np.load(readable(source)))
 
 
 def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
@@ -31,12 +34,18 @@ def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
     return array
 
 
-def mapped_array(path: Path) -> NDArray[Any]:
-    """An array whose parts are read when they are looked at; an empty one is loaded."""
+def paged_array(source: Source) -> NDArray[Any] | PagedArray:
+    """An array whose parts are read when they are looked at; an empty one is loaded.
+
+    Of a held file each part is checked as it is read, unless the file may be mapped; by its path it is mapped.
+    """
+    if not isinstance(source, Path):
+        return mapped(source) if source.mapped else PagedArray(source)
     try:
-        return np.asanyarray(np.load(path, mmap_mode="r"))
+        found: NDArray[Any] = np.load(source, mmap_mode="r")
+        return found
     except ValueError:
-        return read_array(path)
+        return read_array(source)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
@@ -44,6 +53,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
     save_file(dict(tensors), path)
 
 
-def read_tensors(path: Path) -> dict[str, Float64]:
+def read_tensors(source: Source) -> dict[str, Float64]:
     """Read named tensors."""
-    return dict(load_file(path))
+    return dict(load(content_of(source)))

@@ -12,13 +12,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import DamageError, InputError, first_line
+from attridex.indexer.held.files import Source, path_of
+from attridex.indexer.held.private import private_copy
+from attridex.indexer.held.waited import LOOKOUT
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
 from attridex.indexer.index.tables import BATCH
 
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
+UNFIT = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.TypeMismatchException)
+"""What DuckDB raises of a parameter that it cannot compare with a column."""
 CatalogRow = dict[str, Any]
 """Values of a row by its columns."""
 
@@ -220,21 +225,32 @@ def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces
         raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
 
 
+def read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads a catalog and reaches nothing else."""
+    # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
+    config = {"enable_external_access": "false", "lock_configuration": "true"}
+    return duckdb.connect(str(path), read_only=True, config=config)
+
+
 class Catalog:
     """A catalog that can only be read, by SQL that reaches nothing else; threads may share it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it.
+    def __init__(self, source: Source) -> None:
+        """Open it; of a held file a private copy is opened, which is gone from the disk once this is closed.
 
         Raises:
             DamageError: a write-ahead log lies beside it, or DuckDB cannot read it.
+            OSError: there is no room for a copy.
         """
+        path = path_of(source)
         if path.with_name(f"{path.name}.wal").exists():
             raise DamageError(f"{path}: a write-ahead log lies beside it; the version was not closed")
         try:
-            # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
-            config = {"enable_external_access": "false", "lock_configuration": "true"}
-            self._con = duckdb.connect(str(path), read_only=True, config=config)
+            if isinstance(source, Path):
+                self._con = read_only(source)
+            else:
+                with private_copy(source) as copy:
+                    self._con = read_only(copy / path.name)
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
 
@@ -244,15 +260,32 @@ class Catalog:
         Raises:
             DamageError: DuckDB cannot read them.
         """
+        return self.columns(["id"]).column("id").combine_chunks()
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the instances, in row order.
+
+        Raises:
+            DamageError: DuckDB cannot read them.
+        """
         try:
-            table = self._con.cursor().sql(f"SELECT id FROM instances ORDER BY {ROW}").to_arrow_table()
-            return table.column("id").combine_chunks()
+            chosen = ", ".join(map(quoted, names))
+            return self._con.cursor().sql(f"SELECT {chosen} FROM instances ORDER BY {ROW}").to_arrow_table()
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
-        found: list[tuple[Any, ...]] = self._con.cursor().execute(sql, list(parameters)).fetchall()
+        """Rows of a query; one that nobody waits for is stopped, see `waited_for`.
+
+        Raises:
+            InputError: a parameter fits its column no more than DuckDB can tell.
+        """
+        cursor = self._con.cursor()
+        try:
+            with LOOKOUT.over(cursor.interrupt):
+                found: list[tuple[Any, ...]] = cursor.execute(sql, list(parameters)).fetchall()
+        except UNFIT as error:
+            raise InputError(f"a value does not fit its column: {first_line(error)}") from None
         return found
 
     def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[CatalogRow]:

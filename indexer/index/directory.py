@@ -2,15 +2,36 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.indexer.files import clear_leftovers, file_hash, replace_file
-from attridex.indexer.index.layout import CURRENT, FORMAT, LOCK, MANIFEST, PLAN, SIDECAR, SOURCE, VERSIONS, shard_dir, version_dir
-from attridex.indexer.index.records import Manifest, Sidecar, parse_record, read_sealed
+from attridex.indexer.index.deletes import Head, Log, read_log
+from attridex.indexer.index.layout import (
+    CURRENT,
+    CURRENT_COPY,
+    DELETES,
+    DELETES_COPY,
+    FORMAT,
+    FORMATS,
+    LOCK,
+    MANIFEST,
+    MANIFEST_COPY,
+    PLAN,
+    SHARDS,
+    SIDECAR,
+    SOURCE,
+    VERSIONS,
+    shard_dir,
+    version_dir,
+)
+from attridex.indexer.index.records import Manifest, Sidecar, parse_record, read_sealed, write_record
 
 
 @contextmanager
@@ -46,10 +67,17 @@ def read_manifest(index: Path, version: str) -> Manifest:
     """The manifest of a version; its seal is checked."""
     path = version_dir(index, version) / MANIFEST
     data = read_sealed(path)
-    if data.get("format") != FORMAT:
-        raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {FORMAT}; build it anew")
+    if data.get("format") not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
+        raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {known}; build it anew")
     manifest = parse_record(Manifest, data, path)
     return manifest.model_copy(update={"config": moved(manifest.config, index / SOURCE)})
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write a version's manifest, its last file, and from format 3 on before it a copy that mends it."""
+    for name in (MANIFEST_COPY, MANIFEST) if manifest.format > 2 else (MANIFEST,):
+        write_record(directory / name, manifest)
 
 
 def moved(config: Config, source: Path) -> Config:
@@ -67,35 +95,150 @@ def moved(config: Config, source: Path) -> Config:
     return config.model_copy(update={"model": model.model_copy(update=places), "corpus": files})
 
 
-def write_current(index: Path, version: str) -> None:
-    """Make a version the served one."""
+class Current(NamedTuple):
+    """What CURRENT says: the served version, the SHA-256 of its manifest, and the log's last line; format 2 has no log."""
+
+    version: str
+    manifest: str
+    log: Head | None
+
+
+def write_current(index: Path, version: str, log: Log | None = None) -> None:
+    """Make a version the served one, and a log of deletes the one that counts.
+
+    Args:
+        index: the index directory.
+        version: its number.
+        log: is written before; the one that counts already where None.
+    """
+    if log is not None:
+        log.write(index)
+    head = log.head if log else served_head(index)
+    if head is None and not (index / CURRENT).exists() and any((index / name).exists() for name in (DELETES, DELETES_COPY)):
+        raise DamageError(
+            f"{index / CURRENT}: missing or damaged, and the index has a log of deletes; `attridex repair` mends it"
+        )
     digest = file_hash(version_dir(index, version) / MANIFEST)
-    replace_file(index / CURRENT, f"{version} {digest}\n".encode())
+    content = f"{version} {digest}{f' {head.words}' if head else ''}\n".encode()
+    for name in (CURRENT_COPY, CURRENT) if head else (CURRENT,):
+        replace_file(index / name, content)
+
+
+def served_head(index: Path) -> Head | None:
+    """The last line of the log that counts; None in format 2, and where nothing is served yet."""
+    return read_served(index).log if (index / CURRENT).exists() else None
+
+
+def index_format(index: Path) -> int:
+    """Which format an index is written in: the one that it was begun in, or today's."""
+    current = parse_current(text_of(index / CURRENT))
+    if current is not None:
+        return FORMAT if current.log else 2
+    if any((index / name).exists() for name in (CURRENT_COPY, DELETES, DELETES_COPY)):
+        return FORMAT
+    return 2 if 2 in map(format_of, (*index.glob(f"{SHARDS}/*/{SIDECAR}"), *index.glob(f"{VERSIONS}/*/{MANIFEST}"))) else FORMAT
+
+
+def format_of(path: Path) -> int | None:
+    """The format that a record names; None where it is damaged."""
+    try:
+        return int(read_sealed(path).get("format", 2))
+    except (DamageError, OSError):
+        return None
+
+
+def text_of(path: Path) -> str:
+    """A small file's content; empty where it cannot be read."""
+    try:
+        return path.read_bytes().decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def read_current(index: Path) -> str:
-    """The served version.
+    """The served version; see `read_served` for what it raises."""
+    return read_served(index).version
+
+
+def read_served(index: Path, name: str = CURRENT) -> Current:
+    """The served version, and the log that counts.
+
+    Args:
+        index: the index directory.
+        name: of the file, CURRENT or its copy.
 
     Raises:
         InputError: no index there, or one whose build has not finished.
-        DamageError: CURRENT does not name a whole version.
+        DamageError: the file does not name a whole version.
     """
-    path = index / CURRENT
+    path = index / name
     try:
         content = path.read_text(encoding="ascii")
     except FileNotFoundError:
+        if next(index.glob(f"{VERSIONS}/*/{MANIFEST}"), None):
+            raise DamageError(f"{path}: missing; `attridex repair {index}` mends it") from None
         if (index / PLAN).exists():
             raise InputError(f"{index}: the build of this index has not finished; run the same `attridex build` again") from None
         raise InputError(f"{index}: no attridex index there (no {CURRENT} file)") from None
-    except (UnicodeDecodeError, NotADirectoryError):
-        raise DamageError(f"{path}: damaged") from None
-    version, _, digest = content.removesuffix("\n").partition(" ")
-    manifest = version_dir(index, version) / MANIFEST
-    if content != f"{version} {digest}\n" or not version.isdigit() or not manifest.exists():
-        raise DamageError(f"{path}: damaged (it names no version of this index); `attridex versions {index}` lists them")
-    if file_hash(manifest) != digest:
-        raise DamageError(f"{path} or {manifest}: damaged (they do not belong together)")
-    return version
+    except (UnicodeDecodeError, OSError):
+        raise DamageError(f"{path}: damaged, or cannot be read") from None
+    current = parse_current(content)
+    if current is None or not (version_dir(index, current.version) / MANIFEST).is_file():
+        raise DamageError(f"{path}: damaged (it names no version of this index); `attridex repair {index}` mends it")
+    if file_hash(version_dir(index, current.version) / MANIFEST) != current.manifest:
+        raise DamageError(f"{path} or {version_dir(index, current.version) / MANIFEST}: damaged (they do not belong together)")
+    return latest(index, current) or current
+
+
+def latest(index: Path, current: Current | None) -> Current | None:
+    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts."""
+    copy = parse_current(text_of(index / CURRENT_COPY))
+    later = current and current.log and copy and copy.log and copy.log.seq > current.log.seq
+    return current._replace(log=copy.log) if current and copy and later else current
+
+
+def parse_current(content: str) -> Current | None:
+    """What CURRENT's content says; None where it was never written so."""
+    match = re.fullmatch(r"(\d{1,18}) (\S+)(?: (\d{1,18}) ([0-9a-f]{64}))?\n", content, re.ASCII)
+    if match is None:
+        return None
+    version, manifest, seq, line = match.groups()
+    return Current(version, manifest, Head(int(seq), line) if line else None)
+
+
+def read_deletes(index: Path) -> Log | None:
+    """The log of deletes as it counts now; None in format 2.
+
+    Raises:
+        DamageError: CURRENT, the log or its copy is not what was written.
+    """
+    named = parse_current(text_of(index / CURRENT))
+    current = latest(index, named)
+    if named is None or current is None:
+        raise DamageError(f"{index / CURRENT}: missing or damaged; `attridex repair {index}` mends it")
+    if named.log is None or current.log is None:
+        return None
+    log = read_log(index, current.log)
+    if log.until(named.log.seq).head != named.log:
+        raise DamageError(f"{index / CURRENT}: damaged (its log is not the one there); `attridex repair {index}` mends it")
+    read_log(index, current.log, DELETES_COPY)
+    return log
+
+
+@contextmanager
+def writing(index: Path) -> Iterator[Current]:
+    """Hold a served index of today's format for writing; gives what CURRENT says.
+
+    Raises:
+        BusyError: another process holds it.
+        InputError: there is no index, or it is of format 2.
+    """
+    read_served(index)
+    with write_lock(index):
+        current = read_served(index)
+        if current.log is None:
+            raise InputError(f"{index}: index format 2 can only be read and built; `attridex migrate {index}` makes it {FORMAT}")
+        yield current
 
 
 def list_versions(index: Path) -> list[str]:
@@ -107,3 +250,8 @@ def list_versions(index: Path) -> list[str]:
 def next_version(index: Path) -> str:
     """The number after the last one on disk."""
     return str(int((list_versions(index) or ["0"])[-1]) + 1)
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,13 +1,28 @@
 """The index directory: which files it has, and what each of them holds.
 
-INDEX/plan.json                  what every range of this index is built from
-INDEX/CURRENT                    "<version> <sha256 of its manifest>"; swapped in one step
+INDEX/plan.json                  what every range of the first build is built from
+INDEX/CURRENT                    "<version> <sha256 of its manifest> <entries of the log> <sha256 of its last line>"
+INDEX/CURRENT.copy               the same; written before it, so that either mends the other
+INDEX/deletes.log                what was deleted and undeleted, a sealed line each (`deletes`)
+INDEX/deletes.copy               the same; written before it
 INDEX/.lock                      held by whoever writes
 INDEX/source/                    rows, model and configuration of a training whose own script made the index (from_trainer)
+INDEX/batches/<number>.json      what later batches are built from (append, update), from number 2 on, sealed
 INDEX/shards/<start>-<stop>/     one range of instances: SHARD_FILES; shard.json is written last
 INDEX/versions/<v>/              one view of all shards: VERSION_FILES; manifest.json is written last
 
 Nothing that is written is ever edited: a build adds shards, a version is a new directory, and CURRENT moves on.
+
+Batches and deletes. A batch is what one build, append or update signs. Its plan holds `since`: how many entries the log had when
+the batch was planned (the first build: 0, which plan.json does not say). A shard belongs to one batch: its sidecar names the
+batch's plan by hash (`plan`) and repeats its `since`; signed again from that plan it is the same shard. A version lists its
+shards in the order of their rows, each with its `since` (`ShardEntry`, which repeats the sidecar's). An entry of the log hides,
+in every version, the rows of an id in shards whose `since` is less than the entry's number: a row that was planned later is
+live. Names of shards count on through the batches: the first range of a batch begins where the last one's ended, the rows of
+that range that are left out, replaced or deleted included. A shard's name may end in ".<entries>" for each compaction that it
+went through: it then lacks the rows that so many first entries of the log hide.
+
+Format 2 has no log, no copies and no batches: CURRENT has two words, and a version's deleted rows stand in its tombstones.npy.
 
 Letters: n instances of a shard or version, d stored dimensions of a gradient, h hidden size, c checkpoints, C outputs,
 s dimensions of a dense signature, m kept neurons over all instances, L layers of F units.
@@ -17,8 +32,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FORMAT = 2
-CURRENT, PLAN, LOCK = "CURRENT", "plan.json", ".lock"
+FORMAT, FORMATS = 3, (2, 3)
+"""What is written, and what is read."""
+CURRENT, CURRENT_COPY, PLAN, LOCK = "CURRENT", "CURRENT.copy", "plan.json", ".lock"
+DELETES, DELETES_COPY, BATCHES = "deletes.log", "deletes.copy", "batches"
 SOURCE, SOURCE_RECORD = "source", "source.json"
 """Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
@@ -35,7 +52,7 @@ NEURONS, INSTANCES, ENCODINGS = "neurons.parquet", "instances.parquet", "encodin
 PREDICTIONS, FACTORS = "predictions.npy", "factors.safetensors"
 
 # Files of a version.
-MANIFEST = "manifest.json"
+MANIFEST, MANIFEST_COPY = "manifest.json", "manifest.copy"
 CATALOG, CURVATURE, TOMBSTONES = "catalog.duckdb", "curvature.safetensors", "tombstones.npy"
 CSC_INDPTR, CSC_ROWS, CSC_WEIGHTS, CSC_SCORES = "csc_indptr.npy", "csc_rows.npy", "csc_weights.npy", "csc_scores.npy"
 CSR_INDPTR, CSR_NEURONS, CSR_SCORES = "csr_indptr.npy", "csr_neurons.npy", "csr_scores.npy"
@@ -83,8 +100,9 @@ SHARD_FILES = (
 )
 VERSION_FILES = (
     FileKind(MANIFEST, "what the version is, how it was made, its shards and the SHA-256 of its files", "sealed JSON, Manifest"),
+    FileKind(MANIFEST_COPY, "the same, which mends it", "sealed JSON, Manifest", "format 3"),
     FileKind(CATALOG, "tables instances, predictions, neurons, neuron_statistics, neuron_labels, runs", "DuckDB"),
-    FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64"),
+    FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64", "format 2"),
     FileKind(CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"),
     FileKind(CSC_INDPTR, "entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row [L F + 1]", "int64", NEURONS_ON),
     FileKind(CSC_ROWS, "rows of the instances that keep it [m]", "int32", NEURONS_ON),

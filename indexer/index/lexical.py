@@ -8,6 +8,8 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.held.files import Place
+from attridex.indexer.held.private import private_copy
 from attridex.indexer.index.layout import BM25
 from attridex.indexer.index.shards import Shard
 
@@ -40,12 +42,22 @@ def write_bm25(directory: Path, shards: Iterable[Shard], fields: Sequence[str]) 
     model.save(str(directory), **BM25, show_progress=False)
 
 
+def load_bm25(directory: Path) -> bm25s.BM25:
+    """An index in memory."""
+    model: bm25s.BM25 = bm25s.BM25.load(str(directory), **BM25, show_progress=False)
+    return model
+
+
 class Lexical:
     """A version's BM25 index, open for reading."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Place) -> None:
         """Load it."""
-        self._model = bm25s.BM25.load(str(directory), **BM25, show_progress=False)
+        if isinstance(directory, Path):
+            self._model = load_bm25(directory)
+        else:
+            with private_copy(*(directory / name for name in BM25.values() if name in directory.files)) as copy:
+                self._model = load_bm25(copy)
 
     def scores(self, text: str) -> NDArray[np.float32]:
         """BM25 score of every instance [n]."""

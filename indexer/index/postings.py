@@ -8,10 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from attridex.indexer.index.arrays import mapped_array, new_array, write_array
+from attridex.indexer.held.arrays import PagedArray
+from attridex.indexer.held.files import Place
+from attridex.indexer.index.arrays import new_array, paged_array, read_array, write_array
 from attridex.indexer.index.layout import CSC_INDPTR, CSC_ROWS, CSC_SCORES, CSC_WEIGHTS, CSR_INDPTR, CSR_NEURONS, CSR_SCORES
 from attridex.indexer.index.shards import Shard
 
+Entries = NDArray[Any] | PagedArray
+"""Of which parts are read when they are looked at."""
 Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
 
@@ -19,17 +23,17 @@ class NeuronInstances(NamedTuple):
     """Neuron -> instances: entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row."""
 
     indptr: NDArray[np.int64]
-    rows: NDArray[Any]
-    weights: NDArray[Any]
-    scores: NDArray[Any]
+    rows: Entries
+    weights: Entries
+    scores: Entries
 
 
 class InstanceNeurons(NamedTuple):
     """Instance -> neurons: entries of row i are [indptr[i], indptr[i + 1]), in descending score."""
 
     indptr: NDArray[np.int64]
-    neurons: NDArray[Any]
-    scores: NDArray[Any]
+    neurons: Entries
+    scores: Entries
 
 
 def write_columns(
@@ -67,10 +71,10 @@ def write_neuron_instances(directory: Path, neurons: int, size: int, batches: It
     write_array(directory / CSC_INDPTR, np.cumsum(counts))
 
 
-def read_neuron_instances(directory: Path) -> NeuronInstances:
+def read_neuron_instances(directory: Place) -> NeuronInstances:
     """Read the CSC arrays of a version; what an entry holds is read when it is looked at."""
-    rows, weights, scores = (mapped_array(directory / name) for name in (CSC_ROWS, CSC_WEIGHTS, CSC_SCORES))
-    return NeuronInstances(mapped_array(directory / CSC_INDPTR), rows, weights, scores)
+    rows, weights, scores = (paged_array(directory / name) for name in (CSC_ROWS, CSC_WEIGHTS, CSC_SCORES))
+    return NeuronInstances(read_array(directory / CSC_INDPTR), rows, weights, scores)
 
 
 def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
@@ -84,7 +88,7 @@ def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
     write_array(directory / CSR_INDPTR, np.cumsum(np.concatenate(counts)))
 
 
-def read_instance_neurons(directory: Path) -> InstanceNeurons:
+def read_instance_neurons(directory: Place) -> InstanceNeurons:
     """Read the CSR arrays of a version; what an entry holds is read when it is looked at."""
-    neurons, scores = (mapped_array(directory / name) for name in (CSR_NEURONS, CSR_SCORES))
-    return InstanceNeurons(mapped_array(directory / CSR_INDPTR), neurons, scores)
+    neurons, scores = (paged_array(directory / name) for name in (CSR_NEURONS, CSR_SCORES))
+    return InstanceNeurons(read_array(directory / CSR_INDPTR), neurons, scores)

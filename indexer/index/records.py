@@ -20,6 +20,8 @@ from attridex.indexer.config import Config, stored
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
+from attridex.indexer.held.files import Written
+from attridex.indexer.held.sums import file_checksums, sums_text
 from attridex.indexer.index.layout import FORMAT, Column, shown_name
 
 
@@ -42,18 +44,27 @@ R = TypeVar("R", bound=Record)
 
 
 class FileEntry(Record):
-    """Size and SHA-256 of one file."""
+    """Size and SHA-256 of one file, and the CRC-32 of each 64 KiB of it, eight hexadecimal digits each (from format 3 on)."""
 
+    newer = ("blocks",)
     bytes: int
     sha256: str
+    blocks: str = ""
+
+    @property
+    def written(self) -> Written:
+        """What a reader compares it with."""
+        return Written(self.bytes, self.sha256, self.blocks)
 
 
 class ShardEntry(Record):
-    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar."""
+    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and the sidecar's `since`."""
 
+    newer = ("since",)
     name: str
     rows: int
     sha256: str
+    since: int = 0
 
 
 class LeftOut(Record):
@@ -68,8 +79,12 @@ class LeftOut(Record):
 
 
 class Sidecar(Record):
-    """shard.json: written last, it makes a shard whole."""
+    """shard.json: written last, it makes a shard whole.
 
+    `since` is how many entries the log of deletes had when the shard's batch was planned; those do not concern its rows.
+    """
+
+    newer = ("since",)
     format: int = FORMAT
     plan: str
     start: int
@@ -79,6 +94,7 @@ class Sidecar(Record):
     truncated: int
     bad: list[LeftOut]
     files: dict[str, FileEntry]
+    since: int = 0
 
 
 class Source(Record):
@@ -131,7 +147,10 @@ class CorpusFacts(Record):
 
 
 class Manifest(Record):
-    """manifest.json: one version of an index, self-describing."""
+    """manifest.json: one version of an index, self-describing.
+
+    `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    """
 
     newer = ("fit",)
     format: int = FORMAT
@@ -164,6 +183,11 @@ class Manifest(Record):
     fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
+
+    @property
+    def number(self) -> str:
+        """The version's directory: its name without the entries of the log that a served one names."""
+        return self.version.partition("+")[0]
 
     @field_validator("config", mode="before")
     @classmethod
@@ -217,6 +241,8 @@ def read_sealed(path: Path) -> JsonObject:
         return unseal(path.read_bytes(), path)
     except FileNotFoundError:
         raise DamageError(f"{path}: missing") from None
+    except OSError as error:
+        raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -238,14 +264,17 @@ def parse_record(kind: type[R], data: Mapping[str, Any], where: Path) -> R:
         raise InputError(f"{where}: not a record that this attridex knows ({reason}); build the index anew") from None
 
 
-def file_entry(path: Path) -> FileEntry:
-    """Size and hash of a file."""
-    return FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
+def file_entry(path: Path, number: int = 2) -> FileEntry:
+    """Size and hash of a file, from format 3 on with the sums of its blocks; `number` is the format."""
+    if number == 2:
+        return FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
+    found = file_checksums(path)
+    return FileEntry(bytes=path.stat().st_size, sha256=found.sha256, blocks=sums_text(found.blocks))
 
 
-def file_entries(directory: Path) -> dict[str, FileEntry]:
-    """Size and hash of every file of a directory, by name."""
-    return {path.name: file_entry(path) for path in sorted(directory.iterdir())}
+def file_entries(directory: Path, number: int = 2) -> dict[str, FileEntry]:
+    """Size and hashes of every file of a directory, by name; see `file_entry`."""
+    return {path.name: file_entry(path, number) for path in sorted(directory.iterdir())}
 
 
 def tree_entries(directory: Path) -> dict[str, FileEntry]:

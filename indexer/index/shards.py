@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from attridex.indexer.held.files import Place
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.layout import (
     ENCODINGS,
@@ -96,7 +97,7 @@ class Shard:
         rows: instances n.
     """
 
-    directory: Path
+    directory: Place
     start: int
     rows: int
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from attridex.indexer.held.files import Source, readable
 from attridex.indexer.index.layout import OWN_COLUMNS
 
 ARROW = {
@@ -77,9 +78,9 @@ def write_instances(path: Path, columns: Mapping[str, str], rows: Sequence[Row])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(source: Source, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table, or some columns of it."""
-    return pq.read_table(path, columns=columns if columns is None else list(columns))
+    return pq.read_table(readable(source), columns=columns if columns is None else list(columns))
 
 
 def write_neurons(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -87,15 +88,15 @@ def write_neurons(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
     pq.write_table(pa.table(dict(columns), schema=NEURON_SCHEMA), path)
 
 
-def neuron_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def neuron_batches(source: Source) -> Iterator[pa.RecordBatch]:
     """A shard's kept neurons, a batch at a time."""
-    with pq.ParquetFile(path) as stored:
+    with pq.ParquetFile(readable(source)) as stored:
         yield from stored.iter_batches(batch_size=BATCH)
 
 
-def count_neurons(path: Path) -> int:
+def count_neurons(source: Source) -> int:
     """How many neurons a shard's instances keep, summed over them."""
-    return int(pq.read_metadata(path).num_rows)
+    return int(pq.read_metadata(readable(source)).num_rows)
 
 
 def write_encodings(path: Path, rows: Sequence[Row]) -> None:
@@ -105,9 +106,9 @@ def write_encodings(path: Path, rows: Sequence[Row]) -> None:
     pq.write_table(table, path, compression="zstd", row_group_size=ENCODINGS_GROUP)
 
 
-def read_encoding(path: Path, row: int) -> dict[str, Any]:
+def read_encoding(source: Source, row: int) -> dict[str, Any]:
     """The encoding of one instance; `row` is counted from the shard's first."""
-    with pq.ParquetFile(path) as stored:
+    with pq.ParquetFile(readable(source)) as stored:
         group, inside = divmod(row, ENCODINGS_GROUP)
         found: dict[str, Any] = stored.read_row_group(group).slice(inside, 1).to_pylist()[0]
         return found

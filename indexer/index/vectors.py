@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.errors import DamageError
+from attridex.indexer.held.files import Source, path_of
 
 Float32 = NDArray[np.float32]
 FLOAT32_LIMIT = 1 << 30
@@ -49,6 +50,33 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
         raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
 
 
+def read_faiss(source: Source) -> Any:
+    """A FAISS index; a held file is checked block by block as it is read.
+
+    Raises:
+        DamageError: a held file is not what was written.
+        RuntimeError: FAISS cannot read it.
+    """
+    if isinstance(source, Path):
+        return faiss.read_index(str(source))
+    damage: list[DamageError] = []
+    stream = source.stream()
+
+    def read(size: int) -> bytes:
+        try:
+            return stream.read(size)
+        except DamageError as error:  # C++ stands between
+            damage.append(error)
+            return b""
+
+    try:
+        return faiss.read_index(faiss.PyCallbackIOReader(read))  # type: ignore[attr-defined]  # not in the stubs
+    except RuntimeError:
+        if damage:
+            raise damage[0] from None
+        raise
+
+
 class Memory:
     """The codes of a FAISS index as bytes, which live as long as anyone looks at them."""
 
@@ -68,20 +96,20 @@ class VectorFile:
         unit: what an element of `widened` counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Source) -> None:
         """Load the file.
 
         Raises:
             DamageError: FAISS cannot read it, or it is not a flat index.
         """
         try:
-            self._index: Any = faiss.read_index(str(path))
+            self._index: Any = read_faiss(source)
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else "unreadable"
-            raise DamageError(f"{path}: damaged, FAISS cannot read it ({reason})") from None
+            raise DamageError(f"{path_of(source)}: damaged, FAISS cannot read it ({reason})") from None
         flat = isinstance(self._index, faiss.IndexFlatIP)
         if not flat and not isinstance(self._index, faiss.IndexScalarQuantizer):
-            raise DamageError(f"{path}: not a flat index of float32 or float16 vectors")
+            raise DamageError(f"{path_of(source)}: not a flat index of float32 or float16 vectors")
         self.rows = int(self._index.ntotal)
         self.dim = int(self._index.d)
         self.codes = self._view(np.float32 if flat else np.float16)

@@ -10,11 +10,27 @@ from typing import NamedTuple
 
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import file_hash
-from attridex.indexer.index.directory import list_versions, read_current, read_manifest, read_sidecar
+from attridex.indexer.index.deletes import Log, parse_log, read_log
+from attridex.indexer.index.directory import (
+    index_format,
+    list_versions,
+    parse_current,
+    read_current,
+    read_deletes,
+    read_manifest,
+    read_served,
+    read_sidecar,
+    text_of,
+)
 from attridex.indexer.index.layout import (
+    BATCHES,
     CURRENT,
+    CURRENT_COPY,
+    DELETES,
+    DELETES_COPY,
     LOCK,
     MANIFEST,
+    MANIFEST_COPY,
     PLAN,
     SHARDS,
     SIDECAR,
@@ -108,6 +124,9 @@ def expected_files(index: Path) -> Iterator[Checked]:
             yield Checked(path, str(error))
             continue
         yield Checked(path, None)
+        if manifest.format > 2:
+            copy = path.with_name(MANIFEST_COPY)
+            yield Checked(copy, problem_of(partial(check_copy, copy, path)))
         listed |= {entry.name: entry.sha256 for entry in manifest.shards}
         yield from verify_files(path.parent, manifest.files)
     for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
@@ -115,9 +134,67 @@ def expected_files(index: Path) -> Iterator[Checked]:
 
 
 def verify_head(index: Path) -> Iterator[Checked]:
-    """Check CURRENT and plan.json."""
-    yield Checked(index / CURRENT, problem_of(partial(read_current, index)))
-    yield Checked(index / PLAN, problem_of(partial(read_sealed, index / PLAN)))
+    """Check CURRENT, plan.json, the plans of batches, and the log of deletes."""
+    found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
+    yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
+    for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
+        yield Checked(path, problem_of(partial(read_sealed, path)))
+    if index_format(index) > 2:
+        yield Checked(index / CURRENT_COPY, problem_of(partial(check_current_copy, index)))
+        yield from verify_log(index)
+
+
+def verify_log(index: Path) -> Iterator[Checked]:
+    """Check the log of deletes and its copy against CURRENT, or where that is damaged each by itself."""
+    for name in (DELETES, DELETES_COPY):
+        try:
+            head = read_served(index).log
+        except (DamageError, InputError):
+            head = None
+        path = index / name
+        check = partial(read_log, index, head, name) if head else partial(read_alone, path)
+        yield Checked(path, problem_of(check))
+
+
+def read_alone(path: Path) -> Log:
+    """A log by itself."""
+    if not path.is_file():
+        raise DamageError(f"{path}: missing")
+    return parse_log(path.read_bytes(), path)
+
+
+def check_current_copy(index: Path) -> None:
+    """Compare CURRENT's copy with it; the copy may be of a later write that was cut off before it was acknowledged.
+
+    Raises:
+        DamageError: it is missing, or none of these.
+    """
+    path = index / CURRENT_COPY
+    copy, current = parse_current(text_of(path)), parse_current(text_of(index / CURRENT))
+    if copy and copy.log and current and current.log and copy.log.seq >= current.log.seq:
+        checks: tuple[Callable[[], object], ...] = (
+            partial(read_served, index, CURRENT_COPY),
+            partial(read_log, index, copy.log, DELETES_COPY),
+        )
+        if not any(map(problem_of, checks)):
+            return
+    check_copy(path, index / CURRENT)
+
+
+def check_copy(path: Path, of: Path) -> None:
+    """Compare a copy with what it mends.
+
+    Raises:
+        DamageError: it is missing, or another.
+    """
+    try:
+        if path.read_bytes() == of.read_bytes():
+            return
+    except FileNotFoundError as error:
+        raise DamageError(f"{error.filename}: missing; `attridex repair` mends it") from None
+    except OSError as error:
+        raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
+    raise DamageError(f"{path}: damaged, or not of the same write as {of.name}; `attridex repair` mends it")
 
 
 def verify_source(directory: Path) -> Iterator[Checked]:
@@ -157,4 +234,6 @@ def problem_of(check: Callable[[], object]) -> str | None:
         check()
     except (DamageError, InputError) as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename}: cannot be read ({error.strerror})"
     return None

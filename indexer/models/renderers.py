@@ -82,7 +82,7 @@ def with_class_names(config: Config) -> Config:
     """
     if config.corpus.labels is not None or config.model.task not in NAMED_TASKS:
         return config
-    names = label_names(config.corpus)
+    names = label_names(config.corpus, config.model.task)
     if not names:
         return config
     adapter = read_adapter(config.model.adapter) if config.model.adapter else None
@@ -119,7 +119,8 @@ def make_renderer(config: Config) -> Renderer:
     vocabulary = vocabulary_of(tokenizer, hf, adapter, typed=takes_types(model_class(config.model, hf)))
     check_padding(tokenizer, vocabulary, config.model.task, tokenizer_source(config.model, config.corpus.rendering))
     labels = resolve_labels(config.corpus.labels, hf, config.model.task, config.corpus.rendering)
-    reads = Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf), family.end)
+    last = family.causal or bool(hf.is_encoder_decoder) or getattr(hf, "summary_type", "") == "last"
+    reads = Reads(tokenizer, vocabulary, family.causal, positions(hf, family), start_token(hf), family.end, last)
     return renderer_for(config, labels, reads)
 
 
@@ -149,6 +150,7 @@ class Reads:
         positions: tokens of a sequence at most.
         start: the token that a decoder begins with.
         end: the token whose last place a classifier reads; None where it looks for none.
+        last: whether a classifier without an `end` reads the last token.
     """
 
     tokenizer: Any
@@ -157,6 +159,7 @@ class Reads:
     positions: int
     start: int | None = None
     end: int | None = None
+    last: bool = False
 
     @property
     def special(self) -> SpecialTokens:
@@ -168,7 +171,7 @@ class Reads:
 def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Renderer:
     """The rendering for a model with these outputs; see `form_of` for what it raises."""
     doubted = model.tokenizer.pad_token_id if doubts_padding(config) else None
-    vocabulary = replace(model.vocabulary, causal=model.causal, end=model.end, doubted=doubted)
+    vocabulary = replace(model.vocabulary, causal=model.last, end=model.end, doubted=doubted)
     remarks, task = remarks_on(config, model.tokenizer, vocabulary, model.special), config.model.task
     return Renderer(config.corpus, form_of(config, model), labels, model.tokenizer.decode, vocabulary, remarks, task)
 
@@ -176,7 +179,8 @@ def renderer_for(config: Config, labels: Sequence[str], model: Reads) -> Rendere
 def form_of(config: Config, model: Reads) -> Form:
     """The input form of a corpus, its tokens checked."""
     unlearned = unlearned_token(config.corpus, model.tokenizer)
-    form = Checked(unchecked_form(config, model), model.vocabulary, config.corpus.rendering, unlearned, stored_name)
+    known = replace(model.vocabulary, end=model.end)
+    form = Checked(unchecked_form(config, model), known, config.corpus.rendering, unlearned, stored_name)
     taken = [*config.corpus.metadata, *form.fields, *form.adds]
     if twice := [name for name in form.fields if shown_name(name) != name and taken.count(name) > 1]:
         raise InputError(

@@ -1,6 +1,7 @@
 """What is known of a model before its weights are loaded: its source, its own configuration, its family and labels."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def check_source(path: str, revision: str | None) -> None:
             raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
         return
     if Path(path).is_absolute() or path.startswith("."):
-        raise InputError(f"{path}: no such model directory")
+        raise InputError(f"{path}: no such model directory (model.path){alike(path)}")
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -75,7 +76,24 @@ def check_source(path: str, revision: str | None) -> None:
     except HFValidationError:
         raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        raise InputError(f"{path}: no such model directory, and not to be had from the Hub: {first_line(error)}") from None
+        raise InputError(f"{path}: no such model directory (model.path), and {hub_says(error)}{alike(path)}") from None
+
+
+def alike(path: str) -> str:
+    """A directory beside a missing one that is called nearly as it is, as a question; nothing where there is none."""
+    place = Path(path).parent
+    names = [each.name for each in place.iterdir() if each.is_dir()] if place.is_dir() else []
+    found = get_close_matches(Path(path).name, names, 1)
+    return f"; did you mean '{place / found[0]}'?" if found else ""
+
+
+def hub_says(error: Exception) -> str:
+    """Why the Hub gives no model of that name."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return "the Hub is not asked (HF_HUB_OFFLINE is set)"
+    return f"not to be had from the Hub: {first_line(error)}"
 
 
 def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:

@@ -4,14 +4,56 @@ Features are in the form that `datasets` writes into the schema of Parquet, and 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
 from typing import Any
+
+from attridex.indexer.task_kinds import LANGUAGE_TASKS
 
 Features = Mapping[str, Any]
 """What each column holds, by its name."""
 SCHEMA_KEY = b"huggingface"
 UNLABELLED = -1
 """Stands for no label."""
+ByName = Callable[[str], bool]
+"""Whether a column's classes are read as their names, not as the numbers that stand in its rows."""
+
+
+def all_names(_column: str) -> bool:
+    """Every column's classes by name."""
+    return True
+
+
+def classes_by_name(corpus: Mapping[str, Any], task: str) -> ByName:
+    """Which columns' classes are read as names: those that training reads as numbers are not, for numbers they were there.
+
+    A Trainer's own rows have numbers alone, a text shows the number that stands in the row, and a regression learns it. By the
+    rules of number 1 all are numbers.
+
+    Args:
+        corpus: the section of the configuration.
+        task: of the model.
+    """
+    if corpus.get("encoded") or corpus.get("rendering", 1) == 1:
+        return lambda _column: False
+    numbers = shown_columns(corpus)
+    if task == "regression":
+        numbers |= {corpus["label"]}
+    elif task not in LANGUAGE_TASKS:
+        numbers -= {corpus["label"]}
+    return lambda column: column not in numbers
+
+
+def shown_columns(corpus: Mapping[str, Any]) -> set[str]:
+    """Columns whose values a template of a corpus's section shows."""
+    pair = [part if "{" in part else f"{{{part}}}" for part in corpus.get("pair") or ()]
+    templates = (*(corpus.get("segments") or ()), corpus.get("text") or "", *pair, corpus.get("target") or "")
+    return {name for template in templates for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def chosen_features(features: Features, by_name: ByName) -> Features:
+    """Those of some features whose classes are read as names."""
+    return {name: feature for name, feature in features.items() if by_name(name)}
 
 
 def parquet_features(metadata: Mapping[bytes, bytes] | None) -> Features:

@@ -10,26 +10,25 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from attridex.indexer.errors import InputError, first_line
+from attridex.indexer.readers.class_labels import ByName, all_names
 from attridex.indexer.readers.json_files import read_json, read_jsonl
 from attridex.indexer.readers.placed_records import PlacedRecord
-from attridex.indexer.readers.table_files import read_csv, read_parquet
+from attridex.indexer.readers.table_files import PLAIN, Dialect, read_csv, read_parquet
 
 __all__ = ["PlacedRecord", "read_record_file"]
 
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """Kinds of files that are read, by their suffix."""
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-"""Between the columns of tables."""
 READABLE = "use .jsonl, .json, .csv, .tsv or .parquet; but for Parquet also with .gz, .zst, .bz2 or .xz behind it"
 
 
-def read_record_file(path: Path, *, delimiter: str | None = None, class_names: bool = True) -> Iterator[PlacedRecord]:
+def read_record_file(path: Path, *, dialect: Dialect = PLAIN, by_name: ByName = all_names) -> Iterator[PlacedRecord]:
     """Records of one file, by its suffix, one at a time.
 
     Args:
         path: of the file.
-        delimiter: between the columns of CSV and TSV; a comma or a tab unless given.
-        class_names: whether a ClassLabel column of Parquet, which `datasets` wrote, is read as its names, not as numbers.
+        dialect: of CSV and TSV.
+        by_name: which ClassLabel columns of Parquet, which `datasets` wrote, are read as names, not as numbers.
 
     Raises:
         InputError: it is missing, of an unknown kind, or has a line that cannot be read (named).
@@ -38,13 +37,13 @@ def read_record_file(path: Path, *, delimiter: str | None = None, class_names: b
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if kind == ".parquet":
-        yield from read_parquet(path, class_names=class_names)
+        yield from read_parquet(path, by_name=by_name)
         return
     try:
         with opened(path, packed) as stream:
             match kind:
                 case ".csv" | ".tsv":
-                    yield from read_csv(path, stream, DELIMITERS[kind] if delimiter is None else delimiter)
+                    yield from read_csv(path, stream, kind, dialect)
                 case ".json":
                     yield from read_json(path, stream)
                 case _:

@@ -101,7 +101,7 @@ def training_labels(config: Config) -> list[str]:
         return config.corpus.labels
     if config.model.task == "regression":
         return ["LABEL_0"]
-    if classes := label_names(config.corpus):
+    if classes := label_names(config.corpus, config.model.task):
         return classes
     raise InputError('corpus.labels is missing: fine-tuning needs the order of the model\'s outputs, as ["negative", "positive"]')
 

@@ -1,9 +1,7 @@
 """The command that serves indices."""
 
-import logging
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,30 +19,56 @@ def serve(
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Calls answered at once.")] = 16,
+    workers: Annotated[int, typer.Option(min=1, help="Threads of look-ups; four times as many wait for the model.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
-    max_message_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a message, MiB.")] = 256,
+    max_request_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a request, MiB.")] = 16,
+    max_response_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on an answer, MiB.")] = 64,
+    connections: Annotated[int, typer.Option(min=1, help="Clients that may be connected at once.")] = 512,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
-    admin: Annotated[
-        bool | None,
-        typer.Option("--admin/--no-admin", help="Offer AdminService; by default on loopback, or to clients with a certificate."),
+    watch: Annotated[
+        float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
+    ] = 2.0,
+    mmap: Annotated[
+        bool,
+        typer.Option("--mmap", help="Map posting lists: faster, but a file that changes underneath is seen unchecked."),
+    ] = False,
+    no_admin: Annotated[bool, typer.Option("--no-admin", help="Do not offer AdminService at all.")] = False,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve those alone whom this file names: `<role> <name> <token> [index ...]`; followed when it changes."
+        ),
     ] = None,
+    insecure_admin: Annotated[
+        bool, typer.Option("--insecure-admin", help="Let everybody on this machine administrate, without a token.")
+    ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
     tls_client_ca: Annotated[Path | None, typer.Option(help="CA of clients, which must then show a certificate (PEM).")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without TLS.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log each call.")] = False,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that calls under way may go on after SIGTERM.")] = 10.0,
+    operations: Annotated[str, typer.Option(help="HOST:PORT of /metrics, /healthz and /readyz over HTTP.")] = "",
+    audit: Annotated[Path | None, typer.Option(help="File to append each call of AdminService to; the log unless given.")] = None,
+    traces: Annotated[str, typer.Option(help="Send OpenTelemetry traces there by OTLP: http://HOST:PORT.")] = "",
+    log_format: Annotated[Literal["text", "json"], typer.Option(help="Lines of the log.")] = "text",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="What is logged; calls are of level info.")
+    ] = "warning",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log each call: --log-level info.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
-    from attridex.service.edge.security import offers_admin, tls_of
-    from attridex.service.edge.server import ServerOptions, run_server
+    from attridex.service.edge.options import ServerOptions
+    from attridex.service.edge.security import tls_of
+    from attridex.service.edge.server import run_server
+    from attridex.service.operations.logs import set_up
+    from attridex.v1.limits import Limits
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
-    )
+    set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
-        listen, workers, max_message_mb, tls, insecure, offers_admin(listen, tls, admin),
-        model=not no_model, verify=not no_verify, threads=threads,
+        listen, workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
+        model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
+        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
+        operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
-    run_server(indexes, options, lambda address: typer.echo(f"listening on {address}", err=True))
+    run_server(indexes, options, lambda line: typer.echo(line, err=True))

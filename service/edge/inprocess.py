@@ -1,6 +1,6 @@
 """The service without a socket: the generated stub's methods, answered by the same servicer in this process."""
 
-import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
+from attridex.service.caller import Waiter
+from attridex.service.calls.status import CODES, status
 from attridex.service.edge.server import open_index
 from attridex.service.edge.servicer import AttributionServicer, Indexes
-from attridex.service.edge.status import CODES, status
 from attridex.service.errors import ServiceError
 from attridex.v1 import attribution_pb2
 
@@ -57,27 +58,6 @@ class InProcessError(grpc.RpcError):
         return tuple(rpc_status.to_status(self._status).trailing_metadata)
 
 
-class InProcessContext:
-    """A caller that waits until its deadline, or until it cancels."""
-
-    def __init__(self, timeout: float | None) -> None:
-        """`timeout` in seconds."""
-        self._until = None if timeout is None else time.monotonic() + timeout
-        self._active = True
-
-    def cancel(self) -> None:
-        """Wait no longer."""
-        self._active = False
-
-    def is_active(self) -> bool:
-        """Whether the caller still waits."""
-        return self._active
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the deadline."""
-        return None if self._until is None else self._until - time.monotonic()
-
-
 class ServicerStub:
     """Has the methods of `AttributionServiceStub`, answered by a servicer."""
 
@@ -92,7 +72,7 @@ class ServicerStub:
     def _unary(behaviour: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         def call(request: Any, timeout: float | None = None, **_: Any) -> Any:
             try:
-                return behaviour(request, InProcessContext(timeout))
+                return behaviour(request, Waiter(timeout))
             except Exception as error:
                 raise InProcessError(error) from error
 
@@ -100,7 +80,7 @@ class ServicerStub:
 
     def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
         """The batch stream; a caller that takes no more answers stops the work on them."""
-        context = InProcessContext(timeout)
+        context = Waiter(timeout)
         answers = self._stream(read(requests), context)
         try:
             # Not `yield from`: closing this generator has to cancel the work before it waits for it.
@@ -109,7 +89,7 @@ class ServicerStub:
         except Exception as error:
             raise InProcessError(error) from error
         finally:
-            context.cancel()
+            context.end()
             answers.close()
 
 
@@ -120,7 +100,8 @@ class InProcessStub(ServicerStub):
         """Open an index; see `server.open_index` for what it raises."""
         self._index = open_index(index, index.resolve().name, model=model, verify=verify)
         super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))
+        self._end = weakref.finalize(self, self._index.close)  # also of a client that nobody closes, before the process ends
 
     def close(self) -> None:
         """Let the index go."""
-        self._index.close()
+        self._end()

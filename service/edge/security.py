@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 
 from attridex.indexer.errors import InputError
+from attridex.service.access.followed import Followed
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,23 @@ class Tls:
     client_ca: Path | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Server credentials.
+        """Server credentials; files that change are read again for the connections that follow.
 
         Raises:
             InputError: a file cannot be read, is no PEM, or certificate and key do not belong together.
         """
+        paths = [path for path in (self.certificate, self.key, self.client_ca) if path]
+        followed = Followed(paths, self._configuration)
+        return grpc.dynamic_ssl_server_credentials(followed.get(), followed.get, self.client_ca is not None)
+
+    def _configuration(self) -> grpc.ServerCertificateConfiguration:
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None
         except OSError as error:
             raise InputError(f"TLS: {error.filename}: {error.strerror}") from None
         self._check()
-        return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
+        return grpc.ssl_server_certificate_configuration([pair], ca)
 
     def _check(self) -> None:
         """Refuse files that gRPC would only log about, and then say that the port is taken."""
@@ -74,10 +80,16 @@ def is_loopback(listen: str) -> bool:
         return False
 
 
-def offers_admin(listen: str, tls: Tls | None, wanted: bool | None) -> bool:
-    """Whether to offer AdminService, which can delete: unasked only to this machine, or to clients that show a certificate."""
-    known = is_loopback(listen) or (tls is not None and tls.client_ca is not None)
-    return known if wanted is None else wanted
+def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
+    """Refuse to let everybody administrate but on this machine.
+
+    Raises:
+        InputError: the address is open to others, or tokens are asked for too.
+    """
+    if insecure_admin and tokens:
+        raise InputError("--insecure-admin lets everybody administrate, --tokens those with the role admin: give one of them")
+    if insecure_admin and not is_loopback(listen):
+        raise InputError(f"--insecure-admin: {listen} is reachable from other machines; give --tokens FILE")
 
 
 def is_host_port(listen: str) -> bool:

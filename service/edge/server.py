@@ -1,62 +1,44 @@
-"""The composition root: indices, servicers, health, reflection and limits become a running gRPC server."""
+"""The composition root: indices and options become a running server, which a signal ends."""
 
+import asyncio
 import logging
+import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
-
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from typing import Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
-from attridex.service.edge.admin import AdminServicer
-from attridex.service.edge.interceptors import Errors
-from attridex.service.edge.security import Tls, address, check_listen
-from attridex.service.edge.servicer import AttributionServicer, Indexes
+from attridex.service.edge.listening import Edge
+from attridex.service.edge.operating import Operating
+from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
+from attridex.service.edge.security import address, check_admin, check_listen
+from attridex.service.edge.servicer import Indexes
+from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
 from attridex.service.storage.store import Store
-from attridex.v1 import admin_pb2, admin_pb2_grpc, attribution_pb2, attribution_pb2_grpc
 
-ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"].full_name
-ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
-GRACE_SECONDS = 10.0
-"""How long calls under way may go on after a stop."""
+Result = TypeVar("Result")
+ALIVE_SECONDS = 2.0
+"""How long the loop may take to answer a probe."""
 log = logging.getLogger("attridex.service")
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """How to serve.
-
-    Attributes:
-        listen: HOST:PORT; port 0 takes a free one.
-        workers: calls that are answered at once; twice as many may wait, more are refused.
-        max_message_mb: limit on a message, either way; gRPC takes 2047 at most.
-        admin: whether AdminService is offered.
-        model: whether the models are loaded.
-        verify: whether every file is read and checked first.
-        threads: of a scan; as many as there are processors where None.
-    """
-
-    listen: str = "127.0.0.1:50051"
-    workers: int = 16
-    max_message_mb: int = 256
-    tls: Tls | None = None
-    insecure: bool = False
-    admin: bool = True
-    model: bool = True
-    verify: bool = True
-    threads: int | None = None
-
-
-def open_index(index: Path, name: str, *, model: bool = True, verify: bool = True, threads: int | None = None) -> ServedIndex:
+def open_index(
+    index: Path,
+    name: str,
+    *,
+    model: bool = True,
+    verify: bool = True,
+    threads: int | None = None,
+    watch: float = 0.0,
+    mapped: bool = False,
+) -> ServedIndex:
     """Open an index for answering.
 
     Args:
@@ -65,73 +47,98 @@ def open_index(index: Path, name: str, *, model: bool = True, verify: bool = Tru
         model: whether to load the model.
         verify: whether to read and check every file first.
         threads: of a scan; as many as there are processors where None.
+        watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
+        mapped: map posting lists instead of reading them checked.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify)
+    store = Store(index, verify=verify, mapped=mapped)
     try:
         with store.version() as version:
             encoder = Encoder.load(version.manifest) if model else None
     except BaseException:
         store.close()
         raise
-    return ServedIndex(store, encoder, name, methods, threads=threads)
+    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
 
 
 class Server:
-    """A gRPC server over indices.
+    """A gRPC server over indices, on an event loop in a thread of its own.
 
     Attributes:
         port: the port that it listens on.
     """
 
-    def __init__(self, indexes: Mapping[str, ServedIndex], options: ServerOptions) -> None:
+    def __init__(self, indexes: Mapping[str, ServedIndex], options: ServerOptions, operating: Operating | None = None) -> None:
         """Bind the address; nothing is answered before `start`.
+
+        Args:
+            indexes: by name.
+            options: how to serve them.
+            operating: is told of every call.
 
         Raises:
             InputError: the address cannot be had, or is open to others without TLS.
         """
         check_listen(options.listen, options.tls, options.insecure)
-        limits = [(f"grpc.max_{way}_message_length", options.max_message_mb << 20) for way in ("receive", "send")]
-        self._indexes = dict(indexes)
-        self._server = grpc.server(
-            ThreadPoolExecutor(options.workers, "rpc"), interceptors=[Errors()], maximum_concurrent_rpcs=3 * options.workers,
-            options=[*limits, ("grpc.so_reuseport", 0)],
-        )  # fmt: skip
-        self._health = health.HealthServicer()
-        self._services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
-        self._register(Indexes(indexes), options)
-        self.port = self._bind(options)
-
-    def _register(self, indexes: Indexes, options: ServerOptions) -> None:
-        attribution_pb2_grpc.add_AttributionServiceServicer_to_server(AttributionServicer(indexes), self._server)
-        if options.admin:
-            admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(indexes), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-
-    def _bind(self, options: ServerOptions) -> int:
+        check_admin(options.listen, options.tokens, options.insecure_admin)
+        self._indexes, self._operating = dict(indexes), operating or Operating()
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(report)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="edge", daemon=True)
+        self._thread.start()
         try:
-            if options.tls:
-                return int(self._server.add_secure_port(options.listen, options.tls.credentials()))
-            return int(self._server.add_insecure_port(options.listen))
-        except RuntimeError:
-            raise InputError(f"--listen {options.listen}: the address is in use or not this machine's") from None
+            self._edge = self._await(Edge.bind(Indexes(indexes), options, self._operating.witness))
+        except BaseException:
+            self._end_loop()
+            raise
+        self.port = self._edge.port
+
+    def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def start(self) -> None:
         """Answer calls and report healthy."""
-        self._server.start()
-        for name in ("", *self._services):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._await(self._edge.start())
+        Wellness(self._tell, self._edge.services, self._indexes).begin()
+        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive)
 
-    def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """Refuse new calls, let those under way end, let the indices go."""
-        self._health.enter_graceful_shutdown()
-        self._server.stop(grace).wait()
-        for index in self._indexes.values():
+    def alive(self) -> bool:
+        """Whether the loop runs: it is given something to do, and has two seconds for it."""
+        done = threading.Event()
+        if self._loop.is_closed():
+            return False
+        self._loop.call_soon_threadsafe(done.set)
+        return done.wait(ALIVE_SECONDS)
+
+    def _tell(self, service: str, served: bool) -> None:
+        """Have Health say so; called by any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._edge.health.tell, service, served)
+
+    def stop(self, grace: float = GRACE_SECONDS) -> bool:
+        """Refuse new calls, let those under way end, stop what is left, let the indices go; whether all of it ended."""
+        if self._loop.is_closed():
+            return True
+        self._operating.stop()
+        quiet = self._await(self._edge.stop(grace))
+        self._end_loop()
+        for index in self._indexes.values() if quiet else ():
             index.close()
+        return quiet
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong on the loop; gRPC wakes every loop of a process for the events of each, which is no fault."""
+    if not isinstance(context.get("exception"), BlockingIOError):
+        log.error("%s", context["message"], exc_info=context.get("exception"))
 
 
 def stop_signals() -> threading.Event:
@@ -167,20 +174,35 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
 
 
 def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> None:
-    """Open indices, serve until a signal; `announce(address)` is called once calls are answered."""
+    """Open indices, serve until a signal; `announce` is called with a line for each port, the last once calls are answered."""
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
+    check_admin(options.listen, options.tokens, options.insecure_admin)
+    Access(options.tokens)  # what is wrong with the file is said before indices are opened
     opened: dict[str, ServedIndex] = {}
+    operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
+    if operating.port:
+        announce(f"metrics and probes on {address(options.operations, operating.port)}")
     try:
         for name, path in paths.items():
-            opened[name] = open_index(path, name, model=options.model, verify=options.verify, threads=options.threads)
-        server = Server(opened, options)
+            opened[name] = open_index(
+                path, name, model=options.model, verify=options.verify, threads=options.threads,
+                watch=options.watch, mapped=options.mapped,
+            )  # fmt: skip
+        server = Server(opened, options, operating)
     except AttridexError:
+        operating.close()
         for index in opened.values():
             index.close()
         raise
     stopped = stop_signals()  # before the address is known: a signal may follow at once
     server.start()
-    announce(address(options.listen, server.port))
+    announce(f"listening on {address(options.listen, server.port)}")
     stopped.wait()
-    server.stop()
+    ended = server.stop(options.grace)
+    operating.close()
+    if not ended:
+        # A thread is inside a pass of the model, or a query, that nobody waits for: to end the interpreter would wait for it.
+        log.warning("stopped while a pass of work was under way")
+        sys.stderr.flush()
+        os._exit(0)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from attridex.service.caller import Checkpoint
+from attridex.service.calls.stream import IN_FLIGHT
 
-IN_FLIGHT = 8
-"""Requests that are read and not yet answered; no more are read meanwhile."""
 WORKERS = 4
 """Threads that answer the requests of one stream."""
 POLL_SECONDS = 0.05

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,18 @@ def refused_as_query() -> Iterator[None]:
 
 
 class Encoder:
-    """Signs texts for many callers with one model."""
+    """Signs texts for many callers with one model.
+
+    Attributes:
+        cache: signatures that are remembered.
+        batched: called with the number of texts, and of their tokens, that the model is given together.
+    """
 
     def __init__(self, signer: "Signer", *, cache_bytes: int = CACHE_BYTES, waiting: int = WAITING) -> None:
         """Start the thread that owns the model."""
         self._signer = signer
-        self._cache = SignatureCache(cache_bytes)
+        self.cache = SignatureCache(cache_bytes)
+        self.batched: Callable[[int, int], None] = lambda _texts, _tokens: None
         self._jobs = JobQueue(waiting)
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -62,6 +68,11 @@ class Encoder:
                 "; build the index anew, or serve it with --no-model"
             )
         return cls(signer)
+
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for the model."""
+        return self._jobs.waiting
 
     def close(self) -> None:
         """Finish what is under way and end the thread."""
@@ -109,11 +120,11 @@ class Encoder:
 
     def sign(self, instances: Sequence["RenderedInstance"], need: Need, caller: Caller) -> list["Signature"]:
         """Signatures of instances; only those not remembered cost model work."""
-        known = [self._cache.get(instance.key, need) for instance in instances]
+        known = [self.cache.get(instance.key, need) for instance in instances]
         jobs = {at: Job(instances[at], need) for at, signature in enumerate(known) if signature is None}
         self._run(list(jobs.values()), caller)
         for at, job in jobs.items():
-            known[at] = self._cache.put(job.instance.key, need, job.result)
+            known[at] = self.cache.put(job.instance.key, need, job.result)
         return [signature for signature in known if signature is not None]
 
     def edit(self, instance: "RenderedInstance", edits: Sequence["NeuronEdit"], caller: Caller) -> "EditedOutputs":
@@ -128,7 +139,7 @@ class Encoder:
         try:
             if self._closed:
                 raise CancelledError("the server is stopping")
-            self._jobs.put(jobs)
+            self._jobs.put(jobs, caller.client)
             for job in jobs:
                 while not job.done.wait(POLL_SECONDS):
                     caller.checkpoint()
@@ -161,6 +172,7 @@ class Encoder:
 
     def _compute(self, jobs: Sequence[Job]) -> None:
         began = time.perf_counter()
+        self.batched(len(jobs), sum(job.instance.tokens for job in jobs))
         for job, result in zip(jobs, self._results(jobs), strict=True):
             job.succeed(result, began)
 

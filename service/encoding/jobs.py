@@ -1,21 +1,22 @@
 """Texts that wait for the model: a queue with a limit, from which they come in batches."""
 
-import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from attridex.service.encoding.need import Need
 from attridex.service.errors import OverloadedError
+from attridex.service.shares import Shares
 
 if TYPE_CHECKING:
     from attridex.indexer.corpus.instances import RenderedInstance
     from attridex.indexer.signing.edits import NeuronEdit
 
-WAITING = 4096
-"""Jobs that may wait; one more is refused."""
+WAITING = 16384
+"""Jobs that may wait."""
 BATCH_TOKENS = 8192
 """Tokens that are signed together."""
 
@@ -49,69 +50,70 @@ class Job:
 
 
 class JobQueue:
-    """Jobs in the order in which they came, with a limit on how many wait."""
+    """Jobs of many clients, given in batches: in each, clients take turns, so that none waits for all that others ask."""
 
     def __init__(self, limit: int = WAITING) -> None:
-        """`limit` in jobs."""
-        self._groups: queue.Queue[list[Job] | None] = queue.Queue()
-        self._limit, self._waiting = limit, 0
-        self._lock = threading.Lock()
+        """`limit` in jobs, which clients share."""
+        self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._waiting, self._ended = Shares(limit), False
+        self._some = threading.Condition()
 
-    def put(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs in groups that may be signed together.
+    def put(self, jobs: Sequence[Job], client: str = "") -> None:
+        """Queue jobs.
 
         Raises:
             OverloadedError: too many wait already.
         """
-        with self._lock:
-            if self._waiting + len(jobs) > self._limit:
-                raise OverloadedError(f"more than {self._limit} texts wait for the model; try again")
-            self._waiting += len(jobs)
-        for group in packed(jobs):
-            self._groups.put(group)
+        if not jobs:
+            return
+        if not self._waiting.take(client, len(jobs)):
+            raise OverloadedError(f"more than {self._waiting.limit} texts wait for the model; try again")
+        with self._some:
+            self._queues.setdefault(client, deque()).extend(jobs)
+            self._some.notify()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return self._waiting.held
 
     def end(self) -> None:
         """Give nothing any more once what waits was given."""
-        self._groups.put(None)
+        with self._some:
+            self._ended = True
+            self._some.notify()
 
     def batch(self) -> list[Job] | None:
-        """What has come in meanwhile, up to the token budget, waiting for the first; None at the end."""
-        batch = self._groups.get()
-        if batch is None:
-            return None
-        tokens = sum(job.instance.tokens for job in batch)
-        while tokens < BATCH_TOKENS:
-            try:
-                more = self._groups.get_nowait()
-            except queue.Empty:
-                break
-            if more is None:
-                self.end()
-                break
-            batch = batch + more
-            tokens += sum(job.instance.tokens for job in more)
-        with self._lock:
-            self._waiting -= len(batch)
-        return [job for job in batch if not job.abandoned]
+        """What has come in meanwhile, one job of each client after the other, until there are tokens enough; None at the end.
 
+        Jobs that nobody waits for are left out, so that it may be empty.
+        """
+        with self._some:
+            while not self._queues:
+                if self._ended:
+                    return None
+                self._some.wait()
+            found, tokens = list[Job](), 0
+            while self._queues and tokens < BATCH_TOKENS:
+                job = self._take()
+                if not job.abandoned:
+                    found.append(job)
+                    tokens += job.instance.tokens
+            return found
 
-def packed(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Jobs in groups, each filled until it reaches the token budget."""
-    group: list[Job] = []
-    tokens = 0
-    for job in jobs:
-        if tokens >= BATCH_TOKENS:
-            yield group
-            group, tokens = [], 0
-        group.append(job)
-        tokens += job.instance.tokens
-    if group:
-        yield group
+    def _take(self) -> Job:
+        """The next job of the client whose turn it is."""
+        client, queue = self._queues.popitem(last=False)
+        job = queue.popleft()
+        self._waiting.give_back(client, 1)
+        if queue:
+            self._queues[client] = queue
+        return job
 
 
 def by_need(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Jobs with the same need run together."""
+    """Jobs with the same need run together, few before many: a single one does not wait for a batch of another need."""
     groups: dict[tuple[Need | None, int], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.need, job.more), []).append(job)
-    return list(groups.values())
+    return sorted(groups.values(), key=len)

@@ -95,7 +95,10 @@ class Reader:
         """Texts with their signatures."""
         if not texts:
             return []
-        made = [replace(one, instance=self.rendered(one, need)) for one in texts]
+        made = []
+        for one in texts:
+            self.caller.checkpoint()
+            made.append(replace(one, instance=self.rendered(one, need)))
         for output in dict.fromkeys(one.query.output for one in made):
             at = [place for place, one in enumerate(made) if one.query.output == output]
             instances = [instance for place in at if (instance := made[place].instance)]

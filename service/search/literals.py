@@ -1,6 +1,7 @@
 """Literals of filters: checked against a column's type, and made what DuckDB compares with it exactly."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -38,12 +39,14 @@ def parameter(column: str, value: Value, kind: str) -> Parameter:
             return TIMES[kind](value)
         if kind.startswith("DECIMAL"):
             return exact(Decimal(str(value)) if isinstance(value, str) else number(value))
-    except (ValueError, TypeError, InvalidOperation):
+    except (ValueError, TypeError, InvalidOperation, OverflowError):
         raise mismatch(column, kind, value) from None
     given = "true or false" if isinstance(value, bool) else "text" if isinstance(value, str) else "a number"
     if given != held_by(kind):
         raise mismatch(column, kind, value)
-    return exact(number(value)) if kind == "BIGINT" and isinstance(value, int | float) else value
+    if isinstance(value, bool | str):
+        return value
+    return exact(value) if kind == "BIGINT" or isinstance(value, int) else value
 
 
 def mismatch(column: str, kind: str, value: Value) -> InvalidArgumentError:
@@ -61,7 +64,7 @@ def number(value: Value) -> int | float:
 def exact(value: int | float | Decimal) -> int | float | Decimal:
     """A number to compare with whole numbers or decimals: a double would round them to its own precision."""
     if isinstance(value, int):
-        return value
+        return value if abs(value) < 10**DIGITS else math.inf if value > 0 else -math.inf
     found = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not found.is_finite() or found.adjusted() >= DIGITS or -int(found.as_tuple().exponent) > DIGITS:
         return float(value)

@@ -1,7 +1,6 @@
 """Filters: a typed condition becomes parameterised SQL over known columns, and that a mask of rows."""
 
-import base64
-import json
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,19 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import nearest
 from attridex.indexer.index.catalog import quoted
 from attridex.indexer.index.records import Manifest
-from attridex.service.errors import InvalidArgumentError, VersionGoneError
+from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.literals import LIST, Parameter, held_by, parameter
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Operator, Or, TextMatch, Value
 
-MASKS = 64
-"""Masks that are kept."""
+MASK_BYTES = 64 << 20
+"""Size of the masks that are kept."""
+KEY_BYTES = 256
+"""What a mask's place takes beside it."""
+ANSWERS = ("label", "predicted")
+"""Columns of labels."""
+LISTS = ("multi-label", "token-classification")
+"""Tasks whose labels are JSON lists."""
 OPERATORS: Mapping[Operator, str] = {name: name for name in get_args(Operator)}
 """SQL of each operator; nothing but these is written into a query."""
 
@@ -34,6 +39,28 @@ def check_column(manifest: Manifest, name: str, field: str) -> str:
     if name not in columns:
         raise InvalidArgumentError(f"{field}: unknown column '{name}'; {nearest(name, columns)}", field)
     return columns[name]
+
+
+def is_number(manifest: Manifest, name: str) -> bool:
+    """Whether a column is of a regression's answers, which the table keeps as texts."""
+    return name in ANSWERS and manifest.task == "regression" and len(manifest.model.labels) == 1
+
+
+def check_labels(manifest: Manifest, name: str, values: Sequence[Value]) -> None:
+    """Refuse labels that no instance can have: a filter of them would find nothing, and not say why.
+
+    Raises:
+        InvalidArgumentError: one is none of the index's labels.
+    """
+    for value in values if name in ANSWERS else ():
+        text, labels = str(value), manifest.model.labels
+        if manifest.task == "sequence-classification" and labels and value not in labels:
+            raise InvalidArgumentError(f"where: no {name} is {value!r}; {nearest(text, labels)}", "where")
+        if manifest.task == "multiple-choice" and not text.isdecimal():
+            raise InvalidArgumentError(f"where: a {name} of this index is a choice's number, from '0', not {value!r}", "where")
+        if manifest.task in LISTS and not manifest.config.corpus.per_token and not text.startswith("["):
+            like = f"{name} LIKE '%\"{text}\"%'"
+            raise InvalidArgumentError(f"where: a {name} of this index is a list of several; {like} finds one of them", "where")
 
 
 class Clause(NamedTuple):
@@ -58,11 +85,19 @@ def compile_filter(condition: Filter, manifest: Manifest) -> Clause:
             sql, parameters = compile_filter(inner, manifest)
             return Clause(f"NOT ({sql})", parameters)
         case Comparison(name, operator, value):
-            return compared(name, OPERATORS[operator], value, check_column(manifest, name, "where"))
+            kind = check_column(manifest, name, "where")
+            if is_number(manifest, name):
+                return Clause(f"TRY_CAST({quoted(name)} AS DOUBLE) {OPERATORS[operator]} ?", [parameter(name, value, "DOUBLE")])
+            check_labels(manifest, name, [value] if operator in ("=", "!=") else [])
+            return compared(name, OPERATORS[operator], value, kind)
         case Membership(name, values):
             if not values:
                 raise InvalidArgumentError(f"where: the list after '{name} IN' is empty", "where")
-            return among(name, values, check_column(manifest, name, "where"))
+            kind = check_column(manifest, name, "where")
+            if is_number(manifest, name):
+                return joined("or", [Comparison(name, "=", value) for value in values], manifest)
+            check_labels(manifest, name, values)
+            return among(name, values, kind)
         case NullTest(name):
             check_column(manifest, name, "where")
             return Clause(f"{quoted(name)} IS NULL", [])
@@ -122,14 +157,16 @@ class Planner:
 
     def __init__(self) -> None:
         """Nothing kept yet."""
-        self._masks: OrderedDict[tuple[str, Filter], NDArray[np.bool_]] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, str, bytes], NDArray[np.bool_]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def mask(self, version: IndexVersion, condition: Filter | None) -> NDArray[np.bool_] | None:
         """Rows that may be hits [n]; None where all may."""
         if condition is None:
             return None if version.live == version.rows else version.alive
-        key = (version.manifest.version, condition)
+        # Its text, not the condition: that may be long, and 1 = True where they are compared.
+        key = (version.sha256, version.manifest.version, hashlib.sha256(repr(condition).encode()).digest())
         with self._lock:
             if key in self._masks:
                 self._masks.move_to_end(key)
@@ -140,42 +177,12 @@ class Planner:
         mask[[row for (row,) in found]] = True
         mask &= version.alive
         with self._lock:
-            self._masks[key] = mask
-            while len(self._masks) > MASKS:
-                self._masks.popitem(last=False)
+            if key not in self._masks:
+                self._masks[key] = mask
+                self._size += mask.nbytes + KEY_BYTES
+            while self._size > MASK_BYTES:
+                self._size -= self._masks.popitem(last=False)[1].nbytes + KEY_BYTES
         return mask
-
-
-class PageToken(NamedTuple):
-    """Where a listing goes on: the version that it began with, and how many instances are behind."""
-
-    version: str
-    offset: int
-
-    def encode(self) -> str:
-        """The token as opaque text."""
-        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode()
-
-    @classmethod
-    def decode(cls, text: str, version: str) -> "PageToken":
-        """Read a token.
-
-        Raises:
-            InvalidArgumentError: it is not one of ours.
-            VersionGoneError: the served version is another than the listing began with.
-        """
-        try:
-            token = cls(*json.loads(base64.urlsafe_b64decode(text.encode())))
-            sound = isinstance(token.version, str) and isinstance(token.offset, int) and token.offset >= 0
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
-            raise InvalidArgumentError("page_token: not a token of this server; leave it empty to begin", "page_token")
-        if token.version != version:
-            raise VersionGoneError(
-                f"page_token: the listing began on version {token.version}, version {version} is served now; begin anew"
-            )
-        return token
 
 
 def listing_sql(manifest: Manifest, condition: Filter | None, order_by: str) -> Clause:

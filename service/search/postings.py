@@ -52,25 +52,23 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | Non
     Returns:
         In descending score, ties by instance id.
     """
-    _, rows, weights, _ = version.postings
     lists = lists_of(version, neurons)
-    candidates, scores = summed([(rows[part], weights[part]) for _, part in lists], version.rows, k, mask)
+    candidates, scores = summed(lists, version.rows, k, mask)
     chosen = best_positions(version, candidates, scores, k)
-    shared = [shared_neurons(lists, rows, weights, int(candidates[at])) for at in chosen]
+    shared = [shared_neurons(neurons, lists, int(candidates[at])) for at in chosen]
     return [SharingHit(int(candidates[at]), float(scores[at]), parts) for at, parts in zip(chosen, shared, strict=True)]
 
 
-def lists_of(version: IndexVersion, neurons: Sequence[int]) -> list[tuple[int, slice]]:
-    """Where the instances of each neuron stand among the postings."""
-    indptr = version.postings[0]
-    return [(neuron, slice(int(indptr[neuron]), int(indptr[neuron + 1]))) for neuron in neurons]
+def lists_of(version: IndexVersion, neurons: Sequence[int]) -> list[tuple[Entries, Weights]]:
+    """The instances of each neuron, ascending, and their weights."""
+    indptr, rows, weights, _ = version.postings
+    parts = [slice(int(indptr[neuron]), int(indptr[neuron + 1])) for neuron in neurons]
+    return [(rows[part], weights[part]) for part in parts]
 
 
 def sharing(version: IndexVersion, neurons: Sequence[int], mask: Mask | None) -> tuple[Rows, Scores]:
     """All instances that share a neuron with the query, ascending, and their DCNS; see `dcns`."""
-    _, rows, weights, _ = version.postings
-    parts = [(rows[part], weights[part]) for _, part in lists_of(version, neurons)]
-    return summed(parts, version.rows, version.rows, mask)
+    return summed(lists_of(version, neurons), version.rows, version.rows, mask)
 
 
 def shared_by_groups(
@@ -84,10 +82,9 @@ def shared_by_groups(
         groups: of all rows.
         mask: rows that count.
     """
-    _, rows, weights, _ = version.postings
     found: dict[str, list[Weighted]] = {}
-    for neuron, part in lists_of(version, neurons):
-        own, values = np.asarray(rows[part], np.int64), np.asarray(weights[part], np.float64)
+    for neuron, (rows, weights) in zip(neurons, lists_of(version, neurons), strict=True):
+        own, values = np.asarray(rows, np.int64), np.asarray(weights, np.float64)
         inside = (groups.of[own] >= 0) & (True if mask is None else mask[own])
         numbers, at = np.unique(groups.of[own][inside], return_inverse=True)
         for number, total in zip(numbers, np.bincount(at, values[inside], len(numbers)), strict=True):
@@ -145,19 +142,18 @@ def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) ->
     return [int(inside[i]) for i in order]
 
 
-def shared_neurons(lists: Sequence[tuple[int, slice]], rows: Entries, weights: Weights, row: int) -> list[Weighted]:
+def shared_neurons(neurons: Sequence[int], lists: Sequence[tuple[Entries, Weights]], row: int) -> list[Weighted]:
     """The query's neurons that an instance keeps, with the weight of each.
 
     Args:
-        lists: the query's neurons, and the part of `rows` and `weights` that is each one's posting list.
-        rows: instances of all posting lists, ascending in each.
-        weights: theirs.
+        neurons: of the query.
+        lists: instances of each of them, ascending, and their weights.
         row: the instance.
     """
     shared = []
-    for neuron, part in lists:
-        at = part.start + int(np.searchsorted(rows[part], row))
-        if at < part.stop and rows[at] == row:
+    for neuron, (rows, weights) in zip(neurons, lists, strict=True):
+        at = int(np.searchsorted(rows, row))
+        if at < len(rows) and rows[at] == row:
             shared.append(Weighted(neuron, float(weights[at])))
     return shared
 

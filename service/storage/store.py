@@ -1,79 +1,322 @@
 """An index being served: the store swaps versions under readers."""
 
+import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_current, write_lock
+from attridex.indexer.errors import AttridexError, DamageError, InputError
+from attridex.indexer.index.directory import list_versions, read_deletes, read_served
 from attridex.indexer.index.records import Manifest
-from attridex.service.errors import UnknownIndexError
+from attridex.indexer.lifecycle.liveness import served_manifest
+from attridex.indexer.lifecycle.versions import activate as make_current
+from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.version import IndexVersion
+
+PAGE_SECONDS = 600.0
+"""How long a version is held for the next page of a listing that began with it."""
+SOURCES = ("files", "dataset", "split", "config", "streaming", "skip_bad", "metadata")
+"""Settings of a corpus that say where its records lie and what else is kept of them."""
+KEPT = 4
+"""Versions that are held for pages, beside the served one."""
+log = logging.getLogger("attridex.service")
 
 
 @dataclass
 class Lease:
-    """A version with the number of its readers; it closes when the last one leaves after a swap."""
+    """A version with the number of its readers; it closes once it is retired and nobody has it or may come back for it.
+
+    Attributes:
+        version: the version.
+        readers: how many hold it.
+        retired: whether another is served.
+        wanted: until when its next page may be asked for, by the monotonic clock.
+        damage: what was found wrong with its files; nothing is answered from it then.
+    """
 
     version: IndexVersion
     readers: int = 0
     retired: bool = False
+    wanted: float = 0.0
+    damage: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it may close."""
+        return self.retired and self.readers == 0 and self.wanted <= time.monotonic()
+
+
+def signs(manifest: Manifest) -> tuple[object, ...]:
+    """What decides how an index's queries are read and signed: its model and settings, but not where its corpus lies."""
+    config = manifest.config
+    corpus = config.corpus.model_copy(update=dict.fromkeys(SOURCES))
+    return manifest.model, manifest.checkpoints, config.model, corpus, config.gradients, config.neurons
 
 
 class Store:
-    """An index directory being served: readers hold the version that they began with while another takes its place."""
+    """An index directory being served: readers hold the version that they began with while another takes its place.
 
-    def __init__(self, index: Path, *, verify: bool = True) -> None:
-        """Open the current version."""
+    Attributes:
+        index: the directory.
+        changed: called after a swap, and when `problem` or `damaged` may have changed.
+    """
+
+    def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False) -> None:
+        """Open the current version; see `IndexVersion`."""
         self.index = index
-        self._verify = verify
-        self._lock = threading.Lock()
-        self._lease = Lease(IndexVersion(index, read_current(index), verify=verify))
+        self.changed: Callable[[], None] = lambda: None
+        self._verify, self._mapped = verify, mapped
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lease = Lease(self._current())
+        self._old: list[Lease] = []
+        self._newer = ""
+
+    def _current(self) -> IndexVersion:
+        """The version that CURRENT names; one that another process removes meanwhile is no longer that."""
+        current = read_served(self.index)
+        while True:
+            try:
+                return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped)
+            except DamagedIndexError:
+                before, current = current, read_served(self.index)
+                if current == before:
+                    raise
+
+    @property
+    def damaged(self) -> str:
+        """What is wrong with the files of the served version, from which nothing is answered then; empty where nothing is."""
+        return self._lease.damage
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the served version, or with the one that should be served instead; empty where nothing is."""
+        return self.damaged or self._newer
 
     @contextmanager
-    def version(self) -> Iterator[IndexVersion]:
-        """The served version, open until the block ends."""
+    def version(self, *, whole: bool = True) -> Iterator[IndexVersion]:
+        """The served version, open until the block ends; one that is not `whole` may be looked at where it is said so.
+
+        Raises:
+            DamagedIndexError: its files are no longer what was written.
+        """
         with self._lock:
             lease = self._lease
             lease.readers += 1
-        try:
+        with self._reading(lease, whole):
             yield lease.version
+
+    @contextmanager
+    def reading(self, version: IndexVersion) -> Iterator[None]:
+        """Read from a version that is held already.
+
+        Raises:
+            DamagedIndexError: its files are no longer what was written.
+        """
+        with self._lock:
+            lease = next(lease for lease in (self._lease, *self._old) if lease.version is version)
+            lease.readers += 1
+        with self._reading(lease):
+            yield
+
+    @contextmanager
+    def at(self, number: str) -> Iterator[IndexVersion]:
+        """A version that a listing began with, open until the block ends.
+
+        Raises:
+            VersionGoneError: it is no longer on disk.
+            DamagedIndexError: its files are no longer what was written.
+        """
+        lease = self._held(number)
+        if lease is None:
+            with self._turn:  # two pages at once open it once
+                lease = self._held(number) or self._reopened(number)
+        with self._reading(lease):
+            yield lease.version
+
+    def _held(self, number: str) -> Lease | None:
+        """The lease of an open version, with one reader more."""
+        with self._lock:
+            for lease in (self._lease, *self._old):
+                if lease.version.manifest.version == number:
+                    lease.readers += 1
+                    return lease
+        return None
+
+    def _reopened(self, number: str) -> Lease:
+        """A version that is on disk although it is no longer served; what is read of it is verified when it is read."""
+        directory, _, seq = number.partition("+")
+        gone = f"page_token: version {number}, with which the listing began, is gone or was replaced long ago; begin anew"
+        if directory not in list_versions(self.index) or not self._recent(int(seq or 0)):
+            raise VersionGoneError(gone)
+        try:
+            lease = Lease(self._light(number), readers=1, retired=True)
+        except DamagedIndexError:
+            if directory in list_versions(self.index):
+                raise
+            raise VersionGoneError(gone) from None
+        with self._lock:
+            self._old.append(lease)
+        return lease
+
+    def _recent(self, seq: int) -> bool:
+        """Whether a listing may have begun under so many entries of the log of deletes and still go on.
+
+        Anybody can make up a token: what was deleted before that is shown to nobody. Format 2 does not say when that was.
+        """
+        log = read_deletes(self.index)
+        if log is None or seq > log.head.seq:
+            return False
+        since = datetime.now(UTC) - timedelta(seconds=PAGE_SECONDS)
+        return all(datetime.fromisoformat(entry.at) >= since for entry in log.entries[seq + 1 :])
+
+    def _light(self, number: str) -> IndexVersion:
+        """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
+        directory, _, seq = number.partition("+")
+        return IndexVersion(self.index, directory, verify=False, mapped=self._mapped, light=True, seq=int(seq or 0))
+
+    @contextmanager
+    def _reading(self, lease: Lease, whole: bool = True) -> Iterator[None]:
+        """A reader of a lease, counted before; what it finds damaged is remembered."""
+        try:
+            if whole and lease.damage:
+                raise DamagedIndexError(lease.damage)
+            yield
+        except DamageError as error:
+            self.mark(lease.version, str(error))
+            raise DamagedIndexError(str(error)) from error
         finally:
             with self._lock:
                 lease.readers -= 1
-                done = lease.retired and lease.readers == 0
-            if done:
-                lease.version.close()
+            self.sweep()
+
+    def mark(self, version: IndexVersion, damage: str) -> None:
+        """Answer nothing more from an open version; an empty `damage` takes that back."""
+        with self._lock:
+            found = [lease for lease in (self._lease, *self._old) if lease.version is version]
+            told = [lease for lease in found if lease.damage != damage]
+            for lease in told:
+                lease.damage = damage
+        if told:
+            log.log(logging.ERROR if damage else logging.WARNING, "%s: %s", self.index.name, damage or "whole again")
+            self.changed()
+
+    def inspect(self) -> str:
+        """What is wrong with the files of the served version on the disk, if anything; what is damaged is not answered from.
+
+        A file that is missing may be about to be replaced: whoever looks again marks it.
+        """
+        with self.version(whole=False) as version:
+            found = version.look()
+            if found and not found.endswith(": missing"):
+                self.mark(version, found)
+            return found
+
+    def keep(self, version: IndexVersion) -> None:
+        """Hold a version for the next page of a listing, a bounded time."""
+        number = version.manifest.version
+        with self._lock:
+            found = [lease for lease in (self._lease, *self._old) if lease.version.manifest.version == number]
+            found[-1].wanted = time.monotonic() + PAGE_SECONDS
+
+    def sweep(self) -> None:
+        """Close what nobody reads any more, and the oldest of too many that are held for pages."""
+        with self._lock:
+            for lease in [lease for lease in self._old if lease.readers == 0][:-KEPT]:
+                lease.wanted = 0.0
+            over = [lease for lease in self._old if lease.over]
+            self._old = [lease for lease in self._old if lease not in over]
+        for lease in over:
+            lease.version.close()
 
     def reload(self) -> str:
-        """Serve the version that CURRENT names; queries under way finish on theirs."""
-        number = read_current(self.index)
-        with self._lock:
-            if number == self._lease.version.manifest.version:
-                return number
-        fresh = Lease(IndexVersion(self.index, number, verify=self._verify))
-        with self._lock:
-            old, self._lease = self._lease, fresh
-            old.retired = True
-            idle = old.readers == 0
-        if idle:
-            old.version.close()
+        """Serve the version that CURRENT names; queries under way finish on theirs.
+
+        Reloads take turns and each reads CURRENT in its own, so that none puts an earlier version in the place of a later.
+        """
+        with self._turn:
+            number = self._reload()
+        self.sweep()
+        self.changed()
         return number
 
+    def _reload(self) -> str:
+        try:
+            current, lease = read_served(self.index), self._lease
+            same = (current.version, current.manifest) == (lease.version.number, lease.version.sha256) and not lease.damage
+            if same:
+                damage, self._newer = self.inspect(), ""
+                if damage:
+                    raise DamagedIndexError(damage)
+                if current.log is None or current.log.seq == lease.version.seq:
+                    return lease.version.manifest.version
+            fresh = Lease(lease.version.under(read_deletes(self.index)) if same else self._fitting())
+        except (InputError, DamageError) as error:
+            raise DamagedIndexError(self._refused(error)) from error
+        except AttridexError as error:
+            self._refused(error)
+            raise
+        light = [] if same else self._for_pages(self._lease)
+        with self._lock:
+            old, self._lease, self._newer = self._lease, fresh, ""
+            old.retired, old.wanted = True, 0.0 if light else old.wanted
+            self._old += [old, *light]
+        return fresh.version.manifest.version
+
+    def _fitting(self) -> IndexVersion:
+        """The version that CURRENT names, where its queries are read and signed as those of the served one."""
+        version = self._current()
+        if signs(version.manifest) != signs(self._lease.version.manifest):
+            version.close()
+            raise VersionGoneError(f"{self.index}: built anew with another model or other settings; stop and serve it again")
+        return version
+
+    def _refused(self, error: AttridexError) -> str:
+        """Remember and log, once, why what CURRENT names is not served."""
+        if self._newer != str(error):
+            log.error("%s: version %s stays open: %s", self.index.name, self._lease.version.manifest.version, error)
+        self._newer = str(error)
+        self.changed()
+        return self._newer
+
+    def _for_pages(self, lease: Lease) -> list[Lease]:
+        """What stands for a version that is about to retire and whose next page may be asked for: it without its vectors."""
+        if lease.wanted <= time.monotonic():
+            return []
+        try:
+            version = self._light(lease.version.manifest.version)
+        except DamagedIndexError as error:
+            log.warning("%s: %s", self.index.name, error)
+            return []
+        return [Lease(version, retired=True, wanted=lease.wanted)]
+
+    @property
+    def number(self) -> str:
+        """The served version's number."""
+        return self._lease.version.number
+
     def versions(self) -> list[Manifest]:
-        """Manifests of the versions on disk, oldest first."""
-        return [read_manifest(self.index, number) for number in list_versions(self.index)]
+        """Manifests of the versions on disk, oldest first, as they are served under what is deleted now."""
+        log = read_deletes(self.index)
+        return [served_manifest(self.index, number, log) for number in list_versions(self.index)]
 
     def activate(self, number: str) -> str:
-        """Make a version the current one and serve it."""
+        """Make a version the current one and serve it; one that is damaged does not become it."""
         known = list_versions(self.index)
         if number not in known:
             raise UnknownIndexError(f"no version '{number}' of {self.index.name}; there are {', '.join(known)}", "version")
-        with write_lock(self.index):
-            write_current(self.index, number)
+        try:
+            make_current(self.index, number)
+        except DamageError as error:
+            raise DamagedIndexError(str(error)) from error
         return self.reload()
 
     def close(self) -> None:
-        """Close the served version."""
-        self._lease.version.close()
+        """Close every open version."""
+        with self._lock:
+            leases, self._old = [self._lease, *self._old], []
+        for lease in leases:
+            lease.version.close()

@@ -1,8 +1,11 @@
 """One version of an index, open for reading."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from copy import copy
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,8 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.index.approximate import Approximate
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
-from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.deletes import Log
+from attridex.indexer.index.directory import read_deletes
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
@@ -28,75 +32,146 @@ from attridex.indexer.index.layout import (
     TOMBSTONES,
     TRACIN,
     TRACIN_NORMS,
-    version_dir,
 )
 from attridex.indexer.index.lexical import Lexical
 from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
-from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.vectors import Part
-from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.liveness import hidden_in, under_log
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
+from attridex.service.storage.held import HeldVersion
 
 Rows = NDArray[np.int64]
 SAMPLE = 3
 """Ids that are named where one is not known."""
 
 
+class Shared:
+    """What several open versions share; it closes with the last of them."""
+
+    def __init__(self, closing: ExitStack) -> None:
+        """Of one."""
+        self._closing, self._count, self._lock = closing, 1, Lock()
+
+    def more(self) -> None:
+        """Share it with one more."""
+        with self._lock:
+            self._count += 1
+
+    def close(self) -> None:
+        """One of them has closed."""
+        with self._lock:
+            self._count -= 1
+            last = self._count == 0
+        if last:
+            self._closing.close()
+
+
 class IndexVersion:
     """One version of an index, open for reading.
 
     Attributes:
-        manifest: how it was made.
+        number: the version's directory.
+        manifest: how it was made, and what is deleted now; its version's name says both.
         rows: number of instances n, deleted ones counted.
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
+        seq: entries of the log of deletes that were applied.
         ids: instance ids in row order.
-        gradients: every shard's gradients.
     """
 
-    def __init__(self, index: Path, number: str, *, verify: bool) -> None:
-        """Open a version; `verify` reads every file once and compares hashes.
+    def __init__(
+        self,
+        index: Path,
+        number: str,
+        *,
+        verify: bool,
+        mapped: bool = False,
+        light: bool = False,
+        seq: int | None = None,
+    ) -> None:
+        """Open a version.
+
+        Args:
+            index: its directory.
+            number: the version.
+            verify: read every file now and compare its hash; else what is read is compared when it is read.
+            mapped: map posting lists, which is faster and sees what changes underneath unchecked.
+            light: read no vectors before they are asked for.
+            seq: entries of the log of deletes that count; all of them where None.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
         """
-        self._index, self._directory = index, version_dir(index, number)
+        self._index, self.number, self.seq = index, number, 0
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
         try:
-            self.manifest = read_manifest(index, number)
-            if verify:
-                check_version(index, self.manifest)
-            self._shards = open_shards(index, self.manifest.shards)
-            self.rows = self.manifest.instances
-            self.alive = self._read_alive()
-            self.live = int(self.alive.sum())
-            self.gradients = self._parts(GRADIENTS, NORMS)
-            self._catalog = Catalog(self._directory / CATALOG)
+            with ExitStack() as opening:
+                log = read_deletes(index)
+                held = self._held = opening.enter_context(closing(HeldVersion(index, number, verify=verify, mapped=mapped)))
+                self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
+                self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
+                self._read(log.until(seq) if log and seq is not None else log)
+                if not light:
+                    _ = self.gradients
+                self._shared = Shared(opening.pop_all())
         except (DamageError, OSError) as error:
             raise DamagedIndexError(str(error).splitlines()[0]) from error
-        try:
-            self.ids = self._catalog.ids()
-            self._check_rows()
-        except DamageError as error:
-            self._catalog.close()
-            raise DamagedIndexError(str(error)) from error
 
-    def _read_alive(self) -> NDArray[np.bool_]:
-        alive = np.ones(self.rows, bool)
-        alive[read_array(self._directory / TOMBSTONES)] = False
-        return alive
+    def _read(self, log: Log | None) -> None:
+        """What is in memory from the beginning."""
+        self.rows = self.manifest.instances
+        self.ids = self._catalog.ids()
+        self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
+        self._hide(log)
 
-    def _check_rows(self) -> None:
-        if sum(part.vectors.rows for part in self.gradients) != self.rows or len(self.ids) != self.rows:
-            raise DamageError(f"{self._directory}: shards, catalog and manifest do not hold the same number of instances")
+    @property
+    def sha256(self) -> str:
+        """Of its manifest."""
+        return self._held.sha256
+
+    def look(self) -> str:
+        """What is wrong with its files on the disk, if anything."""
+        return self._held.look()
+
+    def under(self, log: Log | None) -> "IndexVersion":
+        """This version under another log of deletes; it shares all files and what is in memory, and is closed by itself."""
+        other = copy(self)
+        other.manifest = self._held.manifest
+        other._hide(log)
+        self._shared.more()
+        return other
+
+    def _hide(self, log: Log | None) -> None:
+        """Hide what is deleted."""
+        self.alive = np.ones(self.rows, bool)
+        if log is None:
+            hidden = read_array(self._directory / TOMBSTONES)
+        else:
+            hidden = hidden_in(self._catalog.columns, self.manifest, log)
+            self.manifest, self.seq = under_log(self.manifest, log, len(hidden)), log.head.seq
+        if len(hidden) and (hidden.min() < 0 or hidden.max() >= self.rows):
+            raise DamageError(f"{self._directory.path}: damaged (deleted rows must be between 0 and {self.rows - 1})")
+        self.alive[hidden] = False
+        self.live = int(self.alive.sum())
+
+    def _check_rows(self, *counted: int) -> None:
+        if any(rows != self.rows for rows in counted):
+            raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
 
     def close(self) -> None:
-        """Let the catalog go."""
-        self._catalog.close()
+        """Let its files and the hold on them go, unless it shares them with another."""
+        self._shared.close()
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
         return [shard.part(name, norms) for shard in self._shards]
+
+    @cached_property
+    def gradients(self) -> list[Part]:
+        """Every shard's gradients."""
+        parts = self._parts(GRADIENTS, NORMS)
+        self._check_rows(sum(part.vectors.rows for part in parts))
+        return parts
 
     @cached_property
     def unit_gradients(self) -> list[Part]:
@@ -183,11 +258,12 @@ class IndexVersion:
             UnknownInstanceError: no such id, or deleted.
         """
         found = self.select(f"SELECT {ROW} FROM instances WHERE id = ?", [identity])
-        if not found or not self.alive[found[0][0]]:
+        live = [row for (row,) in found if self.alive[row]]  # an update leaves the row that it replaces
+        if not live:
             known = "" if found else f"; ids are as {self.some_ids()}"
             where = f"version {self.manifest.version} of {self._index.name}"
             raise UnknownInstanceError(f"no instance '{identity}' in {where}{known}", "instance_id")
-        return int(found[0][0])
+        return int(live[-1])
 
     def some_ids(self) -> str:
         """The first ids, in words."""

@@ -20,13 +20,13 @@ class Stub:
     def __getattr__(self, method: str) -> Any:
         """A call."""
 
-        def call(message: Any, timeout: float | None = None) -> Any:
+        def call(message: Any, timeout: float | None = None, **_: Any) -> Any:
             self.sent.append(message)
             return self.answers.get(method) or getattr(pb, RESPONSES[method])()
 
         return call
 
-    def AttributeStream(self, requests: Iterable[Any]) -> Iterator[Any]:  # noqa: N802 - gRPC names methods so
+    def AttributeStream(self, requests: Iterable[Any], **_: Any) -> Iterator[Any]:  # noqa: N802 - gRPC names methods so
         """Answer each with what "AttributeStream" is answered with."""
         for request in requests:
             self.sent.append(request)
@@ -42,12 +42,12 @@ class AsyncStub(Stub):
         """A call."""
         found = super().__getattr__(method)
 
-        async def call(message: Any, timeout: float | None = None) -> Any:
+        async def call(message: Any, timeout: float | None = None, **_: Any) -> Any:
             return found(message)
 
         return call
 
-    async def AttributeStream(self, requests: Iterable[Any]) -> Any:  # noqa: N802
+    async def AttributeStream(self, requests: Iterable[Any], **_: Any) -> Any:  # noqa: N802
         """Answer each."""
         for response in super().AttributeStream(requests):
             yield response

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 
-from attridex.client.channel import Attempts, Tls, channel_options, worth_retrying
+from attridex.client.channel import LONGEST_SECONDS, Attempts, Tls, backoff, channel_options, worth_retrying
 from attridex.client.errors import ResourceExhaustedError, UnavailableError, UsageError
 from tests.client.test_errors import Failed
 
@@ -38,6 +38,14 @@ def test_tries_end_with_their_number_or_their_time() -> None:
     for exhausted in (attempts, Attempts(0.01, 9, "here")):
         with pytest.raises(UnavailableError, match="no attridex server answers at here"):
             exhausted.pause(away)
+
+
+@pytest.mark.parametrize("hint", [0.0, 2.0, 20.0, 10_000.0])
+def test_the_server_s_hint_is_obeyed_with_jitter_and_within_reason(hint: float) -> None:
+    waits = [backoff(0, hint) for _ in range(50)]
+    assert min(hint, LONGEST_SECONDS) <= min(waits)
+    assert max(waits) <= 1.5 * LONGEST_SECONDS + 0.15
+    assert len(set(waits)) > 1
 
 
 def test_limits_hold_both_ways() -> None:

@@ -58,7 +58,7 @@ def test_a_call_is_made_again_until_it_is_answered(monkeypatch: pytest.MonkeyPat
     class Flaky:
         """Answers the third time."""
 
-        def GetIndex(self, message: Any, timeout: float) -> Any:  # noqa: N802 - gRPC names methods so
+        def GetIndex(self, message: Any, timeout: float, **_: Any) -> Any:  # noqa: N802 - gRPC names methods so
             """Fail first."""
             if failures:
                 raise failures.pop()

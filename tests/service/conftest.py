@@ -20,9 +20,10 @@ def index(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def server(index: Path) -> Iterator[Any]:
     """A server of the index on a free loopback port."""
-    from attridex.service.edge.server import Server, ServerOptions, open_index
+    from attridex.service.edge.options import ServerOptions
+    from attridex.service.edge.server import Server, open_index
 
-    running = Server({"index": open_index(index, "index")}, ServerOptions("127.0.0.1:0"))
+    running = Server({"index": open_index(index, "index")}, ServerOptions("127.0.0.1:0", insecure_admin=True))
     running.start()
     yield running
     running.stop(0)

@@ -58,12 +58,14 @@ class ActivateResponse(_message.Message):
     def __init__(self, index_version: _Optional[str] = ...) -> None: ...
 
 class DeleteInstancesRequest(_message.Message):
-    __slots__ = ("index", "where")
+    __slots__ = ("index", "where", "ids")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     WHERE_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
     index: str
     where: _attribution_pb2.Filter
-    def __init__(self, index: _Optional[str] = ..., where: _Optional[_Union[_attribution_pb2.Filter, _Mapping]] = ...) -> None: ...
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index: _Optional[str] = ..., where: _Optional[_Union[_attribution_pb2.Filter, _Mapping]] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeleteInstancesResponse(_message.Message):
     __slots__ = ("index_version", "deleted")
@@ -72,3 +74,51 @@ class DeleteInstancesResponse(_message.Message):
     index_version: str
     deleted: int
     def __init__(self, index_version: _Optional[str] = ..., deleted: _Optional[int] = ...) -> None: ...
+
+class UndeleteInstancesRequest(_message.Message):
+    __slots__ = ("index", "ids")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UndeleteInstancesResponse(_message.Message):
+    __slots__ = ("index_version", "undeleted")
+    INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UNDELETED_FIELD_NUMBER: _ClassVar[int]
+    index_version: str
+    undeleted: int
+    def __init__(self, index_version: _Optional[str] = ..., undeleted: _Optional[int] = ...) -> None: ...
+
+class CompactRequest(_message.Message):
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    def __init__(self, index: _Optional[str] = ...) -> None: ...
+
+class CompactResponse(_message.Message):
+    __slots__ = ("index_version", "removed", "held")
+    INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    index_version: str
+    removed: int
+    held: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index_version: _Optional[str] = ..., removed: _Optional[int] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PruneRequest(_message.Message):
+    __slots__ = ("index", "keep")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    keep: int
+    def __init__(self, index: _Optional[str] = ..., keep: _Optional[int] = ...) -> None: ...
+
+class PruneResponse(_message.Message):
+    __slots__ = ("removed", "held")
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    held: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, removed: _Optional[_Iterable[str]] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -54,6 +54,21 @@ class AdminServiceStub:
                 request_serializer=attridex_dot_v1_dot_admin__pb2.DeleteInstancesRequest.SerializeToString,
                 response_deserializer=attridex_dot_v1_dot_admin__pb2.DeleteInstancesResponse.FromString,
                 _registered_method=True)
+        self.UndeleteInstances = channel.unary_unary(
+                '/attridex.v1.AdminService/UndeleteInstances',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.UndeleteInstancesRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.UndeleteInstancesResponse.FromString,
+                _registered_method=True)
+        self.Compact = channel.unary_unary(
+                '/attridex.v1.AdminService/Compact',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.CompactResponse.FromString,
+                _registered_method=True)
+        self.Prune = channel.unary_unary(
+                '/attridex.v1.AdminService/Prune',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.PruneResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -81,7 +96,28 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteInstances(self, request, context):
-        """Write a new version without the instances that a condition holds for, and serve it.
+        """Delete the instances that a condition holds for, in every version, and serve the current one without them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteInstances(self, request, context):
+        """Undo the last delete of each id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Compact(self, request, context):
+        """Remove what is deleted, and older versions, from the disk, and serve what is left. It cannot be undone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Prune(self, request, context):
+        """Remove older versions that nobody reads from the disk.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +145,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteInstances,
                     request_deserializer=attridex_dot_v1_dot_admin__pb2.DeleteInstancesRequest.FromString,
                     response_serializer=attridex_dot_v1_dot_admin__pb2.DeleteInstancesResponse.SerializeToString,
+            ),
+            'UndeleteInstances': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteInstances,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.UndeleteInstancesRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.UndeleteInstancesResponse.SerializeToString,
+            ),
+            'Compact': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compact,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.CompactRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.CompactResponse.SerializeToString,
+            ),
+            'Prune': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.PruneRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.PruneResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +270,87 @@ class AdminService:
             '/attridex.v1.AdminService/DeleteInstances',
             attridex_dot_v1_dot_admin__pb2.DeleteInstancesRequest.SerializeToString,
             attridex_dot_v1_dot_admin__pb2.DeleteInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/UndeleteInstances',
+            attridex_dot_v1_dot_admin__pb2.UndeleteInstancesRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.UndeleteInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/Compact',
+            attridex_dot_v1_dot_admin__pb2.CompactRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.CompactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/Prune',
+            attridex_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.PruneResponse.FromString,
             options,
             channel_credentials,
             insecure,

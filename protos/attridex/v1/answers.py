@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.v1.limits import Limits
 from attridex.v1.neurons import Neuron, NeuronLayout
 from attridex.v1.requests import LabelSource, Mode
 from attridex.v1.tabular import Row, Tabular, beside
@@ -327,6 +328,9 @@ class IndexInfo:
         expert_units: units of one expert.
         shared_units: see `NeuronLayout`.
         dense_layers: see `NeuronLayout`.
+        watch_seconds: within which the server follows a new version by itself; 0 where it waits for a reload.
+        problem: what is wrong with the index on the server's disk; empty where nothing is known.
+        limits: of the server; None in this process, where nothing is refused.
     """
 
     name: str
@@ -349,6 +353,9 @@ class IndexInfo:
     expert_units: int = 0
     shared_units: tuple[int, ...] = ()
     dense_layers: tuple[int, ...] = ()
+    watch_seconds: float = 0.0
+    problem: str = ""
+    limits: Limits | None = None
 
     @property
     def layout(self) -> NeuronLayout:

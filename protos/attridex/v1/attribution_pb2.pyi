@@ -657,8 +657,48 @@ class Method(_message.Message):
     baseline: bool
     def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
 
+class Limits(_message.Message):
+    __slots__ = ("request_bytes", "response_bytes", "queries", "results", "ids", "fields", "interventions", "neurons", "text_characters", "conditions", "page_size", "streams", "calls", "connections", "idle_seconds", "slow_seconds", "connection_seconds", "call_seconds")
+    REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    INTERVENTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEURONS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    IDLE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SLOW_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    request_bytes: int
+    response_bytes: int
+    queries: int
+    results: int
+    ids: int
+    fields: int
+    interventions: int
+    neurons: int
+    text_characters: int
+    conditions: int
+    page_size: int
+    streams: int
+    calls: int
+    connections: int
+    idle_seconds: float
+    slow_seconds: float
+    connection_seconds: float
+    call_seconds: float
+    def __init__(self, request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., queries: _Optional[int] = ..., results: _Optional[int] = ..., ids: _Optional[int] = ..., fields: _Optional[int] = ..., interventions: _Optional[int] = ..., neurons: _Optional[int] = ..., text_characters: _Optional[int] = ..., conditions: _Optional[int] = ..., page_size: _Optional[int] = ..., streams: _Optional[int] = ..., calls: _Optional[int] = ..., connections: _Optional[int] = ..., idle_seconds: _Optional[float] = ..., slow_seconds: _Optional[float] = ..., connection_seconds: _Optional[float] = ..., call_seconds: _Optional[float] = ...) -> None: ...
+
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers", "watch_seconds", "problem", "limits")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -679,6 +719,9 @@ class IndexInfo(_message.Message):
     EXPERT_UNITS_FIELD_NUMBER: _ClassVar[int]
     SHARED_UNITS_FIELD_NUMBER: _ClassVar[int]
     DENSE_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    WATCH_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -699,7 +742,10 @@ class IndexInfo(_message.Message):
     expert_units: int
     shared_units: _containers.RepeatedScalarFieldContainer[int]
     dense_layers: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ...) -> None: ...
+    watch_seconds: float
+    problem: str
+    limits: Limits
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ..., watch_seconds: _Optional[float] = ..., problem: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

@@ -17,6 +17,7 @@ from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import wire_values as values
 from attridex.v1.errors import UsageError
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
+from attridex.v1.limits import Limits
 from attridex.v1.requests import Scoring
 from attridex.v1.wire_interventions import intervention_from_wire, intervention_to_wire
 
@@ -206,6 +207,7 @@ register(answers.Info, pb.AnswerInfo)
 for _kind in (
     answers.NeuronScore, answers.Prediction, answers.InstanceHit, answers.InstancesResult, answers.NeuronsResult,
     answers.InterventionResult, answers.PredictResult, answers.Signature, answers.Instance, answers.Setting, answers.Method,
+    Limits,
 ):  # fmt: skip
     register(_kind, getattr(pb, _kind.__name__))  # what holds others comes after them
 

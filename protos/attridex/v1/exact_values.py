@@ -86,11 +86,12 @@ def record_from_json(text: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(text)
+        finite = all_finite(found)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"record_json is not valid JSON: {error}", "queries") from None
     if not isinstance(found, dict):
         raise UsageError(f"record_json: an object is needed, found {type(found).__name__}", "queries")
-    if not all_finite(found):
+    if not finite:
         raise UsageError("the record holds NaN or infinity; give a number or null", "queries")
     return found
 

@@ -65,6 +65,13 @@ def test_errors_are_one_line_and_a_code(
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.parametrize("given", [("query", "ia", "--queries", "a", "--queries=b"), ("build", "c", "--out", "a", "--out", "b")])
+def test_an_option_of_one_value_is_not_given_twice(given: tuple[str, ...], attridex: Any) -> None:
+    ran = attridex(*given)
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+    assert "is given twice; it takes one value" in ran.err
+
+
 def test_a_fault_of_its_own_and_debug_show_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         end(monkeypatch, ZeroDivisionError())

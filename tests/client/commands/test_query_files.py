@@ -1,6 +1,7 @@
 """Queries are read from every kind of file that a corpus is read from, by every command that takes them."""
 
 import gzip
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -79,3 +80,22 @@ def test_what_parts_no_columns_is_refused(
     ran = attridex("show", project(), "--no-model", "--queries", tmp_path / "q.csv", "--delimiter", delimiter)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert "parts no columns; give one character" in ran.err
+
+
+def test_standard_input_is_a_file_of_json_lines(
+    project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, index = project(neurons={"steps": 2}), tmp_path / "index"
+    assert attridex("build", config, "--out", index).code == 0
+    (tmp_path / "q.jsonl").write_text(LINES)
+    command = ("query", "ia", "--index", index, "--json", "--k", 99)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LINES.encode())))
+    ran = attridex(*command, "--queries", "-")
+    assert ran.lines == attridex(*command, "--queries", tmp_path / "q.jsonl").lines
+    assert all(len(line["hits"]) == 12 for line in ran.lines)
+    assert "--k 99: the index has 12 instances, all are asked for" in ran.err
+    ran = attridex("predict", "--index", index, "--queries", tmp_path / "q.jsonl", "--suppress", "na:120", "--json")
+    few = sum(len(line["interventions"][0]["neurons"]) < 120 for line in ran.lines)
+    assert ran.err.count("suppress na:120: only ") == few > 0
+    (tmp_path / "q.jsonl").write_text('{"premise": "the dog"}\n')
+    assert "q.jsonl: query 'query-0': missing column 'hypothesis'" in attridex(*command, "--queries", tmp_path / "q.jsonl").err

@@ -11,14 +11,14 @@ from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import bind
 from attridex.indexer.building.versions import VersionWriter, commit, library_versions
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.arrays import read_array
 from attridex.indexer.index.catalog import Catalog
-from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_lock
-from attridex.indexer.index.layout import CATALOG, CURRENT, TOMBSTONES, version_dir
+from attridex.indexer.index.layout import CATALOG, CURRENT, version_dir
 from attridex.indexer.index.records import explicit
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.verify import check_version, verify
+from attridex.indexer.lifecycle.deleting import delete_rows
+from attridex.indexer.lifecycle.liveness import read_deleted
 from tests.indexer.building.conftest import Begun
 from tests.indexer.test_files import killed_at_each_write
 
@@ -62,11 +62,10 @@ def test_a_second_commit_writes_nothing_and_mends_a_missing_current(ready: tuple
 def test_structures_make_a_new_version_that_keeps_what_is_deleted(ready: tuple[Begun, Path], begun: Callable[..., Begun]) -> None:
     (_, plan, signer), index = ready
     commit(index, plan, signer)
-    delete_instances(index, [4])
+    delete_rows(index, [4])
     wider = begun(count=12, gradients={"curvature": ["fisher", "trak"]}, index={"approximate": ["rabitq", "sq8"]})
     manifest = commit(index, wider.plan, wider.signer)
-    assert (manifest.version, manifest.deleted) == ("3", 1)
-    assert read_array(version_dir(index, "3") / TOMBSTONES).tolist() == [4]
+    assert (manifest.version, read_deleted(index, "2")) == ("2", {4})
     methods = ("grad-dot", "grad-cos", "fisher", "trak")
     assert list(manifest.recall) == [f"{kind}/{method}" for method in methods for kind in ("rabitq", "sq8")]
 
@@ -82,7 +81,7 @@ def test_a_kill_before_anything_takes_its_name_leaves_no_version_or_a_whole_one(
         ends.append(list_versions(index))
         for number in ends[-1]:
             check_version(index, read_manifest(index, number))
-    assert ends == [[], ["1"], ["1"]]
+    assert ends == [[], *[["1"]] * 4]  # its directory; the log and CURRENT, each after its copy
     with write_lock(index):
         assert [problem for _, problem in verify(index) if problem] == []
 

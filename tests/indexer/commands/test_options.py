@@ -21,5 +21,9 @@ def test_tables_hold_every_value(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == ["left", "out", "3", "model", "m"]
     show_rows([{"mean_score": 0.123456, "kept": 7}, {"mean_score": 1e-9, "kept": 8}])
     assert capsys.readouterr().out.split() == ["mean", "score", "kept", "0.1235", "7", "1e-09", "8"]
+    wide = {f"number_{number}": 1.23e-7 for number in range(20)}
+    show_rows([{**wide, "at_most": 2}])
+    printed = capsys.readouterr().out
+    assert (printed.count("1.23e-07"), "most" in printed) == (len(wide), True)
     show_rows([])
     assert capsys.readouterr().out == ""

@@ -11,7 +11,7 @@ import transformers as hf
 
 from attridex.indexer.curvature import matrices
 from attridex.indexer.files import TRAINING_RECORD
-from attridex.indexer.index.deletion import delete_instances
+from attridex.indexer.lifecycle.deleting import delete_rows
 from tests.conftest import SHOWN, records, tiny_model, word_tokenizer, write_jsonl
 from tests.indexer.forms.conftest import CHAT, chat_tokenizer, turns
 
@@ -149,9 +149,24 @@ def test_class_names_are_shown_as_the_build_reads_them(project: Callable[..., Pa
     assert attridex("show", tmp_path / "i", "--limit", 4, "--json").lines == shown
 
 
+def test_labels_of_tokens_are_shown_where_the_tokens_stand(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    """The wanted outputs' numbers may be the ids of the next tokens: what is learned is the task's to say."""
+    rows = [{"id": "w", "input_ids": [0, 1, 2, 1], "labels": [1, 2, 1, -100]}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    tiny_model("bert", "token-classification").save_pretrained(tmp_path / "tagger")
+    word_tokenizer().save_pretrained(tmp_path / "tagger")
+    corpus = {"files": ["rows.jsonl"], "segments": [], "encoded": True, "metadata": []}
+    config = project("bert", 1, model={"path": "tagger", "task": "token-classification"}, corpus=corpus)
+    (shown,) = attridex("show", config, "--json").lines
+    assert json.loads(shown["label"]) == ["LABEL_1", "LABEL_2", "LABEL_1"]
+    assert shown["sequences"][0]["read"] == shown["sequences"][0]["loss"] == [0, 1, 2]
+    assert attridex("build", config, "--out", tmp_path / "i").code == 0
+    assert attridex("show", tmp_path / "i", "--json").lines == [shown]
+
+
 def test_deleted_instances_are_not_shown(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
     assert attridex("build", project(), "--out", tmp_path / "i").code == 0
-    delete_instances(tmp_path / "i", [0, 2, 6])
+    delete_rows(tmp_path / "i", [0, 2, 6])
     shown = attridex("show", tmp_path / "i", "--limit", 99, "--json").lines
     assert [each["id"] for each in shown] == [f"t{number}" for number in range(12) if number not in (0, 2, 6)]
 

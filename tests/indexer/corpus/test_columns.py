@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -12,8 +13,10 @@ from attridex.indexer.corpus.columns import RULES, as_column, check_value, colum
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.layout import OWN_COLUMNS
 from attridex.indexer.index.tables import read_table, write_instances
+from attridex.indexer.readers.values import Cell, Single
 
 BIG, DAY, MOMENT = 2**53 + 1, dt.date(2021, 5, 2), dt.datetime(2021, 5, 2, 3, 4, 5, 6)
+MINUTE = MOMENT.replace(second=0, microsecond=0)
 ZONE = dt.timezone(dt.timedelta(hours=2))
 
 
@@ -48,6 +51,25 @@ ZONE = dt.timezone(dt.timedelta(hours=2))
         ([[[1]], [{"a": DAY}]], "VARCHAR", ["[[1]]", '[{"a": "2021-05-02"}]']),
         ([[]], "VARCHAR[]", [[]]),
         ([{"x": 1.0}, {"x": None}], "VARCHAR", ['{"x": 1.0}', '{"x": null}']),
+        (["2021-05-02T03:04:05.000006", None], "TIMESTAMP", [MOMENT, None]),
+        (
+            ["2021-05-02 03:04", "2021-05-02T03:04:05"],
+            "TIMESTAMP",
+            [MINUTE, MOMENT.replace(microsecond=0)],
+        ),
+        (["2021-05-02T03:04:05.000006+02:00", "2021-05-02T01:04:05.000006Z"], "TIMESTAMP", [MOMENT.replace(hour=1)] * 2),
+        (["2021-05-02T03:04", "2021-05-02T03:04Z"], "VARCHAR", ["2021-05-02T03:04", "2021-05-02T03:04Z"]),
+        (["2021-05-02T03:04", "soon"], "VARCHAR", ["2021-05-02T03:04", "soon"]),
+        (["2021-13-02T03:04"], "VARCHAR", ["2021-13-02T03:04"]),
+        (["2021-05-02"], "VARCHAR", ["2021-05-02"]),
+        ([Cell("9"), Cell(""), Cell("10")], "BIGINT", [9, None, 10]),
+        ([Cell("9"), Cell("1.5e3")], "DOUBLE", [9.0, 1500.0]),
+        ([Cell("true"), Cell("False")], "BOOLEAN", [True, False]),
+        ([Cell("01234"), Cell("9")], "VARCHAR", ["01234", "9"]),
+        ([Cell("a"), Cell(""), Cell("1.50")], "VARCHAR", ["a", None, "1.50"]),
+        ([Cell("2021-05-02 03:04")], "TIMESTAMP", [MINUTE]),
+        ([Single(np.float32(0.1)), Single(2)], "DOUBLE", [0.1, 2.0]),
+        ([[Single(np.float32(0.1))]], "DOUBLE[]", [[0.1]]),
         ([dt.timedelta(days=1, seconds=2)], "VARCHAR", ["1 day, 0:00:02"]),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.datasets_library import read_dataset
 from attridex.indexer.errors import InputError
+from attridex.indexer.readers.class_labels import all_names
 
 ROWS: list[dict[str, Any]] = [{"id": f"t{number}", "text": "a b", "numbers": [number, 2]} for number in range(3)]
 
@@ -30,7 +31,7 @@ def made(tmp_path: Path) -> None:
 def found(tmp_path: Path, name: str, **settings: Any) -> list[Any]:
     """Values of the records of a directory."""
     corpus = CorpusConfig(dataset=str(tmp_path / name), segments=["{text}"], **settings)
-    return [record.values for record in read_dataset(corpus, class_names=True)]
+    return [record.values for record in read_dataset(corpus, all_names)]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_every_kind_of_directory_gives_the_same_records(tmp_path: Path) -> None:
     for name in ("dict", "files"):
         assert found(tmp_path, name, split="test") == ROWS[:1]
     assert found(tmp_path, "files", split="train[:2]") == ROWS[:2]
-    where = next(read_dataset(CorpusConfig(dataset=str(tmp_path / "dict"), segments=["{text}"]), class_names=True)).where
+    where = next(read_dataset(CorpusConfig(dataset=str(tmp_path / "dict"), segments=["{text}"]), all_names)).where
     assert where == f"{tmp_path / 'dict'}[train]:0"
 
 

@@ -59,7 +59,9 @@ def test_an_empty_id_numbers_the_instances(project: Callable[..., Path]) -> None
 
 def test_every_record_has_its_place_and_its_instance(project: Callable[..., Path], tmp_path: Path) -> None:
     config = load_config(project(count=3))
-    assert [record.where for record in read_records(config.corpus)] == [f"{tmp_path}/train.jsonl:{line}" for line in (1, 2, 3)]
+    assert [record.where for record in read_records(config.corpus, config.model.task)] == [
+        f"{tmp_path}/train.jsonl:{line}" for line in (1, 2, 3)
+    ]
     pairs = list(rendered(config.corpus, make_renderer(config), labels_needed=True))
     assert [(record.values["id"], instance.id) for record, instance in pairs] == [(f"t{n}", f"t{n}") for n in range(3)]
 
@@ -148,12 +150,12 @@ def test_names_of_classes_decide_whatever_their_order(kind: str, project: Callab
     loaded = load_config(project(corpus={"labels": ["yes", "no", "maybe"], **source}))
     found = list(rendered(loaded.corpus, make_renderer(loaded), labels_needed=True))
     assert [instance.label_name for _, instance in found] == expected
-    assert label_names(loaded.corpus) == order
+    assert label_names(loaded.corpus, loaded.model.task) == order
     numbered = with_class_names(load_config(project(corpus=source)))
     assert numbered.corpus.labels == order
     assert [instance.label for _, instance in rendered(numbered.corpus, make_renderer(numbered), labels_needed=True)] == [
         order.index(name) for name in expected
     ]
     old = loaded.corpus.model_copy(update={"rendering": 1})
-    assert label_names(old) == []
-    assert [record.values["label"] for record in read_records(old)] == [order.index(name) for name in expected]
+    assert label_names(old, loaded.model.task) == []
+    assert [record.values["label"] for record in read_records(old, loaded.model.task)] == [order.index(name) for name in expected]

@@ -46,7 +46,7 @@ def test_what_the_assistant_says_has_a_loss(template: str, loss_on: str, expecte
     found = encode(TALK, template=template, loss_on=loss_on)
     assert found.sequences[0] == tuple(TOKENIZER.apply_chat_template(TALK, chat_template=template)["input_ids"])
     assert said(found) == expected
-    assert found.outputs == ("slept today",)
+    assert found.outputs == (expected.replace(" <s>", "").replace("ran slept", "ran\nslept"),)
 
 
 def test_everything_but_the_first_token_may_have_a_loss() -> None:
@@ -205,6 +205,8 @@ WRONG = {
     "each with \"role\"": {"chat": [{"from": "user", "value": "the"}]},
     "no turn of the assistant": {"chat": turns("user the dog")},
     "the chat template refuses the messages: .*one by one": {"chat": turns("user the", "user a", "assistant cat")},
+    "message 1 of column 'chat' has the role 'assistent'; did you mean 'assistant'": {"chat": turns("user the", "assistent a")},
+    "message 0 .* has the role 'User'; did you mean 'user'": {"chat": turns("User the", "assistant a")},
     "must hold a list of JSON schemas": {"chat": TALK, "tools": "park"},
 }  # fmt: skip
 

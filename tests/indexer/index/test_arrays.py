@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attridex.indexer.index.arrays import mapped_array, new_array, read_array, read_tensors, write_array, write_tensors
+from attridex.indexer.index.arrays import new_array, paged_array, read_array, read_tensors, write_array, write_tensors
 
 
 @pytest.mark.parametrize("shape", [(0,), (5,), (3, 4)])
@@ -13,7 +13,7 @@ from attridex.indexer.index.arrays import mapped_array, new_array, read_array, r
 def test_an_array_is_read_as_written(tmp_path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
     array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     write_array(tmp_path / "a.npy", array)
-    for read in (read_array, mapped_array):
+    for read in (read_array, paged_array):
         found = read(tmp_path / "a.npy")
         np.testing.assert_array_equal(found, array)
         assert found.dtype == dtype

@@ -51,7 +51,7 @@ def test_no_index_and_an_unfinished_one_are_told_apart(tmp_path: Path) -> None:
 def test_another_format_is_refused_before_it_is_read(old: Path) -> None:
     path = version_dir(old, "1") / MANIFEST
     path.write_bytes(seal({**read_sealed(path), "format": 99, "unknown": 1}))
-    with pytest.raises(InputError, match="index format 99, this attridex reads 2"):
+    with pytest.raises(InputError, match="index format 99, this attridex reads 2 and 3"):
         read_manifest(old, "1")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from attridex.indexer.index.deletion import delete_instances
 from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
+from attridex.indexer.lifecycle.deleting import delete_rows
 
 Neurons = dict[tuple[int, int], list[tuple[int, float, int]]]
 
@@ -110,7 +110,7 @@ def test_the_command_lists_the_highest_lifts_of_a_label(kind: str, index: Path, 
 
 def test_tables_describe_the_build_and_the_command_says_how_many_are_deleted(index: Path, attridex: Any) -> None:
     before = attridex("neurons", index, "--json")
-    delete_instances(index, [0, 3])
+    delete_rows(index, [0, 3])
     after = attridex("neurons", index, "--json")
     assert after.lines == before.lines
     assert before.err == ""

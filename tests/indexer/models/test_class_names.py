@@ -64,6 +64,35 @@ def source(case: Case, kind: str, place: Path) -> dict[str, Any]:
     return {"files": ["a.parquet"]} if kind == "parquet" else {"dataset": "./saved"}
 
 
+def test_a_regression_learns_the_number_and_not_a_name_that_is_one(tmp_path: Path) -> None:
+    case = Case("regression", 1, datasets.ClassLabel(names=["1", "3", "0.5"]), [2, 0], ["2", "0"])
+    found = with_class_names(config(case, source(case, "parquet", tmp_path), tmp_path))
+    assert [each.label_name for each in instances(found)] == case.shown
+
+
+def test_one_logit_learns_the_class_s_number_whatever_its_name(tmp_path: Path) -> None:
+    case = Case("sequence-classification", 1, datasets.ClassLabel(names=["1", "0"]), [1, 0], ["0", "1"])
+    found = with_class_names(config(case, source(case, "parquet", tmp_path), tmp_path))
+    assert [each.label for each in instances(found)] == case.labels
+
+
+NUMBERED: dict[str, tuple[int, dict[int, str] | None, list[str]]] = {
+    "more outputs than classes": (4, None, ["1", "2", "3"]),
+    "outputs called by numbers": (4, {0: "0", 1: "1", 2: "2", 3: "3"}, ["1", "2", "3"]),
+    "one logit with a name": (1, {0: "toxic"}, ["1", "0"]),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+@pytest.mark.parametrize("kind", ["parquet", "dataset"])
+def test_a_class_called_by_another_output_s_number_is_refused(name: str, kind: str, tmp_path: Path) -> None:
+    outputs, own, classes = NUMBERED[name]
+    case = Case("sequence-classification", outputs, datasets.ClassLabel(names=classes), [1, 0], [])
+    found = with_class_names(config(case, source(case, kind, tmp_path), tmp_path, own))
+    with pytest.raises(InputError, match=r"corpus.label: class '1' is number 0 of column 'label', which a Trainer learns"):
+        instances(found)
+
+
 def instances(config: Config) -> list[RenderedInstance]:
     return [instance for _, instance in rendered(config.corpus, make_renderer(config), labels_needed=True)]
 

@@ -6,7 +6,14 @@ from typing import Any
 import datasets
 import pytest
 
-from attridex.indexer.readers.class_labels import class_features, class_names, label_classes, named_columns, parquet_features
+from attridex.indexer.readers.class_labels import (
+    class_features,
+    class_names,
+    classes_by_name,
+    label_classes,
+    named_columns,
+    parquet_features,
+)  # fmt: skip
 from attridex.indexer.readers.record_files import read_record_file
 
 ROWS = [
@@ -32,7 +39,27 @@ def dataset() -> Any:
 def test_parquet_that_datasets_wrote_is_read_by_names(tmp_path: Path) -> None:
     dataset().to_parquet(str(tmp_path / "a.parquet"))
     assert [dict(record.values) for record in read_record_file(tmp_path / "a.parquet")] == NAMED
-    assert [dict(record.values) for record in read_record_file(tmp_path / "a.parquet", class_names=False)] == ROWS
+    assert [dict(record.values) for record in read_record_file(tmp_path / "a.parquet", by_name=lambda _: False)] == ROWS
+
+
+TEXT = {"rendering": 2, "text": "{premise} {topic}", "label": "label"}
+BY_NUMBER: list[tuple[dict[str, Any], str, set[str]]] = [
+    (TEXT, "sequence-classification", {"topic"}),
+    (TEXT, "regression", {"topic", "label"}),
+    ({**TEXT, "text": "{label}: {topic}"}, "sequence-classification", {"topic"}),
+    ({**TEXT, "text": "{premise}", "target": " {label}"}, "causal-lm", {"label"}),
+    ({**TEXT, "text": None, "pair": ["premise", "{topic}?"]}, "multi-label", {"topic"}),
+    ({**TEXT, "text": None, "segments": ["{premise}", "/ {topic} :"]}, "sequence-classification", {"topic"}),
+    ({**TEXT, "text": None, "messages": "messages"}, "causal-lm", set()),
+    ({**TEXT, "text": None, "encoded": True}, "sequence-classification", {"topic", "label", "day"}),
+    ({**TEXT, "rendering": 1}, "sequence-classification", {"topic", "label", "day"}),
+]
+
+
+@pytest.mark.parametrize(("corpus", "task", "numbers"), BY_NUMBER)
+def test_classes_that_training_read_as_numbers_stay_numbers(corpus: dict[str, Any], task: str, numbers: set[str]) -> None:
+    by_name = classes_by_name(corpus, task)
+    assert {column for column in ("topic", "label", "day") if not by_name(column)} == numbers
 
 
 def test_features_of_a_dataset_and_of_its_parquet_say_the_same(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.readers.record_files import PlacedRecord, read_record_file
+from attridex.indexer.readers.table_files import Dialect
 
 KINDS: Mapping[str, str] = {
     "a.jsonl": '\n{"text": "x, y"}\n{"text": "\\u00e9"}\n',
@@ -62,6 +63,7 @@ def test_frames_one_behind_the_other_are_all_read(tmp_path: Path) -> None:
         ("a.csv", b"a,b,a\n", "a.csv:1: the column 'a' stands twice"),
         ("a.csv", b"a;b\n1;2\n", "a.csv:1: the header is one column, 'a;b'; is the delimiter ';'"),
         ("a.csv", b'a,b\n1,"2\n', "a.csv:2: not valid CSV"),
+        ("a.tsv", b'a\tb\n1\t"x\n2\ty"\n', "a.tsv:2: a value begins with a quote"),
         ("a.csv", b"a,b\n1,\xff\n", "not valid CSV: 'utf-8' codec"),
         ("a.jsonl", b"[]", "a.jsonl:1: a JSON object is needed, found list"),
         ("a.json", b'[{"a": 1},\n 5]', "a.json:2: a JSON object is needed, found int"),
@@ -76,7 +78,24 @@ def test_what_is_wrong_is_said_with_its_place(name: str, content: bytes, said: s
         list(read_record_file(tmp_path / "none.csv"))
 
 
+QUOTED = 'a\tb\n"x\t1\n"y" z\t2\n'
+"""As the files of GLUE are: a quote is a letter."""
+
+
+def test_quotes_of_a_tsv_are_read_as_it_says_and_never_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(QUOTED)
+    found = [record.values for record in read_record_file(tmp_path / "a.tsv", dialect=Dialect(quoting="none"))]
+    assert found == [{"a": '"x', "b": "1"}, {"a": '"y" z', "b": "2"}]
+    with pytest.raises(InputError, match=r"a\.tsv:2: a value begins with a quote: say .*corpus\.quoting"):
+        list(read_record_file(tmp_path / "a.tsv"))
+    (tmp_path / "b.tsv").write_text('a\tb\n"x\ty"\t"1"\n')
+    found = [record.values for record in read_record_file(tmp_path / "b.tsv", dialect=Dialect(quoting="minimal"))]
+    assert found == [{"a": "x\ty", "b": "1"}]
+    with pytest.raises(InputError, match=r"quoting 'all' is none; give minimal or none"):
+        list(read_record_file(tmp_path / "b.tsv", dialect=Dialect(quoting="all")))
+
+
 def test_a_delimiter_is_the_one_that_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a;b\n1,5;2\n" + "x" * 200_000 + ";3\n")
-    found = [record.values for record in read_record_file(tmp_path / "a.csv", delimiter=";")]
+    found = [record.values for record in read_record_file(tmp_path / "a.csv", dialect=Dialect(";"))]
     assert found == [{"a": "1,5", "b": "2"}, {"a": "x" * 200_000, "b": "3"}]

@@ -17,7 +17,8 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.forms.messages import Messages
 from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.signing.signer import Signer
-from attridex.service.edge.server import Server, ServerOptions, open_index
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server, open_index
 from tests.conftest import tiny_model, write_jsonl, write_toml
 from tests.indexer.forms.conftest import CHAT, chat_tokenizer, corpus, turns
 

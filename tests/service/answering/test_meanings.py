@@ -83,7 +83,7 @@ def test_columns_come_in_the_order_that_was_asked_for(asked: Callable[..., Ran])
 
 
 def test_no_hit_is_said(asked: Callable[..., Ran]) -> None:
-    assert "no instance" in asked("sequence-classification", "query", "ia", "--where", "label = 'nope'").out
+    assert "no instance" in asked("sequence-classification", "query", "ia", "--where", "id = 'nope'").out
 
 
 def test_a_prediction_says_whose_its_probabilities_are(asked: Callable[..., Ran]) -> None:

@@ -1,13 +1,15 @@
 """A stand-in for the core that blocks and fails on demand, behind the real servicer, over real sockets and in process."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import grpc
 import pytest
 
 from attridex.service.edge.inprocess import ServicerStub
-from attridex.service.edge.server import Server, ServerOptions
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.v1 import attribution_pb2_grpc as rpc
 from attridex.v1.answers import Info, InstanceHit, InstancesAnswer, InstancesResult
@@ -20,13 +22,28 @@ class StandIn:
         """Give one hit a query."""
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
+        self.name, self.store = "mine", self
+        self.damaged = self.problem = ""
+        self.changed: Callable[[], None] = lambda: None
 
-    def answer(self, request: Any, checkpoint: Any) -> InstancesAnswer:
+    def answer(self, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:
         """One hit a query, after the behaviour."""
         self.behaviour(request, checkpoint)
         hit = InstanceHit(1, "t1", 1, 0.5)
         info = Info("mine", "1", request.scoring.method, "", "")
         return InstancesAnswer(info, tuple(InstancesResult(q.id, None, (hit,)) for q in request.queries))
+
+    def answer_from(self, version: None, request: Any, caller: Any) -> InstancesAnswer:
+        """The same: it has no versions."""
+        return self.answer(request, caller.checkpoint)
+
+    def version(self) -> Any:
+        """Stands for its store's."""
+        return nullcontext()
+
+    def reading(self, version: None) -> Any:
+        """Stands for its store's."""
+        return nullcontext()
 
     def close(self) -> None:
         """Remember it."""

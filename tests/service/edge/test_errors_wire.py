@@ -8,11 +8,11 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from attridex.client.errors import details_of
+from attridex.client.errors import details_of, retry_hint
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service import errors
-from attridex.service.edge.interceptors import readable, reading
-from attridex.service.edge.status import catalogued
+from attridex.service.calls.live import parsed
+from attridex.service.calls.status import catalogued
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 
@@ -87,6 +87,20 @@ def test_a_message_of_any_length_arrives_under_its_own_code(character: str, stub
     assert details_of(found) == ("INVALID_ARGUMENT", {"where": found.details()})
 
 
+def test_a_caller_is_told_when_to_try_again(stub: Any, stand_in: Any) -> None:
+    found = failed(stub, stand_in, errors.OverloadedError("too much", retry=2.5))
+    assert (details_of(found)[0], retry_hint(found)) == ("OVERLOADED", 2.5)
+    assert retry_hint(failed(stub, stand_in, errors.LimitError("too much"))) == 0
+
+
+def test_a_method_that_is_not_there_is_said_to_be_so(start: Any) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{start().port}") as channel:
+        for name in ("/attridex.v1.AttributionService/Guess", "/nothing", "/a/b/c"):
+            with pytest.raises(grpc.RpcError) as raised:
+                channel.unary_unary(name)(b"", timeout=20)
+            assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 def test_text_that_is_no_unicode_does_not_lose_the_error(stub: Any, stand_in: Any) -> None:
     found = failed(stub, stand_in, errors.InvalidArgumentError("lone \ud800 surrogate"))
     assert (found.code(), found.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "lone ? surrogate")
@@ -111,7 +125,6 @@ def test_what_the_contract_refuses_is_an_invalid_argument_with_its_field() -> No
 
 
 def test_a_request_that_cannot_be_read_is_refused_inside_the_call() -> None:
-    read = reading(pb.AttributeInstancesRequest.FromString)
-    assert readable(read(b"")) == pb.AttributeInstancesRequest()
+    assert parsed(pb.AttributeInstancesRequest, b"") == pb.AttributeInstancesRequest()
     with pytest.raises(errors.InvalidArgumentError, match="cannot be read"):
-        readable(read(b"\xff\xff\xff"))
+        parsed(pb.AttributeInstancesRequest, b"\xff\xff\xff")

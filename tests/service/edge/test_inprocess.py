@@ -1,6 +1,9 @@
 """Without a socket the stub does all that a channel's stub does."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -55,3 +58,9 @@ def test_an_interrupt_is_not_an_answer(stand_in: Any) -> None:
     stand_in.behaviour = interrupted
     with pytest.raises(KeyboardInterrupt):
         ServicerStub(AttributionServicer(Indexes({"mine": stand_in}))).AttributeInstances(ASK)  # type: ignore[attr-defined]
+
+
+def test_a_client_that_nobody_closes_says_nothing_at_the_end(index: Path) -> None:
+    lines = ["from attridex.client import Client", f"client = Client.local({str(index)!r}, model=False)", "client.get_index()"]
+    ran = subprocess.run([sys.executable, "-P", "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

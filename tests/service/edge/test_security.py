@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.service.edge.security import Tls, address, check_listen, is_loopback, offers_admin, tls_of
+from attridex.service.edge.security import Tls, address, check_admin, check_listen, is_loopback, tls_of
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
@@ -113,17 +113,29 @@ def test_with_a_client_ca_only_known_clients_are_answered(start: Any, pem: Calla
 
 
 @pytest.mark.parametrize(
-    ("listen", "tls", "wanted", "offered"),
-    [
-        ("127.0.0.1:0", None, None, True),
-        ("127.0.0.1:0", None, False, False),
-        ("0.0.0.0:0", None, None, False),
-        ("0.0.0.0:0", Tls(Path("c"), Path("k")), None, False),
-        ("0.0.0.0:0", Tls(Path("c"), Path("k"), Path("ca")), None, True),
-        ("0.0.0.0:0", None, True, True),
-    ],
+    ("listen", "tokens", "words"),
+    [("0.0.0.0:1", None, "reachable from other machines"), ("127.0.0.1:1", Path("t"), "give one of them")],
 )
-def test_administration_is_offered_unasked_only_to_those_who_are_known(
-    listen: str, tls: Tls | None, wanted: bool | None, offered: bool
+def test_everybody_may_administrate_on_loopback_alone(listen: str, tokens: Path | None, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_admin(listen, tokens, insecure_admin=True)
+    check_admin(listen, tokens, insecure_admin=False)
+    check_admin("unix:/tmp/x", None, insecure_admin=True)
+
+
+def test_a_renewed_certificate_is_served_without_a_start_and_a_bad_one_is_not(
+    start: Any, pem: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    assert offers_admin(listen, tls, wanted) is offered
+    used = Tls(tmp_path / "crt", tmp_path / "key")
+
+    def put(certificate: str, key: str) -> None:
+        shutil.copy(pem(certificate), used.certificate)
+        shutil.copy(pem(key), used.key)
+
+    put("server.crt", "server.key")
+    port = start(tls=used).port
+    assert answer(port, pem("server.crt")).results[0].query_id == "q"
+    put("stranger.crt", "stranger.key")
+    assert answer(port, pem("stranger.crt")).results[0].query_id == "q"
+    put("junk.crt", "server.key")
+    assert answer(port, pem("stranger.crt")).results[0].query_id == "q"

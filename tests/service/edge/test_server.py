@@ -1,5 +1,6 @@
 """The running server: limits, health, reflection, names of indices, deadlines and a stop that loses nothing."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,12 +16,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from attridex.client.channel import worth_retrying
 from attridex.client.errors import details_of
 from attridex.indexer.errors import InputError
-from attridex.service.edge.server import Server, ServerOptions, parse_indexes
+from attridex.service.calls.turns import WAITING
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server, parse_indexes
 from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.limits import Limits
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
@@ -52,26 +57,35 @@ def test_an_index_may_go_unnamed_where_there_is_one_alone(connect: Callable[...,
         assert list(details_of(raised.value)[1]) == ["index"]
 
 
-def test_messages_over_the_limit_are_refused_and_those_below_are_not(connect: Callable[..., Any]) -> None:
-    stub = connect(max_message_mb=5)
-    assert stub.AttributeInstances(ask(fields=["x" * (9 << 19)]), timeout=WAIT).results  # over gRPC's own limit of 4 MiB
-    with pytest.raises(grpc.RpcError) as raised:
-        stub.AttributeInstances(ask(fields=["x" * (6 << 20)]), timeout=WAIT)
+@pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
+def test_messages_over_the_limit_are_refused_compressed_or_not_and_those_below_are_not(
+    compression: grpc.Compression | None, connect: Callable[..., Any]
+) -> None:
+    stub = connect(limits=Limits(request_bytes=5 << 20, text_characters=5 << 20))
+
+    def send(size: int) -> Any:
+        query = pb.Query(id="q", record_json=json.dumps({"premise": "x" * size}))
+        return stub.AttributeInstances(pb.AttributeInstancesRequest(queries=[query]), timeout=WAIT, compression=compression)
+
+    assert send(9 << 19).results  # over gRPC's own limit of 4 MiB
+    with pytest.raises(grpc.RpcError, match="larger than max") as raised:
+        send(6 << 20)
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not worth_retrying(raised.value)
 
 
 def test_calls_beyond_those_that_may_wait_are_refused_at_once(connect: Callable[..., Any], stand_in: Any) -> None:
     release = threading.Event()
     stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
-    stub = connect(workers=1)  # one is answered, two may wait
-    calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(12)]
+    stub = connect(workers=1)  # one is answered, 32 may wait
+    calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(1 + WAITING + 9)]
     refused, deadline = 0, threading.Event()
     while refused < 9 and not deadline.wait(0.01):
         refused = sum(call.done() for call in calls)
     assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     release.set()
     answered = [call for call in calls if call.code() is grpc.StatusCode.OK]
-    assert len(answered) == 3
+    assert len(answered) == 1 + WAITING
 
 
 @pytest.mark.parametrize("ended", ["deadline", "cancelled"])

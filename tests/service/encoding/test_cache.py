@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.service.encoding.cache import SignatureCache
+from attridex.service.encoding.cache import ENTRY_BYTES, SignatureCache
 from attridex.service.encoding.need import Need
 
 FULL = Need(gradient=True, neurons=True)
@@ -42,7 +42,7 @@ def test_the_first_signature_of_a_text_stays() -> None:
 
 
 def test_the_longest_unused_is_dropped_first() -> None:
-    cache = SignatureCache(limit=32)
+    cache = SignatureCache(limit=2 * (ENTRY_BYTES + 16))
     for key in "ab":
         cache.put(key, FULL, signature())
     assert cache.get("a", FULL)

@@ -66,7 +66,8 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 @pytest.fixture(params=["in process", "over a socket"])
 def toy_stub(request: pytest.FixtureRequest, register: Callable[[str, str], None], index: Path) -> Iterator[Any]:
     """The index, asked by whoever has the toy package installed."""
-    from attridex.service.edge.server import Server, ServerOptions, open_index
+    from attridex.service.edge.options import ServerOptions
+    from attridex.service.edge.server import Server, open_index
 
     register("toy_shortest", "shortest = toy_shortest:METHOD")
     if request.param == "in process":

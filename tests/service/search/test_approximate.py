@@ -12,7 +12,8 @@ from attridex.client.errors import ClientError
 from attridex.indexer.index import approximate
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.layout import version_dir
-from attridex.service.edge.server import Server, ServerOptions, open_index
+from attridex.service.edge.options import ServerOptions
+from attridex.service.edge.server import Server, open_index
 from attridex.service.search.approximate import STARVED, approximate_top
 from attridex.service.search.scan import Scanner
 from attridex.service.storage.version import IndexVersion
@@ -133,20 +134,15 @@ def test_over_a_socket_from_the_command_line_and_for_neurons(index: Path, attrid
 
 
 def test_structures_survive_deletions_and_are_verified(index: Path, attridex: Any) -> None:
-    from attridex.indexer.index.deletion import delete_instances
+    from attridex.indexer.lifecycle.deleting import delete_rows
 
     assert attridex("verify", index).code == 0
-    number = delete_instances(index, [0, 1, 2])
-    try:
-        with Client.local(index) as client:
-            found = client.attribute_instances([Query.instance("t3")], approximate="sq8", k=20)
-            assert found.info.index_version == number
-            assert not {"t0", "t1", "t2"} & {hit.id for hit in found.results[0].hits}
-            assert hits(found.results[0]) == hits(client.attribute_instances([Query.instance("t3")], k=20).results[0])
-    finally:
-        from attridex.indexer.index.directory import write_current
-
-        write_current(index, "1")
+    delete_rows(index, [0, 1, 2])
+    with Client.local(index) as client:
+        found = client.attribute_instances([Query.instance("t3")], approximate="sq8", k=20)
+        assert found.info.index_version == "1+1"
+        assert not {"t0", "t1", "t2"} & {hit.id for hit in found.results[0].hits}
+        assert hits(found.results[0]) == hits(client.attribute_instances([Query.instance("t3")], k=20).results[0])
     broken = version_dir(index, read_current(index)) / approximate.file_name("sq8", 0)
     content = broken.read_bytes()
     broken.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -157,19 +153,19 @@ def test_structures_survive_deletions_and_are_verified(index: Path, attridex: An
 def test_structures_are_added_to_an_index_as_a_new_version_that_keeps_its_deletions(
     project: Callable[..., Path], attridex: Any, tmp_path: Path
 ) -> None:
-    from attridex.indexer.index.deletion import delete_instances
+    from attridex.indexer.lifecycle.deleting import delete_rows
 
     config = project(count=40)
     assert attridex("build", config, "--out", tmp_path / "i").code == 0
-    delete_instances(tmp_path / "i", [5])
+    delete_rows(tmp_path / "i", [5])
     config.write_text(config.read_text().replace("[index]", '[index]\napproximate = ["rabitq"]'))
     ran = attridex("build", config, "--out", tmp_path / "i", "--json")
     assert ran.code == 0, ran.err
-    assert ran.lines[0]["version"] == "3"
+    assert ran.lines[0]["version"] == "2+1"
     assert ran.lines[0]["signed"] == 0
     assert ran.lines[0]["deleted"] == 1
     assert attridex("verify", tmp_path / "i").code == 0
-    assert attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]["version"] == "3"
+    assert attridex("build", config, "--out", tmp_path / "i", "--json").lines[0]["version"] == "2+1"
     (line,) = attridex("query", "ia", "--index", tmp_path / "i", "--instance", "t3", "--approximate", "auto", "--json").lines
     assert line["exact"] is False
 

@@ -2,17 +2,20 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import duckdb
 import pytest
 
+from attridex.indexer.errors import InputError
+from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.layout import Column
 from attridex.indexer.index.records import Manifest
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.literals import parameter
 from attridex.service.search.planner import compile_filter
-from attridex.v1.filters import Comparison, Filter, Membership, Not, NullTest, TextMatch
+from attridex.v1.filters import Comparison, Filter, Membership, Not, NullTest, Operator, TextMatch, Value
 
 TYPES = {
     "big": "BIGINT", "huge": "DECIMAL(38,0)", "price": "DECIMAL(10,2)", "day": "DATE", "moment": "TIMESTAMP", "hour": "TIME",
@@ -42,6 +45,8 @@ def rows_of(condition: Filter) -> list[int]:
         (Comparison("big", "=", 2**53 + 1), [0]),
         (Comparison("big", "=", float(2**53)), [1]),
         (Comparison("big", "<", 1e300), [0, 1]),
+        (Comparison("big", "<", 10**400), [0, 1]),
+        (Comparison("huge", ">", -(10**50)), [0, 1]),
         (Comparison("huge", "=", 12345678901234567890), [0]),
         (Comparison("huge", "=", "12345678901234567891"), [1]),
         (Membership("huge", (12345678901234567890, 1)), [0]),
@@ -92,3 +97,33 @@ def test_a_literal_of_another_kind_is_refused(condition: Filter, said: str) -> N
 def test_numbers_that_no_decimal_holds_stay_doubles() -> None:
     found: list[Any] = [parameter("x", value, "BIGINT") for value in (1e300, 1e-50, float("inf"), 0.5, 3)]
     assert [type(each) for each in found] == [float, float, float, Decimal, int]
+
+
+KINDS = [
+    "VARCHAR", "BOOLEAN", "BIGINT", "INTEGER", "DOUBLE", "DATE", "TIME", "TIMESTAMP", "DECIMAL(18,2)", "DECIMAL(38,0)",
+    "DECIMAL(38,38)", "BIGINT[]", "VARCHAR[]", "DOUBLE[]", "DATE[]", "DECIMAL(18,2)[]",
+]  # fmt: skip
+VALUES: list[Value] = [
+    "a", "", "2021-05-02", "9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+23:59", "24:00", "12:00:00.1234567", "nan", "inf",
+    "1e400", "\x00", True, False, 0, -1, 2**31, 2**63, 10**37, 10**38, -(10**50), 0.1, 1e300, 5e-324, float("nan"), float("inf"),
+    f"0.{'1' * 60}", "1" * 60, "1_000", " 1 ", "\u0661",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_a_literal_is_it_is_compared_or_refused_in_a_line(kind: str, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "catalog.duckdb")) as con:
+        con.execute(f"CREATE TABLE instances (row BIGINT, x {kind})")
+        con.execute("INSERT INTO instances VALUES (0, NULL)")
+    catalog = Catalog(tmp_path / "catalog.duckdb")
+    manifest = Manifest.model_construct(version="1", columns=[Column("x", kind)])
+    said = list[str]()
+    for value in VALUES:
+        conditions = [*(Comparison("x", operator, value) for operator in get_args(Operator)), Membership("x", (value, value))]
+        for condition in (*conditions, TextMatch("x", str(value)), Not(conditions[0])):
+            try:
+                sql, parameters = compile_filter(condition, manifest)
+                assert catalog.select(f"SELECT row FROM instances WHERE {sql}", parameters) == []
+            except (InvalidArgumentError, InputError) as error:
+                said.append(str(error))
+    assert not any("\n" in line for line in said)

@@ -1,4 +1,4 @@
-"""Filters become SQL over known columns alone, masks are remembered, and a page token belongs to its version."""
+"""Filters become SQL over known columns alone, masks are remembered."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 
 from attridex.indexer.index.layout import Column
 from attridex.indexer.index.records import Manifest
-from attridex.service.errors import InvalidArgumentError, VersionGoneError
-from attridex.service.search.planner import PageToken, Planner, compile_filter, listing_sql
+from attridex.service.errors import InvalidArgumentError
+from attridex.service.search.planner import Planner, compile_filter, listing_sql
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
 
@@ -57,7 +57,7 @@ def test_an_operator_that_is_no_operator_is_never_written_into_sql() -> None:
 class Version(IndexVersion):
     """Six rows of which one is deleted; counts its queries."""
 
-    rows, live = 6, 5
+    rows, live, sha256 = 6, 5, ""
 
     def __init__(self) -> None:
         """Delete row 2."""
@@ -84,13 +84,3 @@ def test_a_mask_leaves_deleted_rows_out_and_is_remembered() -> None:
 @pytest.mark.parametrize(("order_by", "order"), [("-loss", '"loss" DESC'), ("", '"row" ASC'), ("genre", '"genre" ASC')])
 def test_a_listing_is_ordered_by_a_column_and_then_by_row(order_by: str, order: str) -> None:
     assert listing_sql(MANIFEST, None, order_by) == (f"WHERE TRUE ORDER BY {order} NULLS LAST, row", [])
-
-
-def test_a_page_token_is_opaque_and_belongs_to_its_version() -> None:
-    token = PageToken("3", 20)
-    assert PageToken.decode(token.encode(), "3") == token
-    with pytest.raises(VersionGoneError, match="began on version 3, version 4 is served now"):
-        PageToken.decode(token.encode(), "4")
-    for broken in ("???", PageToken("3", -1).encode(), ""):
-        with pytest.raises(InvalidArgumentError, match="page_token: not a token"):
-            PageToken.decode(broken, "3")

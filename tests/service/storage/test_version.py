@@ -8,12 +8,13 @@ import duckdb
 import numpy as np
 import pytest
 
-from attridex.indexer.index.arrays import read_array, read_tensors, write_array
+from attridex.indexer.index.arrays import read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,
+    CATALOG,
     CURVATURE,
     GRADIENTS,
     HIDDEN,
@@ -25,7 +26,7 @@ from attridex.indexer.index.layout import (
     TRACIN_NORMS,
     version_dir,
 )
-from attridex.indexer.index.records import write_record
+from attridex.indexer.index.records import file_entry, write_record
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 from attridex.service.storage.version import IndexVersion
@@ -173,7 +174,12 @@ def test_a_catalog_of_another_index_is_let_go_too(old: Path, monkeypatch: pytest
     monkeypatch.setattr(Catalog, "close", record)
     with duckdb.connect(str(old / "other.duckdb")) as connection:
         connection.execute("CREATE TABLE other (x INTEGER)")
-    (old / "other.duckdb").replace(version_dir(old, "2") / "catalog.duckdb")
+    (old / "other.duckdb").replace(version_dir(old, "2") / CATALOG)
+    with pytest.raises(DamagedIndexError, match=CATALOG):  # it is not the one that the manifest lists
+        IndexVersion(old, "2", verify=False)
+    manifest = read_manifest(old, "2")
+    files = {**manifest.files, CATALOG: file_entry(version_dir(old, "2") / CATALOG)}
+    write_record(version_dir(old, "2") / MANIFEST, manifest.model_copy(update={"files": files}))
     with pytest.raises(DamagedIndexError, match="instances"):
         IndexVersion(old, "2", verify=False)
     assert len(closed) == 1
@@ -181,10 +187,10 @@ def test_a_catalog_of_another_index_is_let_go_too(old: Path, monkeypatch: pytest
     closed[0].close()
 
 
-def test_without_verification_a_flipped_bit_goes_unseen(old: Path) -> None:
-    damage(old, "a flipped bit")
+def test_without_verification_what_is_read_is_verified_when_it_is_read(old: Path) -> None:
+    damage(old, "a flipped bit")  # of a file that no server reads
     IndexVersion(old, "2", verify=False).close()
-    write_array(version_dir(old, "2") / TOMBSTONES, np.array([1, 2]))
-    opened = IndexVersion(old, "2", verify=False)
-    assert opened.live == 40
-    opened.close()
+    path = version_dir(old, "2") / TOMBSTONES
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(DamagedIndexError, match=f"{path}: damaged"):
+        IndexVersion(old, "2", verify=False)

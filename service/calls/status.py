@@ -1,14 +1,16 @@
 """From the error catalogue to gRPC statuses with details; the unknown becomes a bland INTERNAL, its details only logged."""
 
 import logging
+import re
 import uuid
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
-from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, ServiceError
+from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, OverloadedError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 
@@ -16,6 +18,8 @@ DOMAIN = "attridex"
 HEAD_BYTES, TAIL_BYTES = 700, 250
 """What is kept of a message. It travels three times in the trailing metadata, escaped to up to three times its size, and gRPC
 may refuse more than 8 KiB of that: a longer message would reach the caller as another error."""
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would break a line, or a terminal: a message may hold what a client sent."""
 CATALOGUED: dict[type[Exception], type[ServiceError]] = {
     UsageError: InvalidArgumentError, InputError: InvalidArgumentError,
     DamageError: DamagedIndexError, BusyError: BusyIndexError,
@@ -38,9 +42,16 @@ def catalogued(error: Exception) -> ServiceError:
     return ServiceError(f"internal error {number}; the server's log has the details")
 
 
+def code_of(error: Exception) -> str:
+    """The name of the status that an error becomes."""
+    if isinstance(error, ServiceError):
+        return error.code
+    return next((known.code for kind, known in CATALOGUED.items() if isinstance(error, kind)), ServiceError.code)
+
+
 def shortened(message: str) -> str:
-    """A message that the trailing metadata can carry: beginning and end of it, where it is too long."""
-    content = message.encode(errors="replace")
+    """A message in one line that the trailing metadata can carry: beginning and end of it, where it is too long."""
+    content = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", message).encode(errors="replace")
     if len(content) <= HEAD_BYTES + TAIL_BYTES:
         return content.decode()
     return f"{content[:HEAD_BYTES].decode(errors='ignore')} ... {content[-TAIL_BYTES:].decode(errors='ignore')}"
@@ -54,10 +65,14 @@ def status(error: Exception) -> status_pb2.Status:
     if known.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=message)
         details.append(packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if isinstance(known, OverloadedError):
+        wait = duration_pb2.Duration()
+        wait.FromMilliseconds(int(1000 * known.retry))
+        details.append(packed(error_details_pb2.RetryInfo(retry_delay=wait)))
     return status_pb2.Status(code=code_pb2.Code.Value(known.code), message=message, details=details)
 
 
-def packed(message: "error_details_pb2.ErrorInfo | error_details_pb2.BadRequest") -> any_pb2.Any:
+def packed(message: Message) -> any_pb2.Any:
     """A detail as the wire carries it."""
     holder = any_pb2.Any()
     holder.Pack(message)

@@ -1,0 +1,168 @@
+"""Compaction: what is deleted leaves the disk. Files of shards are filtered, nothing is signed again."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.files import publish, replace_file
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.deletes import Log
+from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
+from attridex.indexer.index.layout import (
+    ENCODINGS,
+    FACTORS,
+    FORMAT,
+    INSTANCES,
+    NEURONS,
+    SIDECAR,
+    SOURCE,
+    SOURCE_RECORD,
+    shard_dir,
+)
+from attridex.indexer.index.records import (
+    Manifest,
+    ShardEntry,
+    Source,
+    file_entries,
+    file_entry,
+    parse_record,
+    read_sealed,
+    seal,
+    write_record,
+)
+from attridex.indexer.index.tables import ENCODINGS_GROUP, read_table, write_neurons
+from attridex.indexer.index.vectors import VectorFile, write_vectors
+from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.deleting import counted_log
+from attridex.indexer.lifecycle.liveness import columns_of, hidden_in
+from attridex.indexer.lifecycle.versions import remove_others
+
+Rows = NDArray[np.int64]
+
+
+class Compacted(NamedTuple):
+    """What a compaction did: the version that is current, instances that were removed, and versions that are still read."""
+
+    version: str
+    removed: int
+    held: list[str]
+
+
+def compact(index: Path) -> Compacted:
+    """Remove what is deleted from the disk: a version without it becomes current, and older versions leave.
+
+    K-FAC's factors are sums over all instances that were signed, and stay so.
+
+    Raises:
+        InputError: there is no index, or it is of format 2.
+        DamageError: a file is not what was written.
+        BusyError: another process writes.
+    """
+    with writing(index) as current:
+        manifest, log = read_manifest(index, current.version), counted_log(index)
+        check_version(index, manifest)
+        gone = {entry.name: hidden_of(index, manifest, entry, log) for entry in manifest.shards}
+        removed = sum(map(len, gone.values()))
+        if removed:
+            names = [
+                compacted_shard(index, entry.name, log, manifest) if len(gone[entry.name]) else entry.name
+                for entry in manifest.shards
+                if len(gone[entry.name]) < entry.rows
+            ]
+            sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
+            facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
+            manifest = VersionWriter(index, facts, names).write()
+            write_current(index, manifest.version)
+        forget_rows(index, manifest, log)
+        return Compacted(manifest.version, removed, remove_others(index, {manifest.version}).held)
+
+
+def hidden_of(index: Path, manifest: Manifest, entry: ShardEntry, log: Log) -> Rows:
+    """Rows of one shard that a log hides, counted from its first, ascending.
+
+    Args:
+        index: the index directory.
+        manifest: of a version, whose columns and configuration say how rows are named.
+        entry: of the shard.
+        log: as it counts.
+    """
+    alone = manifest.model_copy(update={"shards": [entry]})
+    return hidden_in(columns_of(index, alone), alone, log)
+
+
+def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str:
+    """Write a shard without the rows that a log hides; its name says so.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        log: as it counts.
+        manifest: of the version, whose columns and configuration say how rows are named.
+    """
+    before, new = read_sidecar(index, name), f"{name}.{log.head.seq}"
+    entry = ShardEntry(name=name, rows=before.rows, sha256="", since=before.since)
+    keep = np.setdiff1d(np.arange(before.rows), hidden_of(index, manifest, entry, log))
+    with publish(shard_dir(index, new)) as directory:
+        filter_files(shard_dir(index, name), directory, keep)
+        table = read_table(directory / INSTANCES, ["tokens", "truncated"])
+        changed = {
+            "rows": len(keep),
+            "tokens": sum(table["tokens"].to_pylist()),
+            "truncated": sum(table["truncated"].to_pylist()),
+            "files": file_entries(directory, FORMAT),
+            "format": FORMAT,
+            "since": before.since,
+        }
+        write_record(directory / SIDECAR, before.model_copy(update=changed))
+    return new
+
+
+def filter_files(source: Path, target: Path, keep: Rows) -> None:
+    """Write the files of a shard with some of its rows, ascending."""
+    for path in sorted(source.iterdir()):
+        if path.suffix == ".faiss":
+            vectors = VectorFile(path)
+            precision = "float32" if vectors.codes.dtype == np.float32 else "float16"
+            write_vectors(target / path.name, vectors.block(0, vectors.rows)[keep], precision)
+        elif path.suffix == ".npy":
+            write_array(target / path.name, read_array(path)[keep])
+        elif path.name == NEURONS:
+            filter_neurons(path, target / path.name, keep)
+        elif path.suffix == ".parquet":
+            groups = ENCODINGS_GROUP if path.name == ENCODINGS else None
+            pq.write_table(read_table(path).take(keep), target / path.name, compression="zstd", row_group_size=groups)
+        elif path.name == FACTORS:
+            shutil.copy2(path, target / path.name)
+
+
+def filter_neurons(source: Path, target: Path, keep: Rows) -> None:
+    """Write the kept neurons of some rows, which are counted anew."""
+    table = read_table(source)
+    rows = table["row"].to_numpy()
+    chosen = np.isin(rows, keep)
+    columns = {name: table[name].to_numpy()[chosen] for name in table.column_names}
+    columns["row"] = np.searchsorted(keep, columns["row"]).astype(np.int32)
+    write_neurons(target, columns)
+
+
+def forget_rows(index: Path, manifest: Manifest, log: Log) -> None:
+    """Remove what is deleted from the rows of a training that the index keeps; its shards cannot be signed again then."""
+    path, record = index / SOURCE / "rows.parquet", index / SOURCE / SOURCE_RECORD
+    if not path.is_file() or manifest.config.corpus.id not in pq.read_schema(path).names:
+        return
+    table = read_table(path)
+    gone = [name for name, deletions in log.deletions.items() if any(each.content is None for each in deletions)]
+    kept = table.filter(pc.invert(pc.is_in(table[manifest.config.corpus.id].cast("string"), pa.array(gone, pa.string()))))
+    if len(kept) < len(table):
+        temporary = path.with_name(f".{path.name}.tmp")
+        pq.write_table(kept, temporary, compression="zstd")
+        files = parse_record(Source, read_sealed(record), record).files | {path.name: file_entry(temporary)}
+        temporary.replace(path)
+        replace_file(record, seal(Source(files=files).model_dump(mode="json")))

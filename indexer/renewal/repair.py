@@ -1,0 +1,235 @@
+"""Repair: an index whose files are not what was written is made whole, or what cannot be mended is named."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from attridex.indexer.building.build import build
+from attridex.indexer.building.plan import Plan, bind, prepared
+from attridex.indexer.building.ranges import build_range
+from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.errors import AttridexError, DamageError, InputError
+from attridex.indexer.index.arrays import write_array
+from attridex.indexer.index.directory import (
+    index_format,
+    next_version,
+    parse_current,
+    read_sidecar,
+    text_of,
+    write_current,
+    write_lock,
+)
+from attridex.indexer.index.layout import (
+    CURRENT,
+    CURRENT_COPY,
+    DELETES,
+    DELETES_COPY,
+    PLAN,
+    TOMBSTONES,
+    VERSIONS,
+    shard_name,
+    version_dir,
+)
+from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
+from attridex.indexer.lifecycle.versions import drop_orphans
+from attridex.indexer.progress import Advance, progress
+from attridex.indexer.renewal.compaction import compacted_shard
+from attridex.indexer.renewal.mending import Told, damaged_shards, lost_versions, mend_manifests, mend_plan
+from attridex.indexer.signing.signer import Signer
+
+
+def repair(index: Path, config: Config | None = None, *, show_progress: bool = False) -> list[str]:
+    """Make a damaged index whole: from what is whole, or by signing again; what is deleted stays deleted.
+
+    Args:
+        index: the index directory.
+        config: what it was built from, where model or corpus lie elsewhere now, or no manifest is left.
+        show_progress: whether a bar or lines go to stderr.
+
+    Returns:
+        What was mended, a line each; none where the index was whole.
+
+    Raises:
+        InputError: there is no index.
+        DamageError: something cannot be mended; the message says what and why. What could be mended is.
+        BusyError: another process writes.
+    """
+    if not (index / PLAN).exists() and not (index / CURRENT).exists() and not (index / VERSIONS).is_dir():
+        raise InputError(f"{index}: no attridex index there (no {CURRENT} file)")
+    told = Told()
+    with write_lock(index):
+        if not problems_of(index):
+            return told
+        manifests = mend_manifests(index, told)
+        if manifests:
+            mend(index, manifests, config, told, show_progress=show_progress)
+    if not manifests:
+        told += built_again(index, config, show_progress=show_progress)
+    left = problems_of(index)
+    if left:
+        raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {left[0].problem}")
+    return told
+
+
+def problems_of(index: Path) -> list[Checked]:
+    """The files of an index that are not what was written."""
+    return [found for found in verify(index) if found.problem]
+
+
+def built_again(index: Path, config: Config | None, *, show_progress: bool) -> list[str]:
+    """Build an index of which no manifest is left from its configuration, and what is whole of its shards."""
+    if config is None:
+        raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
+    recovered_log(index)  # refuses where what is deleted is not known
+    for path in lost_versions(index, {}):
+        shutil.rmtree(path)
+    if parse_current(text_of(index / CURRENT)):
+        (index / CURRENT).replace(index / CURRENT_COPY)  # it names no version, but the log that counts
+    built = build(config, index, show_progress=show_progress)
+    return [f"{index}: built again as version {built.manifest.version} ({built.signed} instances signed)"]
+
+
+def mend(index: Path, manifests: Mapping[str, Manifest], config: Config | None, told: Told, *, show_progress: bool) -> None:
+    """Mend an index that is held for writing and of which a manifest is left.
+
+    Args:
+        index: the index directory.
+        manifests: of its versions by number.
+        config: see `repair`.
+        told: hears what was mended.
+        show_progress: see `repair`.
+    """
+    log = recovered_log(index) if index_format(index) > 2 else None
+    mend_plan(index, manifests, told)
+    damaged = damaged_shards(index, manifests, told)
+    if damaged:
+        latest = list(manifests.values())[-1]
+        sign_again(index, config or latest.config, list(damaged), latest, told, show_progress=show_progress)
+    current = recovered_current(index) or next(iter(named(index)), None)
+    served = current.version if current else list(manifests)[-1]
+    if served not in manifests:
+        raise DamageError(
+            f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
+            f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
+        )
+    written = mend_versions(index, manifests, told)
+    heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
+    before = {name: read_bytes(index / name) for name in heads}
+    clear_places(index, heads, everything=log is None)
+    write_current(index, written.get(served, served), log)
+    told += [f"{index / name}: written again" for name in heads if before[name] != read_bytes(index / name)]
+    there = {**manifests, **mend_manifests(index, told)}
+    lost = lost_versions(index, there)
+    for path in [version_dir(index, number) for number in written] + lost:
+        shutil.rmtree(path, ignore_errors=True)
+    told += [f"{path}: removed (no manifest of this older version is whole)" for path in lost]
+    told += [f"{path}: removed (in no version)" for path in drop_orphans(index)]
+
+
+def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None:
+    """Remove directories that stand where files belong; in format 2 `everything`, since nothing there is kept."""
+    for name in names:
+        if (index / name).is_dir():
+            shutil.rmtree(index / name)
+        elif everything:
+            (index / name).unlink(missing_ok=True)
+
+
+def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) -> dict[str, str]:
+    """Write each damaged version again under a new number; numbers by those that they replace."""
+    written = {}
+    for number, manifest in manifests.items():
+        try:
+            check_version(index, manifest)
+            continue
+        except (DamageError, InputError, OSError) as error:
+            problem = error
+        names = [entry.name for entry in manifest.shards]
+        check_tombstones(index, manifest, problem)
+        facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
+        written[number] = next_version(index)
+        VersionWriter(index, facts, names, written[number]).write(manifest)
+        told.append(f"version {number}: written again from its shards as {written[number]} ({problem})")
+    return written
+
+
+def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> None:
+    """Write the tombstones of format 2 again where there are none; refuse where nothing else says which there are."""
+    path = version_dir(index, manifest.version) / TOMBSTONES
+    if manifest.format == 2 and manifest.deleted == 0:
+        path.unlink(missing_ok=True)
+        write_array(path, np.zeros(0, np.int64))
+    elif manifest.format == 2 and str(path) in str(problem):
+        raise DamageError(
+            f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {problem}"
+        )
+
+
+def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
+    """Sign the instances of damaged shards again, from the plan that they were built from.
+
+    Args:
+        index: the index directory.
+        config: of the build.
+        names: of the shards.
+        manifest: of a version that has them.
+        told: hears what was done.
+        show_progress: whether a bar goes to stderr.
+
+    Raises:
+        DamageError: model or corpus are not there, or are no longer what the index was built from.
+    """
+    try:
+        plan, signer, _, _ = prepared(config, index)
+        bind(plan, index)
+    except AttridexError as error:
+        raise DamageError(f"{index}: shard {names[0]} cannot be signed again: {error}") from None
+    ranges = {shard_name(*found): found for found in plan.ranges}
+    unknown = [name for name in names if name.partition(".")[0] not in ranges]
+    if unknown:
+        raise DamageError(f"{index}: shard {unknown[0]} cannot be signed again: it is of no range of plan.json")
+    rows = sum(ranges[name.partition(".")[0]].stop - ranges[name.partition(".")[0]].start for name in names)
+    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=plan.config.gradients.label == "gold")
+    with progress("Signing again", rows, "instances", enabled=show_progress) as advance:
+        for start, stop in plan.ranges:
+            instances = [instance for _, instance in islice(stream, stop - start)]
+            for name in names:
+                if name.partition(".")[0] == shard_name(start, stop):
+                    sign_shard(signer, plan, index, name, manifest, start, instances, advance)
+                    told.append(f"shard {name}: {len(instances)} instances signed again")
+
+
+def sign_shard(
+    signer: Signer,
+    plan: Plan,
+    index: Path,
+    name: str,
+    manifest: Manifest,
+    start: int,
+    instances: Sequence[RenderedInstance],
+    advance: Advance,
+) -> None:
+    """Sign the instances of one shard again, and leave out what compactions removed of it.
+
+    Args:
+        signer: signs them.
+        plan: of the build.
+        index: the index directory.
+        name: of the shard.
+        manifest: of a version that has it.
+        start: place of the first in the corpus.
+        instances: of its range.
+        advance: hears of instances that are signed.
+    """
+    part, *compactions = name.split(".")
+    build_range(signer, plan, index, start, instances, advance)
+    for seq in map(int, compactions):
+        part = compacted_shard(index, part, recovered_log(index).until(seq), manifest)

@@ -1,0 +1,266 @@
+"""A call under way on the event loop: its messages as bytes, each waited for no longer than patience lasts.
+
+Every method is served as a stream, which on the wire is the same as a unary one: so a call whose message does not come, or
+whose answer is not taken, costs no thread, and ends.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Set
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, status_pb2
+from grpc_status import rpc_status
+
+from attridex.service.caller import Waiter
+from attridex.service.calls.sockets import hang_up
+from attridex.service.calls.status import status
+from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
+from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
+from attridex.service.rights import EVERYBODY, Asker
+from attridex.v1.limits import Limits
+
+UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
+STOPPING = "the server is stopping; ask again"
+log = logging.getLogger("attridex.calls")
+
+
+class Activity:
+    """What is under way, and whether more may begin.
+
+    Attributes:
+        stopped: done once nothing more may.
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet; made on the loop."""
+        self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._count = 0
+        self._streams: Counter[str] = Counter()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The block is under way.
+
+        Raises:
+            StoppingError: nothing more may begin.
+        """
+        if self.stopped.done():
+            raise StoppingError(STOPPING)
+        self._count += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._quiet.set()
+
+    @contextmanager
+    def streaming(self, client: str, most: int) -> Iterator[None]:
+        """The block is a stream of a client, which may have so many.
+
+        Raises:
+            LimitError: it has them already.
+        """
+        if self._streams[client] >= most:
+            raise LimitError(f"{most} streams are open on this connection, which is the most; end one, or use another connection")
+        self._streams[client] += 1
+        try:
+            yield
+        finally:
+            self._streams[client] -= 1
+            if not self._streams[client]:
+                del self._streams[client]
+
+    def stop(self) -> None:
+        """Let nothing more begin."""
+        if not self.stopped.done():
+            self.stopped.set_result(None)
+
+    async def quiet(self) -> None:
+        """Wait until nothing is under way."""
+        await self._quiet.wait()
+
+
+class LiveCall:
+    """One call: read, answer, write.
+
+    Attributes:
+        client: who asks: the connection.
+        waiter: whether it is still waited for, for the threads that work on it.
+        admission: who asks, looked up anew each time, so that what is revoked ends streams too.
+        facts: what those who run the server see of it.
+    """
+
+    def __init__(self, rpc: str, context: Any, limits: Limits, activity: Activity) -> None:
+        """Begin; the clock of its deadline is running.
+
+        Args:
+            rpc: full name of the method.
+            context: gRPC's.
+            limits: of the server.
+            activity: of the server.
+        """
+        self._context, self._limits, self._activity = context, limits, activity
+        self.client = str(context.peer())
+        self.admission: Callable[[], Asker] = lambda: EVERYBODY
+        self.facts = CallFacts.of(rpc, self.client, context.invocation_metadata() or (), proven(context))
+        context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
+        left = context.time_remaining()
+        longest = limits.call_seconds
+        self.waiter = Waiter(longest if left is None else min(left, longest), self.client)
+
+    def streaming(self) -> AbstractContextManager[None]:
+        """The call is a stream, which may take as long as its requests come; see `Activity.streaming`."""
+        self.waiter = Waiter(self._context.time_remaining(), self.client)
+        return self._activity.streaming(self.client, self._limits.streams)
+
+    def admit(self) -> None:
+        """Know who asks; `admission` raises where they may not."""
+        self.waiter.asker = self.admission()
+        self.facts = replace(self.facts, identity=self.waiter.asker.name or self.facts.identity)
+        CALL.set(self.facts)
+
+    @property
+    def authorization(self) -> list[str]:
+        """What the client sent as `authorization`."""
+        found = self._context.invocation_metadata() or ()
+        return [str(value) for key, value in found if key == "authorization"]
+
+    @property
+    def certified(self) -> set[str]:
+        """The names of the client's certificate, which gRPC has verified; none without one."""
+        found = self._context.auth_context()
+        kinds = ("x509_common_name", "x509_subject_alternative_name")
+        return {name.decode(errors="replace") for kind in kinds for name in found.get(kind, ())}
+
+    async def read(self) -> bytes | None:
+        """The next message; None after the last one.
+
+        Raises:
+            DeadlineError: none comes.
+            StoppingError: none came before the server stops.
+        """
+        reading = self.reading()
+        await self.waited({reading})
+        return reading.result()
+
+    def reading(self) -> "asyncio.Task[bytes | None]":
+        """The next message, once it is there. It is never cancelled: gRPC writes where it said that it would read to."""
+        return _task(self._read())
+
+    async def waited(self, tasks: "Set[asyncio.Task[Any]]", *, idle: bool = True) -> "set[asyncio.Future[Any]]":
+        """Those of some tasks that are done, once one is, or the server stops.
+
+        Raises:
+            DeadlineError: `idle`, and none is within the time that the server waits for a request.
+            StoppingError: `idle`, and the server stops.
+        """
+        stopped = self._activity.stopped
+        awaited = tasks if stopped.done() and not idle else {*tasks, stopped}
+        done, _ = await asyncio.wait(
+            awaited, timeout=self._limits.idle_seconds if idle else None, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            raise DeadlineError(f"no request came for {self._limits.idle_seconds:g} s")
+        if idle and not done & tasks:
+            raise StoppingError(STOPPING)
+        return done
+
+    async def _read(self) -> bytes | None:
+        message = await self._context.read()
+        return message if isinstance(message, bytes) else None  # else it is grpc.aio.EOF
+
+    async def write(self, data: bytes) -> None:
+        """Send a message; a client that does not take it loses its connection."""
+        writing = _task(self._context.write(data))
+        done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
+        if not done:
+            log.warning("%s takes no answers: its connection is ended", self.client)
+            hang_up(self.client)
+            raise CancelledError("the answer was not taken")
+        writing.result()
+
+    async def fail(self, error: status_pb2.Status) -> None:
+        """End with the status of an error."""
+        found = rpc_status.to_status(error)
+        await self._context.abort(found.code, found.details, (*found.trailing_metadata, (REQUEST_ID, self.facts.request_id)))
+
+
+def proven(context: Any) -> str:
+    """The name in a client's certificate; empty where it has none."""
+    names = context.auth_context().get("x509_common_name") or (b"",)
+    return bytes(names[0]).decode(errors="replace")
+
+
+def _task(work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+    """A task whose failure nobody need look at."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+Handlers = dict[str, "grpc.RpcMethodHandler[Any, Any]"]
+"""What gRPC calls for each method, by full name."""
+Behaviour = Callable[[LiveCall], Awaitable[None]]
+"""What answers a call."""
+
+
+def handlers(
+    methods: Mapping[str, Behaviour], limits: Limits, activity: Activity, witness: Witness
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    """What gRPC calls for each method; every error becomes a status here, and every call is told.
+
+    Args:
+        methods: what answers each, by full name: /package.Service/Method.
+        limits: of the server.
+        activity: what is under way in it.
+        witness: is told of every call.
+    """
+
+    def handler(name: str, behaviour: Behaviour) -> "grpc.RpcMethodHandler[Any, Any]":
+        async def handle(_requests: Any, context: Any) -> None:
+            await guarded(behaviour, LiveCall(name, context, limits, activity), witness)
+
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+    return {name: handler(name, behaviour) for name, behaviour in methods.items()}
+
+
+async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> None:
+    """Answer a call; whatever ends it ends the work on it, and is told."""
+    began = time.perf_counter()
+    code, message = "CANCELLED", ""  # where nobody waits any more
+    CALL.set(call.facts)  # of this task, which gRPC made for the call
+    witness.begin(call.facts)
+    try:
+        await behaviour(call)
+        code = "OK"
+    except Exception as error:
+        found = status(error)
+        code, message = code_pb2.Code.Name(found.code), found.message
+        await call.fail(found)
+    finally:
+        call.waiter.end()
+        witness.end(call.facts, Ending(code, message, time.perf_counter() - began))
+
+
+def parsed(kind: type[Any], data: bytes) -> Any:
+    """A message.
+
+    Raises:
+        InvalidArgumentError: the bytes are none.
+    """
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise InvalidArgumentError(UNREADABLE) from None

@@ -1,0 +1,142 @@
+"""Batch jobs as processes: killed at any moment, twice at once, on a full disk, beside a server that goes away."""
+
+import json
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Ran, records, write_jsonl
+
+COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
+COUNT = 400
+WAIT = 60  # seconds after which a test that hangs fails
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running server, and queries for it."""
+
+    server: "subprocess.Popen[str]"
+    address: str
+    queries: Path
+
+    def command(self, out: Path, *options: str) -> list[str]:
+        """A batch job."""
+        given = ["--server", self.address, "--queries", str(self.queries), "--fields", "none", "--out", str(out)]
+        return [*COMMAND, "query", "ia", "--k", "3", *given, *options]
+
+    def start(self, out: Path) -> "subprocess.Popen[str]":
+        """A job under way."""
+        return subprocess.Popen(self.command(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, out: Path, *options: str, file_size: int = resource.RLIM_INFINITY) -> "subprocess.CompletedProcess[str]":
+        """A job to its end, on a disk that takes files of so many bytes."""
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
+
+        return subprocess.run(self.command(out, *options), capture_output=True, text=True, timeout=WAIT, preexec_fn=limit)
+
+
+@pytest.fixture
+def place(project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path) -> Iterator[Place]:
+    """A server process over a tiny index."""
+    config, index = project(neurons={"enabled": False}), tmp_path / "index"
+    assert attridex("build", config, "--out", index).code == 0
+    rows = [{**row, "id": f"q{number}"} for number, row in enumerate(records(COUNT))]
+    command = [*COMMAND, "serve", str(index), "--listen", "127.0.0.1:0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    address = next(line for line in server.stderr if line.startswith("listening on ")).split()[-1]
+    yield Place(server, address, write_jsonl(tmp_path / "many.jsonl", rows))
+    server.kill()
+    server.wait()
+    server.stderr.close()
+
+
+def wait_for(out: Path, size: int, job: "subprocess.Popen[str]") -> None:
+    """Until a file has so many bytes, or its job has ended."""
+    until = time.monotonic() + WAIT
+    while job.poll() is None and (not out.exists() or out.stat().st_size < size) and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def test_a_job_killed_at_random_moments_ends_byte_for_byte_as_a_whole_one(place: Place, tmp_path: Path) -> None:
+    whole, out, drawn = tmp_path / "whole.jsonl", tmp_path / "out.jsonl", random.Random(0)
+    assert place.run(whole).returncode == 0  # the server now remembers each text, so that its digits stay the same
+    size, killed = whole.stat().st_size, 0
+    for _ in range(8):
+        job = place.start(out)
+        wait_for(out, drawn.randrange(size), job)
+        job.kill()
+        killed += job.wait() == -signal.SIGKILL
+        job.communicate()
+        assert whole.read_bytes().startswith(out.read_bytes() if out.exists() else b"")
+    assert killed
+    ran = place.run(out)
+    assert (ran.returncode, out.read_bytes() == whole.read_bytes()) == (0, True), ran.stderr
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.jsonl", "out.jsonl.job"]
+
+
+def test_a_full_disk_is_told_in_a_line_and_the_job_goes_on_once_there_is_room(place: Place, tmp_path: Path) -> None:
+    whole, out, empty = tmp_path / "whole.jsonl", tmp_path / "out.jsonl", tmp_path / "empty.jsonl"
+    assert place.run(whole).returncode == 0
+    ran = place.run(out, file_size=whole.stat().st_size // 2 + 13)
+    last = ran.stderr.splitlines()[-1]
+    assert (ran.returncode, last) == (1, f"error: {out}: cannot be written: File too large; run the same command again to go on")
+    assert out.stat().st_size == whole.stat().st_size // 2 + 13
+    ran = place.run(out)
+    assert ran.returncode == 0
+    assert re.search(r"goes on behind line \d+; \d+ bytes behind it are of a request without all of its lines", ran.stderr)
+    assert out.read_bytes() == whole.read_bytes()
+    ran = place.run(empty, file_size=0)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == f"error: {empty}.job: cannot be written: File too large"
+    assert place.run(empty).returncode == 0
+
+
+def test_of_two_jobs_on_one_file_the_second_says_who_has_it_and_the_first_ends_well(place: Place, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    first = place.start(out)
+    wait_for(out, 1, first)
+    first.send_signal(signal.SIGSTOP)
+    second = place.run(out)
+    first.send_signal(signal.SIGCONT)
+    assert second.returncode == 1
+    found = re.fullmatch(r"error: (.*): another process \((\d+)\) is writing its answers; wait for it .*", second.stderr.strip())
+    assert found, second.stderr
+    assert found.groups() == (str(out), str(first.pid))
+    first.communicate(timeout=WAIT)
+    assert first.returncode == 0
+    assert [json.loads(line)["query"] for line in out.read_text().splitlines()] == [f"q{number}" for number in range(COUNT)]
+
+
+def test_a_server_that_is_killed_ends_the_job_in_a_line_and_what_is_written_is_whole(place: Place, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    job = place.start(out)
+    wait_for(out, 1, job)
+    place.server.kill()
+    _, errors = job.communicate(timeout=WAIT)
+    assert job.returncode == 1, errors
+    assert errors.splitlines()[-1].startswith(f"error: no attridex server answers at {place.address}")
+    assert all(json.loads(line) for line in out.read_text().splitlines())
+
+
+def test_a_changed_setting_is_named_by_a_job_that_would_go_on(place: Place, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert place.run(out).returncode == 0
+    ran = place.run(out, "--where", "genre = 'phone'")
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+    assert "begun with where not given, now genre = 'phone' (see " in ran.stderr
+    with place.queries.open("a") as stream:
+        stream.write(json.dumps({**records(1)[0], "id": "more"}) + "\n")
+    assert re.search(r"begun with queries \w{12}\.\.\., now \w{12}\.\.\. ", place.run(out).stderr)

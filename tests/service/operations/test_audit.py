@@ -1,0 +1,100 @@
+"""The audit: whole lines that are only appended, before what they tell is done."""
+
+import json
+import logging
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attridex.indexer.errors import InputError
+from attridex.service.errors import AuditError
+from attridex.service.operations.audit import Audit
+from attridex.service.operations.witness import CallFacts, Ending
+
+CALL = CallFacts("/attridex.v1.AdminService/Reload", "ipv4:1", "mine-1", "ann")
+OTHER = CallFacts("/attridex.v1.AttributionService/Predict", "ipv4:1", "mine-2")
+SERVICE = "attridex.v1.AdminService"
+FULL = """
+import resource, sys
+from pathlib import Path
+from attridex.service.errors import AuditError
+from attridex.service.operations.audit import Audit
+from attridex.service.operations.witness import CallFacts, Ending
+call = CallFacts("/s/Reload", "ipv4:1", "mine-1")
+audit = Audit("s", Path(sys.argv[1]))
+audit.change(call, {"number": 0})
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+for number in (1, 2):
+    try:
+        audit.change(call, {"number": number})
+    except AuditError as error:
+        print(error)
+audit.end(call, Ending("OK", "", 0.0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+audit.change(call, {"number": 3})
+"""
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_each_change_is_written_before_and_after_and_nothing_else_is(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    for _ in range(2):  # a server that starts again appends
+        audit = Audit(SERVICE, path)
+        audit.change(OTHER, {})
+        audit.end(OTHER, Ending("OK", "", 0.1))
+        audit.change(CALL, {"index": "a\nb"})
+        assert lines(path)[-1]["event"] == "asked"
+        audit.end(CALL, Ending("OK", "", 0.1))
+    assert [each["event"] for each in lines(path)] == ["asked", "ended"] * 2
+    assert all((each["identity"], each["request"], each["client"]) == ("ann", "mine-1", "ipv4:1") for each in lines(path))
+    assert lines(path)[0]["asked"] == {"index": "a\nb"}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_refused_call_is_written_too(tmp_path: Path) -> None:
+    Audit(SERVICE, tmp_path / "audit").end(CALL, Ending("PERMISSION_DENIED", "no role", 0.1))
+    assert [each["code"] for each in lines(tmp_path / "audit")] == ["PERMISSION_DENIED"]
+
+
+def test_without_a_file_the_lines_are_in_the_log_whatever_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.setLevel(logging.NOTSET)
+    Audit(SERVICE).change(CALL, {"index": "mine"})
+    assert json.loads(caplog.records[-1].getMessage())["asked"] == {"index": "mine"}
+
+
+@pytest.mark.parametrize("room", [-1, 0, 1, 50])
+def test_what_cannot_be_written_is_not_done_and_a_torn_line_spoils_no_other(room: int, tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    Audit("s", path).change(CallFacts("/s/Reload", "ipv4:1", "mine-1"), {"number": 0})
+    size = 2 * path.stat().st_size + room
+    ran = subprocess.run([sys.executable, "-c", FULL, str(path), str(size)], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [f"the audit cannot be written ({why}); nothing was changed" for why in reasons(room)]
+    whole = [each for each in path.read_text().splitlines() if each.endswith("}")]
+    assert [json.loads(each)["asked"]["number"] for each in whole] == [0, 0, 3]
+
+
+def reasons(room: int) -> list[str]:
+    """Why two lines cannot be written: of the first a part is, where there is room for one."""
+    return ["the disk is full" if room > 0 else "File too large", "File too large"]
+
+
+def test_a_file_that_cannot_be_opened_is_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--audit .*: cannot be written: Is a directory"):
+        Audit(SERVICE, tmp_path)
+
+
+def test_a_closed_disk_is_an_error_of_the_catalogue(tmp_path: Path) -> None:
+    audit = Audit(SERVICE, tmp_path / "audit")
+    assert audit._file is not None
+    os.close(audit._file)
+    with pytest.raises(AuditError, match="nothing was changed"):
+        audit.change(CALL, {})
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
