@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/how-to/any-language.md"
 FILE = re.compile(r"`([\w.-]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
-TOKEN = "a-token-of-32-letters-for-a-test"  # noqa: S105
+TOKEN = "a-token-of-32-letters-for-a-test"
 TOKENS = f"query stranger {TOKEN}\n"
 START = 60.0
 """Seconds until the server listens, at most."""
@@ -49,7 +49,7 @@ def sh(command: str, out: Path, first: Path | None = None) -> list[str]:
     path = f"{first}:{os.environ['PATH']}" if first else os.environ["PATH"]
     env = {"PATH": path, "HOME": os.environ.get("HOME", "/"), "ATTRIDEX_TOKEN": TOKEN}
     line = command.removeprefix("ATTRIDEX_TOKEN=... ")
-    ran = subprocess.run(line, shell=True, cwd=out, env=env, capture_output=True, text=True, check=False)  # noqa: S602
+    ran = subprocess.run(line, shell=True, cwd=out, env=env, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise SystemExit(f"{command}: {ran.stderr.strip()[-500:]}")
     return ran.stdout.splitlines()
