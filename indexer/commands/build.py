@@ -46,7 +46,7 @@ def build(
             f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
             "gradients at every token take hundreds of times as long"
         )
-        from attridex.indexer.lifecycle.liveness import current_manifest
+    from attridex.indexer.lifecycle.liveness import current_manifest
     from attridex.indexer.renewal.building import build as run
 
     built = run(loaded, out, show_progress=True)
