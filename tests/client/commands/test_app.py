@@ -8,20 +8,10 @@ from attridex.client.commands import app
 from attridex.client.errors import MissingPackageError, UsageError
 
 COMMANDS = [
-    "demo",
-    "build",
-    "show",
-    "info",
-    "verify",
-    "versions",
-    "neurons",
-    "finetune",
-    "serve",
-    "predict",
-    "study",
-    "report",
-    "bench",
-]
+    "demo", "build", "show", "info", "verify", "versions", "activate", "undelete", "compact",
+    "prune", "repair", "migrate", "neurons", "finetune", "delete", "serve", "predict", "study",
+    "report", "bench",
+]  # fmt: skip
 
 
 def named() -> list[str]:
