@@ -19,7 +19,7 @@ HOMES = {
     "Built": "building.build",
     "Config": "config",
     "KeepCheckpoints": "training.keeping",
-    "build": "building.build",
+    "build": "renewal.building",
     "finetune": "training.finetuning",
     "from_trainer": "trainers.from_trainer",
     "load_config": "config",
