@@ -13,7 +13,6 @@ from attridex.indexer.config import Config
 from attridex.indexer.index.directory import index_format, read_current, read_manifest, write_lock
 from attridex.indexer.index.layout import CURRENT
 from attridex.indexer.index.records import Manifest
-from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.progress import about, say, say_all
 from attridex.indexer.signing.signer import Signer
@@ -50,8 +49,7 @@ def build(
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
         BusyError: another process is building it.
     """
-    model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
-    plan, signer, sampler, _ = prepared(config.model_copy(update={"model": model}), index)
+    plan, signer, sampler, _ = prepared(config, index)
     check(signer)
     with write_lock(index):
         bind(plan, index)

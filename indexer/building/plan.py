@@ -132,7 +132,7 @@ def prepared(config: Config, index: Path) -> Prepared:
     """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
-    config = with_length(with_class_names(as_begun(config, index)))
+    config = with_rates(with_length(with_class_names(as_begun(config, index))))
     sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
     held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
 
@@ -147,6 +147,12 @@ def prepared(config: Config, index: Path) -> Prepared:
     signer = checked_signer(config)
     signer.rows.check_all(held.values())
     return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
+
+
+def with_rates(config: Config) -> Config:
+    """A configuration that says the learning rates of its checkpoints; see `checkpoint_rates` for what it raises."""
+    model = config.model.model_copy(update={"checkpoint_rates": checkpoint_rates(config.model)})
+    return config.model_copy(update={"model": model})
 
 
 def as_begun(config: Config, index: Path) -> Config:

@@ -1,13 +1,15 @@
 """A build that mends first what was built and is damaged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from attridex.indexer.building.build import Built
 from attridex.indexer.building.build import build as build_whole
 from attridex.indexer.config import Config
 from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, VERSIONS
-from attridex.indexer.progress import say
+from attridex.indexer.progress import say_all
+from attridex.indexer.renewal.mending import Told
 from attridex.indexer.renewal.repair import repair
 from attridex.indexer.signing.signer import Signer
 
@@ -28,8 +30,9 @@ def build(
         DamageError: something is damaged and cannot be mended.
         BusyError: another process is building it.
     """
+    mended = Told()
     if any((index / name).exists() for name in (CURRENT, CURRENT_COPY)) or next(index.glob(f"{VERSIONS}/[0-9]*"), None):
-        for line in repair(index, config, show_progress=show_progress):
-            if show_progress:
-                say(f"mended: {line}")
-    return build_whole(config, index, show_progress=show_progress, check=check)
+        mended = repair(index, config, show_progress=show_progress)
+        say_all([f"mended: {line}" for line in mended], enabled=show_progress)
+    built = build_whole(config, index, show_progress=show_progress, check=check)
+    return replace(built, signed=mended.signed + built.signed)

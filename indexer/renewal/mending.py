@@ -35,7 +35,9 @@ from attridex.indexer.lifecycle.recovery import read_bytes
 
 
 class Told(list[str]):
-    """Lines that say what was mended."""
+    """Lines that say what was mended, and how many instances were signed for it."""
+
+    signed = 0
 
 
 def put(path: Path, content: bytes) -> None:

@@ -46,7 +46,7 @@ from attridex.indexer.renewal.mending import Told, damaged_shards, lost_versions
 from attridex.indexer.signing.signer import Signer
 
 
-def repair(index: Path, config: Config | None = None, *, show_progress: bool = False) -> list[str]:
+def repair(index: Path, config: Config | None = None, *, show_progress: bool = False) -> Told:
     """Make a damaged index whole: from what is whole, or by signing again; what is deleted stays deleted.
 
     Args:
@@ -72,7 +72,7 @@ def repair(index: Path, config: Config | None = None, *, show_progress: bool = F
         if manifests:
             mend(index, manifests, config, told, show_progress=show_progress)
     if not manifests:
-        told += built_again(index, config, show_progress=show_progress)
+        built_again(index, config, told, show_progress=show_progress)
     left = problems_of(index)
     if left:
         raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {left[0].problem}")
@@ -84,7 +84,7 @@ def problems_of(index: Path) -> list[Checked]:
     return [found for found in verify(index) if found.problem]
 
 
-def built_again(index: Path, config: Config | None, *, show_progress: bool) -> list[str]:
+def built_again(index: Path, config: Config | None, told: Told, *, show_progress: bool) -> None:
     """Build an index of which no manifest is left from its configuration, and what is whole of its shards."""
     if config is None:
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
@@ -94,7 +94,8 @@ def built_again(index: Path, config: Config | None, *, show_progress: bool) -> l
     if parse_current(text_of(index / CURRENT)):
         (index / CURRENT).replace(index / CURRENT_COPY)  # it names no version, but the log that counts
     built = build(config, index, show_progress=show_progress)
-    return [f"{index}: built again as version {built.manifest.version} ({built.signed} instances signed)"]
+    told.signed += built.signed
+    told.append(f"{index}: built again as version {built.manifest.version} ({built.signed} instances signed)")
 
 
 def mend(index: Path, manifests: Mapping[str, Manifest], config: Config | None, told: Told, *, show_progress: bool) -> None:
@@ -204,6 +205,7 @@ def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Mani
             for name in names:
                 if name.partition(".")[0] == shard_name(start, stop):
                     sign_shard(signer, plan, index, name, manifest, start, instances, advance)
+                    told.signed += len(instances)
                     told.append(f"shard {name}: {len(instances)} instances signed again")
 
 

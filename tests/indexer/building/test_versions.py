@@ -9,11 +9,11 @@ import pytest
 
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import bind
-from attridex.indexer.building.versions import VersionWriter, commit, library_versions
+from attridex.indexer.building.versions import VersionWriter, commit, facts_of_build, library_versions
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest, write_lock
-from attridex.indexer.index.layout import CATALOG, CURRENT, version_dir
+from attridex.indexer.index.layout import CATALOG, CURRENT, FORMAT, version_dir
 from attridex.indexer.index.records import explicit
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.verify import check_version, verify
@@ -88,7 +88,7 @@ def test_a_kill_before_anything_takes_its_name_leaves_no_version_or_a_whole_one(
 
 def test_a_version_without_instances_is_refused(ready: tuple[Begun, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     (_, plan, signer), index = ready
-    writer = VersionWriter(index, plan, signer)
+    writer = VersionWriter(index, facts_of_build(plan, signer, FORMAT), plan.shards)
     monkeypatch.setattr(writer, "_rows", 0)
     with pytest.raises(InputError, match="every instance was left out"):
         writer.write()
