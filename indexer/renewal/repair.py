@@ -85,7 +85,17 @@ def problems_of(index: Path) -> list[Checked]:
 
 
 def built_again(index: Path, config: Config | None, told: Told, *, show_progress: bool) -> None:
-    """Build an index of which no manifest is left from its configuration, and what is whole of its shards."""
+    """Build an index of which no manifest is left from its configuration, and what is whole of its shards.
+
+    Args:
+        index: the index directory.
+        config: what it was built from.
+        told: hears what was done.
+        show_progress: whether a bar or lines go to stderr.
+
+    Raises:
+        DamageError: the configuration is not given, or what is deleted is not known.
+    """
     if config is None:
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
     recovered_log(index)  # refuses where what is deleted is not known
