@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -141,17 +142,17 @@ def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         log.error("%s", context["message"], exc_info=context.get("exception"))
 
 
-def stop_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set from now on."""
-    stopped = threading.Event()
+def stop_signals() -> socket.socket:
+    """What has a byte to read once SIGTERM or SIGINT came, from now on.
 
-    def stop(number: int, _frame: Any) -> None:
-        log.info("signal %d: stopping", number)
-        stopped.set()
-
+    The system may hand a signal to any thread; that wakes no main thread that waits for a lock, but does one that waits to read.
+    """
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    return stopped
+        signal.signal(number, lambda number, _frame: log.info("signal %d: stopping", number))
+    signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
+    return woken
 
 
 def parse_indexes(arguments: list[str]) -> dict[str, Path]:
@@ -198,7 +199,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     stopped = stop_signals()  # before the address is known: a signal may follow at once
     server.start()
     announce(f"listening on {address(options.listen, server.port)}")
-    stopped.wait()
+    stopped.recv(1)
     ended = server.stop(options.grace)
     operating.close()
     if not ended:
