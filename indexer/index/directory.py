@@ -191,10 +191,15 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
 
 
 def latest(index: Path, current: Current | None) -> Current | None:
-    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts."""
+    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts.
+
+    A copy with another number before the same last line was never written so: it is damaged, and CURRENT is not.
+    """
     copy = parse_current(text_of(index / CURRENT_COPY))
-    later = current and current.log and copy and copy.log and copy.log.seq > current.log.seq
-    return current._replace(log=copy.log) if current and copy and later else current
+    if current is None or current.log is None or copy is None or copy.log is None:
+        return current
+    later = copy.log.seq > current.log.seq and copy.log.sha256 != current.log.sha256
+    return current._replace(log=copy.log) if later else current
 
 
 def parse_current(content: str) -> Current | None:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from attridex.indexer.config import Config, stored
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
 from attridex.indexer.held.files import Written
@@ -227,7 +227,7 @@ def unseal(content: bytes, where: Path) -> JsonObject:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DamageError(f"{where}: damaged (its content does not match its seal); rebuild this part with `attridex build`")
+        raise DamageError(f"{where}: damaged (its content does not match its seal); {AGAIN}")
     return dict(data)
 
 
@@ -240,7 +240,7 @@ def read_sealed(path: Path) -> JsonObject:
     try:
         return unseal(path.read_bytes(), path)
     except FileNotFoundError:
-        raise DamageError(f"{path}: missing") from None
+        raise DamageError(f"{path}: missing; {AGAIN}") from None
     except OSError as error:
         raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
 
