@@ -1,18 +1,19 @@
 """From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import Plan, bind, prepared
-from attridex.indexer.building.versions import commit
+from attridex.indexer.building.versions import VersionWriter, commit, corpus_columns, facts_of_version
 from attridex.indexer.config import Config
-from attridex.indexer.index.directory import index_format, read_current, read_manifest, write_lock
+from attridex.indexer.index.directory import index_format, read_current, read_manifest, read_sidecar, write_current, write_lock
 from attridex.indexer.index.layout import CURRENT
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.verify import check_version
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.progress import about, say, say_all
 from attridex.indexer.signing.signer import Signer
@@ -35,7 +36,12 @@ class Built:
 
 
 def build(
-    config: Config, index: Path, *, show_progress: bool = True, check: Callable[[Signer], None] = lambda _signer: None
+    config: Config,
+    index: Path,
+    *,
+    show_progress: bool = True,
+    check: Callable[[Signer], None] = lambda _signer: None,
+    verified: bool = False,
 ) -> Built:
     """Build an index, or finish one that was begun with the same settings.
 
@@ -44,6 +50,7 @@ def build(
         index: the index directory.
         show_progress: whether a bar or lines go to stderr.
         check: is given what signs the instances before any work, and may refuse it.
+        verified: every file that is there was compared with what was written just now.
 
     Raises:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
@@ -54,11 +61,16 @@ def build(
     with write_lock(index):
         bind(plan, index)
         if other := changed_since(index, plan):
-            return Built(other, 0)
+            return Built(with_structures(index, other, plan.config, verified=verified), 0)
         say_all(plan.survey.remarks, enabled=show_progress)
         told = show_progress and config.neurons.enabled
         signed = build_ranges(
-            plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None
+            plan,
+            signer,
+            index,
+            show_progress=show_progress,
+            begin=lambda: tell_neurons(signer, sampler) if told else None,
+            verified=verified,
         )
         return Built(commit(index, plan, signer), signed)
 
@@ -69,6 +81,32 @@ def changed_since(index: Path, plan: Plan) -> Manifest | None:
         return None
     manifest = read_manifest(index, read_current(index))
     return manifest if [entry.name for entry in manifest.shards] != plan.shards else None
+
+
+def with_structures(index: Path, manifest: Manifest, config: Config, *, verified: bool) -> Manifest:
+    """A version, or one of the same shards with the structures for approximate search that a configuration asks for.
+
+    Args:
+        index: the index directory, held for writing.
+        manifest: of the served version.
+        config: what is asked for.
+        verified: see `build`.
+
+    Raises:
+        DamageError: a file is not what was written.
+    """
+    wanted = sorted(config.index.approximate)
+    if wanted == sorted(manifest.config.index.approximate):
+        return manifest
+    if not verified:
+        check_version(index, manifest)
+    names = [entry.name for entry in manifest.shards]
+    facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
+    structures = facts.config.index.model_copy(update={"approximate": wanted})
+    facts = replace(facts, config=facts.config.model_copy(update={"index": structures}))
+    written = VersionWriter(index, facts, names).write()
+    write_current(index, written.version)
+    return written
 
 
 def tell_neurons(signer: Signer, sampler: Sampler) -> None:

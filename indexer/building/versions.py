@@ -15,7 +15,7 @@ from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.tally import Answer, Tally
-from attridex.indexer.curvature.over_shards import Statistics
+from attridex.indexer.curvature.over_shards import FACTORED, Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
@@ -262,7 +262,7 @@ class VersionWriter:
             deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
             write_bm25(directory, self._shards, self._facts.corpus.text_fields)
             recall = self._write_structures(directory, tensors)
-            manifest = self._describe(directory, deleted, recall)
+            manifest = self._describe(directory, deleted, recall, self._factors_of(statistics))
             write_manifest(directory, manifest)
         return manifest
 
@@ -307,7 +307,12 @@ class VersionWriter:
             transforms[kind] = partial(spectrum.apply, change=inverse(spectrum.damping))
         return measure_recall(directory, self._shards, self._structures, transforms)
 
-    def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
+    def _factors_of(self, statistics: Statistics) -> dict[str, int]:
+        """What the manifest says of K-FAC's factors; see `Manifest`."""
+        summed = statistics.summed if FACTORED & {*self._curvatures} else self._rows
+        return {"factors_of": summed} if summed > self._rows else {}
+
+    def _describe(self, directory: Path, deleted: int, recall: dict[str, float], factors_of: dict[str, int]) -> Manifest:
         """The manifest of a version whose other files lie in `directory`."""
         facts, config = self._facts, self._facts.config
         return Manifest(
@@ -337,6 +342,7 @@ class VersionWriter:
             files=file_entries(directory, facts.format),
             recall=recall,
             fit=facts.fit(self._shards, self._sidecars),
+            **factors_of,
             agreement=facts.agreement(self._shards),
             libraries=library_versions(),
             revision=git_revision(),

@@ -150,9 +150,10 @@ class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    `factors_of` is there where a compaction has removed instances that K-FAC's factors are sums over: how many those are of.
     """
 
-    newer = ("fit",)
+    newer = ("fit", "factors_of")
     format: int = FORMAT
     version: str
     created: str
@@ -181,6 +182,7 @@ class Manifest(Record):
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
     fit: Fit | None = None
+    factors_of: int = 0
     libraries: dict[str, str]
     revision: str | None
 

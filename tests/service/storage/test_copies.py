@@ -17,9 +17,7 @@ from tests.indexer.renewal.conftest import DAMAGE
 
 @pytest.mark.parametrize("how", DAMAGE.values())
 @pytest.mark.parametrize("name", [CURRENT_COPY, f"versions/3/{MANIFEST_COPY}", PLAN])
-def test_an_index_opens_while_one_of_two_copies_or_its_plan_is_damaged(
-    old: Path, name: str, how: Callable[[Path], None]
-) -> None:
+def test_an_index_opens_while_one_of_two_copies_or_its_plan_is_damaged(old: Path, name: str, how: Callable[[Path], None]) -> None:
     migrate(old)
     delete_ids(old, ["t3"])
     how(old / name)
