@@ -13,7 +13,9 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
+    from attridex.indexer.commands.snapshot import restore, snapshot
     from attridex.indexer.commands.verify import verify
 
-    for command in (build, show, info, verify, versions, activate, undelete, compact, prune, repair, migrate, neurons, finetune):
+    made = (build, show, info, verify, versions, activate, undelete, compact, prune, repair, snapshot, restore, migrate)
+    for command in (*made, neurons, finetune):
         app.command()(command)
