@@ -152,6 +152,12 @@ def unpack(stream: BinaryIO, path: Path, snapshot: Snapshot, target: Path, advan
 def expect(stream: BinaryIO, content: bytes, path: Path, where: str) -> None:
     """Refuse anything else than some bytes.
 
+    Args:
+        stream: of the snapshot, before them.
+        content: those that belong there.
+        path: of the snapshot, for messages.
+        where: they stand, in words.
+
     Raises:
         DamageError: something else stands there, or nothing.
     """
