@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from attridex.indexer.building.changes import followed
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
@@ -52,6 +53,8 @@ def build(
     plan, signer, sampler, _ = prepared(config, index)
     check(signer)
     with write_lock(index):
+        if other := followed(plan, index):
+            return Built(other, 0)
         bind(plan, index)
         if other := changed_since(index, plan):
             return Built(other, 0)
