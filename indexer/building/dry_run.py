@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from attridex.indexer.building.changes import followed
+from attridex.indexer.building.build import followed
 from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.load import work_of
