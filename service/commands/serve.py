@@ -24,6 +24,7 @@ def serve(
     max_request_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a request, MiB.")] = 16,
     max_response_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on an answer, MiB.")] = 64,
     connections: Annotated[int, typer.Option(min=1, help="Clients that may be connected at once.")] = 512,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second of one client; 0: any number.")] = 0.0,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
@@ -68,7 +69,7 @@ def serve(
     options = ServerOptions(
         listen, workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
-        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
+        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
         operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))

@@ -47,7 +47,7 @@ class Edge:
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
-        self._activity, self._witness = Activity(), witness
+        self._activity, self._witness = Activity(options.limits.requests_per_second), witness
         lookups, model = (
             Turns(threads, name, options.limits.calls)
             for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
