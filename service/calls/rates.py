@@ -12,7 +12,7 @@ FEW = 1024
 class Rates:
     """Requests a second of each client; used from one event loop.
 
-    Of a bucket only the time is kept at which it will be full again (the generic cell rate algorithm, which equals a token bucket).
+    Only the time at which a bucket will be full again is kept of it: the generic cell rate algorithm.
     """
 
     def __init__(self, most: float, clock: Callable[[], float] = time.monotonic) -> None:
