@@ -15,7 +15,10 @@ def serve(
     indexes: Annotated[
         list[str], typer.Argument(metavar="INDEX...", help="Index directories; NAME=DIR names one.", show_default=False)
     ],
-    listen: Annotated[str, typer.Option(help="Address; port 0 takes a free one.")] = "127.0.0.1:50051",
+    listen: Annotated[str, typer.Option(help="HOST:PORT, where port 0 takes a free one, or unix:PATH.")] = "127.0.0.1:50051",
+    socket_mode: Annotated[
+        str, typer.Option(metavar="OCTAL", help="Mode of a Unix socket's file: who may write to it may connect.")
+    ] = "600",
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
     ] = False,
@@ -59,7 +62,7 @@ def serve(
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
     from attridex.service.edge.options import ServerOptions
-    from attridex.service.edge.security import tls_of
+    from attridex.service.edge.security import parse_mode, tls_of
     from attridex.service.edge.server import run_server
     from attridex.service.operations.logs import set_up
     from attridex.v1.limits import Limits
@@ -67,7 +70,7 @@ def serve(
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
-        listen, workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
+        listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
         operations=operations, audit=audit, traces=traces,
