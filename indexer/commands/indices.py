@@ -19,4 +19,4 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
 
     kept = (versions, activate, undelete, add_columns, compact, prune, repair, snapshot, restore, migrate)
     for command in (build, show, info, verify, *kept, neurons, finetune):
-        app.command()(command)
+        app.command(command.__name__.replace("_", "-"))(command)
