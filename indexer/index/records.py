@@ -150,10 +150,11 @@ class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    `added` names those of its columns that are neither the corpus's nor attridex's own.
     `factors_of` is there where a compaction has removed instances that K-FAC's factors are sums over: how many those are of.
     """
 
-    newer = ("fit", "factors_of")
+    newer = ("fit", "added", "factors_of")
     format: int = FORMAT
     version: str
     created: str
@@ -185,6 +186,7 @@ class Manifest(Record):
     factors_of: int = 0
     libraries: dict[str, str]
     revision: str | None
+    added: list[str] = []
 
     @property
     def number(self) -> str:
