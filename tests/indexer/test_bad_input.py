@@ -50,10 +50,12 @@ def refused(ran: Any, *words: str) -> None:
         ({"model": {"max_length": 4}}, ["tokens over the limit of 4", "corpus.truncate"]),
     ],
 )
-def test_a_bad_configuration_is_refused(
+def test_a_bad_configuration_is_refused_by_build_and_show(
     sections: dict[str, Any], words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
 ) -> None:
-    refused(attridex("build", project(**sections), "--out", tmp_path / "i"), *words)
+    config = project(**sections)
+    refused(attridex("build", config, "--out", tmp_path / "i"), *words)
+    refused(attridex("show", config), *words)
     assert not (tmp_path / "i").exists()
 
 
