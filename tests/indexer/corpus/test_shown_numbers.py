@@ -32,7 +32,9 @@ def test_what_pandas_shows_otherwise_is_said(cells: list[str]) -> None:
     assert [line.split("'")[3:6:2] for line in numbers.lines] == ([list(odd)] if odd else [])
 
 
-@pytest.mark.parametrize(("values", "said"), [([1, 2.5], "'1'"), ([1, 2], ""), ([1.0, 2.5], ""), (["1", 2.5], ""), ([True, 1], "")])
+@pytest.mark.parametrize(
+    ("values", "said"), [([1, 2.5], "'1'"), ([1, 2], ""), ([1.0, 2.5], ""), (["1", 2.5], ""), ([True, 1], "")]
+)
 def test_whole_numbers_beside_decimals_are_said(values: list[Any], said: str) -> None:
     numbers = ShownNumbers(["x"])
     for value in values:
@@ -43,7 +45,9 @@ def test_whole_numbers_beside_decimals_are_said(values: list[Any], said: str) ->
 def test_a_build_says_it(project: Callable[..., Path], tmp_path: Path) -> None:
     path = project(corpus={"segments": ["{premise} {year}"]}, count=4)
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
-    (tmp_path / "train.jsonl").write_text("".join(json.dumps({**row, "year": [3, 2.5][at % 2]}) + "\n" for at, row in enumerate(rows)))
+    (tmp_path / "train.jsonl").write_text(
+        "".join(json.dumps({**row, "year": [3, 2.5][at % 2]}) + "\n" for at, row in enumerate(rows))
+    )
     config = load_config(path)
     (line,) = (said for said in survey(config.corpus, make_renderer(config), labels_needed=True).remarks if "pandas" in said)
     assert line.startswith("the texts show column 'year' as its file writes it ('3'); pandas and datasets read it as '3.0'")
