@@ -64,8 +64,8 @@ class ShownNumbers:
         """What there is to say, a line each column."""
         changed = {name: numbers.changed for name, numbers in self._known.items()}
         return [
-            f"the texts show column '{name}' as its file writes it ('{found[0]}'); pandas and datasets read it as '{found[1]}': if "
-            "the training's texts had that, write it so"
+            f"the texts show column '{name}' as its file writes it ('{found[0]}'); pandas and datasets read it as '{found[1]}': "
+            "if the training's texts had that, write it so"
             for name, found in changed.items()
             if found
         ]
