@@ -13,10 +13,10 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks
 from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
-from attridex.indexer.corpus.shown_numbers import ShownNumbers
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
 from attridex.indexer.readers.class_labels import shown_columns
+from attridex.indexer.readers.table_numbers import ShownNumbers
 
 NAMED = 10
 """Records that cannot be used are named up to this many."""

@@ -19,13 +19,18 @@ from attridex.indexer.structure.heads import auto_model, check_head, check_probl
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 
-def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
+def task_config(model: ModelConfig, adapter: SavedAdapter | None, setting: str = "model.path") -> tuple[Any, Family]:
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
+
+    Args:
+        model: the section of the configuration.
+        adapter: of the model.
+        setting: of the configuration, which names the model.
 
     Raises:
         InputError: there is none, transformers has no such model for the task, or it was trained for another task.
     """
-    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code)
+    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code, setting=setting)
     check_head(model.task, hf, model.path, adapted=adapter is not None)
     check_problem(model.task, hf, model.path)
     family = family_of(auto_model(model.task, hf), hf, model.path, remote_code=model.trust_remote_code)

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from attridex.indexer.config import load_config
-from attridex.indexer.corpus.shown_numbers import ShownNumbers
 from attridex.indexer.corpus.survey import survey
 from attridex.indexer.models.renderers import make_renderer
+from attridex.indexer.readers.table_numbers import ShownNumbers
 from attridex.indexer.readers.values import Cell
 
 COLUMNS = [
