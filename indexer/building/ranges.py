@@ -28,7 +28,14 @@ Float32 = NDArray[np.float32]
 
 
 def is_whole(index: Path, plan: Plan, name: str, *, verified: bool = False) -> bool:
-    """Whether a shard is there, of this plan, and byte for byte what was written, which is not read where it was `verified`."""
+    """Whether a shard is there, of this plan, and byte for byte what was written.
+
+    Args:
+        index: the index directory.
+        plan: of the build.
+        name: of the shard.
+        verified: it was compared with what was written just now, and is not read again.
+    """
     check = read_sidecar if verified else check_shard
     try:
         return check(index, name).plan == plan.id
