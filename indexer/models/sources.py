@@ -65,7 +65,7 @@ def check_source(path: str, revision: str | None) -> None:
             raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
         return
     if Path(path).is_absolute() or path.startswith("."):
-        raise InputError(f"{path}: no such model directory (model.path){alike(path)}")
+        raise InputError(f"{path}: no such model directory (model.path, or --model where it lies now){alike(path)}")
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -76,7 +76,8 @@ def check_source(path: str, revision: str | None) -> None:
     except HFValidationError:
         raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        raise InputError(f"{path}: no such model directory (model.path), and {hub_says(error)}{alike(path)}") from None
+        place = "model.path, or --model where it lies now"
+        raise InputError(f"{path}: no such model directory ({place}), and {hub_says(error)}{alike(path)}") from None
 
 
 def alike(path: str) -> str:
