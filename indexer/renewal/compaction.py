@@ -127,7 +127,14 @@ def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str
 
 
 def filter_files(source: Path, target: Path, keep: Rows, rows: int) -> None:
-    """Write the files of a shard with some of its `rows`, `keep`, ascending; K-FAC's sums stay, and say of how many they are."""
+    """Write the files of a shard with some of its rows; K-FAC's sums stay, and say of how many instances they are.
+
+    Args:
+        source: the shard's directory.
+        target: where to.
+        keep: rows that stay, ascending.
+        rows: instances that there were.
+    """
     for path in sorted(source.iterdir()):
         if path.suffix == ".faiss":
             vectors = VectorFile(path)
