@@ -6,12 +6,8 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
 from attridex.indexer.commands.facts import factor_words
-from attridex.indexer.commands.options import IndexPath, Json, emit, say
-=======
 from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
->>>>>>> main
 
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 
