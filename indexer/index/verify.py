@@ -13,7 +13,6 @@ from attridex.indexer.files import file_hash
 from attridex.indexer.index.deletes import Log, parse_log, read_log
 from attridex.indexer.index.directory import (
     index_format,
-    list_versions,
     parse_current,
     read_current,
     read_deletes,
@@ -36,6 +35,7 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     SOURCE,
     SOURCE_RECORD,
+    VERSIONS,
     shard_dir,
     version_dir,
 )
@@ -118,21 +118,36 @@ def expected_files(index: Path) -> Iterator[Checked]:
     if (index / SOURCE).exists():
         yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
-    for number in list_versions(index):
-        path = version_dir(index, number) / MANIFEST
-        try:
-            manifest = read_manifest(index, number)
-        except (DamageError, InputError) as error:
-            yield Checked(path, str(error))
-            continue
-        yield Checked(path, None)
-        if manifest.format > 2:
-            copy = path.with_name(MANIFEST_COPY)
-            yield Checked(copy, unread(problem_of(partial(check_copy, copy, path))))
-        listed |= {entry.name: entry.sha256 for entry in manifest.shards}
-        yield from verify_files(path.parent, manifest.files)
+    for directory in sorted((index / VERSIONS).glob("[0-9]*")):
+        yield from verify_version(index, directory, listed)
     for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
         yield from verify_shard(index, name, listed.get(name))
+
+
+def verify_version(index: Path, directory: Path, listed: dict[str, str]) -> Iterator[Checked]:
+    """Check a version's own files, by its manifest or where that is damaged by its copy; `listed` hears of its shards."""
+    path, problem = directory / MANIFEST, None
+    try:
+        manifest: Manifest | None = read_manifest(index, directory.name)
+    except (DamageError, InputError) as error:
+        manifest, problem = copied_manifest(directory), str(error)
+    yield Checked(path, problem)
+    if manifest is None:
+        return
+    if manifest.format > 2:
+        copy = directory / MANIFEST_COPY
+        yield Checked(copy, None if problem else unread(problem_of(partial(check_copy, copy, path))))
+    listed |= {entry.name: entry.sha256 for entry in manifest.shards}
+    yield from verify_files(directory, manifest.files)
+
+
+def copied_manifest(directory: Path) -> Manifest | None:
+    """A version's manifest from its copy; None where that is none."""
+    path = directory / MANIFEST_COPY
+    try:
+        return parse_record(Manifest, read_sealed(path), path)
+    except (DamageError, InputError):
+        return None
 
 
 def verify_head(index: Path) -> Iterator[Checked]:
