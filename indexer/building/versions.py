@@ -1,22 +1,22 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
-from attridex.indexer.building.fit import fit_of
+from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.tally import Answer, Tally
+from attridex.indexer.corpus.survey import Unusable
 from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
+from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
 from attridex.indexer.fit import Fit
@@ -41,12 +41,14 @@ from attridex.indexer.index.layout import (
     TOMBSTONES,
     instance_columns,
     is_reserved,
+    self_influence_columns,
     shard_dir,
     version_dir,
 )
-from attridex.indexer.index.lexical import write_bm25
+from attridex.indexer.index.lexical import counts_of, write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import (
+    Basis,
     Block,
     CorpusFacts,
     LeftOut,
@@ -59,10 +61,10 @@ from attridex.indexer.index.records import (
 )
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.lifecycle.recovery import recovered_log
-from attridex.indexer.packages import installed_versions
+from attridex.indexer.lifecycle.staleness import Counted
+from attridex.indexer.packages import git_revision, installed_versions
 from attridex.indexer.signing.signer import Signer
 
-Float64 = NDArray[np.float64]
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
 
@@ -129,10 +131,15 @@ def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = 
         precision=plan.precision(signer.gradient_dim),
         signature_dim=signer.dense.dim if neurons else 0,
         signature_projected=signer.dense.projected,
-        unusable=[LeftOut(id=x.id or x.where, position=x.number, reason=f"{x.where}: {x.reason}") for x in unusable],
+        unusable=list(map(left_out, unusable)),
         fit=lambda shards, sidecars: fit_of(answers(plan.tally, shards, sidecars), plan.tally),
         agreement=lambda shards: agreement(signer, shards) if measured and neurons else {},
     )
+
+
+def left_out(record: Unusable) -> LeftOut:
+    """A record that cannot be used, as a manifest lists it."""
+    return LeftOut(id=record.id or record.where, position=record.number, reason=f"{record.where}: {record.reason}")
 
 
 def facts_of_version(manifest: Manifest, columns: Mapping[str, str], sidecars: Sequence[Sidecar]) -> VersionFacts:
@@ -185,16 +192,6 @@ def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
     )
 
 
-def answers(tally: Tally, shards: Sequence[Shard], sidecars: Sequence[Sidecar]) -> Iterator[Answer]:
-    """What the model says of the instances, as the shards store it."""
-    for shard, sidecar in zip(shards, sidecars, strict=True):
-        table = shard.instances(["label", "predicted", "loss"]).to_pydict()
-        gone = {left.position for left in sidecar.bad}
-        places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
-        for place, label, predicted, loss in zip(places, *table.values(), strict=True):
-            yield tally.answer(tally.told(place, label), predicted, loss)
-
-
 def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
     """Publish the whole shards of a plan as a version and make it the current one; does nothing if it is that already.
 
@@ -220,7 +217,9 @@ def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) ->
 class VersionWriter:
     """Writes one version from whole shards."""
 
-    def __init__(self, index: Path, facts: VersionFacts, names: Sequence[str], number: str | None = None) -> None:
+    def __init__(
+        self, index: Path, facts: VersionFacts, names: Sequence[str], number: str | None = None, counted: Counted | None = None
+    ) -> None:
         """Every shard is there.
 
         Args:
@@ -228,6 +227,7 @@ class VersionWriter:
             facts: what is known beside the shards.
             names: of the shards, in the order of their rows.
             number: of the version; the next one where None.
+            counted: the rows that statistics are taken of; all of them where None.
         """
         self._index, self._facts = index, facts
         self._sidecars = [read_sidecar(index, name) for name in names]
@@ -236,6 +236,7 @@ class VersionWriter:
         ]
         self._shards = open_shards(index, self._entries)
         self._rows = sum(sidecar.rows for sidecar in self._sidecars)
+        self._counted = counted or Counted(0, np.ones(self._rows, bool))
         self._curvatures = sorted(facts.config.gradients.curvature)
         self._structures = sorted(facts.config.index.approximate)
         self._number, self._created = number or next_version(index), now()
@@ -249,41 +250,61 @@ class VersionWriter:
         """Write it, whole or not at all; in format 2 what is deleted in the version before stays deleted.
 
         Raises:
-            InputError: no instance is left, or an id stands twice.
+            InputError: no instance is left.
         """
         if not self._rows:
             raise InputError(f"{self._index}: every instance was left out as not finite; is the model sound?")
         with publish(version_dir(self._index, self._number)) as directory:
-            statistics = Statistics(self._shards, self._facts.blocks)
-            tensors = statistics.curvatures(self._curvatures)
-            if self._curvatures:
-                write_tensors(directory / CURVATURE, tensors)
-            self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors))
+            tensors = self._write_curvature(directory)
+            self._write_catalog(directory, tensors)
             deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
-            write_bm25(directory, self._shards, self._facts.corpus.text_fields)
+            self._write_words(directory)
             recall = self._write_structures(directory, tensors)
             manifest = self._describe(directory, deleted, recall)
             write_manifest(directory, manifest)
         return manifest
 
-    def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
-        """Catalog and postings; `influences` are further columns of the instances [n]."""
-        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._facts.columns}
-        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
-            for shard in self._shards:
-                own = {name: values[shard.start : shard.stop] for name, values in influences.items()}
-                catalog.add_instances(shard.instances(), shard.start, own)
-                catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
-                if self._facts.config.neurons.enabled:
-                    catalog.add_neurons(shard.neuron_batches(), shard.start)
+    def _write_curvature(self, directory: Path) -> Tensors:
+        """The curvatures, by tensor name."""
+        tensors = Statistics(self._shards, self._facts.blocks, self._counted.alive).curvatures(self._curvatures)
+        if self._curvatures:
+            write_tensors(directory / CURVATURE, tensors)
+        return tensors
+
+    def _write_catalog(self, directory: Path, tensors: Tensors) -> None:
+        """Catalog and postings."""
+        with self._catalog(directory) as catalog:
+            self._add_shards(catalog, self._shards, tensors)
             catalog.sort_neurons()
-            catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
             if self._facts.config.neurons.enabled:
                 self._write_postings(directory, catalog)
 
+    @contextmanager
+    def _catalog(self, directory: Path) -> Iterator[CatalogWriter]:
+        """The catalog, to which the run is added."""
+        columns = {**dict.fromkeys(self_influence_columns(self._curvatures), "DOUBLE"), **self._facts.columns}
+        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
+            catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
+            yield catalog
+
+    def _add_shards(self, catalog: CatalogWriter, shards: Sequence[Shard], tensors: Tensors) -> None:
+        """Add instances, predictions and neurons of shards, with self-influences under curvatures."""
+        influences = Statistics(shards, self._facts.blocks).self_influence(self._curvatures, tensors)
+        first = shards[0].start
+        for shard in shards:
+            own = {name: values[shard.start - first : shard.stop - first] for name, values in influences.items()}
+            catalog.add_instances(shard.instances(), shard.start, own)
+            catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
+            if self._facts.config.neurons.enabled:
+                catalog.add_neurons(shard.neuron_batches(), shard.start)
+
+    def _write_words(self, directory: Path) -> None:
+        """The BM25 index."""
+        write_bm25(directory, counts_of(self._shards, self._facts.corpus.text_fields), self._counted.alive)
+
     def _write_postings(self, directory: Path, catalog: CatalogWriter) -> None:
         """What is looked up of neurons, from a sorted catalog."""
-        catalog.summarise_neurons()
+        catalog.summarise_neurons(self._counted.alive)
         neurons = self._facts.model.layers * self._facts.model.units
         write_neuron_instances(directory, neurons, catalog.neuron_count(), catalog.sorted_neurons())
         write_instance_neurons(directory, self._shards)
@@ -296,7 +317,7 @@ class VersionWriter:
         write_array(directory / TOMBSTONES, gone)
         return len(gone)
 
-    def _write_structures(self, directory: Path, tensors: Mapping[str, Float64]) -> dict[str, float]:
+    def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         """Structures for approximate search; their recall for each method."""
         if not self._structures:
             return {}
@@ -340,7 +361,12 @@ class VersionWriter:
             agreement=facts.agreement(self._shards),
             libraries=library_versions(),
             revision=git_revision(),
+            **self._statistics(),
         )
+
+    def _statistics(self) -> dict[str, dict[str, Basis]]:
+        """What the manifest says of the rows that statistics were taken of, unless those are all."""
+        return {"statistics": self._counted.statistics} if self._counted.entries else {}
 
     def _places(self) -> NeuronPlaces:
         """What turns a neuron's number into its name."""
@@ -363,12 +389,3 @@ def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardE
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that made an index."""
     return installed_versions(LIBRARIES)
-
-
-def git_revision() -> str | None:
-    """Git revision of attridex's own source, where it runs from a checkout."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -146,13 +146,21 @@ class CorpusFacts(Record):
         return list(map(shown_name, self.text_fields))
 
 
+class Basis(Record):
+    """What statistics were taken of: the first `rows` rows, but those that the first `entries` entries of the log hide."""
+
+    rows: int
+    entries: int
+
+
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    `statistics` says of which rows each of what needs all of them was taken; see `basis`.
     """
 
-    newer = ("fit",)
+    newer = ("fit", "statistics")
     format: int = FORMAT
     version: str
     created: str
@@ -183,6 +191,11 @@ class Manifest(Record):
     fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
+    statistics: dict[str, Basis] = {}
+
+    def basis(self, name: str) -> Basis:
+        """What a statistic was taken of; where that is not said, of all rows, whatever is deleted."""
+        return self.statistics.get(name, Basis(rows=self.instances, entries=0))
 
     @property
     def number(self) -> str:
