@@ -125,7 +125,13 @@ def rendered(
 
 
 def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, first: int = 0) -> Iterator[Attempt]:
-    """Every record, with its instances or why it cannot be used; see `rendered`.
+    """Every record, with its instances or why it cannot be used.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        first: number of the first record.
 
     Raises:
         InputError: no record has a column that a chat template is to be given; or see `check_classes`.

@@ -200,12 +200,27 @@ def told(before: Manifest, grown: Manifest, signed: int, replaced: int) -> Grown
 
 
 def append(index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True) -> Grown:
-    """Append the records of files to an index; see `Appender`, which loads the model once for many of them."""
+    """Append the records of files to an index; an `Appender` loads the model once for many of them.
+
+    Args:
+        index: the index directory.
+        files: of records; see `Appender.append`, also for what it raises.
+        skip_bad: whether records that cannot be used are left out.
+        show_progress: whether a bar or lines go to stderr.
+    """
     return Appender(Path(index), show_progress=show_progress).append(files, skip_bad=skip_bad)
 
 
 def update(
     index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True, by: str = ""
 ) -> Grown:
-    """Replace records of an index by those of files with the same ids; see `Appender.update`."""
+    """Replace records of an index by those of files with the same ids.
+
+    Args:
+        index: the index directory.
+        files: of records; see `Appender.update`, also for what it raises.
+        skip_bad: whether records that cannot be used are left out.
+        show_progress: whether a bar or lines go to stderr.
+        by: who asks for it, for the log of deletes.
+    """
     return Appender(Path(index), show_progress=show_progress).update(files, skip_bad=skip_bad, by=by)

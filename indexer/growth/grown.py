@@ -18,10 +18,10 @@ from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.layout import CATALOG, CURVATURE, FACTORS, ORDER, ORDERED_NORMS, PIECES, version_dir
 from attridex.indexer.index.lexical import NO_WORDS, counts_of, read_counts, write_bm25
 from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_instances
-from attridex.indexer.index.records import Basis, Manifest
+from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, Manifest
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.lifecycle.liveness import hidden_in
-from attridex.indexer.lifecycle.staleness import LEXICAL, STATISTICS, Counted
+from attridex.indexer.lifecycle.staleness import Counted
 
 
 class GrownVersion(VersionWriter):
@@ -97,4 +97,4 @@ class GrownVersion(VersionWriter):
     def _statistics(self) -> dict[str, dict[str, Basis]]:
         """The words of all rows are counted; everything else is of the rows that the version before had it of."""
         kept = {name: self._base.basis(name) for name in STATISTICS}
-        return {"statistics": kept | {LEXICAL: Basis(rows=self._rows, entries=self._counted.entries)}}
+        return {"statistics": kept | {OF_WORDS: Basis(rows=self._rows, entries=self._counted.entries)}}

@@ -146,6 +146,11 @@ class CorpusFacts(Record):
         return list(map(shown_name, self.text_fields))
 
 
+OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES = "curvature", "neuron_statistics", "bm25", "approximate"
+STATISTICS = (OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES)
+"""What a version takes of all its rows together, and what answers call it where it is stale."""
+
+
 class Basis(Record):
     """What statistics were taken of: the first `rows` rows, but those that the first `entries` entries of the log hide."""
 

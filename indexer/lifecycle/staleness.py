@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.index.deletes import Log
-from attridex.indexer.index.records import Basis, Manifest
+from attridex.indexer.index.records import (
+    OF_CURVATURE,
+    OF_NEURONS,
+    OF_STRUCTURES,
+    OF_WORDS,
+    STATISTICS,
+    Basis,
+    Manifest,
+)
 from attridex.indexer.lifecycle.liveness import Columns, hidden_in, hidden_rows
-
-CURVATURE, NEURON_STATISTICS, LEXICAL, STRUCTURES = "curvature", "neuron_statistics", "bm25", "approximate"
-STATISTICS = (CURVATURE, NEURON_STATISTICS, LEXICAL, STRUCTURES)
-"""What a version takes of all its rows together."""
 
 
 def stale_of(columns: Columns, manifest: Manifest, log: Log | None, hidden: NDArray[np.int64]) -> tuple[str, ...]:
@@ -38,23 +42,23 @@ def is_stale(name: str, columns: Columns, manifest: Manifest, log: Log, hidden: 
     basis = manifest.basis(name)
     if basis.rows < manifest.instances:
         return True
-    return name != STRUCTURES and not np.array_equal(hidden_in(columns, manifest, log.until(basis.entries)), hidden)
+    return name != OF_STRUCTURES and not np.array_equal(hidden_in(columns, manifest, log.until(basis.entries)), hidden)
 
 
 def there(manifest: Manifest) -> Sequence[str]:
     """Which statistics a version has."""
     has = {
-        CURVATURE: bool(manifest.curvatures),
-        NEURON_STATISTICS: manifest.neurons,
-        LEXICAL: True,
-        STRUCTURES: bool(manifest.config.index.approximate),
+        OF_CURVATURE: bool(manifest.curvatures),
+        OF_NEURONS: manifest.neurons,
+        OF_WORDS: True,
+        OF_STRUCTURES: bool(manifest.config.index.approximate),
     }
     return [name for name in STATISTICS if has[name]]
 
 
 def counted_rows(columns: Columns, manifest: Manifest, log: Log | None) -> int:
     """How many rows the curvature was taken of."""
-    basis = manifest.basis(CURVATURE)
+    basis = manifest.basis(OF_CURVATURE)
     hidden = hidden_in(columns, manifest, log.until(basis.entries)) if log else np.zeros(0, np.int64)
     return basis.rows - int((hidden < basis.rows).sum())
 

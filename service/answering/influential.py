@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from attridex.indexer.lifecycle.staleness import STRUCTURES
+from attridex.indexer.index.records import OF_STRUCTURES
 from attridex.service.answering.call import Call, Mask
 from attridex.service.errors import ServiceError
 from attridex.service.reading.asked import Asked
@@ -49,7 +49,7 @@ class Influential:
     def info(self, call: Call) -> Info:
         """How the rows were scored."""
         settled, structure = self.settled, self.structure
-        needed = (*settled.method.taken_of_all, *((STRUCTURES,) if structure else ()))
+        needed = (*settled.method.taken_of_all, *((OF_STRUCTURES,) if structure else ()))
         return replace(
             call.info(settled.method.name, settled.meaning), curvature=settled.curvature, damping=settled.damping,
             label=settled.label, exact=structure is None, recall=structure.recall if structure else None,

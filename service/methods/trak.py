@@ -6,8 +6,7 @@ import numpy as np
 
 from attridex.indexer.curvature.matrices import doubt
 from attridex.indexer.curvature.spectrum import inverse
-from attridex.indexer.index.records import Manifest
-from attridex.indexer.lifecycle.staleness import CURVATURE
+from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.reading.reader import TEXT
@@ -29,7 +28,7 @@ class Trak(GradientMethod):
     )
     settings = (damping_setting("lambda of (K + lambda I)^-1; a tenth of K's mean eigenvalue where none is given"),)
     sources = TEXT
-    taken_of_all = (CURVATURE,)
+    taken_of_all = (OF_CURVATURE,)
 
     def missing(self, manifest: Manifest) -> str:
         """TRAK's own curvature."""

@@ -46,7 +46,7 @@ class InstanceMethod(ABC):
         model_needed: whether a text has to be signed before it can be scored.
         compared: whether studies compare it unasked.
         baseline: whether it knows nothing of the model.
-        taken_of_all: what it needs that was taken of all rows together, by the names of `indexer.lifecycle.staleness`.
+        taken_of_all: what it needs that was taken of all rows together, as `STATISTICS` names it.
     """
 
     name: str

@@ -77,7 +77,7 @@ class IndexVersion:
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
         seq: entries of the log of deletes that were applied.
-        stale: what was taken of other rows than those that are live, by the names of `indexer.lifecycle.staleness`.
+        stale: what was taken of other rows than those that are live, as `STATISTICS` names it.
         counted: rows that the curvature was taken of.
         ids: instance ids in row order.
     """
