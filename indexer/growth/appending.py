@@ -194,7 +194,14 @@ def grown_facts(index: Path, manifest: Manifest, plan: Plan) -> VersionFacts:
 
 
 def told(before: Manifest, grown: Manifest, signed: int, replaced: int) -> Grown:
-    """What was done."""
+    """What was done.
+
+    Args:
+        before: the version before.
+        grown: the version that is current now.
+        signed: instances that were signed now.
+        replaced: records whose rows are hidden now.
+    """
     stale = tuple(name for name in there(grown) if grown.basis(name).rows < grown.instances)
     return Grown(grown.version, signed, grown.instances - before.instances, replaced, len(grown.bad) - len(before.bad), stale)
 

@@ -50,6 +50,12 @@ def rows_called(index: Path, manifest: Manifest, names: Collection[str]) -> list
 def check_new(index: Path, manifest: Manifest, log: Log, names: BatchNames) -> None:
     """Refuse records that are there.
 
+    Args:
+        index: the index directory.
+        manifest: of the version that they come to.
+        log: of deletes.
+        names: of the records.
+
     Raises:
         InputError: an id is live; the first one is named.
     """
@@ -78,7 +84,14 @@ def check_known(index: Path, manifest: Manifest, names: BatchNames) -> None:
 
 
 def live_owners(index: Path, manifest: Manifest, log: Log, names: BatchNames) -> list[str]:
-    """Those of a batch's records that are live, in the batch's order."""
+    """Those of a batch's records that are live, in the batch's order.
+
+    Args:
+        index: the index directory.
+        manifest: of the version that they come to.
+        log: of deletes.
+        names: of the records.
+    """
     live = {row.owner for row in rows_called(index, manifest, names.owners.keys()) if not log.hides(row)}
     return [name for name in names.owners if name in live]
 

@@ -38,7 +38,15 @@ def stale_of(columns: Columns, manifest: Manifest, log: Log | None, hidden: NDAr
 
 
 def is_stale(name: str, columns: Columns, manifest: Manifest, log: Log, hidden: NDArray[np.int64]) -> bool:
-    """Whether one statistic is; see `stale_of`."""
+    """Whether one statistic is stale.
+
+    Args:
+        name: of it.
+        columns: gives what the version's rows are called.
+        manifest: of the version.
+        log: that counts.
+        hidden: rows that it hides, ascending.
+    """
     basis = manifest.basis(name)
     if basis.rows < manifest.instances:
         return True
