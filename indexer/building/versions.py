@@ -1,8 +1,7 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +11,12 @@ from attridex.indexer.building.agreement import agreement
 from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
-from attridex.indexer.config import Config
 from attridex.indexer.corpus.survey import Unusable
 from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
-from attridex.indexer.fit import Fit
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
 from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
@@ -40,7 +37,6 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     TOMBSTONES,
     instance_columns,
-    is_reserved,
     self_influence_columns,
     shard_dir,
     version_dir,
@@ -49,7 +45,6 @@ from attridex.indexer.index.lexical import counts_of, write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import (
     Basis,
-    Block,
     CorpusFacts,
     LeftOut,
     Manifest,
@@ -60,6 +55,8 @@ from attridex.indexer.index.records import (
     file_entries,
 )
 from attridex.indexer.index.shards import Shard, open_shards
+from attridex.indexer.lifecycle.added import AddedColumns, carried, served_before
+from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.packages import git_revision, installed_versions
@@ -67,41 +64,6 @@ from attridex.indexer.signing.signer import Signer
 
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
-
-
-@dataclass(frozen=True)
-class VersionFacts:
-    """What a version knows beside its shards: from the plan and the model of a build, or from a version before.
-
-    Attributes:
-        format: of the index.
-        config: the whole configuration.
-        columns: DuckDB type of each of the corpus's columns.
-        model: what is known of the model.
-        corpus: what is known of the corpus.
-        blocks: of the gradient.
-        checkpoints: their hashes.
-        precision: element type of stored gradients.
-        signature_dim: dimensions of a dense signature, 0 without neurons.
-        signature_projected: whether they are projected.
-        unusable: records that were left out before any model work.
-        fit: gives the check of fit of the shards.
-        agreement: gives the neurons' rank agreement in the shards.
-    """
-
-    format: int
-    config: Config
-    columns: Mapping[str, str]
-    model: ModelFacts
-    corpus: CorpusFacts
-    blocks: list[Block]
-    checkpoints: list[str]
-    precision: str
-    signature_dim: int
-    signature_projected: bool
-    unusable: Sequence[LeftOut]
-    fit: Callable[[Sequence[Shard], Sequence[Sidecar]], Fit | None]
-    agreement: Callable[[Sequence[Shard]], dict[str, float]]
 
 
 def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = True) -> VersionFacts:
@@ -140,37 +102,6 @@ def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = 
 def left_out(record: Unusable) -> LeftOut:
     """A record that cannot be used, as a manifest lists it."""
     return LeftOut(id=record.id or record.where, position=record.number, reason=f"{record.where}: {record.reason}")
-
-
-def facts_of_version(manifest: Manifest, columns: Mapping[str, str], sidecars: Sequence[Sidecar]) -> VersionFacts:
-    """Facts of a version before, whose fit and agreement stay what was measured.
-
-    Args:
-        manifest: of that version.
-        columns: DuckDB type of each of the corpus's columns.
-        sidecars: of its shards.
-    """
-    left_out = [entry for sidecar in sidecars for entry in sidecar.bad]
-    return VersionFacts(
-        format=manifest.format,
-        config=manifest.config,
-        columns=columns,
-        model=manifest.model,
-        corpus=manifest.corpus,
-        blocks=manifest.blocks,
-        checkpoints=manifest.checkpoints,
-        precision=manifest.precision,
-        signature_dim=manifest.signature_dim,
-        signature_projected=manifest.signature_projected,
-        unusable=[entry for entry in manifest.bad if entry not in left_out],
-        fit=lambda _shards, _sidecars: manifest.fit,
-        agreement=lambda _shards: manifest.agreement,
-    )
-
-
-def corpus_columns(manifest: Manifest) -> dict[str, str]:
-    """DuckDB type of each of the corpus's columns of a version."""
-    return {name: kind for name, kind in manifest.columns if not is_reserved(name)}
 
 
 def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
@@ -240,6 +171,7 @@ class VersionWriter:
         self._curvatures = sorted(facts.config.gradients.curvature)
         self._structures = sorted(facts.config.index.approximate)
         self._number, self._created = number or next_version(index), now()
+        self._further = AddedColumns({}, {})
 
     def before(self) -> Manifest | None:
         """The last version of these shards, if there is one."""
@@ -255,6 +187,8 @@ class VersionWriter:
         if not self._rows:
             raise InputError(f"{self._index}: every instance was left out as not finite; is the model sound?")
         with publish(version_dir(self._index, self._number)) as directory:
+            self._further = carried(self._index, before or served_before(self._index), self._entries)
+            self._further.write(directory)
             tensors = self._write_curvature(directory)
             self._write_catalog(directory, tensors)
             deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
@@ -282,7 +216,8 @@ class VersionWriter:
     @contextmanager
     def _catalog(self, directory: Path) -> Iterator[CatalogWriter]:
         """The catalog, to which the run is added."""
-        columns = {**dict.fromkeys(self_influence_columns(self._curvatures), "DOUBLE"), **self._facts.columns}
+        influences = dict.fromkeys(self_influence_columns(self._curvatures), "DOUBLE")
+        columns = {**influences, **self._facts.columns, **self._further.types}
         with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
             catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
             yield catalog
@@ -293,6 +228,7 @@ class VersionWriter:
         first = shards[0].start
         for shard in shards:
             own = {name: values[shard.start - first : shard.stop - first] for name, values in influences.items()}
+            own |= {name: values[shard.start : shard.stop] for name, values in self._further.values.items()}
             catalog.add_instances(shard.instances(), shard.start, own)
             catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
             if self._facts.config.neurons.enabled:
@@ -329,7 +265,14 @@ class VersionWriter:
         return measure_recall(directory, self._shards, self._structures, transforms)
 
     def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
-        """The manifest of a version whose other files lie in `directory`."""
+        """The manifest of a version.
+
+        Args:
+            directory: where its other files lie.
+            deleted: rows of its tombstones.
+            recall: of its structures for approximate search.
+            added: columns that were added to the corpus's.
+        """
         facts, config = self._facts, self._facts.config
         return Manifest(
             format=facts.format,
@@ -353,7 +296,7 @@ class VersionWriter:
             neurons=config.neurons.enabled,
             signature_dim=facts.signature_dim,
             signature_projected=facts.signature_projected,
-            columns=instance_columns(self._curvatures, facts.columns),
+            columns=instance_columns(self._curvatures, {**facts.columns, **self._further.types}),
             shards=self._entries,
             files=file_entries(directory, facts.format),
             recall=recall,
@@ -362,6 +305,7 @@ class VersionWriter:
             libraries=library_versions(),
             revision=git_revision(),
             **self._statistics(),
+            **({"added": list(self._further.types)} if self._further.types else {}),
         )
 
     def _statistics(self) -> dict[str, dict[str, Basis]]:

@@ -8,14 +8,16 @@ import typer
 def register(app: typer.Typer, info: Callable[..., None]) -> None:
     """Add the indexer's commands to an app; `info` comes from who knows what an index can answer, too."""
     from attridex.indexer.commands.build import build
+    from attridex.indexer.commands.columns import add_columns
     from attridex.indexer.commands.finetune import finetune
     from attridex.indexer.commands.growth import append, refresh, update
     from attridex.indexer.commands.info import versions
     from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
+    from attridex.indexer.commands.snapshot import restore, snapshot
     from attridex.indexer.commands.verify import verify
 
-    looking, changing = (show, info, verify, versions, neurons), (append, update, refresh, activate, undelete)
-    for command in (build, *looking, *changing, compact, prune, repair, migrate, finetune):
-        app.command()(command)
+    changing = (append, update, refresh, activate, undelete, add_columns, compact, prune, repair, snapshot, restore, migrate)
+    for command in (build, show, info, verify, versions, *changing, neurons, finetune):
+        app.command(command.__name__.replace("_", "-"))(command)

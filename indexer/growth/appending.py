@@ -10,7 +10,7 @@ import torch
 
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import Batch, Plan, checked_signer
-from attridex.indexer.building.versions import VersionFacts, corpus_columns, facts_of_version, left_out
+from attridex.indexer.building.versions import left_out
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
@@ -24,6 +24,7 @@ from attridex.indexer.index.directory import now, read_manifest, read_served, re
 from attridex.indexer.index.layout import PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.lifecycle.deleting import counted_log
+from attridex.indexer.lifecycle.facts import VersionFacts, corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import there
 from attridex.indexer.progress import say_all
 from attridex.indexer.signing.row_checks import kind_of

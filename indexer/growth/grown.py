@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from attridex.indexer.building.versions import VersionFacts, VersionWriter
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import linked
@@ -20,6 +20,7 @@ from attridex.indexer.index.lexical import NO_WORDS, counts_of, read_counts, wri
 from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_instances
 from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, Manifest
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
 from attridex.indexer.lifecycle.staleness import Counted
 
@@ -39,7 +40,7 @@ class GrownVersion(VersionWriter):
         """
         super().__init__(index, facts, names)
         self._base, self._before = base, version_dir(index, base.version)
-        self._added: list[Shard] = self._shards[len(base.shards) :]
+        self._new: list[Shard] = self._shards[len(base.shards) :]
         alive = np.ones(self._rows, bool)
         alive[self._hidden(log)] = False
         self._counted = Counted(log.head.seq, alive)
@@ -51,7 +52,7 @@ class GrownVersion(VersionWriter):
         with closing(Catalog(self._before / CATALOG)) as catalog:
 
             def columns(names: Sequence[str]) -> pa.Table:
-                return pa.concat_tables([catalog.columns(names), *(shard.instances(names) for shard in self._added)])
+                return pa.concat_tables([catalog.columns(names), *(shard.instances(names) for shard in self._new)])
 
             grown = self._base.model_copy(update={"shards": self._entries, "instances": self._rows})
             return hidden_in(columns, grown, log)
@@ -62,7 +63,7 @@ class GrownVersion(VersionWriter):
         Raises:
             InputError: no instance came in.
         """
-        if not sum(shard.rows for shard in self._added):
+        if not sum(shard.rows for shard in self._new):
             raise InputError(f"{self._index}: every instance was left out as not finite; nothing is appended")
         return super().write(before)
 
@@ -76,16 +77,16 @@ class GrownVersion(VersionWriter):
         shutil.copyfile(self._before / CATALOG, directory / CATALOG)
         with self._catalog(directory) as catalog:
             catalog.allow_twins()
-            self._add_shards(catalog, self._added, tensors)
+            self._add_shards(catalog, self._new, tensors)
             catalog.append_neurons()
         if self._facts.config.neurons.enabled:
             neurons = self._facts.model.layers * self._facts.model.units
-            grow_neuron_instances(directory, self._before, neurons, self._added)
-            grow_instance_neurons(directory, self._before, self._added)
+            grow_neuron_instances(directory, self._before, neurons, self._new)
+            grow_instance_neurons(directory, self._before, self._new)
 
     def _write_words(self, directory: Path) -> None:
         known, fields = read_counts(self._before), self._facts.corpus.text_fields
-        shards, counts = (self._shards, NO_WORDS) if known is None else (self._added, known)
+        shards, counts = (self._shards, NO_WORDS) if known is None else (self._new, known)
         write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive)
 
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:

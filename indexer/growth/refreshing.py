@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
 from attridex.indexer.lifecycle.deleting import counted_log
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import columns_of, hidden_rows
 from attridex.indexer.lifecycle.staleness import Counted, stale_of
 

@@ -162,10 +162,11 @@ class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
-    `statistics` says of which rows each of what needs all of them was taken; see `basis`.
+    `added` names those of its columns that are neither the corpus's nor attridex's own. `statistics` says of which rows each of
+    what needs all of them was taken; see `basis`.
     """
 
-    newer = ("fit", "statistics")
+    newer = ("fit", "added", "statistics")
     format: int = FORMAT
     version: str
     created: str
@@ -196,6 +197,7 @@ class Manifest(Record):
     fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
+    added: list[str] = []
     statistics: dict[str, Basis] = {}
 
     def basis(self, name: str) -> Basis:

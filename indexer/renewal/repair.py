@@ -10,7 +10,7 @@ import numpy as np
 from attridex.indexer.building.build import build
 from attridex.indexer.building.plan import Plan, bind, prepared
 from attridex.indexer.building.ranges import build_range
-from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
@@ -26,6 +26,7 @@ from attridex.indexer.index.directory import (
     write_lock,
 )
 from attridex.indexer.index.layout import (
+    ADDED,
     CURRENT,
     CURRENT_COPY,
     DELETES,
@@ -38,6 +39,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
 from attridex.indexer.progress import Advance, progress
@@ -100,6 +102,10 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
     recovered_log(index)  # refuses where what is deleted is not known
     for path in lost_versions(index, {}):
+        if (path / ADDED).exists():
+            told.append(
+                f"{path / ADDED}: lost (no manifest says what was written); add the columns again by `attridex add-columns`"
+            )
         shutil.rmtree(path)
     if parse_current(text_of(index / CURRENT)):
         (index / CURRENT).replace(index / CURRENT_COPY)  # it names no version, but the log that counts

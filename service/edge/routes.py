@@ -72,6 +72,7 @@ class Routes:
                 kind = message.WhichOneof("request")
                 asked = getattr(message, kind) if kind else message
                 try:
+                    call.count()
                     return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
                 except (LimitError, OverloadedError) as error:
                     return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error)).SerializeToString()
@@ -87,6 +88,7 @@ class Routes:
         data = await call.read()
         if data is None:
             raise InvalidArgumentError("the call ended without a request")
+        call.count()
         with self.activity.working():
             message = parsed(kind, data)
 

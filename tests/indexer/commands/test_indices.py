@@ -14,6 +14,6 @@ def test_commands_are_added_in_the_order_of_the_help() -> None:
     register(app, info)
     names = [command.callback.__name__ for command in app.registered_commands if command.callback]
     assert names == [
-        "build", "show", "info", "verify", "versions", "activate", "undelete", "compact", "prune", "repair", "migrate",
-        "neurons", "finetune",
+        "build", "show", "info", "verify", "versions", "activate", "undelete", "add_columns", "compact", "prune", "repair",
+        "snapshot", "restore", "migrate", "neurons", "finetune",
     ]  # fmt: skip
