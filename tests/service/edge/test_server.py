@@ -1,9 +1,7 @@
 """The running server: limits, health, reflection, names of indices, deadlines and a stop that loses nothing."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 from attridex.v1.limits import Limits
+from tests.processes import running
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
@@ -177,7 +176,7 @@ from attridex.client.commands.app import main
 main(["serve", sys.argv[1], "--listen", "127.0.0.1:0", "--no-model"])
 """
     command = [sys.executable, "-c", code, str(index)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+    with running(command) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("listening on 127.0.0.1:")
         process.send_signal(signal.SIGTERM)
