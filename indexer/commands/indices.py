@@ -9,11 +9,8 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     """Add the indexer's commands to an app; `info` comes from who knows what an index can answer, too."""
     from attridex.indexer.commands.build import build
     from attridex.indexer.commands.finetune import finetune
-    from attridex.indexer.commands.info import versions
-    from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
-    from attridex.indexer.commands.verify import verify
 
-    for command in (build, show, info, verify, versions, activate, undelete, compact, prune, repair, migrate, neurons, finetune):
+    for command in (build, show, info, neurons, finetune):
         app.command()(command)

@@ -29,6 +29,7 @@ class Limits:
         slow_seconds: after which an answer that is not taken ends the connection.
         connection_seconds: after which a connection is ended once its calls have.
         call_seconds: that a call without a deadline may take.
+        waiting_bytes: of the requests of all clients that wait or are worked on.
     """
 
     request_bytes: int = 16 << 20
@@ -49,3 +50,4 @@ class Limits:
     slow_seconds: float = 60.0
     connection_seconds: float = 86400.0
     call_seconds: float = 3600.0
+    waiting_bytes: int = 512 << 20

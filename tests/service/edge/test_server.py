@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,14 +74,33 @@ def test_messages_over_the_limit_are_refused_compressed_or_not_and_those_below_a
     assert not worth_retrying(raised.value)
 
 
+def settle(calls: list[Any], count: int) -> None:
+    """Wait until so many calls are done."""
+    until = time.monotonic() + WAIT
+    while sum(call.done() for call in calls) < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_requests_of_more_bytes_than_may_wait_are_refused_until_there_is_room(connect: Callable[..., Any], stand_in: Any) -> None:
+    release = threading.Event()
+    stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
+    stub = connect(limits=Limits(request_bytes=1 << 20, waiting_bytes=1 << 20))
+    large = pb.AttributeInstancesRequest(queries=[pb.Query(id="q", record_json=json.dumps({"premise": "x" * 700_000}))])
+    calls = [stub.AttributeInstances.future(large, timeout=WAIT) for _ in range(3)]
+    settle(calls, 2)
+    assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    release.set()
+    assert sum(call.code() is grpc.StatusCode.OK for call in calls) == 1
+    assert stub.AttributeInstances(large, timeout=WAIT).results
+
+
 def test_calls_beyond_those_that_may_wait_are_refused_at_once(connect: Callable[..., Any], stand_in: Any) -> None:
     release = threading.Event()
     stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
     stub = connect(workers=1)  # one is answered, 32 may wait
     calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(1 + WAITING + 9)]
-    refused, deadline = 0, threading.Event()
-    while refused < 9 and not deadline.wait(0.01):
-        refused = sum(call.done() for call in calls)
+    settle(calls, 9)
     assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     release.set()
     answered = [call for call in calls if call.code() is grpc.StatusCode.OK]
