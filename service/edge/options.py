@@ -15,7 +15,8 @@ class ServerOptions:
     """How to serve.
 
     Attributes:
-        listen: HOST:PORT; port 0 takes a free one.
+        listen: HOST:PORT, where port 0 takes a free one, or unix:PATH.
+        socket_mode: of the file of a Unix socket: who may write to it may connect.
         workers: threads for calls that need no model; four times as many for those that may wait for it.
         admin: whether AdminService is offered, to those who have the role.
         tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
@@ -33,6 +34,7 @@ class ServerOptions:
     """
 
     listen: str = "127.0.0.1:50051"
+    socket_mode: int = 0o600
     workers: int = 16
     tls: Tls | None = None
     insecure: bool = False

@@ -78,6 +78,7 @@ class Routes:
                 kind = message.WhichOneof("request")
                 turns = self._turns(getattr(message, kind) if kind else message)
                 try:
+                    call.count()
                     with self._holding(call, data):
                         return await self._run(call, turns, lambda: servicer.answer_streamed(session, message, call.waiter))
                 except (LimitError, OverloadedError) as error:
@@ -94,6 +95,7 @@ class Routes:
         data = await call.read()
         if data is None:
             raise InvalidArgumentError("the call ended without a request")
+        call.count()
         with self._activity.working(), self._holding(call, data):
             message = parsed(kind, data)
             turns = self.pools.administration if changes else self._turns(message)
@@ -116,12 +118,13 @@ class Routes:
         Raises:
             OverloadedError: all requests have more bytes than may be held, and the client's more than its share.
         """
-        if not self._bytes.take(call.client, len(data)):
+        client = call.client  # it may be another once the call is admitted anew
+        if not self._bytes.take(client, len(data)):
             raise OverloadedError(f"requests of {self._bytes.held} bytes are under way; try again", retry=1.0)
         try:
             yield
         finally:
-            self._bytes.give_back(call.client, len(data))
+            self._bytes.give_back(client, len(data))
 
     async def _run(self, call: LiveCall, turns: Turns, work: Callable[[], Message]) -> bytes:
         """The bytes of what `work` gives, in a thread."""

@@ -17,7 +17,7 @@ from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.listening import LAST_SECONDS, Edge
 from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import address, check_admin, check_listen
+from attridex.service.edge.security import Certificates, address, check_admin, check_listen
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
@@ -104,7 +104,7 @@ class Server:
         """Answer calls and report healthy."""
         self._await(self._edge.start())
         Wellness(self._tell, self._edge.services, self._indexes).begin()
-        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive)
+        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive, lambda: self._edge.days_left)
 
     def alive(self) -> bool:
         """Whether the loop runs: it is given something to do, and has two seconds for it."""
@@ -180,7 +180,9 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     paths = parse_indexes(arguments)
     check_listen(options.listen, options.tls, options.insecure)
     check_admin(options.listen, options.tokens, options.insecure_admin)
-    Access(options.tokens)  # what is wrong with the file is said before indices are opened
+    Access(options.tokens)  # what is wrong with the files is said before indices are opened
+    if options.tls:
+        Certificates(options.tls)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
     if operating.port:
