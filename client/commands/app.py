@@ -9,7 +9,7 @@ import typer
 from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "show", "finetune", "info", "neurons", "serve", "demo", "bench")
+LOCAL = ("build", "show", "info", "add-columns", "snapshot", "restore", "neurons", "serve", "demo", "bench")
 """Commands that always work on an index or a model in this process."""
 
 

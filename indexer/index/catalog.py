@@ -128,6 +128,22 @@ class CatalogWriter:
             rows = table.column("row").to_numpy().astype(np.int64) + offset
             self._insert("unsorted", table.set_column(0, "row", pa.array(rows)), "neuron, row, score, rank, weight")
 
+    def take_over(self, source: Path, added: Mapping[str, pa.Array]) -> None:
+        """Take what another catalog holds, with further columns of its instances [n], but not its runs.
+
+        Args:
+            source: its file.
+            added: values of columns that it lacks, or of others that they replace.
+        """
+        self._con.execute(f"ATTACH '{str(source).replace(chr(39), chr(39) * 2)}' AS before (READ_ONLY)")
+        old = self._con.sql(f"SELECT * FROM before.instances ORDER BY {ROW}").to_arrow_table()
+        self.add_instances(old.select([name for name in self._columns if name not in added]), 0, added)
+        self._con.execute("INSERT INTO predictions SELECT * FROM before.predictions")
+        for (name,) in self._con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'before'").fetchall():
+            if name not in ("instances", "predictions", "runs"):
+                self._con.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM before.{quoted(name)}")
+        self._con.execute("DETACH before")
+
     def _insert(self, name: str, table: pa.Table, columns: str) -> None:
         self._con.register("incoming", table)
         self._con.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM incoming")

@@ -26,6 +26,7 @@ from attridex.indexer.index.directory import (
     write_lock,
 )
 from attridex.indexer.index.layout import (
+    ADDED,
     CURRENT,
     CURRENT_COPY,
     DELETES,
@@ -100,6 +101,10 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
     recovered_log(index)  # refuses where what is deleted is not known
     for path in lost_versions(index, {}):
+        if (path / ADDED).exists():
+            told.append(
+                f"{path / ADDED}: lost (no manifest says what was written); add the columns again by `attridex add-columns`"
+            )
         shutil.rmtree(path)
     if parse_current(text_of(index / CURRENT)):
         (index / CURRENT).replace(index / CURRENT_COPY)  # it names no version, but the log that counts
