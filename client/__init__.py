@@ -4,9 +4,7 @@ Imports the contract `attridex.v1`, and indexer and service lazily, where an ind
 this module names, `attridex.client.errors`, and the dataclasses of `attridex.v1.requests` and `attridex.v1.answers`.
 """
 
-from attridex.client.admin import AdminClient
 from attridex.client.aio import AsyncClient
-from attridex.client.aio_admin import AsyncAdminClient
 from attridex.client.channel import Tls
 from attridex.client.client import Client
 from attridex.client.filters import parse_filter
@@ -16,7 +14,6 @@ from attridex.v1.neurons import Neuron
 from attridex.v1.requests import Intervention, Query, Scoring
 
 __all__ = [
-    "AdminClient", "AsyncAdminClient", "AsyncClient", "Client", "IndexInfo", "Instance", "InstancesAnswer", "Intervention",
-    "Neuron", "NeuronsAnswer", "Page", "PredictAnswer", "Query", "RefinedNeuron", "Scoring", "SignatureAnswer", "Tls",
-    "parse_filter", "refine_neurons",
+    "AsyncClient", "Client", "IndexInfo", "Instance", "InstancesAnswer", "Intervention", "Neuron", "NeuronsAnswer", "Page",
+    "PredictAnswer", "Query", "RefinedNeuron", "Scoring", "SignatureAnswer", "Tls", "parse_filter", "refine_neurons",
 ]  # fmt: skip

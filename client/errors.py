@@ -30,7 +30,14 @@ class ServiceError(ClientError):
     """
 
     def __init__(self, message: str, reason: str = "", fields: dict[str, str] | None = None, request_id: str = "") -> None:
-        """`message` is the server's."""
+        """Say what the server said.
+
+        Args:
+            message: the server's.
+            reason: see the attributes.
+            fields: see the attributes.
+            request_id: see the attributes.
+        """
         named = bool(request_id) and self.exit_code == ClientError.exit_code
         super().__init__(f"{message} [request {request_id}]" if named else message)
         self.reason = reason

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attridex.client.admin import AdminClient
+from attridex.client.administration import AdminClient
 from attridex.client.channel import given_token, tls_of
 from attridex.client.commands import options
 from attridex.client.commands.options import Where, with_options

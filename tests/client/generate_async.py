@@ -1,4 +1,4 @@
-"""Writes client/aio.py from client/client.py, and aio_admin.py from admin.py (`make async`): each call once more, awaited.
+"""Writes client/aio.py from client/client.py, and administration/aio.py alike (`make async`): each call once more, awaited.
 
 A test holds them together.
 """
@@ -23,7 +23,7 @@ RULES = {
 """What is replaced by what: the blocking client's words by those of asyncio."""
 
 
-FILES = {"client.py": "aio.py", "admin.py": "aio_admin.py"}
+FILES = {"client.py": "aio.py", "administration/client.py": "administration/aio.py"}
 """The asyncio client's file, by the blocking one's."""
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from attridex.client import AdminClient, AsyncAdminClient, AsyncClient, Client, Query
+from attridex.client import AsyncClient, Client, Query
+from attridex.client.administration import AdminClient, AsyncAdminClient
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.answers import NeuronsAnswer
 from attridex.v1.requests import AttributeNeuronsRequest

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from attridex.client import AdminClient, AsyncAdminClient, Client
+from attridex.client import Client
+from attridex.client.administration import AdminClient, AsyncAdminClient
 from attridex.client.errors import DataLossError, InvalidArgumentError, NotFoundError, PermissionDeniedError
 from attridex.indexer.index.directory import list_versions, read_deletes
 from attridex.indexer.index.layout import CATALOG, version_dir
