@@ -10,13 +10,13 @@ from typing import Any
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks
+from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks, is_typed
 from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
 from attridex.indexer.readers.class_labels import shown_columns
-from attridex.indexer.readers.table_numbers import ShownNumbers
+from attridex.indexer.readers.table_values import ShownValues
 
 NAMED = 10
 """Records that cannot be used are named up to this many."""
@@ -116,14 +116,14 @@ def survey(
     columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
     count, example = Count(columns, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
-    numbers = ShownNumbers(shown_columns(corpus.model_dump()) if corpus.rendering > 1 else ())
+    shown = ShownValues(shown_columns(corpus.model_dump()) if corpus.rendering > 1 else (), typed=is_typed(corpus))
     for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
             if len(count.unusable) == NAMED and not corpus.skip_bad:
                 break
         else:
-            numbers.see(attempt.record.values)
+            shown.see(attempt.record.values)
         for instance in attempt.instances:
             example = {**attempt.record.values}
             count.add(instance, attempt.record.where)
@@ -135,7 +135,7 @@ def survey(
     counted, unusable = count.counted, tuple(count.unusable)
     types, said = (
         count.types(renderer.text_fields),
-        (*renderer.remarks, *class_remarks(corpus, renderer.task), *numbers.lines, *count.remarks.lines),
+        (*renderer.remarks, *class_remarks(corpus, renderer.task), *shown.lines, *count.remarks.lines),
     )
     return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)
 
