@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,13 @@ class ModelIdentity(NamedTuple):
     model: str
     tokenizer: str
     checkpoints: list[str]
+
+    def difference(self, model: str, tokenizer: str, checkpoints: Sequence[str]) -> str:
+        """What is another here than in hashes that are wanted, with both; empty where all are the same."""
+        wanted = ("weights and configuration", self.model, model), ("tokenizer", self.tokenizer, tokenizer)
+        steps = [("checkpoints", *pair) for pair in zip_longest(self.checkpoints, checkpoints)]
+        other = next(((what, own, wanted) for what, own, wanted in (*wanted, *steps) if own != wanted), None)
+        return "" if other is None else f"{other[0]}: {other[1]} there, {other[2]} in the index"
 
 
 def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: bool = False) -> ModelIdentity:
