@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.config import RENDERING, ModelConfig
+from attridex.indexer.config import RENDERING, Config, ModelConfig
 from attridex.indexer.files import file_hash
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.adapters import adapter_directory
@@ -44,6 +44,12 @@ def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: boo
     source = tokenizer_source(model, rendering)
     directory = model_directory(model) if source == model.path else Path(source)
     return ModelIdentity(model_hash(model), files_hash(directory, (*TOKENIZER, *(CHAT if chats else ()))), checkpoints)
+
+
+def config_identity(config: Config) -> ModelIdentity:
+    """The identity of a configuration's model, as its corpus is read for it."""
+    corpus = config.corpus
+    return model_identity(config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
 
 def model_hash(model: ModelConfig) -> str:
