@@ -10,7 +10,8 @@ from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
 LOCAL = (
-    "build", "show", "info", "add-columns", "append", "update", "refresh", "snapshot", "restore", "neurons", "serve", "demo", "bench",
+    "build", "show", "info", "add-columns", "append", "update", "refresh", "snapshot", "restore", "neurons",
+    "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that always work on an index or a model in this process."""
 
