@@ -196,15 +196,19 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
 
 
 def latest(index: Path, current: Current | None) -> Current | None:
-    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts.
+    """What CURRENT says, or its copy where the log there is longer: it was written first, and a delete or update in it counts.
 
-    A copy with another number before the same last line was never written so: it is damaged, and CURRENT is not.
+    Of a copy whose version is not whole the log counts alone. A copy with another number before the same last line was never
+    written so: it is damaged, and CURRENT is not.
     """
     copy = parse_current(text_of(index / CURRENT_COPY))
-    if current is None or current.log is None or copy is None or copy.log is None:
+    if not (current and current.log and copy and copy.log):
         return current
-    later = copy.log.seq > current.log.seq and copy.log.sha256 != current.log.sha256
-    return current._replace(log=copy.log) if later else current
+    if copy.log.seq <= current.log.seq or copy.log.sha256 == current.log.sha256:
+        return current
+    manifest = version_dir(index, copy.version) / MANIFEST
+    whole = manifest.is_file() and file_hash(manifest) == copy.manifest
+    return copy if whole else current._replace(log=copy.log)
 
 
 def parse_current(content: str) -> Current | None:

@@ -58,10 +58,10 @@ def list_instances(call: Call, request: ListInstancesRequest) -> Page:
     digest = listing_digest(call.tools.name, request)
     offset = PageToken.decode(request.page_token, digest).offset if request.page_token else 0
     sql, parameters = listing_sql(version.manifest, request.where, request.order_by)
-    rows = [row for (row,) in version.select(f"SELECT row FROM instances {sql}", parameters)]
+    rows = version.rows_where(sql, parameters)
     call.caller.checkpoint()
-    live = [row for row in rows if version.alive[row]]
-    page = live[offset : offset + request.page_size]
+    live = rows[version.alive[rows]]
+    page = live[offset : offset + request.page_size].tolist()
     end = offset + len(page)
     token = PageToken(number, end, digest).encode() if end < len(live) else ""
     return Page(number, instances_of(version, page, request.fields), token, len(live))
@@ -84,5 +84,5 @@ def describe_index(call: Call) -> IndexInfo:
         methods=tuple(method.name for method in methods if not method.missing), method_details=methods,
         curvatures=tuple(curvatures_of(manifest)), gradient_dim=manifest.gradient_dim,
         **asdict(layout_of(version)), site=manifest.config.neurons.site,
-        has_model=call.tools.encoder is not None, manifest=manifest.model_dump(mode="json"),
+        has_model=call.tools.encoder is not None, stale=version.stale, manifest=manifest.model_dump(mode="json"),
     )  # fmt: skip
