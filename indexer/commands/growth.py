@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attridex.indexer.commands.options import IndexPath, Json, emit, say
+from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
 
 if TYPE_CHECKING:
     from attridex.indexer.growth.appending import Grown
@@ -16,19 +16,19 @@ Files = Annotated[
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be used, and list it.")]
 
 
-def append(index: IndexPath, files: Files, skip_bad: SkipBad = False, as_json: Json = False) -> None:
+def append(index: IndexPath, files: Files, skip_bad: SkipBad = False, model: ModelPlace = None, as_json: Json = False) -> None:
     """Append new records to an index; only they are signed. What is of all records is stale until `attridex refresh`."""
     from attridex.indexer.growth.appending import append as run
 
-    told(index, run(index, files, skip_bad=skip_bad), skip_bad=skip_bad, as_json=as_json)
+    told(index, run(index, files, skip_bad=skip_bad, model=model), skip_bad=skip_bad, as_json=as_json)
 
 
-def update(index: IndexPath, files: Files, skip_bad: SkipBad = False, as_json: Json = False) -> None:
+def update(index: IndexPath, files: Files, skip_bad: SkipBad = False, model: ModelPlace = None, as_json: Json = False) -> None:
     """Replace records of an index by changed ones with the same ids; only these are signed."""
     from attridex.indexer.commands.lifecycle import asker
     from attridex.indexer.growth.appending import update as run
 
-    told(index, run(index, files, skip_bad=skip_bad, by=asker()), skip_bad=skip_bad, as_json=as_json)
+    told(index, run(index, files, skip_bad=skip_bad, model=model, by=asker()), skip_bad=skip_bad, as_json=as_json)
 
 
 def told(index: Path, done: "Grown", *, skip_bad: bool, as_json: bool) -> None:

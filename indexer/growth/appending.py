@@ -25,6 +25,7 @@ from attridex.indexer.index.layout import PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import VersionFacts, corpus_columns, facts_of_version
+from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.staleness import there
 from attridex.indexer.progress import say_all
 from attridex.indexer.signing.row_checks import kind_of
@@ -56,11 +57,12 @@ class Grown(NamedTuple):
 class Appender:
     """Appends to an index, and updates it, with its model loaded once."""
 
-    def __init__(self, index: Path, *, show_progress: bool = False) -> None:
+    def __init__(self, index: Path, *, model: str | None = None, show_progress: bool = False) -> None:
         """Load the model.
 
         Args:
             index: the index directory.
+            model: where the model lies now, if not where it was.
             show_progress: whether a bar or lines go to stderr.
 
         Raises:
@@ -70,8 +72,8 @@ class Appender:
         manifest = read_manifest(index, read_served(index).version)
         if manifest.config.engine.threads is not None:
             torch.set_num_threads(manifest.config.engine.threads)
-        self._signer = checked_signer(manifest.config)
-        self._identity, self._from = self._signer.identity(), manifest.model.path
+        self._signer = checked_signer(with_model(manifest.config, model))
+        self._identity, self._from = self._signer.identity(), model or manifest.model.path
 
     def append(self, files: Sequence[Path | str], *, skip_bad: bool = False) -> Grown:
         """Append the records of files, in the form that the index was built from; their ids are new, or were deleted.
@@ -123,9 +125,9 @@ class Appender:
         return told(manifest, grown, signed, len(replaced))
 
     def _check_model(self, manifest: Manifest) -> None:
-        known = (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints)
-        if known != (self._identity.model, self._identity.tokenizer, self._identity.checkpoints):
-            raise InputError(f"{self._index}: the model at {self._from} is not the one that the index was built from")
+        other = self._identity.difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints)
+        if other:
+            raise InputError(f"{self._from}: not the model that {self._index} was built with ({other}); --model names that")
 
     def _survey(self, config: Config, manifest: Manifest, names: BatchNames, first: int) -> Survey:
         held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
@@ -207,7 +209,9 @@ def told(before: Manifest, grown: Manifest, signed: int, replaced: int) -> Grown
     return Grown(grown.version, signed, grown.instances - before.instances, replaced, len(grown.bad) - len(before.bad), stale)
 
 
-def append(index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True) -> Grown:
+def append(
+    index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True, model: str | None = None
+) -> Grown:
     """Append the records of files to an index; an `Appender` loads the model once for many of them.
 
     Args:
@@ -215,12 +219,19 @@ def append(index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, 
         files: of records; see `Appender.append`, also for what it raises.
         skip_bad: whether records that cannot be used are left out.
         show_progress: whether a bar or lines go to stderr.
+        model: where the model lies now, if not where it was.
     """
-    return Appender(Path(index), show_progress=show_progress).append(files, skip_bad=skip_bad)
+    return Appender(Path(index), model=model, show_progress=show_progress).append(files, skip_bad=skip_bad)
 
 
 def update(
-    index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True, by: str = ""
+    index: Path,
+    files: Sequence[Path | str],
+    *,
+    skip_bad: bool = False,
+    show_progress: bool = True,
+    model: str | None = None,
+    by: str = "",
 ) -> Grown:
     """Replace records of an index by those of files with the same ids.
 
@@ -229,6 +240,7 @@ def update(
         files: of records; see `Appender.update`, also for what it raises.
         skip_bad: whether records that cannot be used are left out.
         show_progress: whether a bar or lines go to stderr.
+        model: where the model lies now, if not where it was.
         by: who asks for it, for the log of deletes.
     """
-    return Appender(Path(index), show_progress=show_progress).update(files, skip_bad=skip_bad, by=by)
+    return Appender(Path(index), model=model, show_progress=show_progress).update(files, skip_bad=skip_bad, by=by)
