@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DOCS := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/docs
 PROTOS := protos/attridex/v1/attribution.proto protos/attridex/v1/admin.proto
 
-.PHONY: install demo test check docs tables bench protos async smollm2 dist clean
+.PHONY: install demo test soak check docs tables bench protos async smollm2 dist clean
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+# What tests sample, whole: hours. Results go to tests/results/soak.
+soak: $(STAMP)
+	for part in "kills --rounds 100" disks; do set -- $$part; nice $(BIN)/python -m tests.soak $$1 tests/results/soak/$$1.json $$2 $$3 || exit 1; done
 
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .

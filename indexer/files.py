@@ -60,11 +60,20 @@ def sync_path(path: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Swap a file's content in one step: a reader sees the old or the new, whole."""
+    """Swap a file's content in one step: a reader sees the old or the new, whole.
+
+    Raises:
+        AttridexError: the disk is full or refuses the write (the path is named).
+    """
     temporary = temporary_beside(path)
-    write_synced(temporary, content)
-    os.replace(temporary, path)
-    sync_path(path.parent)
+    try:
+        write_synced(temporary, content)
+        os.replace(temporary, path)
+        sync_path(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise AttridexError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -100,6 +100,12 @@ def test_every_path_that_a_page_names_is_there() -> None:
     assert [(page, path) for page, path in paths() if not any(ROOT.glob(path.rstrip("/")))] == []
 
 
+def test_every_fault_names_what_says_so() -> None:
+    rows = [row for row in PAGES["docs/faults.md"].splitlines() if row.startswith("| ")][1:]
+    assert len(rows) >= 40
+    assert [row for row in rows if "`tests/" not in row.rpartition(" | ")[2]] == []
+
+
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if tables.MARKED.search(text)])
 def test_what_is_made_from_the_sources_is_current(page: str) -> None:
     assert tables.filled(PAGES[page]) == PAGES[page], "run `make tables`"

@@ -24,7 +24,7 @@ from attridex.indexer.held.files import Place, path_of
 from attridex.indexer.index.arrays import read_array, write_array
 from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
 from attridex.indexer.index.shards import Shard
-from attridex.indexer.index.vectors import read_faiss
+from attridex.indexer.index.vectors import read_faiss, write_faiss
 from attridex.indexer.randomness import signs
 
 Float32 = NDArray[np.float32]
@@ -142,7 +142,7 @@ def write_pieces(
     for number, (first, stop) in enumerate(pairwise(bounds(ordered_norms))):
         piece = faiss.clone_index(empty)
         piece.add_sa_codes(codes[first:stop])
-        faiss.write_index(piece, str(directory / file_name(kind, number)))
+        write_faiss(piece, directory / file_name(kind, number))
 
 
 def write_lists(directory: Path, empty: Any, stored: Iterable[StoredRows], place: Rows) -> None:
@@ -156,7 +156,7 @@ def write_lists(directory: Path, empty: Any, stored: Iterable[StoredRows], place
     """
     for start, units in stored:
         empty.add_with_ids(np.ascontiguousarray(units), place[start : start + len(units)])
-    faiss.write_index(empty, str(directory / file_name("ivf", 0)))
+    write_faiss(empty, directory / file_name("ivf", 0))
 
 
 def bounds(norms: Float32) -> list[int]:

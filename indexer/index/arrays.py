@@ -1,5 +1,6 @@
 """Plain arrays (.npy) and named tensors (.safetensors): norms, predictions, tombstones, factors, curvatures."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
 from attridex.indexer.held.arrays import PagedArray, mapped
@@ -26,11 +28,17 @@ def read_array(source: Source) -> NDArray[Any]:
 
 
 def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
-    """An array of `size` elements on the disk, to be filled in place."""
+    """An array of `size` elements on the disk, to be filled in place. Its room is taken now: a mapped write cannot be refused.
+
+    Raises:
+        OSError: there is no room for it.
+    """
     if size == 0:  # an empty file cannot be mapped
         np.save(path, np.zeros(0, dtype))
         return np.zeros(0, dtype)
     array: NDArray[Any] = open_memmap(path, "w+", np.dtype(dtype), (size,))
+    with path.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
     return array
 
 
@@ -49,8 +57,15 @@ def paged_array(source: Source) -> NDArray[Any] | PagedArray:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
-    """Write named tensors."""
-    save_file(dict(tensors), path)
+    """Write named tensors.
+
+    Raises:
+        OSError: the disk is full or refuses the write.
+    """
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def read_tensors(source: Source) -> dict[str, Float64]:

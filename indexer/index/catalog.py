@@ -258,7 +258,7 @@ def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces
             writer.finish()
         finally:
             writer.close()
-    except duckdb.IOException as error:
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
 
 

@@ -44,10 +44,28 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
     flat = faiss.IndexFlatIP(dim)
     index = flat if precision == "float32" else faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:
-        raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
+    write_faiss(index, path)
+
+
+def write_faiss(index: Any, path: Path) -> None:
+    """Write a FAISS index. FAISS does not tell when the last bytes of a file that it opened itself do not fit on the disk.
+
+    Raises:
+        OSError: the disk is full or refuses the write.
+    """
+    refused: list[OSError] = []
+    with path.open("wb") as stream:
+
+        def write(content: bytes) -> None:
+            try:
+                if not refused:
+                    stream.write(content)
+            except OSError as error:
+                refused.append(error)
+
+        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
+    if refused:
+        raise refused[0]
 
 
 def read_faiss(source: Source) -> Any:
