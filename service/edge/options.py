@@ -21,6 +21,8 @@ class ServerOptions:
         admin: whether AdminService is offered, to those who have the role.
         tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
         insecure_admin: whether everybody may administrate; on loopback alone.
+        roots: directories outside of which lies nothing that a served index names; anywhere where there are none.
+        own_code: whether Python code that lies beside a model may run.
         model: whether the models are loaded.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
@@ -41,6 +43,8 @@ class ServerOptions:
     admin: bool = True
     tokens: Path | None = None
     insecure_admin: bool = False
+    roots: tuple[Path, ...] = ()
+    own_code: bool = False
     model: bool = True
     verify: bool = True
     threads: int | None = None

@@ -22,9 +22,14 @@ from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
 Result = TypeVar("Result")
+OWN_CODE = (
+    "the model may come with Python code of its own (model.trust_remote_code); read it, and serve with --trust-remote-code, "
+    "or without the model (--no-model)"
+)
 ALIVE_SECONDS = 2.0
 """How long the loop may take to answer a probe."""
 log = logging.getLogger("attridex.service")
@@ -39,6 +44,8 @@ def open_index(
     threads: int | None = None,
     watch: float = 0.0,
     mapped: bool = False,
+    roots: Roots | None = None,
+    own_code: bool = True,
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -50,14 +57,18 @@ def open_index(
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
         mapped: map posting lists instead of reading them checked.
+        roots: where it, and what it names, may lie.
+        own_code: whether Python code that lies beside its model may run.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped)
+    store = Store(index, verify=verify, mapped=mapped, roots=roots)
     try:
         with store.version() as version:
+            if model and not own_code and version.manifest.config.model.trust_remote_code:
+                raise InputError(f"{index}: {OWN_CODE}")
             encoder = Encoder.load(version.manifest) if model else None
     except BaseException:
         store.close()
@@ -182,6 +193,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
+    roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
     if operating.port:
@@ -190,7 +202,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         for name, path in paths.items():
             opened[name] = open_index(
                 path, name, model=options.model, verify=options.verify, threads=options.threads,
-                watch=options.watch, mapped=options.mapped,
+                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code,
             )  # fmt: skip
         server = Server(opened, options, operating)
     except AttridexError:
