@@ -24,6 +24,7 @@ class ServerOptions:
         roots: directories outside of which lies nothing that a served index names; anywhere where there are none.
         own_code: whether Python code that lies beside a model may run.
         model: whether the models are loaded.
+        models: places of models that lie elsewhere now: NAME=PLACE, or of one index PLACE.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of an index on the disk is followed at the latest; 0 for never by itself.
@@ -46,6 +47,7 @@ class ServerOptions:
     roots: tuple[Path, ...] = ()
     own_code: bool = False
     model: bool = True
+    models: tuple[str, ...] = ()
     verify: bool = True
     threads: int | None = None
     watch: float = 0.0
