@@ -67,7 +67,14 @@ class Store:
     """
 
     def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False, roots: Roots | None = None) -> None:
-        """Open the current version; see `IndexVersion`, and `Roots.check` for what may lie where."""
+        """Open the current version; see `IndexVersion` for what it raises.
+
+        Args:
+            index: the directory.
+            verify: whether every file is read and checked first.
+            mapped: whether posting lists are mapped.
+            roots: where it, and what it names, may lie; see `Roots.check`.
+        """
         self.index, self._roots = index, roots or Roots()
         self.changed: Callable[[], None] = lambda: None
         self._verify, self._mapped = verify, mapped
