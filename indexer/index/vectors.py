@@ -73,7 +73,8 @@ def read_faiss(source: Source, kinds: Collection[bytes]) -> Any:
     with stream:
         found = stream.read(4)
     if found not in kinds:
-        raise DamageError(f"{path_of(source)}: damaged, FAISS cannot read it (not a flat index, or structure, of the kind that was written)")
+        kind = "not a flat index, or structure, of the kind that was written"
+        raise DamageError(f"{path_of(source)}: damaged, FAISS cannot read it ({kind})")
     with bounded(source.stat().st_size if isinstance(source, Path) else source.written.size):
         return _read_faiss(source)
 
