@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
+from attridex.service.calls.places import hide, show
 from attridex.service.edge.listening import LAST_SECONDS, Edge
 from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import Certificates, address, check_admin, check_listen
+from attridex.service.edge.security import Certificates, address, check_admin, check_listen, warn_of_tokens
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
@@ -96,6 +97,7 @@ class Server:
         """
         check_listen(options.listen, options.tls, options.insecure)
         check_admin(options.listen, options.tokens, options.insecure_admin)
+        warn_of_tokens(options.listen, options.tls, options.tokens)
         self._indexes, self._operating = dict(indexes), operating or Operating()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(report)
@@ -107,6 +109,8 @@ class Server:
             self._end_loop()
             raise
         self.port = self._edge.port
+        self._places = {path: name for index in indexes.values() for path, name in index.places.items()}
+        hide(self._places)
 
     def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -137,6 +141,7 @@ class Server:
         self._operating.stop()
         quiet = self._await(self._edge.stop(grace))
         self._end_loop()
+        show(self._places)
         if quiet:  # else a thread reads what would be closed
             ended = [index.close(LAST_SECONDS) for index in self._indexes.values()]
             quiet = all(ended)
