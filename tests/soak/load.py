@@ -1,4 +1,4 @@
-"""A server under load, and for long: what clients get of it beside an echo and the scan alone; whether it stays as large as it is.
+"""A server under load beside an echo and the scan alone, and for long: whether it stays as large as it is.
 
 python -m tests.soak.load load tests/results/soak/load.json
 python -m tests.soak.load steady tests/results/soak/steady.json --minutes 30
@@ -24,7 +24,7 @@ import numpy as np
 import typer
 
 from attridex.client import AsyncClient
-from attridex.client.benchmarks.scene import SMALL, configuration, scene, texts
+from attridex.client.benchmarks.scene import configuration, scene, texts
 from attridex.client.benchmarks.serving import ECHO
 from attridex.client.errors import ClientError
 from attridex.client.serving import server_beside
@@ -37,7 +37,9 @@ from attridex.v1.requests import Query
 
 app = typer.Typer(help=__doc__)
 CLIENTS = (1, 8, 32, 128)
-INSTANCES, WORDS, DIM = 500, 31, 1024
+INSTANCES, WORDS, DIM = 2000, 31, 1024
+TINY = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+"""A model that costs little: what is measured is the service around it."""
 TEXTS = 1000
 """New texts of a steady run, asked again and again: the cache is full of them within minutes."""
 GROWTH = 1.05
@@ -73,7 +75,7 @@ KINDS: Mapping[str, Call] = {
 @contextmanager
 def served() -> Iterator[tuple[str, Path]]:
     """A server of a small index with gradients and neurons: its address, and the index."""
-    with scene(SMALL, texts(INSTANCES, WORDS, WORDS)) as directory:
+    with scene(TINY, texts(INSTANCES, WORDS, WORDS)) as directory:
         index = directory / "load"
         build(configuration(directory, gradients={"dim": DIM}, neurons={"rule": "gradient"}), index, show_progress=False)
         with server_beside(index) as address:
