@@ -34,6 +34,7 @@ from attridex.service.caller import never_cancelled
 from attridex.service.search.scan import Scanner
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import Query
+from tests.soak.tiny import server_process
 
 app = typer.Typer(help=__doc__)
 CLIENTS = (1, 8, 32, 128)
@@ -169,12 +170,6 @@ async def loaded(address: str, index: Path, seconds: float) -> list[dict[str, An
             typer.echo(json.dumps(rows[-1]))
             await asyncio.gather(*(client.close() for client in clients))
     return rows
-
-
-def server_process() -> int:
-    """The server that this process has started."""
-    children = (int(each) for path in Path("/proc/self/task").glob("*/children") for each in path.read_text().split())
-    return next(each for each in children if b"\0serve\0" in Path(f"/proc/{each}/cmdline").read_bytes())
 
 
 def sampled(process: int) -> dict[str, Any]:
