@@ -102,12 +102,13 @@ class Opened(Connection):
     """A server, or an index in this process."""
 
     @classmethod
-    def local(cls, index: str | Path, *, model: bool = True, verify: bool = True, timeout: float = 3600.0) -> Self:
+    def local(cls, index: str | Path, *, model: bool | str = True, verify: bool = True, timeout: float = 3600.0) -> Self:
         """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
 
         Args:
             index: the index directory.
-            model: whether to load the model; without it only look-ups by instance id, vector and neurons are answered.
+            model: whether to load the model, or where it lies now; without it only look-ups by instance id, vector and neurons
+                are answered.
             verify: whether to check every file first.
             timeout: seconds a call may take.
         """

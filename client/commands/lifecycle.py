@@ -224,8 +224,9 @@ def repair(
     index: IndexPath = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="What it was built from, where model or corpus lie elsewhere now.", show_default=False),
+        typer.Option("--config", help="What it was built from, where its corpus lies elsewhere now.", show_default=False),
     ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Where its model lies now.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Mend a damaged index from what is whole, or by signing again; exit code 1 says what cannot be mended."""
@@ -233,10 +234,10 @@ def repair(
 
     directory = served.directory(index)
     if directory is not None:
-        local.repair(directory, config, as_json)
+        local.repair(directory, config, model, as_json)
         return
-    if config is not None:
-        raise UsageError("repair: --config goes with an index directory; a server has its own")
+    if config is not None or model is not None:
+        raise UsageError("repair: --config and --model go with an index directory; a server has its own")
     served.ask(AdminClient.repair, as_json=as_json)
 
 

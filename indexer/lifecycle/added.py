@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attridex.indexer.errors import DamageError
-from attridex.indexer.index.directory import read_current, read_deletes, read_manifest
-from attridex.indexer.index.layout import ADDED, ADDED_COPY, CURRENT, version_dir
-from attridex.indexer.index.records import Manifest, ShardEntry
+from attridex.indexer.files import file_hash
+from attridex.indexer.index.deletes import Log
+from attridex.indexer.index.directory import read_current, read_deletes, read_manifest, read_sidecar
+from attridex.indexer.index.layout import ADDED, ADDED_COPY, BATCHES, CURRENT, version_dir
+from attridex.indexer.index.records import Manifest, ShardEntry, read_sealed
 from attridex.indexer.index.tables import arrow_type, read_table
 from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.liveness import named_rows
@@ -63,7 +65,7 @@ def served_before(index: Path) -> Manifest | None:
 def carried(index: Path, before: Manifest | None, shards: Sequence[ShardEntry]) -> AddedColumns:
     """The added columns of a version for the rows of some shards, in their order.
 
-    A row that took the place of a live one of its id keeps what that had; other rows that the version lacks have nothing.
+    A row that an update put in the place of a live one keeps what that had; other rows that the version lacks have nothing.
 
     Args:
         index: the index directory.
@@ -81,10 +83,20 @@ def carried(index: Path, before: Manifest | None, shards: Sequence[ShardEntry]) 
 
 def places_before(index: Path, before: Manifest, shards: Sequence[ShardEntry]) -> Iterator[int | None]:
     """For each row of some shards, the row of a version that it is or took the place of; see `carried`."""
-    log = read_deletes(index)
     rows = {(row.id, row.since): row for row in named_rows(index, before)}
     latest = {row.id: row for row in sorted(rows.values(), key=lambda row: row.since)}
-    for new in named_rows(index, before.model_copy(update={"shards": list(shards)})):
-        last = latest.get(new.id)
-        old = rows.get((new.id, new.since)) or (last if last and log and not log.until(new.since).hides(last) else None)
-        yield None if old is None else old.row
+    log = read_deletes(index) or Log.begun("")
+    for shard in shards:
+        updating = is_update(index, shard.name)
+        until = log.until(shard.since - 1) if updating and shard.since else log  # an update's own entry hides the rows before
+        for new in named_rows(index, before.model_copy(update={"shards": [shard]})):
+            last = latest.get(new.id) if updating else None
+            old = rows.get((new.id, new.since)) or (last if last and not until.hides(last) else None)
+            yield None if old is None else old.row
+
+
+def is_update(index: Path, shard: str) -> bool:
+    """Whether a shard is of a batch that replaced rows."""
+    plan = read_sidecar(index, shard).plan
+    path = next((path for path in (index / BATCHES).glob("*.json") if file_hash(path) == plan), None)
+    return path is not None and read_sealed(path).get("action") == "update"

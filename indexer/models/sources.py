@@ -75,8 +75,9 @@ def check_source(path: str, revision: str | None, setting: str = "model.path") -
             use = "this as model.adapter" if setting == "model.path" else "train from that"
             raise InputError(f"{path}: a PEFT adapter; give its base model as {setting} and {use}")
         return
+    place = f"{setting}, or --model where it lies now" if setting == "model.path" else setting
     if Path(path).is_absolute() or path.startswith("."):
-        raise InputError(f"{path}: no such model directory ({setting}){alike(path)}")
+        raise InputError(f"{path}: no such model directory ({place}){alike(path)}")
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -89,7 +90,7 @@ def check_source(path: str, revision: str | None, setting: str = "model.path") -
             f"{path}: no such model directory ({setting}, seen from the configuration file), and no name on the Hub"
         ) from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        raise InputError(f"{path}: no such model directory ({setting}), and {hub_says(error)}{alike(path)}") from None
+        raise InputError(f"{path}: no such model directory ({place}), and {hub_says(error)}{alike(path)}") from None
 
 
 def alike(path: str) -> str:

@@ -22,6 +22,10 @@ def serve(
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
     ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="PATH", help="Where an index's model lies now; of several indices NAME=PATH."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads of look-ups; four times as many wait for the model.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_request_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a request, MiB.")] = 16,
@@ -71,8 +75,8 @@ def serve(
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
-        model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
+        model=not no_model, models=tuple(model or ()), verify=not no_verify, threads=threads, watch=watch, mapped=mmap,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
-        operations=operations, audit=audit, traces=traces,
+        grace=grace, operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))

@@ -22,6 +22,7 @@ class ServerOptions:
         tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
         insecure_admin: whether everybody may administrate; on loopback alone.
         model: whether the models are loaded.
+        models: places of models that lie elsewhere now: NAME=PLACE, or of one index PLACE.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of an index on the disk is followed at the latest; 0 for never by itself.
@@ -42,6 +43,7 @@ class ServerOptions:
     tokens: Path | None = None
     insecure_admin: bool = False
     model: bool = True
+    models: tuple[str, ...] = ()
     verify: bool = True
     threads: int | None = None
     watch: float = 0.0

@@ -39,8 +39,11 @@ def refused(ran: Any, *words: str) -> None:
         ({"gradients": {"parameters": "linear", "curvature": ["hessian"]}}, ['parameters = "head"', "fisher"]),
         ({"gradients": {"parameters": "nowhere.*"}}, ["fits no linear layer"]),
         ({"gradients": {"parameters": "linear", "dim": 3}}, ["gradients.dim = 3"]),
-        ({"model": {"path": "/no/such/model"}}, ["no such model directory (model.path)"]),
-        ({"model": {"path": "no-such-model"}}, ["no such model directory (model.path), and the Hub is not asked"]),
+        ({"model": {"path": "/no/such/model"}}, ["no such model directory (model.path, or --model"]),
+        (
+            {"model": {"path": "no-such-model"}},
+            ["no such model directory (model.path, or --model", "and the Hub is not asked"],
+        ),
         ({"model": {"checkpoints": ["/no/such/model"]}}, ["no such model directory (model.checkpoints)"]),
         ({"model": {"max_length": "64"}}, ["model.max_length", "valid integer; this is '64'"]),
         ({"corpus": {"truncation": "true"}}, ["corpus.truncation: Input", "this is 'true'"]),
