@@ -1,7 +1,5 @@
 """Look-ups whose deadline passes: how much later the thread that works on them stops.
 
-python -m tests.soak.deadlines tests/results/soak/deadlines.json
-
 Each kind is asked whole first; then its deadline is drawn from the time that it took. Times are of one thread's wall clock:
 run it on a quiet machine.
 """
@@ -33,7 +31,6 @@ from attridex.v1.requests import (
 )
 from tests.soak.tiny import tiny_index
 
-app = typer.Typer(help=__doc__)
 INSTANCES, QUERIES = 1500, 100
 LATE_MS = 100.0
 """What a look-up may take beyond its deadline."""
@@ -80,7 +77,6 @@ def lateness(index: ServedIndex, request: Any, rounds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@app.command()
 def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each kind.")] = 30) -> None:
     """Measure, and write what was found; exit code 1 where a look-up was later than it may be."""
     with TemporaryDirectory() as name:
@@ -92,7 +88,3 @@ def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each k
     out.write_text(json.dumps({"most_ms": LATE_MS, "held": held, "kinds": found}, indent=1) + "\n")
     typer.echo(json.dumps(found, indent=1))
     raise typer.Exit(not held)
-
-
-if __name__ == "__main__":
-    app()

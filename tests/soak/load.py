@@ -1,8 +1,5 @@
 """A server under load beside an echo and the scan alone, and for long: whether it stays as large as it is.
 
-python -m tests.soak.load load tests/results/soak/load.json
-python -m tests.soak.load steady tests/results/soak/steady.json --minutes 30
-
 Clients, server and echo share the machine's cores: read figures as ratios to those of the echo, which has the same clients.
 """
 
@@ -36,7 +33,6 @@ from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import Query
 from tests.soak.tiny import server_process
 
-app = typer.Typer(help=__doc__)
 CLIENTS = (1, 8, 32, 128)
 INSTANCES, WORDS, DIM = 2000, 31, 1024
 TINY = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -221,7 +217,6 @@ def flat(found: Mapping[str, Sequence[float]]) -> bool:
     return after <= GROWTH * before and all(late <= early + DESCRIPTORS for early, late in counts)
 
 
-@app.command()
 def load(out: Path, seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 5.0) -> None:
     """Throughput and latency of 1, 8, 32 and 128 clients by kind of question, beside an echo."""
     with served() as (address, index):
@@ -230,7 +225,6 @@ def load(out: Path, seconds: Annotated[float, typer.Option(help="Of each measure
     out.write_text(json.dumps({"seconds": seconds, "cores": os.cpu_count(), "rows": rows}, indent=1) + "\n")
 
 
-@app.command()
 def steady(out: Path, minutes: Annotated[float, typer.Option(help="How long.")] = 30.0) -> None:
     """Memory, threads and descriptors of a server that is asked all the while."""
     with served() as (address, _):
@@ -239,7 +233,3 @@ def steady(out: Path, minutes: Annotated[float, typer.Option(help="How long.")] 
     out.write_text(json.dumps(found, indent=1) + "\n")
     typer.echo(json.dumps({name: found[name] for name in ("calls", "medians", "flat")}))
     raise typer.Exit(not found["flat"])
-
-
-if __name__ == "__main__":
-    app()

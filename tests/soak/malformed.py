@@ -1,7 +1,5 @@
 """Requests of every shape, and bytes that are none, beside somebody whose questions make sense.
 
-python -m tests.soak.malformed tests/results/soak/malformed.json --requests 100000
-
 Requests are drawn by hypothesis and damaged further; each must have an answer or a refusal of its own. They are sent for some
 seconds, then not, in turns, so that whatever else the machine does meets the bystander in both alike.
 """
@@ -32,7 +30,6 @@ from tests.service.calls import http2
 from tests.service.edge.shapes import OURS, drawn
 from tests.soak.tiny import server_process, tiny_index
 
-app = typer.Typer(help=__doc__)
 SHAPES, INSTANCES = 1500, 200
 """Requests that hypothesis draws; each is sent as it is, and damaged in other ways. Instances of the index."""
 SENT, PAUSED = 5.0, 3.0
@@ -156,7 +153,6 @@ def flooded(address: str, asked: Iterator[Request], bystander: Bystander) -> tup
     return codes, connections
 
 
-@app.command()
 def run(out: Path, count: Annotated[int, typer.Option("--requests", help="How many.")] = 100_000) -> None:
     """Send them, and write what came of it; exit code 1 unless all of it held."""
     known = shapes(min(SHAPES, count))
@@ -183,7 +179,3 @@ def run(out: Path, count: Annotated[int, typer.Option("--requests", help="How ma
     out.write_text(json.dumps(found, indent=1) + "\n")
     typer.echo(json.dumps(found))
     raise typer.Exit(not held)
-
-
-if __name__ == "__main__":
-    app()
