@@ -180,7 +180,7 @@ def activate(
 
 @with_options
 def versions(served: Served, index: IndexPath = None, as_json: Json = False) -> None:
-    """The versions of an index on disk; the current one is marked."""
+    """The versions of an index on disk: * is the served one; what is live, deleted and added in each."""
     from attridex.indexer.commands import info as local
     from attridex.indexer.commands.options import emit
 
@@ -193,7 +193,7 @@ def versions(served: Served, index: IndexPath = None, as_json: Json = False) -> 
             if as_json:
                 emit(asdict(each))
             else:
-                sys.stdout.write(f"{'*' if each.current else ' '} {each.version}  {each.instances} instances  {each.created}\n")
+                sys.stdout.write(f"{'*' if each.current else ' '} {local.version_line({**asdict(each), 'read': False})}\n")
 
 
 @with_options

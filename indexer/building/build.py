@@ -9,7 +9,7 @@ from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import CORPUS, Plan, bind, changed_settings, prepared
-from attridex.indexer.building.versions import commit, corpus_columns
+from attridex.indexer.building.versions import commit
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.reading import rendered
@@ -18,6 +18,7 @@ from attridex.indexer.index.directory import index_format, read_current, read_ma
 from attridex.indexer.index.layout import CURRENT, PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.lifecycle.changes import Content, NamedContent, changes, stored_rows
+from attridex.indexer.lifecycle.facts import corpus_columns
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.progress import about, say, say_all

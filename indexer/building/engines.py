@@ -32,7 +32,7 @@ def build_ranges(
         return 0
     begin()
     needed = plan.config.gradients.label == "gold"
-    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed)
+    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed, first=plan.first_record)
     with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
         for (start, stop), name in zip(plan.ranges, plan.shards, strict=True):
             instances = [instance for _, instance in islice(stream, stop - start)]

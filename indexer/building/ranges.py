@@ -84,7 +84,7 @@ def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, in
             truncated=sum(instances[row].truncated for row in good),
             bad=bad,
             files=file_entries(directory, number),
-            **({"since": 0} if number > 2 else {}),
+            **({"since": plan.since} if number > 2 else {}),
         )
         write_record(directory / SIDECAR, sidecar)
     return sidecar

@@ -196,10 +196,17 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
 
 
 def latest(index: Path, current: Current | None) -> Current | None:
-    """What CURRENT says, with the log of its copy where that is longer: it was written first, and a delete in it counts."""
+    """What CURRENT says, or its copy where the log there is longer: it was written first, and a delete or update in it counts.
+
+    Of a copy whose version is not whole the log counts alone.
+    """
     copy = parse_current(text_of(index / CURRENT_COPY))
     later = current and current.log and copy and copy.log and copy.log.seq > current.log.seq
-    return current._replace(log=copy.log) if current and copy and later else current
+    if not (current and copy and later):
+        return current
+    manifest = version_dir(index, copy.version) / MANIFEST
+    whole = manifest.is_file() and file_hash(manifest) == copy.manifest
+    return copy if whole else current._replace(log=copy.log)
 
 
 def parse_current(content: str) -> Current | None:

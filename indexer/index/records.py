@@ -146,14 +146,27 @@ class CorpusFacts(Record):
         return list(map(shown_name, self.text_fields))
 
 
+OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES = "curvature", "neuron_statistics", "bm25", "approximate"
+STATISTICS = (OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES)
+"""What a version takes of all its rows together, and what answers call it where it is stale."""
+
+
+class Basis(Record):
+    """What statistics were taken of: the first `rows` rows, but those that the first `entries` entries of the log hide."""
+
+    rows: int
+    entries: int
+
+
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
-    `added` names those of its columns that are neither the corpus's nor attridex's own.
+    `added` names those of its columns that are neither the corpus's nor attridex's own. `statistics` says of which rows each of
+    what needs all of them was taken; see `basis`.
     """
 
-    newer = ("fit", "added")
+    newer = ("fit", "added", "statistics")
     format: int = FORMAT
     version: str
     created: str
@@ -185,6 +198,11 @@ class Manifest(Record):
     libraries: dict[str, str]
     revision: str | None
     added: list[str] = []
+    statistics: dict[str, Basis] = {}
+
+    def basis(self, name: str) -> Basis:
+        """What a statistic was taken of; where that is not said, of all rows, whatever is deleted."""
+        return self.statistics.get(name, Basis(rows=self.instances, entries=0))
 
     @property
     def number(self) -> str:

@@ -24,6 +24,7 @@ from attridex.indexer.index.directory import (
 )
 from attridex.indexer.index.layout import (
     BATCHES,
+    COPY,
     CURRENT,
     CURRENT_COPY,
     DELETES,
@@ -139,6 +140,8 @@ def verify_head(index: Path) -> Iterator[Checked]:
     yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
     for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
         yield Checked(path, problem_of(partial(read_sealed, path)))
+        if path.parent.name == BATCHES:
+            yield Checked(path.with_suffix(COPY), problem_of(partial(check_copy, path.with_suffix(COPY), path)))
     if index_format(index) > 2:
         yield Checked(index / CURRENT_COPY, problem_of(partial(check_current_copy, index)))
         yield from verify_log(index)

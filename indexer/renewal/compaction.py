@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.files import publish, replace_file
 from attridex.indexer.index.arrays import read_array, write_array
 from attridex.indexer.index.deletes import Log
@@ -41,6 +41,7 @@ from attridex.indexer.index.tables import ENCODINGS_GROUP, read_table, write_neu
 from attridex.indexer.index.vectors import VectorFile, write_vectors
 from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.deleting import counted_log
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import columns_of, hidden_in
 from attridex.indexer.lifecycle.versions import remove_others
 

@@ -10,7 +10,7 @@ import numpy as np
 from attridex.indexer.building.build import build
 from attridex.indexer.building.plan import Plan, bind, prepared
 from attridex.indexer.building.ranges import build_range
-from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
@@ -39,6 +39,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans

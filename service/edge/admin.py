@@ -37,7 +37,14 @@ class AdminServicer(rpc.AdminServiceServicer):
         index = self._index(request.index, context)
         current = index.store.number
         versions = (
-            pb.Version(version=m.number, current=m.number == current, instances=m.instances - m.deleted, created=m.created)
+            pb.Version(
+                version=m.number,
+                current=m.number == current,
+                instances=m.instances - m.deleted,
+                created=m.created,
+                deleted=m.deleted,
+                added=m.added,
+            )
             for m in index.store.versions()
         )
         return pb.ListVersionsResponse(versions=versions)

@@ -17,12 +17,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Version:
-    """A version on the disk, with the instances that are live in it, and when it was made (UTC)."""
+    """A version on the disk: its live instances, when it was made (UTC), its deleted ones, and the columns that were added."""
 
     version: str
     current: bool
     instances: int
     created: str
+    deleted: int
+    added: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def test_an_administrator_deletes_undoes_removes_and_mends_and_the_log_says_who(
         assert log is not None
         assert [entry.by for entry in log.entries[1:]] == ["alice"] * 3
         assert admin.compact() == Compacted("2+3", 15, ())
-        assert [(each.version, each.current, each.instances) for each in admin.list_versions()] == [("2", True, 15)]
+        listed = [(each.version, each.current, each.instances, each.deleted, each.added) for each in admin.list_versions()]
+        assert listed == [("2", True, 15, 0, ())]
         assert (admin.activate("2"), admin.reload(), admin.prune()) == ("2+3", "2+3", Pruned((), ()))
         whole = admin.verify()
         assert (whole.files > 10, whole.problems) == (True, ())
