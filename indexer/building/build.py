@@ -96,7 +96,7 @@ def followed(plan: Plan, index: Path) -> Manifest | None:
     own, stored = list(own_rows(plan, kinds)), list(stored_rows(index, manifest, list(kinds)))
     found = changes(own, stored, positions=not plan.config.corpus.id)
     if any(found):
-        raise InputError(f"{index}: the corpus has changed since the index was built: {found.words}, or choose another --out")
+        raise InputError(f"{index}: the corpus has changed since the index was built: {found.words}; or choose another --out")
     return manifest
 
 
