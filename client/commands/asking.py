@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from attridex.client import output
 from attridex.client.channel import given_token, tls_of
@@ -106,7 +106,8 @@ class Asking:
         return {name: value for name in ("output", "max_new_tokens") if (value := getattr(self, name))}
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """Whom a command asks, and what the index told of itself before."""
 
     client: Client
