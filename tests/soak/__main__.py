@@ -5,12 +5,13 @@ python -m tests.soak steady tests/results/soak/steady.json --minutes 30
 python -m tests.soak malformed tests/results/soak/malformed.json --requests 100000
 python -m tests.soak deadlines tests/results/soak/deadlines.json
 python -m tests.soak kills tests/results/soak/kills.json --rounds 100
+python -m tests.soak files tests/results/soak/files.json
 python -m tests.soak disks tests/results/soak/disks.json
 """
 
 import typer
 
-from tests.soak import deadlines, disks, kills, load, malformed
+from tests.soak import deadlines, disks, files, kills, load, malformed
 
 app = typer.Typer(help=__doc__)
 app.command("load")(load.load)
@@ -18,6 +19,7 @@ app.command("steady")(load.steady)
 app.command("malformed")(malformed.run)
 app.command("deadlines")(deadlines.run)
 app.command("kills")(kills.run)
+app.command("files")(files.run)
 app.command("disks")(disks.run)
 
 if __name__ == "__main__":
