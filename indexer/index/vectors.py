@@ -71,7 +71,7 @@ def write_faiss(index: Any, path: Path) -> None:
             except OSError as error:
                 refused.append(error)
 
-        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
+        faiss.write_index(index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]  # not in the stubs
     if refused:
         raise refused[0]
 

@@ -179,8 +179,8 @@ class Store:
         log = read_deletes(self.index)
         if log is None or seq > log.head.seq:
             return False
-        since = datetime.now(UTC) - timedelta(seconds=PAGE_SECONDS)
-        return all(datetime.fromisoformat(entry.at) >= since for entry in log.entries[seq + 1 :])
+        now, window = datetime.now(UTC), timedelta(seconds=PAGE_SECONDS)  # a clock may have been set back since
+        return all(abs(now - datetime.fromisoformat(entry.at)) <= window for entry in log.entries[seq + 1 :])
 
     def _light(self, number: str) -> IndexVersion:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
