@@ -31,7 +31,7 @@ from attridex.v1.requests import (
 )
 from tests.soak.tiny import tiny_index
 
-INSTANCES, QUERIES = 1500, 100
+INSTANCES, QUERIES = 600, 100
 LATE_MS = 100.0
 """What a look-up may take beyond its deadline."""
 MANY = tuple(Query.instance(f"t{number}") for number in range(QUERIES))
@@ -71,10 +71,10 @@ def lateness(index: ServedIndex, request: Any, rounds: int) -> dict[str, Any]:
         seconds, passed = taken(index, request, timeout)
         if passed:
             late.append(1e3 * (seconds - timeout))
-    return {
-        "whole_ms": round(1e3 * whole, 1), "passed": len(late), "late_p50_ms": round(float(np.median(late)), 2),
-        "late_most_ms": round(max(late), 2),
-    }  # fmt: skip
+    found: dict[str, Any] = {"whole_ms": round(1e3 * whole, 1), "passed": len(late)}
+    if late:
+        found |= {"late_p50_ms": round(float(np.median(late)), 2), "late_most_ms": round(max(late), 2)}
+    return found
 
 
 def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each kind.")] = 30) -> None:
@@ -83,7 +83,7 @@ def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each k
         index = open_index(tiny_index(Path(name), INSTANCES), "index", model=False)
         found = {kind: lateness(index, request, rounds) for kind, request in KINDS.items()}
         index.close()
-    held = all(each["late_most_ms"] <= LATE_MS for each in found.values())
+    held = all(each["passed"] and each["late_most_ms"] <= LATE_MS for each in found.values())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"most_ms": LATE_MS, "held": held, "kinds": found}, indent=1) + "\n")
     typer.echo(json.dumps(found, indent=1))
