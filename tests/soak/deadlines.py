@@ -42,13 +42,13 @@ KINDS: Mapping[str, Any] = {
     "instances by id, with neurons": GetInstancesRequest(IDS, (), with_neurons=True),
     "a page, in the order of a text": ListInstancesRequest(ANY, "premise", 1000),
     "ia, grad-dot": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 10),
-    "ia, grad-dot, 1,000 hits each": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 1000),
+    "ia, grad-dot, half of all hit": AttributeInstancesRequest(MANY, Scoring("grad-dot"), INSTANCES // 2),
     "ia, influence, filtered": AttributeInstancesRequest(MANY, Scoring("influence", curvature="fisher"), 10, ANY),
     "ia, grad-dot, grouped": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 10, group="premise"),
     "ia, bm25": AttributeInstancesRequest(MANY, Scoring("bm25"), 10),
-    "na-instances": FindInstancesByNeuronsRequest(MANY, 50, 1000),
+    "na-instances": FindInstancesByNeuronsRequest(MANY, 50, INSTANCES // 2),
     "na-instances, grouped": FindInstancesByNeuronsRequest(MANY, 50, 10, group="premise"),
-    "ia-neurons": FindNeuronsByInstancesRequest(MANY, Scoring("grad-dot"), 500, 10, "summed"),
+    "ia-neurons": FindNeuronsByInstancesRequest(MANY, Scoring("grad-dot"), INSTANCES // 2, 10, "summed"),
 }
 
 
