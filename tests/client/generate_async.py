@@ -13,7 +13,7 @@ RULES = {
     r"^    def ": "    async def ",
     r"\bself\.(send|list_page|_call)\(": r"await self.\1(",
     r"^( +)yield from (.*)$": r"\1for each in \2:\n\1    yield each",
-    r"for response in ": "async for response in ",
+    r"for (response|block) in ": r"async for \1 in ",
     r"with Client\(": "async with AsyncClient(",
     r"answer = client\.": "answer = await client.",
 }
