@@ -47,8 +47,8 @@ def one_line(error: Exception) -> str:
 
 
 def brief(value: object) -> str:
-    """A value in a message, cut to a readable length."""
-    text = repr(value)
+    """A value in a message, in one line (an array is written in several), cut to a readable length."""
+    text = " ".join(line.strip() for line in repr(value).splitlines())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -3,6 +3,7 @@
 The one place in the indexer that pushes to the disk: a file, a file swapped in one step, a directory that appears whole.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -14,10 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.errors import AttridexError, BusyError
+from attridex.indexer.errors import AttridexError, BusyError, InputError
 
 JsonObject = dict[str, Any]
 """What a JSON file holds, where its keys are free."""
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without links answer, as those of memory sticks."""
 TRAINING_RECORD = "finetune.json"
 """Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
 
@@ -90,12 +93,98 @@ def publish(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(path: Path, what: str) -> Iterator[int]:
+def unfinished(path: Path, what: str, *, folder: bool = False) -> Iterator[Path]:
+    """A hidden place beside `path` in which it is made ready, held against others; it is removed in the end, `take_name` or not.
+
+    Args:
+        path: what is to be made.
+        what: see `alone`.
+        folder: whether it is a directory.
+
+    Raises:
+        InputError: there is something of that name already.
+        BusyError: another process is making it.
+        AttridexError: the disk refuses a write.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    check_free(path)
+    try:
+        if folder:
+            temporary.mkdir(parents=True, exist_ok=True)
+        with alone(temporary, what, "name") as descriptor:
+            check_free(path)  # whoever held it before may be done
+            try:
+                clear(temporary, descriptor)
+                yield temporary
+            finally:
+                remove(temporary)
+    except OSError as error:
+        raise AttridexError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def check_free(path: Path) -> None:
+    """Refuse a name that is taken.
+
+    Raises:
+        InputError: it is.
+    """
+    if os.path.lexists(path):
+        raise InputError(f"{path}: is there already, and is not written over; choose another name")
+
+
+def clear(temporary: Path, descriptor: int) -> None:
+    """Empty what a killed process left; `descriptor` is that of its lock.
+
+    Raises:
+        BusyError: it is another one than the one locked: somebody else was faster.
+    """
+    if not temporary.exists() or not os.path.samestat(os.fstat(descriptor), os.stat(temporary)):
+        raise BusyError(f"{temporary}: another process was making it; try again")
+    if not temporary.is_dir():
+        os.ftruncate(descriptor, 0)
+        return
+    for path in temporary.iterdir():
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def take_name(temporary: Path, path: Path) -> None:
+    """Push a file or directory to the disk, then give it its name, but never that of something that is there.
+
+    Raises:
+        InputError: something of that name was made meanwhile.
+    """
+    folder = temporary.is_dir()
+    for each in (*temporary.rglob("*"), temporary):
+        sync_path(each)
+    try:
+        if folder:
+            temporary.rename(path)  # refuses the name of a file, or of a directory that holds anything
+        else:
+            os.link(temporary, path)
+    except OSError as error:
+        check_free(path)
+        if folder or error.errno not in NO_LINKS:
+            raise
+        temporary.rename(path)
+    sync_path(path.parent)
+
+
+@contextmanager
+def alone(path: Path, what: str, other: str = "--out") -> Iterator[int]:
     """Hold a file, made where it is missing, or a directory against other processes; the hold goes with the process.
 
     Args:
         path: what is held, by whatever name others know it.
         what: what is done there, for the message that others see, as "writing its answers".
+        other: what others may choose another of.
 
     Yields:
         A descriptor of it, for reading and, of a file, appending.
@@ -116,7 +205,7 @@ def alone(path: Path, what: str) -> Iterator[int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # excludes nobody; it tells others this process's number
         except BlockingIOError:
-            raise BusyError(f"{path}: {holder(descriptor)} is {what}; wait for it or choose another --out") from None
+            raise BusyError(f"{path}: {holder(descriptor)} is {what}; wait for it or choose another {other}") from None
         except OSError as error:
             raise AttridexError(f"{path}: cannot be locked: {error.strerror}") from None
         yield descriptor

@@ -49,6 +49,7 @@ class Asking:
     out: options.Out = None
     timeout: options.Timeout = 3600.0
     no_verify: options.Verify = False
+    model: options.ModelPlace = None
     as_json: options.Json = False
     output: options.Output = ""
     max_new_tokens: options.MaxNewTokens = 0
@@ -71,7 +72,9 @@ class Asking:
             from attridex.client.start import check_local
 
             check_local()
-            return Client.local(self.index, verify=not self.no_verify, timeout=self.timeout)
+            return Client.local(self.index, model=self.model or True, verify=not self.no_verify, timeout=self.timeout)
+        if self.model is not None:
+            raise UsageError("--model: a server has its model; it is for --index")
         tls = tls_of(self.tls_ca, self.tls_cert, self.tls_key)
         return Client(str(self.server), index=self.name, timeout=self.timeout, tls=tls, token=given_token(self.token_file))
 

@@ -42,6 +42,7 @@ Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
 Quoting = Annotated[str | None, typer.Option("--quoting", help=QUOTING)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
+ModelPlace = Annotated[str | None, typer.Option("--model", help="Where the model of --index lies now.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]
 TokenFile = Annotated[
     Path | None, typer.Option("--token-file", help="File with the token for the server; else ATTRIDEX_TOKEN in the environment.")

@@ -16,6 +16,7 @@ from attridex.client.commands.options import (
     IndexDir,
     IndexName,
     Json,
+    ModelPlace,
     Quoting,
     ServerAddress,
     Timeout,
@@ -54,6 +55,7 @@ def study(
     quoting: Quoting = None,
     timeout: Timeout = 3600.0,
     no_verify: Verify = False,
+    model: ModelPlace = None,
     as_json: Json = False,
 ) -> None:
     """The comparison studies: results with intervals as JSON and Parquet, and a report."""
@@ -70,7 +72,7 @@ def study(
         chosen = replace(chosen, common=replace(chosen.common, seeds=seeds))
     asking = Asking(
         queries, None, index, server, index_name, limit=limit, timeout=timeout, no_verify=no_verify, as_json=as_json,
-        delimiter=delimiter, quoting=quoting,
+        delimiter=delimiter, quoting=quoting, model=model,
     )  # fmt: skip
     with asking.client() as client:
         context = make_context(client, asking, chosen, out, seed, config)

@@ -1,18 +1,24 @@
 """From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
-from attridex.indexer.building.plan import Plan, bind, prepared
-from attridex.indexer.building.versions import commit
+from attridex.indexer.building.plan import CORPUS, Plan, bind, changed_settings, prepared
+from attridex.indexer.building.versions import commit, corpus_columns
 from attridex.indexer.config import Config
+from attridex.indexer.corpus.columns import RULES, ColumnRules
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import index_format, read_current, read_manifest, write_lock
-from attridex.indexer.index.layout import CURRENT
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.layout import CURRENT, PLAN
+from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.lifecycle.changes import Content, NamedContent, changes, stored_rows
+from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.progress import about, say, say_all
 from attridex.indexer.signing.signer import Signer
@@ -52,6 +58,8 @@ def build(
     plan, signer, sampler, _ = prepared(config, index)
     check(signer)
     with write_lock(index):
+        if other := followed(plan, index):
+            return Built(other, 0)
         bind(plan, index)
         if other := changed_since(index, plan):
             return Built(other, 0)
@@ -69,6 +77,42 @@ def changed_since(index: Path, plan: Plan) -> Manifest | None:
         return None
     manifest = read_manifest(index, read_current(index))
     return manifest if [entry.name for entry in manifest.shards] != plan.shards else None
+
+
+def followed(plan: Plan, index: Path) -> Manifest | None:
+    """The served version, where it holds what a changed corpus holds now, in whichever order; None where the corpus is unchanged.
+
+    Raises:
+        InputError: the corpus has other rows than the index; they are counted.
+    """
+    if not (index / CURRENT).exists():
+        return None
+    different = set(changed_settings(read_sealed(index / PLAN), plan))
+    if "corpus" not in different or not different <= CORPUS:
+        return None
+    manifest = read_manifest(index, read_current(index))
+    kinds = corpus_columns(manifest)
+    own, stored = list(own_rows(plan, kinds)), list(stored_rows(index, manifest, list(kinds)))
+    found = changes(own, stored, positions=not plan.config.corpus.id)
+    if any(found):
+        raise InputError(f"{index}: the corpus has changed since the index was built: {found.words}, or choose another --out")
+    return manifest
+
+
+def own_rows(plan: Plan, kinds: Mapping[str, str]) -> Iterator[NamedContent]:
+    """The rows of a corpus, by id, with columns as an index of these types would store them."""
+    rule, needed = RULES[plan.config.corpus.rendering], plan.config.gradients.label == "gold"
+    for _, instance in rendered(plan.config.corpus, make_renderer(plan.config), labels_needed=needed):
+        values = (stored_value(rule, instance.fields[name], kind) for name, kind in kinds.items())
+        yield instance.id, Content(instance.key, tuple(values))
+
+
+def stored_value(rule: ColumnRules, value: Any, kind: str) -> Any:
+    """A value as a column would store it; of one that does not fit, itself."""
+    try:
+        return rule.stored(value, kind)
+    except (ValueError, TypeError, ArithmeticError):
+        return value
 
 
 def tell_neurons(signer: Signer, sampler: Sampler) -> None:

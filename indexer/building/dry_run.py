@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from attridex.indexer.building.build import followed
 from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.load import work_of
@@ -20,7 +21,8 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         InputError: whatever `build.build` would refuse before it begins.
     """
     plan, signer, sampler, reading = prepared(config, index)
-    check_bound(plan, index)
+    if followed(plan, index) is None:
+        check_bound(plan, index)
     say_all(plan.survey.remarks, enabled=show_progress)
     base = resident("VmRSS")
     pilot = run_pilot(plan, signer, sampler.longest_first, show_progress=show_progress)

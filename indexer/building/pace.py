@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from attridex.indexer.building.load import Load, counted, work_of
 from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.signing.signature import Decision
 from attridex.indexer.signing.signer import Signer
@@ -58,15 +59,22 @@ def measured_pace(signer: Signer, sample: Sequence[RenderedInstance], limit: flo
 
 
 def shortened(instance: RenderedInstance, length: int) -> RenderedInstance:
-    """The beginning of an instance, with at least one target: it takes the time of an instance of that length."""
+    """The beginning of an instance, with at least one target: it takes the time of an instance of that length.
+
+    Of a text that is read once the last token stays too, for a head may read its end of text (T5, BART).
+    """
     if instance.longest <= length:
         return instance
     inside = [at for at, read in enumerate(instance.reads) if read < length - 1]
     reads = tuple(instance.reads[at] for at in inside) or (length - 2,) * bool(instance.reads)
+
+    def cut(tokens: Tokens) -> Tokens:
+        return tokens if len(tokens) <= length else (*tokens[: length - 1], tokens[length - 1 if reads else -1])
+
     return replace(
         instance,
-        sequences=tuple(sequence[:length] for sequence in instance.sequences),
-        types=tuple(types[:length] for types in instance.types),
+        sequences=tuple(map(cut, instance.sequences)),
+        types=tuple(map(cut, instance.types)),
         reads=reads,
         wanted=instance.wanted[: len(reads)],
     )

@@ -39,6 +39,10 @@ NEWER = (
 """Settings of the corpus that plans of older indices do not have."""
 
 
+CORPUS = frozenset(("corpus", "instances", "columns"))
+"""Settings of a plan that follow from the rows of the corpus."""
+
+
 class Prepared(NamedTuple):
     """A build that may begin, with a sample of its corpus, and the seconds that reading it once took."""
 
@@ -213,7 +217,12 @@ def check_bound(plan: Plan, index: Path) -> None:
             raise InputError(f"{index}: not empty and not an index; choose another --out")
         return
     before = read_sealed(path)
-    changed = [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]
+    changed = changed_settings(before, plan)
+    if "corpus" in changed and CORPUS.issuperset(changed):
+        was, now = (f"{settings['instances']:,}" for settings in (before, plan.settings))
+        raise InputError(
+            f"{index}: this index was begun with another corpus ({was} instances, now {now}); give it as it was, or another --out"
+        )
     if changed:
         first, *others = changed
         was, now = brief(before.get(first)), brief(plan.settings.get(first))
@@ -221,3 +230,8 @@ def check_bound(plan: Plan, index: Path) -> None:
         raise InputError(
             f"{index}: this index was begun with {first} = {was}, now it is {now}{also}; use the same settings, or another --out"
         )
+
+
+def changed_settings(before: JsonObject, plan: Plan) -> list[str]:
+    """Settings of a plan that are not those of one before."""
+    return [key for key in sorted({*before, *plan.settings}) if before.get(key) != plan.settings.get(key)]

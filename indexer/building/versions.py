@@ -58,6 +58,7 @@ from attridex.indexer.index.records import (
     file_entries,
 )
 from attridex.indexer.index.shards import Shard, open_shards
+from attridex.indexer.lifecycle.added import AddedColumns, carried, served_before
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.packages import installed_versions
 from attridex.indexer.signing.signer import Signer
@@ -163,7 +164,7 @@ def facts_of_version(manifest: Manifest, columns: Mapping[str, str], sidecars: S
 
 def corpus_columns(manifest: Manifest) -> dict[str, str]:
     """DuckDB type of each of the corpus's columns of a version."""
-    return {name: kind for name, kind in manifest.columns if not is_reserved(name)}
+    return {name: kind for name, kind in manifest.columns if not is_reserved(name) and name not in manifest.added}
 
 
 def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
@@ -258,20 +259,23 @@ class VersionWriter:
             tensors = statistics.curvatures(self._curvatures)
             if self._curvatures:
                 write_tensors(directory / CURVATURE, tensors)
-            self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors))
+            added = carried(self._index, before or served_before(self._index), self._entries)
+            added.write(directory)
+            self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors), added)
             deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
             write_bm25(directory, self._shards, self._facts.corpus.text_fields)
             recall = self._write_structures(directory, tensors)
-            manifest = self._describe(directory, deleted, recall)
+            manifest = self._describe(directory, deleted, recall, added)
             write_manifest(directory, manifest)
         return manifest
 
-    def _write_catalog(self, directory: Path, influences: Mapping[str, Float64]) -> None:
-        """Catalog and postings; `influences` are further columns of the instances [n]."""
-        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._facts.columns}
+    def _write_catalog(self, directory: Path, influences: Mapping[str, Float64], added: AddedColumns) -> None:
+        """Catalog and postings; `influences` and `added` are further columns of the instances [n]."""
+        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._facts.columns, **added.types}
+        further = {**influences, **added.values}
         with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
             for shard in self._shards:
-                own = {name: values[shard.start : shard.stop] for name, values in influences.items()}
+                own = {name: values[shard.start : shard.stop] for name, values in further.items()}
                 catalog.add_instances(shard.instances(), shard.start, own)
                 catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
                 if self._facts.config.neurons.enabled:
@@ -307,8 +311,15 @@ class VersionWriter:
             transforms[kind] = partial(spectrum.apply, change=inverse(spectrum.damping))
         return measure_recall(directory, self._shards, self._structures, transforms)
 
-    def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
-        """The manifest of a version whose other files lie in `directory`."""
+    def _describe(self, directory: Path, deleted: int, recall: dict[str, float], added: AddedColumns) -> Manifest:
+        """The manifest of a version.
+
+        Args:
+            directory: where its other files lie.
+            deleted: rows of its tombstones.
+            recall: of its structures for approximate search.
+            added: columns that were added to the corpus's.
+        """
         facts, config = self._facts, self._facts.config
         return Manifest(
             format=facts.format,
@@ -332,7 +343,7 @@ class VersionWriter:
             neurons=config.neurons.enabled,
             signature_dim=facts.signature_dim,
             signature_projected=facts.signature_projected,
-            columns=instance_columns(self._curvatures, facts.columns),
+            columns=instance_columns(self._curvatures, {**facts.columns, **added.types}),
             shards=self._entries,
             files=file_entries(directory, facts.format),
             recall=recall,
@@ -340,6 +351,7 @@ class VersionWriter:
             agreement=facts.agreement(self._shards),
             libraries=library_versions(),
             revision=git_revision(),
+            **({"added": list(added.types)} if added.types else {}),
         )
 
     def _places(self) -> NeuronPlaces:

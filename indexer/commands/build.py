@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attridex.indexer.commands.facts import fit_lines, size_of, summary
-from attridex.indexer.commands.options import ConfigPath, Json, emit, say, show_facts
+from attridex.indexer.commands.options import ConfigPath, Json, ModelPlace, emit, say, show_facts
 from attridex.indexer.commands.readable import human_size, human_time
 
 if TYPE_CHECKING:
@@ -31,16 +31,18 @@ def build(
         bool,
         typer.Option("--dry-run", help="Only say rows, tokens, disk, memory and time, after a pilot of seconds; write nothing."),
     ] = False,
+    model: ModelPlace = None,
     as_json: Json = False,
 ) -> None:
     """Build an index from a model and its training data; run again to resume."""
     if dry:
-        forecast_build(config, out, as_json=as_json, skip_bad=skip_bad)
+        forecast_build(config, out, as_json=as_json, skip_bad=skip_bad, model=model)
         return
     from attridex.indexer.config import load_config
     from attridex.indexer.errors import NumericError
+    from attridex.indexer.lifecycle.moved_model import with_model
 
-    loaded = load_config(config).skipping(skip_bad)  # before what is slow to import: a typo is said at once
+    loaded = with_model(load_config(config).skipping(skip_bad), model)  # before what is slow to import: a typo is said at once
     if loaded.scores_by_gradient:
         say(
             f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
@@ -79,7 +81,7 @@ def left_out(manifest: "Manifest") -> Iterator[str]:
         yield f"left out: {len(manifest.bad) - NAMED} more; `bad` in manifest.json names all"
 
 
-def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = False) -> None:
+def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = False, model: str | None = None) -> None:
     """Say what a build would take.
 
     Args:
@@ -87,10 +89,12 @@ def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = F
         out: the index directory.
         as_json: whether a program reads it.
         skip_bad: whether records that cannot be used are left out.
+        model: where it lies now.
     """
     from attridex.indexer.config import load_config
+    from attridex.indexer.lifecycle.moved_model import with_model
 
-    loaded = load_config(config).skipping(skip_bad)
+    loaded = with_model(load_config(config).skipping(skip_bad), model)
     from attridex.indexer.building.dry_run import dry_run
 
     found = dry_run(loaded, out)

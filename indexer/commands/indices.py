@@ -8,12 +8,11 @@ import typer
 def register(app: typer.Typer, info: Callable[..., None]) -> None:
     """Add the indexer's commands to an app; `info` comes from who knows what an index can answer, too."""
     from attridex.indexer.commands.build import build
+    from attridex.indexer.commands.columns import add_columns
     from attridex.indexer.commands.finetune import finetune
-    from attridex.indexer.commands.info import versions
-    from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
-    from attridex.indexer.commands.verify import verify
+    from attridex.indexer.commands.snapshot import restore, snapshot
 
-    for command in (build, show, info, verify, versions, activate, undelete, compact, prune, repair, migrate, neurons, finetune):
-        app.command()(command)
+    for command in (build, show, info, add_columns, snapshot, restore, neurons, finetune):
+        app.command(command.__name__.replace("_", "-"))(command)

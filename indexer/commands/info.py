@@ -28,16 +28,44 @@ def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_jso
 
 
 def versions(index: IndexPath, as_json: Json = False) -> None:
-    """The versions of an index on disk; the current one is marked."""
+    """The versions of an index on disk: * is the served one; what is live, deleted and added, and whether one is being read."""
+    from attridex.indexer.errors import DamageError
     from attridex.indexer.index.directory import list_versions, read_current, read_deletes
     from attridex.indexer.lifecycle.liveness import served_manifest
 
-    current, log = read_current(index), read_deletes(index)
+    current, log, damaged = read_current(index), read_deletes(index), 0
     for number in list_versions(index):
-        manifest = served_manifest(index, number, log)
-        live = manifest.instances - manifest.deleted
+        try:
+            facts = version_facts(served_manifest(index, number, log), index)
+        except DamageError as error:
+            facts, damaged = {"version": number, "problem": str(error)}, damaged + 1
         if as_json:
-            emit({"version": number, "current": number == current, "instances": live, "created": manifest.created})
+            emit({**facts, "current": number == current})
         else:
-            mark = "*" if number == current else " "
-            sys.stdout.write(f"{mark} {number}  {live} instances  {manifest.created}\n")
+            sys.stdout.write(f"{'*' if number == current else ' '} {version_line(facts)}\n")
+    if damaged:
+        raise DamageError(f"{index}: {damaged} versions cannot be read; `attridex repair {index}` mends them")
+
+
+def version_facts(manifest: "Manifest", index: Path) -> "JsonObject":
+    """What `versions` says of one version under the log that counts."""
+    from attridex.indexer.lifecycle.versions import is_read
+
+    return {
+        "version": manifest.number,
+        "instances": manifest.instances - manifest.deleted,
+        "deleted": manifest.deleted,
+        "added": manifest.added,
+        "created": manifest.created,
+        "read": is_read(index, manifest.number),
+    }
+
+
+def version_line(facts: "JsonObject") -> str:
+    """The same for people."""
+    if "problem" in facts:
+        return f"{facts['version']}  {facts['problem']}"
+    deleted = f", {facts['deleted']} deleted" if facts["deleted"] else ""
+    added = f", with {', '.join(facts['added'])}" if facts["added"] else ""
+    read = ", being read" if facts["read"] else ""
+    return f"{facts['version']}  {facts['instances']} instances{deleted}{added}  {facts['created']}{read}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from attridex.indexer.commands.options import IndexPath, Json, emit, say
+from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
 
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 
@@ -74,15 +74,23 @@ def repair(
     index: IndexPath,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="What it was built from, where model or corpus lie elsewhere now.", show_default=False),
+        typer.Option("--config", help="What it was built from, where its corpus lies elsewhere now.", show_default=False),
     ] = None,
+    model: ModelPlace = None,
     as_json: Json = False,
 ) -> None:
-    """Mend a damaged index from what is whole, or by signing again; exit code 1 says what cannot be mended."""
+    """Mend a damaged index from what is whole, or by signing again.
+
+    Args:
+        index: the index directory.
+        config: what it was built from, where its corpus lies elsewhere now.
+        model: where its model lies now.
+        as_json: whether a program reads what is said.
+    """
     from attridex.indexer.config import load_config
     from attridex.indexer.renewal.repair import repair as run
 
-    lines = run(index, load_config(config) if config else None, show_progress=True)
+    lines = run(index, load_config(config) if config else None, model, show_progress=True)
     if as_json:
         emit({"index": str(index), "mended": lines})
         return

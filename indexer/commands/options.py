@@ -9,6 +9,9 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
 IndexPath = Annotated[Path, typer.Argument(help="Index directory.", show_default=False)]
+ModelPlace = Annotated[
+    str | None, typer.Option("--model", help="Where the index's model lies now, if not where it was.", show_default=False)
+]
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (TOML).", show_default=False)]
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attridex.indexer.commands.options import Json, emit
+from attridex.indexer.commands.options import Json, ModelPlace, emit
 
 if TYPE_CHECKING:
+    from attridex.indexer.config import Config
     from attridex.indexer.corpus.showing import ShownInstance, ShownSequence
+    from attridex.indexer.index.records import Manifest
 
 
 def show(
@@ -32,13 +34,14 @@ def show(
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Do not load the model; only the build says then whether it can be indexed.")
     ] = False,
+    model: ModelPlace = None,
     as_json: Json = False,
 ) -> None:
     """Show what the model reads of the first records: tokens, special ones too, what has a loss, what is read, the label.
 
     What a build would refuse of the model, or of these records, is refused here alike.
     """
-    for instance in shown_instances(place, queries, limit, (delimiter, quoting), model=not no_model):
+    for instance in shown_instances(place, queries, limit, (delimiter, quoting), model=not no_model, moved=model):
         if as_json:
             emit(asdict(instance))
         else:
@@ -46,7 +49,7 @@ def show(
 
 
 def shown_instances(
-    place: Path, queries: Path | None, limit: int, dialect: tuple[str | None, str | None], *, model: bool
+    place: Path, queries: Path | None, limit: int, dialect: tuple[str | None, str | None], *, model: bool, moved: str | None
 ) -> "list[ShownInstance]":
     """The instances of a configuration's corpus, of an index, or queries of either.
 
@@ -56,20 +59,24 @@ def shown_instances(
         limit: how many instances.
         dialect: delimiter and quoting of CSV and TSV queries.
         model: whether the model is loaded, where that may tell that it or a row is refused; an index's own is sound.
+        moved: where the model lies now.
     """
     from attridex.indexer.config import load_config
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.shards import open_shards
     from attridex.indexer.lifecycle.liveness import read_deleted
+    from attridex.indexer.lifecycle.moved_model import with_model
 
     manifest = read_manifest(place, read_current(place)) if place.is_dir() else None
-    given = manifest.config if manifest else load_config(place)
+    given = with_model(manifest.config if manifest else load_config(place), moved)
     from attridex.indexer.corpus.showing import Dialect, corpus_instances, query_instances, shard_instances, shown
     from attridex.indexer.models.renderers import make_renderer, with_class_names
     from attridex.indexer.progress import say_all
 
     config = given if manifest else with_class_names(given)
     renderer = make_renderer(config)
+    if manifest and moved:
+        check_identity(config, manifest)
     if queries:
         found = query_instances(queries, config, renderer, limit, Dialect(*dialect))
     elif manifest:
@@ -84,6 +91,19 @@ def shown_instances(
         checked_signer(config).rows.check_all(instances)
     say_all(renderer.remarks, enabled=True)
     return [shown(instance, renderer.vocabulary, config.model.task) for instance in instances]
+
+
+def check_identity(config: "Config", manifest: "Manifest") -> None:
+    """Refuse another model than that of an index.
+
+    Raises:
+        InputError: it is another one; both hashes are told.
+    """
+    from attridex.indexer.errors import InputError
+    from attridex.indexer.models.identity import config_identity
+
+    if other := config_identity(config).difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
+        raise InputError(f"{config.model.path}: not the model that this index was built with ({other})")
 
 
 def lines(instance: "ShownInstance") -> list[str]:

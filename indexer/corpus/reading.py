@@ -38,6 +38,11 @@ def read_records(corpus: CorpusConfig, task: Task) -> Iterator[PlacedRecord]:
         yield from read_record_file(Path(name), dialect=dialect_of(corpus), by_name=by_name)
 
 
+def is_typed(corpus: CorpusConfig) -> bool:
+    """Whether a corpus's source says itself of what type its columns are: Parquet, or a dataset."""
+    return corpus.dataset is not None or all(name.lower().endswith(".parquet") for name in corpus.files)
+
+
 def dialect_of(corpus: CorpusConfig) -> Dialect:
     """How the tables of a corpus are written."""
     return Dialect(corpus.delimiter, corpus.quoting)

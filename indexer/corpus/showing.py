@@ -6,15 +6,16 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from attridex.indexer.config import Config
+from attridex.indexer.corpus.columns import RULES
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import named_classes, rendered
+from attridex.indexer.corpus.reading import named_classes, read_records, rendered
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.corpus.stored import stored_instances
-from attridex.indexer.errors import nearest
+from attridex.indexer.corpus.survey import no_column
+from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Tokens
 from attridex.indexer.forms.vocabulary import Vocabulary
 from attridex.indexer.index.shards import Shard
-from attridex.indexer.progress import say
 from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.readers.table_files import Dialect as Dialect
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
@@ -92,13 +93,27 @@ def shown_sequence(
 
 
 def corpus_instances(config: Config, renderer: Renderer, limit: int) -> Iterator[RenderedInstance]:
-    """The first instances of a corpus, as a build reads them; see `reading.rendered` for what it raises."""
-    lacking, known = set(config.corpus.metadata), set[str]()
-    for record, instance in islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit):
-        lacking, known = lacking - record.values.keys(), known | record.values.keys()
-        yield instance
-    for name in sorted(lacking):
-        say(f"corpus.metadata: none of these records has a column '{name}'; {nearest(name, known)}")
+    """The first instances of a corpus, as a build reads them; see `reading.rendered` and `check_metadata` for what it raises."""
+    found = islice(rendered(config.corpus, renderer, labels_needed=config.gradients.label == "gold"), limit)
+    yield from (instance for _, instance in found)
+    check_metadata(config)
+
+
+def check_metadata(config: Config) -> None:
+    """Refuse a column for filters that no record of the corpus has, as a build does; records are read until each was seen.
+
+    Raises:
+        InputError: there is one.
+    """
+    lacking, known = dict.fromkeys(config.corpus.metadata), dict[str, None]()
+    kind_of = RULES[config.corpus.rendering].kind_of
+    for record in read_records(config.corpus, config.model.task) if lacking else ():
+        known |= dict.fromkeys(record.values)
+        lacking = {name: None for name in lacking if kind_of(record.values.get(name)) == "NULL"}
+        if not lacking:
+            return
+    for name in lacking:
+        raise InputError(no_column(name, known))
 
 
 def query_instances(path: Path, config: Config, renderer: Renderer, limit: int, dialect: Dialect) -> Iterator[RenderedInstance]:

@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks
+from attridex.indexer.corpus.reading import Attempt, attempts, class_remarks, is_typed
 from attridex.indexer.corpus.remarks import Remarks
 from attridex.indexer.corpus.rendering import Renderer
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.index.layout import RESERVED, is_reserved
+from attridex.indexer.readers.class_labels import shown_columns
+from attridex.indexer.readers.table_values import ShownValues
 
 NAMED = 10
 """Records that cannot be used are named up to this many."""
@@ -114,11 +116,14 @@ def survey(
     columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
     check_names(columns)
     count, example = Count(columns, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
+    shown = ShownValues(shown_columns(corpus.model_dump()) if corpus.rendering > 1 else (), typed=is_typed(corpus))
     for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
             if len(count.unusable) == NAMED and not corpus.skip_bad:
                 break
+        else:
+            shown.see(attempt.record.values)
         for instance in attempt.instances:
             example = {**attempt.record.values}
             count.add(instance, attempt.record.where)
@@ -126,13 +131,20 @@ def survey(
     check_usable(corpus, count)
     for name in corpus.metadata:
         if count.kinds[name] == {"NULL"}:
-            raise InputError(f"corpus.metadata: no record has a column '{name}'; {nearest(name, example)}")
+            raise InputError(no_column(name, example))
     counted, unusable = count.counted, tuple(count.unusable)
     types, said = (
         count.types(renderer.text_fields),
-        (*renderer.remarks, *class_remarks(corpus, renderer.task), *count.remarks.lines),
+        (*renderer.remarks, *class_remarks(corpus, renderer.task), *shown.lines, *count.remarks.lines),
     )
     return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)
+
+
+def no_column(name: str, known: Iterable[str]) -> str:
+    """That no record has anything in a column for filters; `known` are columns that there are."""
+    if name in known:
+        return f"corpus.metadata: column '{name}' is empty in every record; leave it out"
+    return f"corpus.metadata: no record has a column '{name}'; {nearest(name, known)}"
 
 
 def check_usable(corpus: CorpusConfig, count: Count) -> None:

@@ -37,7 +37,8 @@ def parse_template(template: str, setting: str) -> Template:
     try:
         for literal, name, spec, conversion in Formatter().parse(template):
             if name is not None and (spec or conversion or not name.isidentifier()):
-                raise ValueError(f"'{{{name}}}' is not a plain field name")
+                shown = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}}}"
+                raise ValueError(f"'{shown}' is not a plain field name")
             parts.append((literal, name))
     except ValueError as error:
         raise InputError(f"{setting}: {template!r}: {error}; write fields as {{name}}") from None

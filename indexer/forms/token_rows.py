@@ -147,6 +147,10 @@ def values(record: Mapping[str, Any], name: str, where: str) -> list[Any]:
 
 def whole_numbers(column: Sequence[Any], name: str, where: str) -> Tokens:
     """Whole numbers; those that came over the wire may be floats."""
+    if any(isinstance(value, list | tuple) for value in column):
+        raise InputError(
+            f"{where}: column '{name}' holds lists, as a batch of rows does; give one row (leave return_tensors out)"
+        )
     for value in column:
         if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
             raise InputError(f"{where}: column '{name}' holds {brief(value)}; whole numbers are needed")

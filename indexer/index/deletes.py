@@ -157,9 +157,13 @@ class Log:
 
     def write(self, index: Path) -> None:
         """Replace the copy, then the log; neither counts before CURRENT names its last line."""
-        content = b"".join(entry.line for entry in self.entries)
         for name in (DELETES_COPY, DELETES):
-            replace_file(index / name, content)
+            replace_file(index / name, self.content)
+
+    @property
+    def content(self) -> bytes:
+        """What its files hold."""
+        return b"".join(entry.line for entry in self.entries)
 
 
 def parse_log(content: bytes, where: Path) -> Log:

@@ -118,10 +118,15 @@ def write_current(index: Path, version: str, log: Log | None = None) -> None:
         raise DamageError(
             f"{index / CURRENT}: missing or damaged, and the index has a log of deletes; `attridex repair` mends it"
         )
-    digest = file_hash(version_dir(index, version) / MANIFEST)
-    content = f"{version} {digest}{f' {head.words}' if head else ''}\n".encode()
+    content = current_content(index, version, head)
     for name in (CURRENT_COPY, CURRENT) if head else (CURRENT,):
         replace_file(index / name, content)
+
+
+def current_content(index: Path, version: str, head: Head | None) -> bytes:
+    """What CURRENT holds where a version is served, and a log counts that ends with `head`; format 2 has none."""
+    digest = file_hash(version_dir(index, version) / MANIFEST)
+    return f"{version} {digest}{f' {head.words}' if head else ''}\n".encode()
 
 
 def served_head(index: Path) -> Head | None:

@@ -65,6 +65,7 @@ BM25 = {
     "nnoc_name": "bm25_nonoccurrence.npy",
 }
 """What bm25s calls its files, and their names here."""
+ADDED, ADDED_COPY = "columns.parquet", "columns.copy"
 ORDER, ORDERED_NORMS = "approximate_rows.npy", "approximate_norms.npy"
 PIECES = "approximate_*.faiss"
 
@@ -102,6 +103,8 @@ VERSION_FILES = (
     FileKind(MANIFEST, "what the version is, how it was made, its shards and the SHA-256 of its files", "sealed JSON, Manifest"),
     FileKind(MANIFEST_COPY, "the same, which mends it", "sealed JSON, Manifest", "format 3"),
     FileKind(CATALOG, "tables instances, predictions, neurons, neuron_statistics, neuron_labels, runs", "DuckDB"),
+    FileKind(ADDED, "columns that were added to the corpus's, a row an instance", "Parquet", "add-columns"),
+    FileKind(ADDED_COPY, "the same, which mends it", "Parquet", "add-columns"),
     FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64", "format 2"),
     FileKind(CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"),
     FileKind(CSC_INDPTR, "entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row [L F + 1]", "int64", NEURONS_ON),

@@ -150,9 +150,10 @@ class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
+    `added` names those of its columns that are neither the corpus's nor attridex's own.
     """
 
-    newer = ("fit",)
+    newer = ("fit", "added")
     format: int = FORMAT
     version: str
     created: str
@@ -183,6 +184,7 @@ class Manifest(Record):
     fit: Fit | None = None
     libraries: dict[str, str]
     revision: str | None
+    added: list[str] = []
 
     @property
     def number(self) -> str:

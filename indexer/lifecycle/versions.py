@@ -19,6 +19,12 @@ class Pruned(NamedTuple):
     held: list[str]
 
 
+def is_read(index: Path, number: str) -> bool:
+    """Whether any process of this machine reads a version."""
+    with unread(version_dir(index, number)) as free:
+        return not free
+
+
 def activate(index: Path, number: str) -> None:
     """Make a version the current one; what is deleted stays deleted.
 

@@ -65,23 +65,23 @@ class SavedAdapter:
         return own is not None and sum(torch.equal(value, own) for value in self.weights.values()) > 1
 
 
-def adapter_directory(name: str) -> Path:
-    """The directory of an adapter: `name` itself, or the Hub's cached snapshot.
+def adapter_directory(name: str, setting: str = "model.adapter") -> Path:
+    """The directory of an adapter: `name` itself, or the Hub's cached snapshot; `setting` of the configuration names it.
 
     Raises:
         InputError: there is none.
     """
     if not Path(name).is_dir():
         if Path(name).is_absolute() or name.startswith("."):
-            raise InputError(f"{name}: no such adapter directory (model.adapter)")
-        return downloaded(name)
+            raise InputError(f"{name}: no such adapter directory ({setting})")
+        return downloaded(name, setting)
     if not (Path(name) / CONFIG).is_file():
-        raise InputError(f"{name}: no PEFT adapter there (no {CONFIG}; model.adapter)")
+        raise InputError(f"{name}: no PEFT adapter there (no {CONFIG}; {setting})")
     return Path(name)
 
 
-def downloaded(name: str) -> Path:
-    """An adapter's files from the Hub.
+def downloaded(name: str, setting: str) -> Path:
+    """An adapter's files from the Hub; `setting` names it.
 
     Raises:
         InputError: it is not to be had.
@@ -92,20 +92,20 @@ def downloaded(name: str) -> Path:
         found = Path(snapshot_download(name, allow_patterns=[*FILES, *TOKENIZER_FILES], etag_timeout=10))
     except Exception as error:  # no network, no such adapter, no name at all: one answer
         reason = first_line(error)
-        raise InputError(f"{name}: no such adapter directory, and not to be had from the Hub (model.adapter): {reason}") from None
+        raise InputError(f"{name}: no such adapter directory, and not to be had from the Hub ({setting}): {reason}") from None
     if not (found / CONFIG).is_file():
-        raise InputError(f"{name}: no PEFT adapter on the Hub (no {CONFIG}; model.adapter)")
+        raise InputError(f"{name}: no PEFT adapter on the Hub (no {CONFIG}; {setting})")
     return found
 
 
-def read_adapter(name: str) -> SavedAdapter:
-    """Read an adapter's settings and weights.
+def read_adapter(name: str, setting: str = "model.adapter") -> SavedAdapter:
+    """Read an adapter's settings and weights; `setting` of the configuration names it.
 
     Raises:
         InputError: no adapter there, one that is no LoRA, one that cannot be merged, or unreadable weights.
         MissingExtraError: PEFT is not installed.
     """
-    directory = adapter_directory(name)
+    directory = adapter_directory(name, setting)
     if importlib.util.find_spec("peft") is None:
         raise MissingExtraError("model.adapter needs PEFT, which is not installed: pip install 'attridex[adapters]'")
     check_settings(name, directory)

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.config import RENDERING, ModelConfig
+from attridex.indexer.config import RENDERING, Config, ModelConfig
 from attridex.indexer.files import file_hash
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
 from attridex.indexer.models.adapters import adapter_directory
@@ -29,6 +30,13 @@ class ModelIdentity(NamedTuple):
     tokenizer: str
     checkpoints: list[str]
 
+    def difference(self, model: str, tokenizer: str, checkpoints: Sequence[str]) -> str:
+        """What is another here than in hashes that are wanted, with both; empty where all are the same."""
+        wanted = ("weights and configuration", self.model, model), ("tokenizer", self.tokenizer, tokenizer)
+        steps = [("checkpoints", *pair) for pair in zip_longest(self.checkpoints, checkpoints)]
+        other = next(((what, own, wanted) for what, own, wanted in (*wanted, *steps) if own != wanted), None)
+        return "" if other is None else f"{other[0]}: {other[1]} there, {other[2]} in the index"
+
 
 def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: bool = False) -> ModelIdentity:
     """The identity of a model as it lies there now, with the tokenizer that reads texts (and `chats`) for it."""
@@ -36,6 +44,12 @@ def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: boo
     source = tokenizer_source(model, rendering)
     directory = model_directory(model) if source == model.path else Path(source)
     return ModelIdentity(model_hash(model), files_hash(directory, (*TOKENIZER, *(CHAT if chats else ()))), checkpoints)
+
+
+def config_identity(config: Config) -> ModelIdentity:
+    """The identity of a configuration's model, as its corpus is read for it."""
+    corpus = config.corpus
+    return model_identity(config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
 
 
 def model_hash(model: ModelConfig) -> str:

@@ -25,6 +25,9 @@ from attridex.indexer.structure.calls import mirrors
 from attridex.indexer.structure.decoding import check_decoder_input
 from attridex.indexer.structure.heads import auto_model
 
+CHECKPOINTS = "model.checkpoints"
+"""Setting of the configuration."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -45,8 +48,9 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
         InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
     """
     wanted = config.model if checkpoint is None else at_checkpoint(config.model, checkpoint)
-    adapter = read_adapter(wanted.adapter) if wanted.adapter else None
-    hf, family = task_config(wanted, adapter)
+    adapted, whole = ("model.adapter", "model.path") if checkpoint is None else (CHECKPOINTS, CHECKPOINTS)
+    adapter = read_adapter(wanted.adapter, adapted) if wanted.adapter else None
+    hf, family = task_config(wanted, adapter, "model.path" if adapter else whole)
     check_task(wanted.task, family, hf, wanted.path)
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)

@@ -45,12 +45,12 @@ NAMED_TASKS = ("sequence-classification", "multi-label", "token-classification")
 
 
 def positions(hf: Any, family: Family) -> int:
-    """Longest sequence that a model takes; T5 and its kin name one (`n_positions`), but count distances alone."""
+    """Longest sequence that a model takes; T5 and its kin name one (`n_positions`), but count distances alone; XLNet names -1."""
     text = hf.get_text_config()
     if hf.is_encoder_decoder and getattr(text, "relative_attention_num_buckets", None):
         return ENDLESS
     told = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len"))
-    limit = int(next(filter(None, told), ENDLESS))
+    limit = int(next((each for each in told if each and each > 0), ENDLESS))
     return limit - hf.pad_token_id - 1 if family.positions_after_padding else limit
 
 

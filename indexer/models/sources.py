@@ -19,13 +19,18 @@ from attridex.indexer.structure.heads import auto_model, check_head, check_probl
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 
-def task_config(model: ModelConfig, adapter: SavedAdapter | None) -> tuple[Any, Family]:
+def task_config(model: ModelConfig, adapter: SavedAdapter | None, setting: str = "model.path") -> tuple[Any, Family]:
     """The model's own configuration, with as many outputs as the adapter's head has, and its family.
+
+    Args:
+        model: the section of the configuration.
+        adapter: of the model.
+        setting: of the configuration, which names the model.
 
     Raises:
         InputError: there is none, transformers has no such model for the task, or it was trained for another task.
     """
-    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code)
+    hf = load_hf_config(model.path, model.revision, remote_code=model.trust_remote_code, setting=setting)
     check_head(model.task, hf, model.path, adapted=adapter is not None)
     check_problem(model.task, hf, model.path)
     family = family_of(auto_model(model.task, hf), hf, model.path, remote_code=model.trust_remote_code)
@@ -54,18 +59,25 @@ def check_task(task: Task, family: Family, hf: Any, where: str) -> None:
         raise InputError(f'{where}: the model has {hf.num_labels} outputs; task "multiple-choice" scores each choice by one')
 
 
-def check_source(path: str, revision: str | None) -> None:
+def check_source(path: str, revision: str | None, setting: str = "model.path") -> None:
     """Refuse a model that is neither a directory nor on the Hub, at once and without retries.
+
+    Args:
+        path: of the model.
+        revision: of a model on the Hub.
+        setting: of the configuration, which names the model.
 
     Raises:
         InputError: no such directory, and the Hub does not have it or does not answer.
     """
     if Path(path).is_dir():
         if (Path(path) / ADAPTER_CONFIG).is_file():
-            raise InputError(f"{path}: a PEFT adapter; give its base model as model.path and this as model.adapter")
+            use = "this as model.adapter" if setting == "model.path" else "train from that"
+            raise InputError(f"{path}: a PEFT adapter; give its base model as {setting} and {use}")
         return
+    place = f"{setting}, or --model where it lies now" if setting == "model.path" else setting
     if Path(path).is_absolute() or path.startswith("."):
-        raise InputError(f"{path}: no such model directory (model.path){alike(path)}")
+        raise InputError(f"{path}: no such model directory ({place}){alike(path)}")
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -74,9 +86,11 @@ def check_source(path: str, revision: str | None) -> None:
             return
         HfApi().model_info(path, revision=revision, timeout=10)
     except HFValidationError:
-        raise InputError(f"{path}: no such model directory (seen from the configuration file), and no name on the Hub") from None
+        raise InputError(
+            f"{path}: no such model directory ({setting}, seen from the configuration file), and no name on the Hub"
+        ) from None
     except Exception as error:  # no network, no such model, no right to see it: one answer
-        raise InputError(f"{path}: no such model directory (model.path), and {hub_says(error)}{alike(path)}") from None
+        raise InputError(f"{path}: no such model directory ({place}), and {hub_says(error)}{alike(path)}") from None
 
 
 def alike(path: str) -> str:
@@ -96,24 +110,25 @@ def hub_says(error: Exception) -> str:
     return f"not to be had from the Hub: {first_line(error)}"
 
 
-def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False) -> Any:
+def load_hf_config(path: str, revision: str | None, *, remote_code: bool = False, setting: str = "model.path") -> Any:
     """The model's own configuration.
 
     Args:
         path: of the model.
         revision: of a model on the Hub.
         remote_code: whether code that lies beside the model may run.
+        setting: of the configuration, which names the model.
 
     Raises:
         InputError: there is none, or it comes with code of its own that may not run.
     """
-    check_source(path, revision)
+    check_source(path, revision, setting)
     known_families()
     try:
         return AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except Exception as error:  # of the configurations' own kinds, where one does not fit together
         check_code(str(error), path, "model")
-        raise InputError(f"{path}: no model can be loaded from there (model.path): {one_line(error)}") from None
+        raise InputError(f"{path}: no model can be loaded from there ({setting}): {one_line(error)}") from None
 
 
 def resolve_labels(wanted: list[str] | None, hf: Any, task: Task, rendering: int = RENDERING) -> list[str]:

@@ -26,6 +26,7 @@ from attridex.indexer.index.directory import (
     write_lock,
 )
 from attridex.indexer.index.layout import (
+    ADDED,
     CURRENT,
     CURRENT_COPY,
     DELETES,
@@ -38,6 +39,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
 from attridex.indexer.progress import Advance, progress
@@ -46,12 +48,13 @@ from attridex.indexer.renewal.mending import Told, damaged_shards, lost_versions
 from attridex.indexer.signing.signer import Signer
 
 
-def repair(index: Path, config: Config | None = None, *, show_progress: bool = False) -> Told:
+def repair(index: Path, config: Config | None = None, model: str | None = None, *, show_progress: bool = False) -> Told:
     """Make a damaged index whole: from what is whole, or by signing again; what is deleted stays deleted.
 
     Args:
         index: the index directory.
-        config: what it was built from, where model or corpus lie elsewhere now, or no manifest is left.
+        config: what it was built from, where its corpus lies elsewhere now, or no manifest is left.
+        model: where its model lies now.
         show_progress: whether a bar or lines go to stderr.
 
     Returns:
@@ -70,9 +73,10 @@ def repair(index: Path, config: Config | None = None, *, show_progress: bool = F
             return told
         manifests = mend_manifests(index, told)
         if manifests:
-            mend(index, manifests, config, told, show_progress=show_progress)
+            latest = list(manifests.values())[-1]
+            mend(index, manifests, with_model(config or latest.config, model), told, show_progress=show_progress)
     if not manifests:
-        built_again(index, config, told, show_progress=show_progress)
+        built_again(index, with_model(config, model) if config else None, told, show_progress=show_progress)
     left = problems_of(index)
     if left:
         raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {left[0].problem}")
@@ -100,6 +104,10 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
     recovered_log(index)  # refuses where what is deleted is not known
     for path in lost_versions(index, {}):
+        if (path / ADDED).exists():
+            told.append(
+                f"{path / ADDED}: lost (no manifest says what was written); add the columns again by `attridex add-columns`"
+            )
         shutil.rmtree(path)
     if parse_current(text_of(index / CURRENT)):
         (index / CURRENT).replace(index / CURRENT_COPY)  # it names no version, but the log that counts
@@ -108,13 +116,13 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
     told.append(f"{index}: built again as version {built.manifest.version} ({built.signed} instances signed)")
 
 
-def mend(index: Path, manifests: Mapping[str, Manifest], config: Config | None, told: Told, *, show_progress: bool) -> None:
+def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: Told, *, show_progress: bool) -> None:
     """Mend an index that is held for writing and of which a manifest is left.
 
     Args:
         index: the index directory.
         manifests: of its versions by number.
-        config: see `repair`.
+        config: what it was built from.
         told: hears what was mended.
         show_progress: see `repair`.
     """
@@ -123,7 +131,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config | None, 
     damaged = damaged_shards(index, manifests, told)
     if damaged:
         latest = list(manifests.values())[-1]
-        sign_again(index, config or latest.config, list(damaged), latest, told, show_progress=show_progress)
+        sign_again(index, config, list(damaged), latest, told, show_progress=show_progress)
     current = recovered_current(index) or next(iter(named(index)), None)
     served = current.version if current else list(manifests)[-1]
     if served not in manifests:

@@ -18,7 +18,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import LabelSource
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
-from attridex.indexer.models.identity import ModelIdentity, model_identity
+from attridex.indexer.models.identity import ModelIdentity, config_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
@@ -99,8 +99,7 @@ class Signer:
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
-        corpus = self.config.corpus
-        return model_identity(self.config.model, corpus.rendering, chats=corpus.messages is not None and not corpus.chat_template)
+        return config_identity(self.config)
 
     def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> RenderedInstance:
         """Render a record; see `Renderer.asked`."""

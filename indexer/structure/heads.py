@@ -5,7 +5,7 @@ from typing import Any
 import transformers
 
 from attridex.indexer.errors import InputError
-from attridex.indexer.task_kinds import CLASSIFIER_TASKS, Task
+from attridex.indexer.task_kinds import CLASSIFIER_TASKS, LANGUAGE_TASKS, Task
 
 CHOICES = "ForMultipleChoice"
 AUTO_CLASSES: dict[Task, str] = {
@@ -19,8 +19,11 @@ HEADS: dict[str, tuple[str, ...]] = {
     CHOICES: ("multiple-choice",),
     "ForTokenClassification": ("token-classification",),
     "ForQuestionAnswering": (),
+    "ForCausalLM": ("causal-lm",),
+    "LMHeadModel": ("causal-lm",),
+    "ForConditionalGeneration": ("seq2seq-lm", "causal-lm"),
 }
-"""Tasks of heads that share their weights' names, and so would be loaded as one another, by the ends of their classes' names."""
+"""Tasks of heads, by the ends of their classes' names: some share their weights' names, and would be loaded as one another."""
 
 
 def own_class(hf: Any) -> str:
@@ -57,7 +60,8 @@ def check_head(task: Task, hf: Any, where: str, *, adapted: bool) -> None:
     if adapted or tasks is None or task in tasks:
         return
     known = f"its task is {' or '.join(tasks)}" if tasks else "attridex has no task for it"
-    raise InputError(f'{where}: the model is a {own}, {known}; this is "{task}" (model.task)')
+    tuned = "; or fine-tune it for that first (`attridex finetune`)" if set(tasks) & set(LANGUAGE_TASKS) else ""
+    raise InputError(f'{where}: the model is a {own}, {known}; this is "{task}" (model.task){tuned}')
 
 
 PROBLEMS = {

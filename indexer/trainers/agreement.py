@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.signing.signer import Signer
-from attridex.indexer.trainers.rows import Batch, TrainingRows, teaches
+from attridex.indexer.trainers.rows import Batch, TrainingRows
 from attridex.indexer.trainers.trained import Trained, own_ways
 
 CHECKED = 8
@@ -67,7 +67,7 @@ def check_plain(trainer: Any, done: Trained, rows: TrainingRows) -> None:
 def tried(rows: TrainingRows) -> list[int]:
     """Some rows of all that have a loss."""
     numbers = sorted({at * (len(rows) - 1) // (CHECKED - 1) for at in range(CHECKED)}) if len(rows) else []
-    return [number for number in numbers if teaches(rows.encoded(number))]
+    return [number for number in numbers if rows.teaches(rows.encoded(number))]
 
 
 def together(rows: TrainingRows, numbers: Sequence[int]) -> list[Batch]:

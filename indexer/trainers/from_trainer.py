@@ -70,7 +70,8 @@ def from_trainer(
     check_whole(trainer.model, "from_trainer")
     if not plain_loss:
         check_objective(trainer)
-    done, rows = trained(trainer, task, checkpoints), training_rows(trainer, id, metadata)
+    done = trained(trainer, task, checkpoints)
+    rows = training_rows(trainer, id, metadata, done.task)
     if not plain_loss:
         check_plain(trainer, done, rows)  # in every process: some trainers gather figures there
     if not trainer.is_world_process_zero():

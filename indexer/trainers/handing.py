@@ -14,7 +14,7 @@ from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, SOURCE_RECORD
 from attridex.indexer.index.records import Source, tree_entries, write_record
 from attridex.indexer.progress import Advance, progress
-from attridex.indexer.trainers.rows import TrainingRows, teaches
+from attridex.indexer.trainers.rows import TrainingRows
 from attridex.indexer.trainers.saving import same_trees, saved_model
 from attridex.indexer.trainers.settings import corpus_settings, merged_settings, model_settings
 from attridex.indexer.trainers.source import CONFIG, MODEL, ROWS, toml, write_rows
@@ -120,7 +120,7 @@ def learned(rows: TrainingRows, found: Written, advance: Advance) -> Iterator[di
     for number in range(len(rows)):
         row = rows.encoded(number)
         advance(1)
-        if not teaches(row):
+        if not rows.teaches(row):
             found.idle += 1
             continue
         found.longest = max(found.longest, longest(row["input_ids"]), longest(row.get("labels")))

@@ -33,6 +33,7 @@ class TrainingRows:
         id: column of the ids; "" numbers the rows.
         metadata: columns that are kept.
         texts: columns that are kept where a row has a text there.
+        shifted: whether a label is decided at the token before it, as a language model's is, so that a row's first has no loss.
     """
 
     dataset: Any
@@ -41,6 +42,7 @@ class TrainingRows:
     id: str = ""
     metadata: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    shifted: bool = False
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -93,6 +95,15 @@ class TrainingRows:
         own = {name: value_of(row, name, where) for name in self.metadata}
         return {"id": identity, **columns, **own, **{name: text_in(row, name) for name in self.texts}}
 
+    def teaches(self, columns: Mapping[str, Any]) -> bool:
+        """Whether an encoded row has a loss: a label of its own, or of a token.
+
+        The number -100, not 100 below 0 in a regression, is none.
+        """
+        labels = columns.get(LABELS)
+        learned = labels[self.shifted :] if isinstance(labels, list) else [labels]
+        return any(not isinstance(label, int) or label != NO_LOSS for label in learned)
+
 
 def value_of(row: Any, name: str, where: str) -> Any:
     """A column that the model is not given.
@@ -114,7 +125,7 @@ def text_in(row: Any, name: str) -> str | None:
 
 def first_learned(rows: TrainingRows) -> Any:
     """The first row that has a loss, with all of its columns, as others are not kept; None where none has."""
-    return next((rows.raw[number] for number in range(len(rows)) if teaches(rows.encoded(number))), None)
+    return next((rows.raw[number] for number in range(len(rows)) if rows.teaches(rows.encoded(number))), None)
 
 
 def text_columns(first: Any, id: str) -> tuple[str, ...]:
@@ -128,13 +139,14 @@ def text_columns(first: Any, id: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def training_rows(trainer: Any, id: str, metadata: Sequence[str] | None) -> TrainingRows:
+def training_rows(trainer: Any, id: str, metadata: Sequence[str] | None, task: str) -> TrainingRows:
     """The rows of a trainer, as its own loader makes batches of them.
 
     Args:
         trainer: with its `train_dataset`.
         id: column of the ids; "" numbers the rows.
         metadata: columns that are kept; those of texts unless given.
+        task: of the model.
 
     Raises:
         InputError: there are none, they come as a stream, or by a loader that does not tell them.
@@ -158,7 +170,7 @@ def training_rows(trainer: Any, id: str, metadata: Sequence[str] | None) -> Trai
     if not is_theirs(trainer.get_train_dataloader):  # whose rows may be others, or in another order
         data = loader.dataset
     raw = data.with_format(None) if hasattr(data, "with_format") else data
-    rows = TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata or ()))
+    rows = TrainingRows(loader.dataset, loader.collate_fn, raw, id, tuple(metadata or ()), shifted=task == "causal-lm")
     return rows if metadata is not None else replace(rows, texts=text_columns(first_learned(rows), id))
 
 
@@ -184,12 +196,6 @@ def columns_of(batch: Batch, where: str) -> dict[str, Any]:
             )
         found[name] = values[0].tolist()
     return found
-
-
-def teaches(columns: Mapping[str, Any]) -> bool:
-    """Whether a row has a loss: a label of its own, or of a token; the number -100, not 100 below 0 in a regression, is none."""
-    labels = columns.get(LABELS)
-    return any(not isinstance(label, int) or label != NO_LOSS for label in (labels if isinstance(labels, list) else [labels]))
 
 
 def is_theirs(function: Any) -> bool:

@@ -109,7 +109,7 @@ def training_labels(config: Config) -> list[str]:
 def base_model(training: TrainingConfig, wanted: ModelConfig, labels: Sequence[str]) -> tuple[Architecture, Any]:
     """The pretrained model (a classifier with a new head), cut to its first `layers`, and its tokenizer with a padding token."""
     task, remote_code = wanted.task, wanted.trust_remote_code
-    hf = load_hf_config(training.base, None, remote_code=remote_code)
+    hf = load_hf_config(training.base, None, remote_code=remote_code, setting="training.base")
     family = family_of(auto_model(task, hf), hf, training.base, remote_code=remote_code)
     if training.layers is not None:
         if training.layers > hf.num_hidden_layers:

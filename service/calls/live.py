@@ -19,6 +19,8 @@ from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
 from attridex.service.caller import Waiter
+from attridex.service.calls.clients import client_of
+from attridex.service.calls.rates import Rates
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
@@ -36,10 +38,12 @@ class Activity:
 
     Attributes:
         stopped: done once nothing more may.
+        rates: how often clients may ask.
     """
 
-    def __init__(self) -> None:
-        """Nothing yet; made on the loop."""
+    def __init__(self, rate: float = 0.0) -> None:
+        """Nothing yet; made on the loop. `rate` is requests a second of a client, 0 for any number."""
+        self.rates = Rates(rate)
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._count = 0
         self._streams: Counter[str] = Counter()
@@ -72,7 +76,7 @@ class Activity:
             LimitError: it has them already.
         """
         if self._streams[client] >= most:
-            raise LimitError(f"{most} streams are open on this connection, which is the most; end one, or use another connection")
+            raise LimitError(f"{most} streams of this client are open, which is the most; end one first")
         self._streams[client] += 1
         try:
             yield
@@ -95,7 +99,7 @@ class LiveCall:
     """One call: read, answer, write.
 
     Attributes:
-        client: who asks: the connection.
+        client: who asks, among those that take turns: see `client_of`.
         waiter: whether it is still waited for, for the threads that work on it.
         admission: who asks, looked up anew each time, so that what is revoked ends streams too.
         facts: what those who run the server see of it.
@@ -111,9 +115,10 @@ class LiveCall:
             activity: of the server.
         """
         self._context, self._limits, self._activity = context, limits, activity
-        self.client = str(context.peer())
+        self._peer = str(context.peer())
         self.admission: Callable[[], Asker] = lambda: EVERYBODY
-        self.facts = CallFacts.of(rpc, self.client, context.invocation_metadata() or (), proven(context))
+        self.facts = CallFacts.of(rpc, self._peer, context.invocation_metadata() or (), proven(context))
+        self.client = client_of(self._peer, self.facts.identity)
         context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
         left = context.time_remaining()
         longest = limits.call_seconds
@@ -126,9 +131,19 @@ class LiveCall:
 
     def admit(self) -> None:
         """Know who asks; `admission` raises where they may not."""
-        self.waiter.asker = self.admission()
-        self.facts = replace(self.facts, identity=self.waiter.asker.name or self.facts.identity)
+        asker = self.admission()
+        self.waiter.asker = replace(asker, name=asker.name or self.facts.identity)
+        self.facts = replace(self.facts, identity=self.waiter.asker.name)
+        self.client = self.waiter.client = client_of(self._peer, self.facts.identity)
         CALL.set(self.facts)
+
+    def count(self) -> None:
+        """Count a request of the call.
+
+        Raises:
+            OverloadedError: its client asks more often than it may.
+        """
+        self._activity.rates.take(self.client)
 
     @property
     def authorization(self) -> list[str]:
@@ -185,8 +200,8 @@ class LiveCall:
         writing = _task(self._context.write(data))
         done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
         if not done:
-            log.warning("%s takes no answers: its connection is ended", self.client)
-            hang_up(self.client)
+            log.warning("%s takes no answers: its connection is ended", self._peer)
+            hang_up(self._peer)
             raise CancelledError("the answer was not taken")
         writing.result()
 
@@ -197,8 +212,9 @@ class LiveCall:
 
 
 def proven(context: Any) -> str:
-    """The name in a client's certificate; empty where it has none."""
-    names = context.auth_context().get("x509_common_name") or (b"",)
+    """The name in a client's certificate: the common name, or else the first alternative one; empty where it has none."""
+    found = context.auth_context()
+    names = found.get("x509_common_name") or found.get("x509_subject_alternative_name") or (b"",)
     return bytes(names[0]).decode(errors="replace")
 
 

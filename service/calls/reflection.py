@@ -17,12 +17,13 @@ def behaviour(names: Sequence[str], activity: Activity) -> Behaviour:
     """What answers questions about some services, and this one."""
     servicer: Any = ReflectionServicer([*names, SERVICE])
 
-    async def answer(data: bytes) -> bytes:
-        request = parsed(pb.ServerReflectionRequest, data)
-        (response,) = servicer.ServerReflectionInfo(iter([request]), None)
-        return bytes(response.SerializeToString())
-
     async def run(call: LiveCall) -> None:
+        async def answer(data: bytes) -> bytes:
+            call.count()
+            request = parsed(pb.ServerReflectionRequest, data)
+            (response,) = servicer.ServerReflectionInfo(iter([request]), None)
+            return bytes(response.SerializeToString())
+
         await LiveStream(call, answer, activity).run()
 
     return run

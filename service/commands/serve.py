@@ -15,15 +15,23 @@ def serve(
     indexes: Annotated[
         list[str], typer.Argument(metavar="INDEX...", help="Index directories; NAME=DIR names one.", show_default=False)
     ],
-    listen: Annotated[str, typer.Option(help="Address; port 0 takes a free one.")] = "127.0.0.1:50051",
+    listen: Annotated[str, typer.Option(help="HOST:PORT, where port 0 takes a free one, or unix:PATH.")] = "127.0.0.1:50051",
+    socket_mode: Annotated[
+        str, typer.Option(metavar="OCTAL", help="Mode of a Unix socket's file: who may write to it may connect.")
+    ] = "600",
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Look-ups by id, vector and neurons alone, without torch.")
     ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="PATH", help="Where an index's model lies now; of several indices NAME=PATH."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads of look-ups; four times as many wait for the model.")] = 16,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a scan; default all processors.")] = None,
     max_request_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on a request, MiB.")] = 16,
     max_response_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on an answer, MiB.")] = 64,
     connections: Annotated[int, typer.Option(min=1, help="Clients that may be connected at once.")] = 512,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second of one client; 0: any number.")] = 0.0,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
@@ -58,7 +66,7 @@ def serve(
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
     from attridex.service.edge.options import ServerOptions
-    from attridex.service.edge.security import tls_of
+    from attridex.service.edge.security import parse_mode, tls_of
     from attridex.service.edge.server import run_server
     from attridex.service.operations.logs import set_up
     from attridex.v1.limits import Limits
@@ -66,9 +74,9 @@ def serve(
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
-        listen, workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
-        model=not no_model, verify=not no_verify, threads=threads, watch=watch, mapped=mmap, grace=grace,
-        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections),
-        operations=operations, audit=audit, traces=traces,
+        listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
+        model=not no_model, models=tuple(model or ()), verify=not no_verify, threads=threads, watch=watch, mapped=mmap,
+        limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
+        grace=grace, operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))

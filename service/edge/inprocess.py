@@ -106,7 +106,7 @@ class ServicerStub:
 class InProcessStub(ServicerStub):
     """The stub of an index directory."""
 
-    def __init__(self, index: Path, *, model: bool = True, verify: bool = True) -> None:
+    def __init__(self, index: Path, *, model: bool | str = True, verify: bool = True) -> None:
         """Open an index; see `server.open_index` for what it raises."""
         self._index = open_index(index, index.resolve().name, model=model, verify=verify)
         super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))

@@ -1,19 +1,22 @@
 """The gRPC server itself, on an event loop: everything here runs on that loop, and nothing here waits for a thread."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
 
 from attridex.indexer.errors import InputError
 from attridex.service.access.access import Access
+from attridex.service.access.socket_file import SocketFile, path_of
 from attridex.service.calls import health, reflection
 from attridex.service.calls.live import Activity, Behaviour, LiveCall, handlers
 from attridex.service.calls.steady import SteadyServer
 from attridex.service.calls.turns import Turns
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
-from attridex.service.edge.routes import Routes
+from attridex.service.edge.routes import Pools, Routes
+from attridex.service.edge.security import Certificates
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.service.operations.witness import Witness
 from attridex.service.rights import ADMIN as ADMIN_ROLE
@@ -24,8 +27,13 @@ ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 MODEL_THREADS = 4
 """Threads that may wait for the model, for each that looks up."""
+ADMIN_THREADS = 4
+"""Threads of administration: one that mends an index may take hours."""
 LAST_SECONDS = 5.0
 """How long threads may take to notice that nobody waits for them any more."""
+WARN_SECONDS = 86400.0
+"""How often the log warns of certificates that expire soon."""
+log = logging.getLogger("attridex.access")
 
 
 class Edge:
@@ -44,15 +52,19 @@ class Edge:
             InputError: the address cannot be had, or a file of tokens or certificates cannot be used.
         """
         self._access = Access(options.tokens, insecure_admin=options.insecure_admin)
+        self._certificates = Certificates(options.tls) if options.tls else None
+        self._socket: SocketFile | None = None
+        self._warning: asyncio.Task[None] | None = None
         services = (ATTRIBUTION, ADMIN) if options.admin else (ATTRIBUTION,)
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
-        self._activity, self._witness = Activity(), witness
-        lookups, model = (
-            Turns(threads, name, options.limits.calls)
-            for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
-        )
-        self._routes = Routes(lookups, model, self._activity, options.limits, witness)
+        self._activity, self._witness = Activity(options.limits.requests_per_second), witness
+        calls = options.limits.calls
+        pools = Pools(
+            Turns(options.workers, "look-up", calls), Turns(MODEL_THREADS * options.workers, "model", calls),
+            Turns(ADMIN_THREADS, "administration", calls),
+        )  # fmt: skip
+        self._routes = Routes(pools, self._activity, options.limits, witness)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **self._admitted("", told), **self._methods(indexes, options)}
         self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity, witness))
@@ -69,7 +81,7 @@ class Edge:
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
         ranking = routes.blocks(attribution_pb2.RankInstancesRequest, servicer.RankInstances)
         found[f"/{ATTRIBUTION.full_name}/RankInstances"] = ranking
-        administration = routes.unary(ADMIN, AdminServicer(indexes), changes=True) if options.admin else {}
+        administration = routes.unary(ADMIN, AdminServicer(indexes, options.limits), changes=True) if options.admin else {}
         return self._admitted(QUERY, found) | self._admitted(ADMIN_ROLE, administration)
 
     def _admitted(self, role: str, methods: Mapping[str, Behaviour]) -> dict[str, Behaviour]:
@@ -86,25 +98,50 @@ class Edge:
         return {name: behind(behaviour) for name, behaviour in methods.items()}
 
     def _bind(self, options: ServerOptions) -> int:
+        if path := path_of(options.listen):
+            self._socket = SocketFile(path, options.socket_mode)
+        address = f"unix:{self._socket.aside}" if self._socket else options.listen
         try:
-            if options.tls:
-                port = int(self._server.add_secure_port(options.listen.encode(), options.tls.credentials()))
+            if self._certificates:
+                port = int(self._server.add_secure_port(address.encode(), self._certificates.credentials()))
             else:
-                port = int(self._server.add_insecure_port(options.listen.encode()))
+                port = int(self._server.add_insecure_port(address.encode()))
         except RuntimeError:
             port = 0
         if not port:
+            self._leave()
             raise InputError(f"--listen {options.listen}: the address is in use or not this machine's")
+        if self._socket:
+            self._socket.publish()
         return port
 
+    def _leave(self) -> None:
+        """Leave the place of a socket."""
+        if self._socket:
+            self._socket.close()
+
     @property
-    def pools(self) -> tuple[Turns, Turns]:
+    def days_left(self) -> dict[str, float]:
+        """Days until certificates expire, see `Certificates.days_left`; none without TLS."""
+        return self._certificates.days_left if self._certificates else {}
+
+    async def _warn(self, certificates: Certificates) -> None:
+        """Warn of certificates that expire soon, now and every day."""
+        while True:
+            for line in certificates.warnings():
+                log.warning("%s", line)
+            await asyncio.sleep(WARN_SECONDS)
+
+    @property
+    def pools(self) -> Pools:
         """The threads that answer."""
-        return self._routes.lookups, self._routes.model
+        return self._routes.pools
 
     async def start(self) -> None:
         """Answer calls."""
         await self._server.start()
+        if self._certificates:
+            self._warning = asyncio.ensure_future(self._warn(self._certificates))
 
     async def stop(self, grace: float) -> bool:
         """Report so, refuse new calls, let those under way end, and stop what is left; whether all threads ended.
@@ -118,7 +155,10 @@ class Edge:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._activity.quiet(), grace)
         self.health.end()
+        if self._warning:
+            self._warning.cancel()
         await closing
+        self._leave()
         return await self._threads_ended()
 
     async def _threads_ended(self) -> bool:

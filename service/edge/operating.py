@@ -58,17 +58,24 @@ class Operating:
         """The second port; None where there is none."""
         return self._web.port if self._web else None
 
-    def begin(self, indexes: Mapping[str, ServedIndex], pools: "Callable[[], Iterable[Pool]]", alive: Callable[[], bool]) -> None:
+    def begin(
+        self,
+        indexes: Mapping[str, ServedIndex],
+        pools: "Callable[[], Iterable[Pool]]",
+        alive: Callable[[], bool],
+        days_left: Callable[[], Mapping[str, float]],
+    ) -> None:
         """Tell of these from now on, and warm them.
 
         Args:
             indexes: that are served, by name.
             pools: the threads that answer.
             alive: whether the server's loop runs.
+            days_left: of the server's certificates, by what they are for.
         """
         self._indexes, self._alive = dict(indexes), alive
         if self._metrics:
-            self._metrics.watch(lambda: [index_facts(name, index) for name, index in self._indexes.items()], pools)
+            self._metrics.watch(lambda: [index_facts(name, index) for name, index in self._indexes.items()], pools, days_left)
             self._metrics.ready(self.ready)
             for name, index in indexes.items():
                 if index.tools.encoder:

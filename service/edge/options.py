@@ -15,12 +15,14 @@ class ServerOptions:
     """How to serve.
 
     Attributes:
-        listen: HOST:PORT; port 0 takes a free one.
+        listen: HOST:PORT, where port 0 takes a free one, or unix:PATH.
+        socket_mode: of the file of a Unix socket: who may write to it may connect.
         workers: threads for calls that need no model; four times as many for those that may wait for it.
         admin: whether AdminService is offered, to those who have the role.
         tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
         insecure_admin: whether everybody may administrate; on loopback alone.
         model: whether the models are loaded.
+        models: places of models that lie elsewhere now: NAME=PLACE, or of one index PLACE.
         verify: whether every file is read and checked first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of an index on the disk is followed at the latest; 0 for never by itself.
@@ -33,6 +35,7 @@ class ServerOptions:
     """
 
     listen: str = "127.0.0.1:50051"
+    socket_mode: int = 0o600
     workers: int = 16
     tls: Tls | None = None
     insecure: bool = False
@@ -40,6 +43,7 @@ class ServerOptions:
     tokens: Path | None = None
     insecure_admin: bool = False
     model: bool = True
+    models: tuple[str, ...] = ()
     verify: bool = True
     threads: int | None = None
     watch: float = 0.0

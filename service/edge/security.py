@@ -2,13 +2,20 @@
 
 import ipaddress
 import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
 from attridex.indexer.errors import InputError
+from attridex.service.access.certificates import check_now, days_left, validities
 from attridex.service.access.followed import Followed
+
+WARNED_DAYS = 30.0
+"""Days before a certificate expires from which on the log says so."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +26,27 @@ class Tls:
     key: Path
     client_ca: Path | None = None
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """Server credentials; files that change are read again for the connections that follow.
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return [path for path in (self.certificate, self.key, self.client_ca) if path]
+
+    def load(self) -> "Loaded":
+        """What they hold.
 
         Raises:
-            InputError: a file cannot be read, is no PEM, or certificate and key do not belong together.
+            InputError: a file cannot be read, is no PEM, certificate and key do not belong together, or it is not valid now.
         """
-        paths = [path for path in (self.certificate, self.key, self.client_ca) if path]
-        followed = Followed(paths, self._configuration)
-        return grpc.dynamic_ssl_server_credentials(followed.get(), followed.get, self.client_ca is not None)
-
-    def _configuration(self) -> grpc.ServerCertificateConfiguration:
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None
         except OSError as error:
             raise InputError(f"TLS: {error.filename}: {error.strerror}") from None
         self._check()
-        return grpc.ssl_server_certificate_configuration([pair], ca)
+        found = {path: validities(path) for path in (self.certificate, self.client_ca) if path}
+        check_now(self.certificate, found[self.certificate][0])
+        ends = {path: min(each.ends for each in times) for path, times in found.items()}
+        return Loaded(grpc.ssl_server_certificate_configuration([pair], ca), ends)
 
     def _check(self) -> None:
         """Refuse files that gRPC would only log about, and then say that the port is taken."""
@@ -52,6 +62,43 @@ class Tls:
                 context.load_verify_locations(self.client_ca)
         except ssl.SSLError as error:
             raise InputError(f"TLS: {self.client_ca}: no PEM certificate of a CA ({error.reason or error})") from None
+
+
+class Loaded(NamedTuple):
+    """Certificates as gRPC takes them, and when the first of each file expires."""
+
+    configuration: grpc.ServerCertificateConfiguration
+    ends: Mapping[Path, datetime]
+
+
+class Certificates:
+    """The certificates of a server; files that change are read again for the connections that follow."""
+
+    def __init__(self, tls: Tls) -> None:
+        """Read them; see `Tls.load` for what it raises."""
+        self._tls, self._followed = tls, Followed(tls.paths, tls.load)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """What gRPC asks whenever somebody connects."""
+        return grpc.dynamic_ssl_server_credentials(self._now(), self._now, self._tls.client_ca is not None)
+
+    def _now(self) -> grpc.ServerCertificateConfiguration:
+        return self._followed.get().configuration
+
+    @property
+    def days_left(self) -> dict[str, float]:
+        """Days until the first certificate of a file expires, negative afterwards; by what it is for: `server`, `client-ca`."""
+        ends = self._followed.get().ends
+        named = {"server": self._tls.certificate, "client-ca": self._tls.client_ca}
+        return {name: days_left(ends[path]) for name, path in named.items() if path}
+
+    def warnings(self) -> Iterator[str]:
+        """A line for each file of which a certificate expires soon."""
+        for path, end in self._followed.get().ends.items():
+            left = days_left(end)
+            if left < WARNED_DAYS:
+                when = f"expires in {left:.1f} days" if left > 0 else f"expired {-left:.1f} days ago"
+                yield f"TLS: {path}: a certificate {when}; put a renewed one there: it is read without a restart"
 
 
 def tls_of(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Tls | None:
@@ -90,6 +137,21 @@ def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
         raise InputError("--insecure-admin lets everybody administrate, --tokens those with the role admin: give one of them")
     if insecure_admin and not is_loopback(listen):
         raise InputError(f"--insecure-admin: {listen} is reachable from other machines; give --tokens FILE")
+
+
+def parse_mode(text: str) -> int:
+    """A file's mode.
+
+    Raises:
+        InputError: it is none, or gives rights that nobody could use.
+    """
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777 or not mode & 0o200:
+        raise InputError(f"--socket-mode {text}: an octal mode with which the owner may connect is needed, as 600 or 660")
+    return mode
 
 
 def is_host_port(listen: str) -> bool:

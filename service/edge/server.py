@@ -7,17 +7,17 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
-from attridex.service.edge.listening import Edge
+from attridex.service.edge.listening import LAST_SECONDS, Edge
 from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import address, check_admin, check_listen
+from attridex.service.edge.security import Certificates, address, check_admin, check_listen
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
@@ -34,7 +34,7 @@ def open_index(
     index: Path,
     name: str,
     *,
-    model: bool = True,
+    model: bool | str = True,
     verify: bool = True,
     threads: int | None = None,
     watch: float = 0.0,
@@ -45,7 +45,7 @@ def open_index(
     Args:
         index: its directory.
         name: what it is called on the wire.
-        model: whether to load the model.
+        model: whether to load the model; or where it lies now.
         verify: whether to read and check every file first.
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
@@ -58,7 +58,7 @@ def open_index(
     store = Store(index, verify=verify, mapped=mapped)
     try:
         with store.version() as version:
-            encoder = Encoder.load(version.manifest) if model else None
+            encoder = Encoder.load(version.manifest, model if isinstance(model, str) else None) if model else None
     except BaseException:
         store.close()
         raise
@@ -104,7 +104,7 @@ class Server:
         """Answer calls and report healthy."""
         self._await(self._edge.start())
         Wellness(self._tell, self._edge.services, self._indexes).begin()
-        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive)
+        self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive, lambda: self._edge.days_left)
 
     def alive(self) -> bool:
         """Whether the loop runs: it is given something to do, and has two seconds for it."""
@@ -126,8 +126,9 @@ class Server:
         self._operating.stop()
         quiet = self._await(self._edge.stop(grace))
         self._end_loop()
-        for index in self._indexes.values() if quiet else ():
-            index.close()
+        if quiet:  # else a thread reads what would be closed
+            ended = [index.close(LAST_SECONDS) for index in self._indexes.values()]
+            quiet = all(ended)
         return quiet
 
     def _end_loop(self) -> None:
@@ -174,12 +175,34 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
     return found
 
 
+def parse_models(arguments: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """NAME=PLACE or PLACE arguments, the latter of the only index, by the index's name.
+
+    Raises:
+        InputError: an index is not served, or is not named though several are.
+    """
+    found: dict[str, str] = {}
+    for argument in arguments:
+        name, separator, place = argument.partition("=")
+        if not separator or Path(argument).is_dir():
+            name, place = names[0] if len(names) == 1 else "", argument
+        if name not in names or not place or name in found:
+            raise InputError(f"--model {argument}: write NAME=PATH, once an index, where NAME is one of {', '.join(names)}")
+        found[name] = place
+    return found
+
+
 def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> None:
     """Open indices, serve until a signal; `announce` is called with a line for each port, the last once calls are answered."""
     paths = parse_indexes(arguments)
+    models = parse_models(options.models, list(paths))
+    if models and not options.model:
+        raise InputError("give one of --model and --no-model")
     check_listen(options.listen, options.tls, options.insecure)
     check_admin(options.listen, options.tokens, options.insecure_admin)
-    Access(options.tokens)  # what is wrong with the file is said before indices are opened
+    Access(options.tokens)  # what is wrong with the files is said before indices are opened
+    if options.tls:
+        Certificates(options.tls)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
     if operating.port:
@@ -187,7 +210,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     try:
         for name, path in paths.items():
             opened[name] = open_index(
-                path, name, model=options.model, verify=options.verify, threads=options.threads,
+                path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
                 watch=options.watch, mapped=options.mapped,
             )  # fmt: skip
         server = Server(opened, options, operating)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.service.caller import Caller
 from attridex.service.encoding.cache import CACHE_BYTES, SignatureCache
 from attridex.service.encoding.jobs import WAITING, Job, JobQueue, by_need
@@ -52,20 +53,21 @@ class Encoder:
         self._thread.start()
 
     @classmethod
-    def load(cls, manifest: Manifest) -> "Encoder":
-        """Load the model that an index was built with.
+    def load(cls, manifest: Manifest, place: str | None = None) -> "Encoder":
+        """Load the model that an index was built with, from where it was then or from another place.
 
         Raises:
             DamagedIndexError: the model there is another one now.
+            InputError: there is none.
         """
         from attridex.indexer.signing.signer import Signer
 
-        config = manifest.config
+        config = with_model(manifest.config, place)
         signer = Signer.load(config)
-        if signer.identity() != (manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
+        if other := signer.identity().difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
-                f"{config.model.path}: not the model that this index was built with (weights, configuration or tokenizer changed)"
-                "; build the index anew, or serve it with --no-model"
+                f"{config.model.path}: not the model that this index was built with ({other}); --model names that where it lies "
+                "elsewhere now; else build the index anew, or serve it with --no-model"
             )
         return cls(signer)
 
@@ -74,11 +76,12 @@ class Encoder:
         """Texts that wait for the model."""
         return self._jobs.waiting
 
-    def close(self) -> None:
-        """Finish what is under way and end the thread."""
+    def close(self, patience: float | None = None) -> bool:
+        """Finish what is under way and end the thread; whether it ended within `patience` seconds, however long where None."""
         self._closed = True
         self._jobs.end()
-        self._thread.join()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> "RenderedInstance":
         """Render a record; `where` names it in errors, and its label need not be known where it is not used.

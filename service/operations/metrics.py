@@ -60,9 +60,14 @@ class Pool(Protocol):
 class Now:
     """What is measured when it is asked for."""
 
-    def __init__(self, indexes: Callable[[], Iterable[IndexFacts]], pools: Callable[[], Iterable[Pool]]) -> None:
-        """Ask these."""
-        self._indexes, self._pools = indexes, pools
+    def __init__(
+        self,
+        indexes: Callable[[], Iterable[IndexFacts]],
+        pools: Callable[[], Iterable[Pool]],
+        days_left: Callable[[], Mapping[str, float]],
+    ) -> None:
+        """Ask these; see `Metrics.watch`."""
+        self._indexes, self._pools, self._days_left = indexes, pools, days_left
 
     def collect(self) -> Iterator[Metric]:
         """All of it, as it is now."""
@@ -77,6 +82,7 @@ class Now:
         yield found
         for name, words, count in POOL_GAUGES:
             yield gauge(name, words, "pool", {each.name: count(each) for each in pools})
+        yield gauge(CERTIFICATES, "Days until the first certificate of a file expires.", "certificate", self._days_left())
 
 
 INDEX_GAUGES: tuple[tuple[str, str, Callable[[IndexFacts], float]], ...] = (
@@ -90,6 +96,7 @@ INDEX_GAUGES: tuple[tuple[str, str, Callable[[IndexFacts], float]], ...] = (
     ("attridex_texts_waiting", "Texts that wait for the model.", lambda each: each.waiting),
     ("attridex_cache_bytes", "Size of the signatures that are remembered.", lambda each: each.cache_bytes),
 )
+CERTIFICATES = "attridex_certificate_days_left"
 POOL_GAUGES: tuple[tuple[str, str, Callable[[Pool], float]], ...] = (
     ("attridex_threads", "Threads that answer calls.", lambda each: each.threads),
     ("attridex_threads_busy", "Threads that answer a call now.", lambda each: each.busy),
@@ -149,9 +156,20 @@ class Metrics(Witness):
         self._batch_tokens = Histogram("attridex_batch_tokens", "Tokens that the model was given together.", ["index"], **sizes)
         self._ready = Gauge("attridex_ready", "1 once all indices are verified and warmed, until a stop.", registry=registry)
 
-    def watch(self, indexes: Callable[[], Iterable[IndexFacts]], pools: Callable[[], Iterable[Pool]]) -> None:
-        """Ask these whenever metrics are asked for."""
-        self.registry.register(Now(indexes, pools))
+    def watch(
+        self,
+        indexes: Callable[[], Iterable[IndexFacts]],
+        pools: Callable[[], Iterable[Pool]],
+        days_left: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        """Ask these whenever metrics are asked for.
+
+        Args:
+            indexes: as they are.
+            pools: threads.
+            days_left: of certificates, by what they are for.
+        """
+        self.registry.register(Now(indexes, pools, days_left))
 
     def ready(self, ready: Callable[[], bool]) -> None:
         """Ask this whether the server is ready."""

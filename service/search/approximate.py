@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from attridex.indexer.array_types import Doubles, Flags, Integers
+from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.approximate import Approximate, wanted
 from attridex.indexer.index.vectors import Part
 from attridex.service.search.scan import Hits, Scanner
@@ -52,6 +53,7 @@ def approximate_top(
     count = min(version.rows, ceil(wanted(kind, k) / share))
     answers = []
     for query in signed:
+        still_waited()
         rows = candidates(version.approximate(kind), query, count, weighted, scanner)
         rows = rows if mask is None else rows[mask[rows]]
         if len(rows) < min(k, allowed):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from attridex.indexer.config import parse_config
 from attridex.indexer.errors import InputError
-from tests.conftest import word_tokenizer
+from tests.conftest import tiny_model, word_tokenizer
 
 
 def refused(ran: Any, *words: str) -> None:
@@ -31,7 +31,7 @@ def refused(ran: Any, *words: str) -> None:
         ({"corpus": {"files": ["nowhere.jsonl"]}}, ["nowhere.jsonl: no such file"]),
         ({"corpus": {"files": ["train.txt"]}}, ["unknown kind of file"]),
         ({"corpus": {"segments": ["{premis}"]}}, ["missing column 'premis'", "train.jsonl:1", "did you mean 'premise'?"]),
-        ({"corpus": {"segments": ["{premise!r}"]}}, ["corpus.segments"]),
+        ({"corpus": {"segments": ["{premise!r}"]}}, ["corpus.segments", "'{premise!r}' is not"]),
         ({"corpus": {"label": "lable"}}, ["missing column 'lable'", "did you mean 'label'?"]),
         ({"corpus": {"labels": ["a", "b"]}}, ["names 2 labels", "3 outputs"]),
         ({"corpus": {"truncate": "genre"}}, ["corpus.truncate"]),
@@ -39,8 +39,12 @@ def refused(ran: Any, *words: str) -> None:
         ({"gradients": {"parameters": "linear", "curvature": ["hessian"]}}, ['parameters = "head"', "fisher"]),
         ({"gradients": {"parameters": "nowhere.*"}}, ["fits no linear layer"]),
         ({"gradients": {"parameters": "linear", "dim": 3}}, ["gradients.dim = 3"]),
-        ({"model": {"path": "/no/such/model"}}, ["no such model directory (model.path)"]),
-        ({"model": {"path": "no-such-model"}}, ["no such model directory (model.path), and the Hub is not asked"]),
+        ({"model": {"path": "/no/such/model"}}, ["no such model directory (model.path, or --model"]),
+        (
+            {"model": {"path": "no-such-model"}},
+            ["no such model directory (model.path, or --model", "and the Hub is not asked"],
+        ),
+        ({"model": {"checkpoints": ["/no/such/model"]}}, ["no such model directory (model.checkpoints)"]),
         ({"model": {"max_length": "64"}}, ["model.max_length", "valid integer; this is '64'"]),
         ({"corpus": {"truncation": "true"}}, ["corpus.truncation: Input", "this is 'true'"]),
         ({"model": {"task": "multi-label"}, "gradients": {"curvature": ["hessian"]}}, ["model.task", "mend the task"]),
@@ -50,10 +54,12 @@ def refused(ran: Any, *words: str) -> None:
         ({"model": {"max_length": 4}}, ["tokens over the limit of 4", "corpus.truncate"]),
     ],
 )
-def test_a_bad_configuration_is_refused(
+def test_a_bad_configuration_is_refused_by_build_and_show(
     sections: dict[str, Any], words: list[str], project: Callable[..., Path], attridex: Any, tmp_path: Path
 ) -> None:
-    refused(attridex("build", project(**sections), "--out", tmp_path / "i"), *words)
+    config = project(**sections)
+    refused(attridex("build", config, "--out", tmp_path / "i"), *words)
+    refused(attridex("show", config), *words)
     assert not (tmp_path / "i").exists()
 
 
@@ -118,6 +124,13 @@ def test_a_model_without_a_trained_head_is_refused(project: Callable[..., Path],
     save_file(weights, tmp_path / "m" / "model.safetensors", {"format": "pt"})
     config.write_text(config.read_text().replace(str(source), str(tmp_path / "m")))
     refused(attridex("build", config, "--out", tmp_path / "i"), "score.weight", "attridex finetune")
+
+
+def test_a_language_model_is_no_classifier(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> None:
+    tiny_model("llama", "causal-lm").save_pretrained(tmp_path / "m")
+    word_tokenizer().save_pretrained(tmp_path / "m")
+    ran = attridex("build", project("llama", model={"path": str(tmp_path / "m")}), "--out", tmp_path / "i")
+    refused(ran, "LlamaForCausalLM, its task is causal-lm", "(model.task); or fine-tune it")
 
 
 def cut_short(model: Path) -> None:

@@ -22,13 +22,15 @@ class Limits:
         text_characters: of one record, and of a filter's literals.
         conditions: conditions and values of a filter.
         page_size: instances of a page.
-        streams: open at once on a connection.
-        calls: of a connection that are worked on at once; others wait.
+        streams: of a client, open at once.
+        calls: of a client that are worked on at once; others wait.
         connections: of all clients.
         idle_seconds: after which an idle connection or stream is ended.
         slow_seconds: after which an answer that is not taken ends the connection.
         connection_seconds: after which a connection is ended once its calls have.
         call_seconds: that a call without a deadline may take.
+        requests_per_second: of a client; 0 for any number.
+        waiting_bytes: of the requests of all clients that wait or are worked on.
     """
 
     request_bytes: int = 16 << 20
@@ -49,3 +51,5 @@ class Limits:
     slow_seconds: float = 60.0
     connection_seconds: float = 86400.0
     call_seconds: float = 3600.0
+    requests_per_second: float = 0.0
+    waiting_bytes: int = 512 << 20

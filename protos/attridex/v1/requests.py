@@ -83,7 +83,7 @@ class Query:
     def record(cls, record: Mapping[str, Any], id: str | None = None) -> Self:
         """A record with the corpus's columns; named after its own id unless another is given."""
         if not isinstance(record, Mapping):
-            raise UsageError(f"a query must be a record (a dict) or a Query, this is {record!r}", "queries")
+            raise UsageError(f"a query must be a record (a dict) or a Query, this is a {type(record).__name__}", "queries")
         return cls(str(record.get("id", "")) if id is None else id, RecordSource(record))
 
     @classmethod

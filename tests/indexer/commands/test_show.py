@@ -193,7 +193,7 @@ def test_what_a_build_refuses_of_the_model_and_the_first_records_is_refused_alik
 ) -> None:
     family, sections, words = REFUSED[kind]
     monkeypatch.setattr(matrices, "LIMIT", 10)
-    tiny_model("opt", "causal-lm").save_pretrained(tmp_path / "headless")
+    tiny_model("opt").base_model.save_pretrained(tmp_path / "headless")
     word_tokenizer().save_pretrained(tmp_path / "headless")
     for name, said in (("a", '{"learning_rate": 0.1}'), ("b", "{}")):
         (tmp_path / name).mkdir()

@@ -4,6 +4,7 @@ import json
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
@@ -122,6 +123,8 @@ WRONG = {
     "missing column 'labels' .*-100": {"input_ids": [1, 2]},
     "'labels' has 1 values, 'input_ids' 2": {"input_ids": [1, 2], "labels": [1]},
     "holds 'abc'; a list is needed": {"input_ids": "abc", "labels": [1]},
+    "holds lists, as a batch of rows does; give one row": {"input_ids": [[1, 2]], "labels": [1]},
+    "a list is needed": {"input_ids": np.eye(2), "labels": [1]},
     "holds 1.5; whole numbers": {"input_ids": [1.5, 2], "labels": [1, 2]},
     "holds nan; whole numbers": {"input_ids": [float("nan"), 2], "labels": [1, 2]},
     "holds True; whole numbers": {"input_ids": [True, 2], "labels": [1, 2]},

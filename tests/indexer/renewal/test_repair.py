@@ -67,7 +67,7 @@ def test_a_shard_whose_corpus_is_gone_is_named(built: Path, tmp_path: Path) -> N
     flip(next(built.glob("shards/*/gradients.faiss")))
     corpus = tmp_path / "train.jsonl"
     corpus.write_text("".join(corpus.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(DamageError, match=r"shard 0000000000-0000000005 cannot be signed again: .*begun with corpus"):
+    with pytest.raises(DamageError, match=r"shard 0000000000-0000000005 cannot be signed again: .*begun with another corpus"):
         repair(built)
 
 

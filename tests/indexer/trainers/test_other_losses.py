@@ -215,3 +215,12 @@ def test_a_class_that_no_loss_is_taken_of_taught_nothing(tmp_path: Path) -> None
         from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
     with Client.local(tmp_path / "index") as client:
         assert [each.id for each in client.list_instances()] == ["0", "1", "2", "4", "5", "6"]
+
+
+def test_a_text_of_one_token_taught_a_language_model_nothing(tmp_path: Path) -> None:
+    trainer = language_model(tmp_path / "out")
+    trainer.train_dataset[2] = {"input_ids": [5], "attention_mask": [1]}
+    with pytest.warns(UserWarning, match="1 rows have no token with a loss"):
+        from_trainer(trainer, tmp_path / "index", settings=SMALL, show_progress=False)
+    with Client.local(tmp_path / "index") as client:
+        assert [each.id for each in client.list_instances()] == ["0", "1", "3", "4", "5"]

@@ -97,7 +97,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_model(config: Any, bas
 @pytest.mark.parametrize(
     ("training", "words"),
     [
-        ({"base": "/no/such/base"}, "no such model directory"),
+        ({"base": "/no/such/base"}, "no such model directory (training.base)"),
+        ({"base": "no-such-base"}, "no such model directory (training.base), and the Hub"),
         ({"layers": 9}, "training.layers = 9"),
         ({"test_files": ["nowhere.jsonl"]}, "nowhere.jsonl: no such file"),
         ({"epochs": 0}, "training.epochs"),

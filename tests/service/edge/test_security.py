@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.service.edge.security import Tls, address, check_admin, check_listen, is_loopback, tls_of
+from attridex.service.edge.security import Certificates, Tls, address, check_admin, check_listen, is_loopback, parse_mode, tls_of
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
@@ -82,7 +82,7 @@ def test_a_bad_certificate_is_named_and_not_taken_for_a_busy_port(
     certificate: str, key: str, ca: str | None, words: str, pem: Callable[[str], Path]
 ) -> None:
     with pytest.raises(InputError, match=words):
-        Tls(pem(certificate), pem(key), pem(ca) if ca else None).credentials()
+        Certificates(Tls(pem(certificate), pem(key), pem(ca) if ca else None)).credentials()
 
 
 def answer(port: int, root: Path, client: tuple[Path, Path] | None = None) -> Any:
@@ -139,3 +139,10 @@ def test_a_renewed_certificate_is_served_without_a_start_and_a_bad_one_is_not(
     assert answer(port, pem("stranger.crt")).results[0].query_id == "q"
     put("junk.crt", "server.key")
     assert answer(port, pem("stranger.crt")).results[0].query_id == "q"
+
+
+@pytest.mark.parametrize("text", ["", "888", "rw", "1777", "-600", "400", "077"])
+def test_a_mode_with_which_nobody_could_connect_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="an octal mode with which the owner may connect"):
+        parse_mode(text)
+    assert [parse_mode("600"), parse_mode("0660"), parse_mode("777")] == [0o600, 0o660, 0o777]

@@ -1,0 +1,76 @@
+"""What a corpus has that its index lacks, and the other way round: by ids, content hashes and stored columns."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from attridex.indexer.index.directory import read_deletes
+from attridex.indexer.index.records import Manifest
+from attridex.indexer.lifecycle.liveness import columns_of, hidden_rows
+
+
+class Changes(NamedTuple):
+    """Ids of rows that only the corpus has, that both have with other content, and that only the index has."""
+
+    added: list[str]
+    changed: list[str]
+    gone: list[str]
+
+    @property
+    def words(self) -> str:
+        """How many there are of each, the first by its id, and what makes the index follow."""
+        kinds = zip(("added", "changed", "gone"), ("append", "update", "delete"), self, strict=True)
+        said = [
+            (f"{len(ids):,} {what} (the first is '{ids[0]}')" if ids else f"0 {what}", command) for what, command, ids in kinds
+        ]
+        commands = [f"`attridex {command}`" for (_, command), ids in zip(said, self, strict=True) if ids]
+        return f"rows: {', '.join(words for words, _ in said)}; {', '.join(commands)} make the index follow"
+
+
+class Content(NamedTuple):
+    """What is compared of a row: its content hash, and its columns as they are stored."""
+
+    key: str
+    columns: tuple[Any, ...]
+
+
+NamedContent = tuple[str, Content]
+"""A row by its id."""
+
+
+def changes(own: Sequence[NamedContent], stored: Sequence[NamedContent], *, positions: bool) -> Changes:
+    """What the rows of a corpus are other than those of an index.
+
+    Args:
+        own: rows of the corpus.
+        stored: live rows of the index.
+        positions: whether ids are positions: then rows are told by what they hold.
+    """
+    if positions:
+        return Changes(beyond(own, stored), [], beyond(stored, own))
+    before, now = dict(stored), dict(own)
+    return Changes(
+        [name for name in now if name not in before],
+        [name for name, content in now.items() if name in before and before[name] != content],
+        [name for name in before if name not in now],
+    )
+
+
+def beyond(rows: Sequence[NamedContent], others: Sequence[NamedContent]) -> list[str]:
+    """Ids of rows that others lack by their content hashes, as often as they do."""
+    left, found = Counter(content.key for _, content in others), list[str]()
+    for name, content in rows:
+        left[content.key] -= 1
+        if left[content.key] < 0:
+            found.append(name)
+    return found
+
+
+def stored_rows(index: Path, manifest: Manifest, names: Sequence[str]) -> Iterator[NamedContent]:
+    """The live rows of a version by id, with some of their columns."""
+    hidden = set(hidden_rows(index, manifest, read_deletes(index)).tolist())
+    table = columns_of(index, manifest)(["id", "content_hash", *names])
+    for row, (name, key, *columns) in enumerate(zip(*(table[each].to_pylist() for each in table.column_names), strict=True)):
+        if row not in hidden:
+            yield name, Content(key, tuple(columns))
