@@ -4,6 +4,8 @@ Public from Python, each loaded when it is first asked for, so that no part of a
 
 - `load_config(path)` reads a configuration file; `Config.model_validate(data)` makes the same of a dict.
 - `build(config, index)` builds an index or finishes one, and gives a `Built`.
+- `append(index, files)` signs new records and adds them, `update(index, files)` replaces changed ones; an `Appender(index)` loads
+  the model once for many of both. `refresh(index)` takes anew what is of all records.
 - `finetune(config, out)` trains the model of a configuration.
 - `from_trainer(trainer, index)` builds the index of a training, at the end of its own script; `KeepCheckpoints(n)` is a
   callback for its trainer, which keeps what TracIn needs.
@@ -15,14 +17,18 @@ Their types stand in `__init__.pyi`.
 from importlib import import_module
 
 HOMES = {
+    "Appender": "growth.appending",
     "AttridexError": "errors",
     "Built": "building.build",
     "Config": "config",
     "KeepCheckpoints": "training.keeping",
+    "append": "growth.appending",
     "build": "renewal.building",
     "finetune": "training.finetuning",
     "from_trainer": "trainers.from_trainer",
     "load_config": "config",
+    "refresh": "growth.refreshing",
+    "update": "growth.appending",
 }
 """The module that each public name lives in."""
 

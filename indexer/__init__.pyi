@@ -2,6 +2,10 @@ from attridex.indexer.building.build import Built as Built
 from attridex.indexer.config import Config as Config
 from attridex.indexer.config import load_config as load_config
 from attridex.indexer.errors import AttridexError as AttridexError
+from attridex.indexer.growth.appending import Appender as Appender
+from attridex.indexer.growth.appending import append as append
+from attridex.indexer.growth.appending import update as update
+from attridex.indexer.growth.refreshing import refresh as refresh
 from attridex.indexer.renewal.building import build as build
 from attridex.indexer.trainers.from_trainer import from_trainer as from_trainer
 from attridex.indexer.training.finetuning import finetune as finetune

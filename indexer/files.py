@@ -225,6 +225,14 @@ def holder(descriptor: int) -> str:
     return f"another process ({process})" if process > 0 else "another process"
 
 
+def linked(source: Path, target: Path) -> None:
+    """Share a file under another name; copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def temporary_beside(path: Path) -> Path:
     """Where a file or directory is written before it takes its name; `clear_leftovers` knows such names."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -9,7 +9,10 @@ import typer
 from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
-LOCAL = ("build", "show", "info", "add-columns", "snapshot", "restore", "neurons", "serve", "demo", "bench")
+LOCAL = (
+    "build", "show", "info", "add-columns", "append", "update", "refresh", "snapshot", "restore", "neurons",
+    "serve", "demo", "bench",
+)  # fmt: skip
 """Commands that always work on an index or a model in this process."""
 
 

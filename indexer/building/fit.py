@@ -1,11 +1,13 @@
 """Measuring the check of fit: of what an index stores, or on a sample before there is one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from attridex.indexer.building.pace import Pace
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.tally import Answer, Tally, Told
 from attridex.indexer.fit import Fit
+from attridex.indexer.index.records import Sidecar
+from attridex.indexer.index.shards import Shard
 from attridex.indexer.signing.signer import Signer
 
 SECONDS = 4.0
@@ -50,3 +52,13 @@ def said_of(signer: Signer, instances: Sequence[RenderedInstance], tally: Tally)
         for position, reading in zip(batch.positions, batch.readings, strict=True):
             instance = instances[position]
             yield tally.answer(Told(instance.label_name, instance.wanted), reading.said, reading.loss)
+
+
+def answers(tally: Tally, shards: Sequence[Shard], sidecars: Sequence[Sidecar]) -> Iterator[Answer]:
+    """What the model says of the instances, as the shards store it."""
+    for shard, sidecar in zip(shards, sidecars, strict=True):
+        table = shard.instances(["label", "predicted", "loss"]).to_pydict()
+        gone = {left.position for left in sidecar.bad}
+        places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
+        for place, label, predicted, loss in zip(places, *table.values(), strict=True):
+            yield tally.answer(tally.told(place, label), predicted, loss)

@@ -59,9 +59,33 @@ class InstanceRange(NamedTuple):
     stop: int
 
 
+class Batch(NamedTuple):
+    """What a later batch of an index has beside the settings of every build.
+
+    Attributes:
+        batch: its number, from 2 on.
+        action: "append" or "update".
+        start: where the names of its shards begin.
+        since: entries of the log of deletes that do not concern its rows.
+        first_record: number of its first record, which is its id where records have none of their own.
+        built: instances of the first build, by which the precision of vectors was settled.
+        skip_bad: whether records that cannot be used were left out.
+        files: of its corpus.
+    """
+
+    batch: int
+    action: str
+    start: int
+    since: int
+    first_record: int
+    built: int
+    skip_bad: bool
+    files: list[str]
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A build that may begin.
+    """A build, or a later batch, that may begin.
 
     Attributes:
         config: the whole configuration.
@@ -69,6 +93,7 @@ class Plan:
         labels: names of its outputs, if they have names.
         survey: what the corpus holds.
         tally: what the corpus says, for the check of fit.
+        batch: which later batch it is of; None for the first build.
     """
 
     config: Config
@@ -76,17 +101,22 @@ class Plan:
     labels: list[str]
     survey: Survey
     tally: Tally = field(default_factory=Tally, compare=False)
+    batch: Batch | None = None
 
     @cached_property
     def settings(self) -> JsonObject:
-        """What decides the index's content, as plan.json holds it."""
-        return content_settings(self.config) | {
-            **self.model._asdict(),
-            "corpus": self.survey.fingerprint,
-            "instances": self.survey.instances,
-            "labels": self.labels,
-            "columns": self.survey.columns,
-        }
+        """What decides the content of the shards, as plan.json or the batch's own file holds it."""
+        return (
+            content_settings(self.config)
+            | {
+                **self.model._asdict(),
+                "corpus": self.survey.fingerprint,
+                "instances": self.survey.instances,
+                "labels": self.labels,
+                "columns": self.survey.columns,
+            }
+            | (self.batch._asdict() if self.batch else {})
+        )
 
     @cached_property
     def id(self) -> str:
@@ -96,8 +126,9 @@ class Plan:
     @property
     def ranges(self) -> list[InstanceRange]:
         """The instances of every shard."""
-        rows, count = self.config.index.shard_rows, self.survey.instances
-        return [InstanceRange(start, min(start + rows, count)) for start in range(0, count, rows)]
+        rows, first = self.config.index.shard_rows, self.batch.start if self.batch else 0
+        end = first + self.survey.instances
+        return [InstanceRange(start, min(start + rows, end)) for start in range(first, end, rows)]
 
     @property
     def shards(self) -> list[str]:
@@ -106,7 +137,18 @@ class Plan:
 
     def precision(self, dim: int) -> str:
         """Element type for vectors of `dim` elements."""
-        return resolve_precision(self.config.index.precision, self.survey.instances, dim)
+        built = self.batch.built if self.batch else self.survey.instances
+        return resolve_precision(self.config.index.precision, built, dim)
+
+    @property
+    def since(self) -> int:
+        """Entries of the log of deletes that do not concern its rows."""
+        return self.batch.since if self.batch else 0
+
+    @property
+    def first_record(self) -> int:
+        """Number of its first record."""
+        return self.batch.first_record if self.batch else 0
 
 
 def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lambda _: None) -> Survey:

@@ -1,25 +1,22 @@
 """Versions: whole shards become a numbered, self-describing view that readers open; nothing written is ever edited."""
 
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attridex.indexer.building.agreement import agreement
-from attridex.indexer.building.fit import fit_of
+from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
-from attridex.indexer.config import Config
-from attridex.indexer.corpus.tally import Answer, Tally
-from attridex.indexer.curvature.over_shards import Statistics
+from attridex.indexer.corpus.survey import Unusable
+from attridex.indexer.curvature.over_shards import FACTORED, Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
+from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
-from attridex.indexer.fit import Fit
 from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
 from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
@@ -40,14 +37,14 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     TOMBSTONES,
     instance_columns,
-    is_reserved,
+    self_influence_columns,
     shard_dir,
     version_dir,
 )
-from attridex.indexer.index.lexical import write_bm25
+from attridex.indexer.index.lexical import counts_of, write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import (
-    Block,
+    Basis,
     CorpusFacts,
     LeftOut,
     Manifest,
@@ -59,48 +56,14 @@ from attridex.indexer.index.records import (
 )
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.lifecycle.added import AddedColumns, carried, served_before
+from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
-from attridex.indexer.packages import installed_versions
+from attridex.indexer.lifecycle.staleness import Counted
+from attridex.indexer.packages import git_revision, installed_versions
 from attridex.indexer.signing.signer import Signer
 
-Float64 = NDArray[np.float64]
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"
 LIBRARIES = ("attridex", "torch", "transformers", "faiss-cpu", "faiss-gpu", "duckdb", "numpy", "pyarrow", "safetensors")
-
-
-@dataclass(frozen=True)
-class VersionFacts:
-    """What a version knows beside its shards: from the plan and the model of a build, or from a version before.
-
-    Attributes:
-        format: of the index.
-        config: the whole configuration.
-        columns: DuckDB type of each of the corpus's columns.
-        model: what is known of the model.
-        corpus: what is known of the corpus.
-        blocks: of the gradient.
-        checkpoints: their hashes.
-        precision: element type of stored gradients.
-        signature_dim: dimensions of a dense signature, 0 without neurons.
-        signature_projected: whether they are projected.
-        unusable: records that were left out before any model work.
-        fit: gives the check of fit of the shards.
-        agreement: gives the neurons' rank agreement in the shards.
-    """
-
-    format: int
-    config: Config
-    columns: Mapping[str, str]
-    model: ModelFacts
-    corpus: CorpusFacts
-    blocks: list[Block]
-    checkpoints: list[str]
-    precision: str
-    signature_dim: int
-    signature_projected: bool
-    unusable: Sequence[LeftOut]
-    fit: Callable[[Sequence[Shard], Sequence[Sidecar]], Fit | None]
-    agreement: Callable[[Sequence[Shard]], dict[str, float]]
 
 
 def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = True) -> VersionFacts:
@@ -130,41 +93,15 @@ def facts_of_build(plan: Plan, signer: Signer, number: int, *, measured: bool = 
         precision=plan.precision(signer.gradient_dim),
         signature_dim=signer.dense.dim if neurons else 0,
         signature_projected=signer.dense.projected,
-        unusable=[LeftOut(id=x.id or x.where, position=x.number, reason=f"{x.where}: {x.reason}") for x in unusable],
+        unusable=list(map(left_out, unusable)),
         fit=lambda shards, sidecars: fit_of(answers(plan.tally, shards, sidecars), plan.tally),
         agreement=lambda shards: agreement(signer, shards) if measured and neurons else {},
     )
 
 
-def facts_of_version(manifest: Manifest, columns: Mapping[str, str], sidecars: Sequence[Sidecar]) -> VersionFacts:
-    """Facts of a version before, whose fit and agreement stay what was measured.
-
-    Args:
-        manifest: of that version.
-        columns: DuckDB type of each of the corpus's columns.
-        sidecars: of its shards.
-    """
-    left_out = [entry for sidecar in sidecars for entry in sidecar.bad]
-    return VersionFacts(
-        format=manifest.format,
-        config=manifest.config,
-        columns=columns,
-        model=manifest.model,
-        corpus=manifest.corpus,
-        blocks=manifest.blocks,
-        checkpoints=manifest.checkpoints,
-        precision=manifest.precision,
-        signature_dim=manifest.signature_dim,
-        signature_projected=manifest.signature_projected,
-        unusable=[entry for entry in manifest.bad if entry not in left_out],
-        fit=lambda _shards, _sidecars: manifest.fit,
-        agreement=lambda _shards: manifest.agreement,
-    )
-
-
-def corpus_columns(manifest: Manifest) -> dict[str, str]:
-    """DuckDB type of each of the corpus's columns of a version."""
-    return {name: kind for name, kind in manifest.columns if not is_reserved(name) and name not in manifest.added}
+def left_out(record: Unusable) -> LeftOut:
+    """A record that cannot be used, as a manifest lists it."""
+    return LeftOut(id=record.id or record.where, position=record.number, reason=f"{record.where}: {record.reason}")
 
 
 def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
@@ -184,16 +121,6 @@ def model_facts(plan: Plan, signer: Signer) -> ModelFacts:
         shared_units=arch.shared_units if arch.experts else [],
         dense_layers=arch.dense_layers if arch.experts else [],
     )
-
-
-def answers(tally: Tally, shards: Sequence[Shard], sidecars: Sequence[Sidecar]) -> Iterator[Answer]:
-    """What the model says of the instances, as the shards store it."""
-    for shard, sidecar in zip(shards, sidecars, strict=True):
-        table = shard.instances(["label", "predicted", "loss"]).to_pydict()
-        gone = {left.position for left in sidecar.bad}
-        places = [place for place in range(sidecar.start, sidecar.stop) if place not in gone]
-        for place, label, predicted, loss in zip(places, *table.values(), strict=True):
-            yield tally.answer(tally.told(place, label), predicted, loss)
 
 
 def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) -> Manifest:
@@ -221,7 +148,9 @@ def commit(index: Path, plan: Plan, signer: Signer, *, measured: bool = True) ->
 class VersionWriter:
     """Writes one version from whole shards."""
 
-    def __init__(self, index: Path, facts: VersionFacts, names: Sequence[str], number: str | None = None) -> None:
+    def __init__(
+        self, index: Path, facts: VersionFacts, names: Sequence[str], number: str | None = None, counted: Counted | None = None
+    ) -> None:
         """Every shard is there.
 
         Args:
@@ -229,6 +158,7 @@ class VersionWriter:
             facts: what is known beside the shards.
             names: of the shards, in the order of their rows.
             number: of the version; the next one where None.
+            counted: the rows that statistics are taken of; all of them where None.
         """
         self._index, self._facts = index, facts
         self._sidecars = [read_sidecar(index, name) for name in names]
@@ -237,9 +167,11 @@ class VersionWriter:
         ]
         self._shards = open_shards(index, self._entries)
         self._rows = sum(sidecar.rows for sidecar in self._sidecars)
+        self._counted = counted or Counted(0, np.ones(self._rows, bool))
         self._curvatures = sorted(facts.config.gradients.curvature)
         self._structures = sorted(facts.config.index.approximate)
         self._number, self._created = number or next_version(index), now()
+        self._further = AddedColumns({}, {})
 
     def before(self) -> Manifest | None:
         """The last version of these shards, if there is one."""
@@ -250,44 +182,65 @@ class VersionWriter:
         """Write it, whole or not at all; in format 2 what is deleted in the version before stays deleted.
 
         Raises:
-            InputError: no instance is left, or an id stands twice.
+            InputError: no instance is left.
         """
         if not self._rows:
             raise InputError(f"{self._index}: every instance was left out as not finite; is the model sound?")
         with publish(version_dir(self._index, self._number)) as directory:
-            statistics = Statistics(self._shards, self._facts.blocks)
-            tensors = statistics.curvatures(self._curvatures)
-            if self._curvatures:
-                write_tensors(directory / CURVATURE, tensors)
-            added = carried(self._index, before or served_before(self._index), self._entries)
-            added.write(directory)
-            self._write_catalog(directory, statistics.self_influence(self._curvatures, tensors), added)
+            self._further = carried(self._index, before or served_before(self._index), self._entries)
+            self._further.write(directory)
+            tensors = self._write_curvature(directory)
+            self._write_catalog(directory, tensors)
             deleted = self._write_tombstones(directory, before) if self._facts.format == 2 else 0
-            write_bm25(directory, self._shards, self._facts.corpus.text_fields)
+            self._write_words(directory)
             recall = self._write_structures(directory, tensors)
-            manifest = self._describe(directory, deleted, recall, added)
+            manifest = self._describe(directory, deleted, recall)
             write_manifest(directory, manifest)
         return manifest
 
-    def _write_catalog(self, directory: Path, influences: Mapping[str, Float64], added: AddedColumns) -> None:
-        """Catalog and postings; `influences` and `added` are further columns of the instances [n]."""
-        columns = {**dict.fromkeys(influences, "DOUBLE"), **self._facts.columns, **added.types}
-        further = {**influences, **added.values}
-        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
-            for shard in self._shards:
-                own = {name: values[shard.start : shard.stop] for name, values in further.items()}
-                catalog.add_instances(shard.instances(), shard.start, own)
-                catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
-                if self._facts.config.neurons.enabled:
-                    catalog.add_neurons(shard.neuron_batches(), shard.start)
+    def _write_curvature(self, directory: Path) -> Tensors:
+        """The curvatures, by tensor name."""
+        tensors = Statistics(self._shards, self._facts.blocks, self._counted.alive).curvatures(self._curvatures)
+        if self._curvatures:
+            write_tensors(directory / CURVATURE, tensors)
+        return tensors
+
+    def _write_catalog(self, directory: Path, tensors: Tensors) -> None:
+        """Catalog and postings."""
+        with self._catalog(directory) as catalog:
+            self._add_shards(catalog, self._shards, tensors)
             catalog.sort_neurons()
-            catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
             if self._facts.config.neurons.enabled:
                 self._write_postings(directory, catalog)
 
+    @contextmanager
+    def _catalog(self, directory: Path) -> Iterator[CatalogWriter]:
+        """The catalog, to which the run is added."""
+        influences = dict.fromkeys(self_influence_columns(self._curvatures), "DOUBLE")
+        columns = {**influences, **self._facts.columns, **self._further.types}
+        with writing_catalog(directory / CATALOG, columns, self._places(), self._rows) as catalog:
+            catalog.add_run(self._number, self._created, git_revision(), library_versions()["attridex"])
+            yield catalog
+
+    def _add_shards(self, catalog: CatalogWriter, shards: Sequence[Shard], tensors: Tensors) -> None:
+        """Add instances, predictions and neurons of shards, with self-influences under curvatures."""
+        influences = Statistics(shards, self._facts.blocks).self_influence(self._curvatures, tensors)
+        first = shards[0].start
+        for shard in shards:
+            own = {name: values[shard.start - first : shard.stop - first] for name, values in influences.items()}
+            own |= {name: values[shard.start : shard.stop] for name, values in self._further.values.items()}
+            catalog.add_instances(shard.instances(), shard.start, own)
+            catalog.add_predictions(shard.predictions(), self._facts.model.labels or None, shard.start)
+            if self._facts.config.neurons.enabled:
+                catalog.add_neurons(shard.neuron_batches(), shard.start)
+
+    def _write_words(self, directory: Path) -> None:
+        """The BM25 index."""
+        write_bm25(directory, counts_of(self._shards, self._facts.corpus.text_fields), self._counted.alive)
+
     def _write_postings(self, directory: Path, catalog: CatalogWriter) -> None:
         """What is looked up of neurons, from a sorted catalog."""
-        catalog.summarise_neurons()
+        catalog.summarise_neurons(self._counted.alive)
         neurons = self._facts.model.layers * self._facts.model.units
         write_neuron_instances(directory, neurons, catalog.neuron_count(), catalog.sorted_neurons())
         write_instance_neurons(directory, self._shards)
@@ -300,7 +253,7 @@ class VersionWriter:
         write_array(directory / TOMBSTONES, gone)
         return len(gone)
 
-    def _write_structures(self, directory: Path, tensors: Mapping[str, Float64]) -> dict[str, float]:
+    def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         """Structures for approximate search; their recall for each method."""
         if not self._structures:
             return {}
@@ -311,7 +264,7 @@ class VersionWriter:
             transforms[kind] = partial(spectrum.apply, change=inverse(spectrum.damping))
         return measure_recall(directory, self._shards, self._structures, transforms)
 
-    def _describe(self, directory: Path, deleted: int, recall: dict[str, float], added: AddedColumns) -> Manifest:
+    def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
         """The manifest of a version.
 
         Args:
@@ -343,7 +296,7 @@ class VersionWriter:
             neurons=config.neurons.enabled,
             signature_dim=facts.signature_dim,
             signature_projected=facts.signature_projected,
-            columns=instance_columns(self._curvatures, {**facts.columns, **added.types}),
+            columns=instance_columns(self._curvatures, {**facts.columns, **self._further.types}),
             shards=self._entries,
             files=file_entries(directory, facts.format),
             recall=recall,
@@ -351,8 +304,20 @@ class VersionWriter:
             agreement=facts.agreement(self._shards),
             libraries=library_versions(),
             revision=git_revision(),
-            **({"added": list(added.types)} if added.types else {}),
+            **self._statistics(),
+            **self._factors_of(),
+            **({"added": list(self._further.types)} if self._further.types else {}),
         )
+
+    def _statistics(self) -> dict[str, dict[str, Basis]]:
+        """What the manifest says of the rows that statistics were taken of, unless those are all."""
+        return {"statistics": self._counted.statistics} if self._counted.entries else {}
+
+    def _factors_of(self) -> dict[str, int]:
+        """What the manifest says of K-FAC's factors, unless they are of all rows; see `Manifest`."""
+        factored = FACTORED & {*self._curvatures}
+        summed = Statistics(self._shards, self._facts.blocks).summed if factored else self._rows
+        return {"factors_of": summed} if summed > self._rows else {}
 
     def _places(self) -> NeuronPlaces:
         """What turns a neuron's number into its name."""
@@ -375,12 +340,3 @@ def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardE
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that made an index."""
     return installed_versions(LIBRARIES)
-
-
-def git_revision() -> str | None:
-    """Git revision of attridex's own source, where it runs from a checkout."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
-    except (OSError, subprocess.SubprocessError):
-        return None

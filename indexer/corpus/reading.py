@@ -108,28 +108,42 @@ class Attempt(NamedTuple):
     reason: InputError | None = None
 
 
-def rendered(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Iterator[tuple[PlacedRecord, RenderedInstance]]:
+def rendered(
+    corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, first: int = 0
+) -> Iterator[tuple[PlacedRecord, RenderedInstance]]:
     """Records with their instances, of which one may give several; an empty `corpus.id` numbers them.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        first: number of the first record.
 
     Raises:
         InputError: a record cannot be used, where `corpus.skip_bad` does not leave it out.
     """
-    for record, instances, reason in attempts(corpus, renderer, labels_needed=labels_needed):
+    for record, instances, reason in attempts(corpus, renderer, labels_needed=labels_needed, first=first):
         if reason and not corpus.skip_bad:
             raise reason
         for instance in instances:
             yield record, instance
 
 
-def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Iterator[Attempt]:
+def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, first: int = 0) -> Iterator[Attempt]:
     """Every record, with its instances or why it cannot be used.
+
+    Args:
+        corpus: sources and columns.
+        renderer: renders records.
+        labels_needed: whether a record without a label is refused.
+        first: number of the first record.
 
     Raises:
         InputError: no record has a column that a chat template is to be given; or see `check_classes`.
     """
     check_classes(corpus, renderer.task, renderer.labels)
     lacking, known = corpus.template_columns, set[str]()
-    for number, record in enumerate(read_records(corpus, renderer.task)):
+    for number, record in enumerate(read_records(corpus, renderer.task), first):
         lacking = {setting: column for setting, column in lacking.items() if column not in record.values}
         known = known | record.values.keys() if lacking else known
         try:

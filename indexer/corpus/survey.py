@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,9 +97,34 @@ class Count:
         found = {name: self._rules.type_of(kinds) for name, kinds in self.kinds.items()}
         return found | dict.fromkeys(texts, "VARCHAR")
 
+    def fitting(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """The columns of an index, which values of what was counted fit into.
+
+        Raises:
+            InputError: there are others, or a value of another kind.
+        """
+        if self.kinds.keys() != columns.keys():
+            found = ", ".join(sorted(self.kinds.keys() ^ columns.keys()))
+            raise InputError(f"columns differ from those of the index: {found}; build another index for these records")
+        for name, kind in columns.items():
+            kinds = self.kinds[name] - {"NULL"}
+            own = self._rules.type_of(kinds)
+            fits = not kinds or kind in ("VARCHAR", own) or (kind, own) == ("DOUBLE", "BIGINT")
+            if not fits and self._rules.type_of({kind, *kinds}) != kind:
+                raise InputError(
+                    f"column '{name}' is {kind} in this index and {own} here; give values of that kind, or build the index anew"
+                )
+        return dict(columns)
+
 
 def survey(
-    corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, see: Callable[[RenderedInstance], None] = lambda _: None
+    corpus: CorpusConfig,
+    renderer: Renderer,
+    *,
+    labels_needed: bool,
+    see: Callable[[RenderedInstance], None] = lambda _: None,
+    first: int = 0,
+    columns: Mapping[str, str] | None = None,
 ) -> Survey:
     """Check every record and count them.
 
@@ -108,16 +133,18 @@ def survey(
         renderer: renders records.
         labels_needed: whether a record without a label is refused.
         see: is shown every instance.
+        first: number of the first record.
+        columns: types of the columns that the records are to fit into; they have their own where None.
 
     Raises:
         InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
             label or an empty text, the first of which are named, where `corpus.skip_bad` does not leave them out.
     """
-    columns = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
-    check_names(columns)
-    count, example = Count(columns, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
+    names = list(dict.fromkeys([*corpus.metadata, *renderer.text_fields, *renderer.added_fields]))
+    check_names(names)
+    count, example = Count(names, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
     shown = ShownValues(shown_columns(corpus.model_dump()) if corpus.rendering > 1 else (), typed=is_typed(corpus))
-    for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed)):
+    for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed, first=first), first):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
             if len(count.unusable) == NAMED and not corpus.skip_bad:
@@ -129,12 +156,12 @@ def survey(
             count.add(instance, attempt.record.where)
             see(instance)
     check_usable(corpus, count)
-    for name in corpus.metadata:
+    for name in corpus.metadata if columns is None else ():
         if count.kinds[name] == {"NULL"}:
             raise InputError(no_column(name, example))
     counted, unusable = count.counted, tuple(count.unusable)
     types, said = (
-        count.types(renderer.text_fields),
+        count.types(renderer.text_fields) if columns is None else count.fitting(columns),
         (*renderer.remarks, *class_remarks(corpus, renderer.task), *shown.lines, *count.remarks.lines),
     )
     return Survey(counted["instances"], counted["tokens"], counted["truncated"], count.digest.hexdigest(), types, unusable, said)

@@ -1,19 +1,23 @@
 """What a version knows of all instances together: curvatures of the training loss, and every instance's self-influence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
+from numpy.typing import NDArray
 
-from attridex.indexer.array_types import Doubles, Singles
+from attridex.indexer.array_types import Doubles, Flags, Singles
 from attridex.indexer.curvature.kfac import kfac, refit
 from attridex.indexer.curvature.matrices import Matrix, decompose, fisher, float64_chunks, head_hessian, trak_kernel
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
-from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence_columns
+from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, SUMMED, self_influence_columns
 from attridex.indexer.index.records import Block
 from attridex.indexer.index.shards import Shard
 
+FACTORED = {"kfac", "ekfac"}
+"""Curvatures that are made of K-FAC's factors."""
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
 
@@ -21,14 +25,25 @@ ROWS = 1024
 class Statistics:
     """Sums over the shards of a version, in their order."""
 
-    def __init__(self, shards: Sequence[Shard], blocks: list[Block]) -> None:
-        """`blocks` of the stored vector."""
+    def __init__(self, shards: Sequence[Shard], blocks: list[Block], alive: Bool[Flags, " n"] | None = None) -> None:
+        """Make ready.
+
+        Args:
+            shards: of the version.
+            blocks: of the stored vector.
+            alive: rows that count for a curvature; all of them where None.
+        """
         self._shards, self._blocks = shards, blocks
+        self._alive = np.ones(sum(shard.rows for shard in shards), bool) if alive is None else alive
         self._dim = blocks[-1].stop
 
+    def _counted(self, values: Callable[[Shard], NDArray[Any]]) -> Iterator[NDArray[Any]]:
+        """What every shard has, of the rows that count."""
+        return (values(shard)[self._alive[shard.start : shard.stop]] for shard in self._shards)
+
     def _gradients(self) -> Iterator[Float32[Singles, "n d"]]:
-        """Every shard's gradients, not normalised."""
-        return (shard.gradients() for shard in self._shards)
+        """The counted gradients, not normalised."""
+        return self._counted(Shard.gradients)
 
     def curvatures(self, kinds: Sequence[str]) -> Tensors:
         """Eigendecompositions by tensor name."""
@@ -38,19 +53,24 @@ class Statistics:
         if "hessian" in kinds:
             tensors |= decompose("hessian", self._hessian())
         if "trak" in kinds:
-            losses = (shard.instances(["loss"]).column("loss").to_numpy() for shard in self._shards)
+            losses = self._counted(lambda shard: shard.instances(["loss"]).column("loss").to_numpy())
             tensors |= decompose("trak", trak_kernel(self._gradients(), losses, self._dim))
-        if {"kfac", "ekfac"} & set(kinds):
-            tensors |= kfac(self._factors(), sum(shard.rows for shard in self._shards), len(self._blocks))
+        if FACTORED & {*kinds}:
+            tensors |= kfac(self._factors(), self.summed, len(self._blocks))
         if "ekfac" in kinds:
             tensors |= refit(self._gradients(), tensors, self._blocks)
         return tensors
 
     def _hessian(self) -> list[Matrix]:
         outputs = self._blocks[0].rows  # one logit decides between two labels, the second of which it is of
-        predictions = (each.predictions()[:, -outputs:] for each in self._shards)
-        hidden = (each.hidden() for each in self._shards)
+        predictions = self._counted(lambda shard: shard.predictions()[:, -outputs:])
+        hidden = self._counted(Shard.hidden)
         return head_hessian(predictions, hidden, outputs, self._shards[0].vectors(HIDDEN).dim)
+
+    @property
+    def summed(self) -> int:
+        """Instances that K-FAC's factors are sums over: more than the shards' rows where a compaction has removed some."""
+        return sum(int(shard.factors().get(SUMMED, [shard.rows])[0]) for shard in self._shards)
 
     def _factors(self) -> Tensors:
         total: Tensors = {}
@@ -63,7 +83,7 @@ class Statistics:
         """g^T g of every instance, and g^T (H + damping I)^-1 g for every curvature at its default damping."""
         spectra = {kind: Spectrum.read(tensors, kind, self._blocks, self._dim) for kind in kinds if kind != "trak"}
         found: dict[str, list[Doubles]] = {name: [] for name in self_influence_columns(kinds)}
-        for (rows,) in float64_chunks(ROWS, self._gradients()):
+        for (rows,) in float64_chunks(ROWS, (shard.gradients() for shard in self._shards)):
             found[SELF_INFLUENCE].append((rows**2).sum(1))
             for kind, spectrum in spectra.items():
                 found[f"{SELF_INFLUENCE}_{kind}"].append(spectrum.quadratic(rows, inverse(spectrum.damping)))

@@ -71,7 +71,7 @@ class CatalogWriter:
     """Writes catalog.duckdb: one process, one connection, closed with nothing left in a write-ahead log."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], places: NeuronPlaces, rows: int) -> None:
-        """Create the tables.
+        """Create the tables, where the file is not there yet; else more is added to it.
 
         Args:
             path: its file.
@@ -79,6 +79,7 @@ class CatalogWriter:
             places: what turns a neuron's number into layer, expert and unit.
             rows: instances that are about to come.
         """
+        begun = path.exists()
         self._places = places
         self._columns = {**OWN_COLUMNS, **columns}
         self._spill = path.parent / "spill"
@@ -86,11 +87,22 @@ class CatalogWriter:
         self._con = duckdb.connect(str(path), config={"default_block_size": str(block)})
         self._con.execute("SET memory_limit = '2GB'")
         self._con.execute(f"SET temp_directory = '{str(self._spill).replace(chr(39), chr(39) * 2)}'")
+        if not begun:
+            self._create()
+        self._con.execute("CREATE TEMP TABLE unsorted (neuron INTEGER, row BIGINT, score FLOAT, rank INTEGER, weight DOUBLE)")
+
+    def _create(self) -> None:
+        """The tables, but those of neurons."""
         fields = ", ".join(f"{quoted(name)} {kind}" for name, kind in self._columns.items())
         self._con.execute(f"CREATE TABLE instances ({ROW} BIGINT PRIMARY KEY, {fields})")
         self._con.execute("CREATE TABLE predictions (row BIGINT, output INTEGER, label VARCHAR, probability FLOAT)")
         self._con.execute("CREATE TABLE runs (version VARCHAR, created VARCHAR, revision VARCHAR, attridex VARCHAR)")
-        self._con.execute("CREATE TEMP TABLE unsorted (neuron INTEGER, row BIGINT, score FLOAT, rank INTEGER, weight DOUBLE)")
+
+    def allow_twins(self) -> None:
+        """Let an id stand twice in a catalog of before; an update leaves the row that it replaces."""
+        unique = self._con.execute("SELECT index_name FROM duckdb_indexes() WHERE is_unique AND NOT is_primary").fetchall()
+        for (name,) in unique:
+            self._con.execute(f"DROP INDEX {quoted(name)}")
 
     def add_instances(self, table: pa.Table, offset: int, more: Mapping[str, NDArray[Any]]) -> None:
         """Add a shard's instances with further columns; its rows begin at `offset`."""
@@ -162,29 +174,42 @@ class CatalogWriter:
 
     def sort_neurons(self) -> None:
         """Make the `neurons` table, sorted by neuron and row, so that a look-up reads one stretch of it."""
-        self._con.execute(
-            f"""CREATE TABLE neurons AS SELECT neuron, CAST(neuron // {self._places.units} AS INTEGER) AS layer,
-            {self._places.columns}, row, score, rank, weight FROM unsorted ORDER BY neuron, row"""
-        )
+        self._con.execute(f"CREATE TABLE neurons AS {self._sorted}")
         self._con.execute("DROP TABLE unsorted")
 
-    def summarise_neurons(self) -> None:
-        """Make `neuron_statistics`, the most often kept first, and `neuron_labels`, from the `neurons` of all instances.
+    def append_neurons(self) -> None:
+        """Add to the `neurons` table, where there is one, what was added since: a stretch more for a look-up."""
+        self._con.execute(f"INSERT INTO neurons {self._sorted}")
+        self._con.execute("DROP TABLE unsorted")
+
+    @property
+    def _sorted(self) -> str:
+        """The neurons that were added, as SQL."""
+        layer = f"CAST(neuron // {self._places.units} AS INTEGER) AS layer"
+        return f"SELECT neuron, {layer}, {self._places.columns}, row, score, rank, weight FROM unsorted ORDER BY neuron, row"
+
+    def summarise_neurons(self, alive: NDArray[np.bool_] | None = None) -> None:
+        """Make `neuron_statistics`, the most often kept first, and `neuron_labels`, from `neurons` of the rows that are alive.
 
         `neuron_labels` has a row for each neuron and label of an instance that keeps it. `kind` says whose label it is, the
         corpus's ("label") or the model's ("predicted"); `share` is P(kept | label), and `lift` P(kept | label) / P(kept).
         Both stay as they are when instances are deleted.
         """
         names = self._places.names
+        hidden = np.zeros(0, np.int64) if alive is None else np.flatnonzero(~alive)
+        self._con.register("hidden", pa.table({"row": hidden}))
+        live = "row NOT IN (SELECT row FROM hidden)"
         self._con.execute(
-            f"""CREATE TABLE neuron_statistics AS SELECT neuron, {names}, count(*) AS kept,
-            count(*) / (SELECT count(*) FROM instances) AS share, avg(CAST(score AS DOUBLE)) AS mean_score,
+            f"""CREATE OR REPLACE TABLE neuron_statistics AS SELECT neuron, {names}, count(*) AS kept,
+            count(*) / (SELECT count(*) FROM instances WHERE {live}) AS share, avg(CAST(score AS DOUBLE)) AS mean_score,
             max(score) AS max_score, avg(rank) AS mean_rank
-            FROM neurons GROUP BY neuron, {names} ORDER BY kept DESC, neuron"""
+            FROM neurons WHERE {live} GROUP BY neuron, {names} ORDER BY kept DESC, neuron"""
         )
         self._con.execute(
-            f"""CREATE TABLE neuron_labels AS
-            WITH labelled AS (SELECT row, kind, name AS label FROM instances UNPIVOT (name FOR kind IN (label, predicted))),
+            f"""CREATE OR REPLACE TABLE neuron_labels AS
+            WITH labelled AS (
+                SELECT row, kind, name AS label FROM instances UNPIVOT (name FOR kind IN (label, predicted)) WHERE {live}
+            ),
             sizes AS (SELECT kind, label, count(*) AS instances FROM labelled GROUP BY kind, label),
             counts AS (SELECT neuron, kind, label, count(*) AS kept FROM neurons JOIN labelled USING (row) GROUP BY ALL)
             SELECT neuron, {names}, kind, label, counts.kept, counts.kept / instances AS share,
@@ -192,6 +217,7 @@ class CatalogWriter:
             FROM counts JOIN sizes USING (kind, label) JOIN neuron_statistics AS statistics USING (neuron)
             ORDER BY kind, label, lift DESC, counts.kept DESC, neuron"""
         )
+        self._con.unregister("hidden")
 
     def sorted_neurons(self) -> Iterator[pa.RecordBatch]:
         """The neurons table in its order, a batch at a time."""
@@ -202,15 +228,8 @@ class CatalogWriter:
         return int(self._con.execute("SELECT count(*) FROM neurons").fetchall()[0][0])
 
     def finish(self) -> None:
-        """Check ids, and write everything into the file.
-
-        Raises:
-            InputError: an id stands twice.
-        """
-        twice = self._con.execute("SELECT id FROM instances GROUP BY id HAVING count(*) > 1 LIMIT 1").fetchall()
-        if twice:
-            raise InputError(f"duplicate id '{twice[0][0]}'; ids must be unique over the index")
-        self._con.execute("CREATE UNIQUE INDEX instance_ids ON instances (id)")
+        """Write everything into the file; an id stands once among the rows that are live."""
+        self._con.execute("CREATE INDEX IF NOT EXISTS instance_ids ON instances (id)")
         self._con.execute("CHECKPOINT")
 
     def close(self) -> None:
@@ -221,7 +240,7 @@ class CatalogWriter:
 
 @contextmanager
 def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces, rows: int) -> Iterator[CatalogWriter]:
-    """Write a catalog, which is whole once the block ends well.
+    """Write a catalog, or add to one that is there; it is whole once the block ends well.
 
     Args:
         path: its file.
@@ -230,7 +249,6 @@ def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces
         rows: instances that are about to come.
 
     Raises:
-        InputError: an id stands twice.
         OSError: DuckDB cannot write.
     """
     try:

@@ -7,7 +7,8 @@ INDEX/deletes.log                what was deleted and undeleted, a sealed line e
 INDEX/deletes.copy               the same; written before it
 INDEX/.lock                      held by whoever writes
 INDEX/source/                    rows, model and configuration of a training whose own script made the index (from_trainer)
-INDEX/batches/<number>.json      what later batches are built from (append, update), from number 2 on, sealed
+INDEX/batches/<number>.json      what later batches are built from (append, update), from 2 on, sealed; 1 is a copy of plan.json
+INDEX/batches/<number>.copy      the same; written before it, so that either mends the other
 INDEX/shards/<start>-<stop>/     one range of instances: SHARD_FILES; shard.json is written last
 INDEX/versions/<v>/              one view of all shards: VERSION_FILES; manifest.json is written last
 
@@ -35,7 +36,7 @@ from typing import NamedTuple
 FORMAT, FORMATS = 3, (2, 3)
 """What is written, and what is read."""
 CURRENT, CURRENT_COPY, PLAN, LOCK = "CURRENT", "CURRENT.copy", "plan.json", ".lock"
-DELETES, DELETES_COPY, BATCHES = "deletes.log", "deletes.copy", "batches"
+DELETES, DELETES_COPY, BATCHES, COPY = "deletes.log", "deletes.copy", "batches", ".copy"
 SOURCE, SOURCE_RECORD = "source", "source.json"
 """Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
@@ -50,6 +51,8 @@ NORMS_OF = {GRADIENTS: NORMS, HIDDEN: HIDDEN_NORMS, TRACIN: TRACIN_NORMS}
 """Files of norms by the vectors' own; of other vectors no norms are kept."""
 NEURONS, INSTANCES, ENCODINGS = "neurons.parquet", "instances.parquet", "encodings.parquet"
 PREDICTIONS, FACTORS = "predictions.npy", "factors.safetensors"
+SUMMED = "rows"
+"""Tensor [1] of FACTORS in a shard that was compacted: the instances that the sums are over, removed ones counted."""
 
 # Files of a version.
 MANIFEST, MANIFEST_COPY = "manifest.json", "manifest.copy"
@@ -65,6 +68,7 @@ BM25 = {
     "nnoc_name": "bm25_nonoccurrence.npy",
 }
 """What bm25s calls its files, and their names here."""
+WORD_COUNTS, WORD_LENGTHS = "bm25_counts.npy", "bm25_lengths.npy"
 ADDED, ADDED_COPY = "columns.parquet", "columns.copy"
 ORDER, ORDERED_NORMS = "approximate_rows.npy", "approximate_norms.npy"
 PIECES = "approximate_*.faiss"
@@ -97,7 +101,12 @@ SHARD_FILES = (
     FileKind(INSTANCES, "OWN_COLUMNS and the corpus's columns, a row an instance", "Parquet"),
     FileKind(ENCODINGS, "tokens, their types, and what has a loss, a row an instance", "Parquet", ENCODINGS_ON),
     FileKind(PREDICTIONS, "output probabilities [n, C], NaN where an instance has fewer outputs", "float32"),
-    FileKind(FACTORS, "sums of K-FAC's factors: <layer>.a, <layer>.s, <layer>.tokens", "float64 tensors", "kfac or ekfac"),
+    FileKind(
+        FACTORS,
+        "sums of K-FAC's factors: <layer>.a, <layer>.s, <layer>.tokens; `rows` where a compaction has removed some",
+        "float64 tensors",
+        "kfac or ekfac",
+    ),
 )
 VERSION_FILES = (
     FileKind(MANIFEST, "what the version is, how it was made, its shards and the SHA-256 of its files", "sealed JSON, Manifest"),
@@ -115,6 +124,8 @@ VERSION_FILES = (
     FileKind(CSR_NEURONS, "numbers layer F + unit of its kept neurons [m]", "int32", NEURONS_ON),
     FileKind(CSR_SCORES, "the score of each of them [m]", "float32", NEURONS_ON),
     *(FileKind(name, "part of the BM25 index of the text fields", "as bm25s writes it") for name in BM25.values()),
+    FileKind(WORD_COUNTS, "how often the word of each entry of the BM25 index stands in its row", "int32"),
+    FileKind(WORD_LENGTHS, "words of each row [n]", "int32"),
     FileKind(ORDER, "all rows in descending order of their gradients' norms [n]", "int64", STRUCTURES_ON),
     FileKind(ORDERED_NORMS, "those norms [n]", "float32", STRUCTURES_ON),
     FileKind(PIECES, "a piece of a structure for approximate search: approximate_<structure>_<piece>", "FAISS", STRUCTURES_ON),

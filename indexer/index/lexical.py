@@ -1,8 +1,13 @@
-"""The lexical baseline: a BM25 index (bm25s, method "lucene") over the texts of the instances."""
+"""The lexical baseline: a BM25 index (bm25s, method "lucene") over the texts of the instances.
 
+How often each word stands in each instance is kept beside it: texts that come later are added to the counts, and the scores
+follow from those, so that nobody reads the other texts again.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bm25s
 import numpy as np
@@ -10,11 +15,15 @@ from numpy.typing import NDArray
 
 from attridex.indexer.held.files import Place
 from attridex.indexer.held.private import private_copy
-from attridex.indexer.index.layout import BM25
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.layout import BM25, WORD_COUNTS, WORD_LENGTHS
+from attridex.indexer.index.postings import merged
 from attridex.indexer.index.shards import Shard
 
 TOKEN = r"(?u)\b\w+\b"
 """A word; function words count, since artefacts are often made of them."""
+K1, B = 1.5, 0.75
+"""Robertson and Zaragoza's constants, as bm25s has them."""
 
 
 def text_of(values: Mapping[str, Any], fields: Iterable[str]) -> str:
@@ -32,14 +41,88 @@ def words(texts: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def write_bm25(directory: Path, shards: Iterable[Shard], fields: Sequence[str]) -> None:
-    """Index the texts of all shards, in row order, into a version's directory."""
-    texts: list[str] = []
-    for shard in shards:
-        texts += [text_of(row, fields) for row in shard.instances(fields).to_pylist()]
-    model = bm25s.BM25()
-    model.index(words(texts), show_progress=False)
+class WordCounts(NamedTuple):
+    """How often words stand in instances: entries of word j are [indptr[j], indptr[j + 1]), in ascending row.
+
+    Attributes:
+        numbers: of the words.
+        indptr: where the entries of each word begin [w + 1].
+        rows: of the entries [m].
+        counts: of the word in the row [m].
+        lengths: words of each row [n].
+    """
+
+    numbers: dict[str, int]
+    indptr: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+
+NO_WORDS = WordCounts({}, np.zeros(1, np.int64), *(np.zeros(0, np.int32) for _ in range(3)))
+
+
+def with_texts(before: WordCounts, texts: Sequence[str]) -> WordCounts:
+    """The counts with those of more texts, whose rows come behind the others."""
+    numbers, n = dict(before.numbers), len(before.lengths)
+    entries = [
+        (numbers.setdefault(word, len(numbers)), row, count)
+        for row, own in enumerate(words(texts), n)
+        for word, count in Counter(own).items()
+    ]
+    of, rows, counts = np.array(sorted(entries), np.int64).reshape(-1, 3).T
+    added = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=len(numbers)))])
+    known = np.concatenate([before.indptr, np.full(len(numbers) - len(before.numbers), before.indptr[-1])])
+    lengths = np.bincount(rows - n, counts, len(texts)).astype(np.int32)
+    return WordCounts(
+        numbers,
+        known + added,
+        merged(known, before.rows, added, rows.astype(np.int32)),
+        merged(known, before.counts, added, counts.astype(np.int32)),
+        np.concatenate([before.lengths, lengths]),
+    )
+
+
+def counts_of(shards: Iterable[Shard], fields: Sequence[str], before: WordCounts = NO_WORDS) -> WordCounts:
+    """The counts of all shards' texts, in row order, behind those before."""
+    texts = [text_of(row, fields) for shard in shards for row in shard.instances(fields).to_pylist()]
+    return with_texts(before, texts)
+
+
+def word_scores(found: WordCounts, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """BM25 of each entry [m], idf and mean length taken of the rows that are alive: idf tf / (tf + k1 (1 - b + b l / mean))."""
+    of = np.repeat(np.arange(len(found.numbers)), np.diff(found.indptr))
+    frequency = np.bincount(of, alive[found.rows], len(found.numbers))
+    idf = np.log(1 + (alive.sum() - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+    mean = found.lengths[alive].mean() if alive.any() else 1.0
+    saturated = K1 * (1 - B + B * found.lengths / (mean or 1.0))
+    scores: NDArray[np.float32] = (idf[of] * (found.counts / (found.counts + saturated[found.rows]))).astype(np.float32)
+    return scores
+
+
+def write_bm25(directory: Path, found: WordCounts, alive: NDArray[np.bool_]) -> None:
+    """Write the index of counted words into a version's directory; rows that are not alive have scores, but no weight."""
+    model = bm25s.BM25(k1=K1, b=B)
+    scores = word_scores(found, alive)
+    model.scores = {"data": scores, "indices": found.rows, "indptr": found.indptr, "num_docs": len(found.lengths)}
+    model.vocab_dict, model.nonoccurrence_array = found.numbers, None
     model.save(str(directory), **BM25, show_progress=False)
+    write_array(directory / WORD_COUNTS, found.counts)
+    write_array(directory / WORD_LENGTHS, found.lengths)
+
+
+def read_counts(directory: Path) -> WordCounts | None:
+    """The counts of a version; None where it was written before they were kept."""
+    if not (directory / WORD_LENGTHS).exists():
+        return None
+    model = load_bm25(directory)
+    return WordCounts(
+        dict(model.vocab_dict),
+        np.asarray(model.scores["indptr"], np.int64),
+        np.asarray(model.scores["indices"], np.int32),
+        read_array(directory / WORD_COUNTS),
+        read_array(directory / WORD_LENGTHS),
+    )
 
 
 def load_bm25(directory: Path) -> bm25s.BM25:

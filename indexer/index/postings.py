@@ -28,6 +28,21 @@ class NeuronInstances(NamedTuple):
     scores: Entries
 
 
+def merged(starts: NDArray[np.int64], before: NDArray[Any], more_starts: NDArray[np.int64], more: NDArray[Any]) -> NDArray[Any]:
+    """Entries of lists, those of each list behind the ones that it had before; nothing is sorted.
+
+    Args:
+        starts: entries of list j were [starts[j], starts[j + 1]).
+        before: the entries.
+        more_starts: the same of the entries that come in.
+        more: those.
+    """
+    found = np.empty(len(before) + len(more), before.dtype)
+    found[np.arange(len(before)) + np.repeat(more_starts[:-1], np.diff(starts))] = before
+    found[np.arange(len(more)) + np.repeat(starts[1:], np.diff(more_starts))] = more
+    return found
+
+
 class InstanceNeurons(NamedTuple):
     """Instance -> neurons: entries of row i are [indptr[i], indptr[i + 1]), in descending score."""
 
@@ -69,6 +84,44 @@ def write_neuron_instances(directory: Path, neurons: int, size: int, batches: It
     for batch in write_columns(directory, arrays, size, batches):
         counts[1:] += np.bincount(batch.column("neuron").to_numpy(), minlength=neurons)
     write_array(directory / CSC_INDPTR, np.cumsum(counts))
+
+
+def grow_neuron_instances(directory: Path, before: Path, neurons: int, shards: Sequence[Shard]) -> None:
+    """Write the CSC arrays of a version that has more shards than one before; only the new entries are sorted.
+
+    Args:
+        directory: where.
+        before: directory of the version before.
+        neurons: how many there are, L F.
+        shards: the new ones.
+    """
+    tables = [shard.neurons(["row", "neuron", "weight", "score"]) for shard in shards]
+    rows = [table["row"].to_numpy() + shard.start for table, shard in zip(tables, shards, strict=True)]
+    table = pa.concat_tables(tables)
+    neuron, row = table["neuron"].to_numpy(), np.concatenate(rows)
+    order = np.lexsort((row, neuron))
+    starts, added = read_array(before / CSC_INDPTR), np.cumsum(np.bincount(neuron + 1, minlength=neurons + 1))
+    columns = {CSC_ROWS: row, CSC_WEIGHTS: table["weight"].to_numpy(), CSC_SCORES: table["score"].to_numpy()}
+    for name, values in columns.items():
+        write_array(directory / name, merged(starts, read_array(before / name), added, values[order]))
+    write_array(directory / CSC_INDPTR, starts + added)
+
+
+def grow_instance_neurons(directory: Path, before: Path, shards: Sequence[Shard]) -> None:
+    """Write the CSR arrays of a version that has more shards than one before.
+
+    Args:
+        directory: where.
+        before: directory of the version before.
+        shards: the new ones.
+    """
+    tables = [shard.neurons(["row", "neuron", "score"]) for shard in shards]
+    for name, column in ((CSR_NEURONS, "neuron"), (CSR_SCORES, "score")):
+        parts = [read_array(before / name), *(table[column].to_numpy() for table in tables)]
+        write_array(directory / name, np.concatenate(parts).astype(parts[0].dtype))
+    counts = [np.bincount(table["row"].to_numpy(), minlength=shard.rows) for table, shard in zip(tables, shards, strict=True)]
+    starts = read_array(before / CSR_INDPTR)
+    write_array(directory / CSR_INDPTR, np.concatenate([starts, starts[-1] + np.cumsum(np.concatenate(counts))]))
 
 
 def read_neuron_instances(directory: Place) -> NeuronInstances:

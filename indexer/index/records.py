@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from attridex.indexer.config import Config, stored
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
 from attridex.indexer.held.files import Written
@@ -146,14 +146,28 @@ class CorpusFacts(Record):
         return list(map(shown_name, self.text_fields))
 
 
+OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES = "curvature", "neuron_statistics", "bm25", "approximate"
+STATISTICS = (OF_CURVATURE, OF_NEURONS, OF_WORDS, OF_STRUCTURES)
+"""What a version takes of all its rows together, and what answers call it where it is stale."""
+
+
+class Basis(Record):
+    """What statistics were taken of: the first `rows` rows, but those that the first `entries` entries of the log hide."""
+
+    rows: int
+    entries: int
+
+
 class Manifest(Record):
     """manifest.json: one version of an index, self-describing.
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
-    `added` names those of its columns that are neither the corpus's nor attridex's own.
+    `added` names those of its columns that are neither the corpus's nor attridex's own. `statistics` says of which rows each of
+    what needs all of them was taken; see `basis`. `factors_of` is there where a compaction has removed instances that K-FAC's
+    factors are sums over: how many those are of.
     """
 
-    newer = ("fit", "added")
+    newer = ("fit", "added", "statistics", "factors_of")
     format: int = FORMAT
     version: str
     created: str
@@ -182,9 +196,15 @@ class Manifest(Record):
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
     fit: Fit | None = None
+    factors_of: int = 0
     libraries: dict[str, str]
     revision: str | None
     added: list[str] = []
+    statistics: dict[str, Basis] = {}
+
+    def basis(self, name: str) -> Basis:
+        """What a statistic was taken of; where that is not said, of all rows, whatever is deleted."""
+        return self.statistics.get(name, Basis(rows=self.instances, entries=0))
 
     @property
     def number(self) -> str:
@@ -229,7 +249,7 @@ def unseal(content: bytes, where: Path) -> JsonObject:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DamageError(f"{where}: damaged (its content does not match its seal); rebuild this part with `attridex build`")
+        raise DamageError(f"{where}: damaged (its content does not match its seal); {AGAIN}")
     return dict(data)
 
 
@@ -242,7 +262,7 @@ def read_sealed(path: Path) -> JsonObject:
     try:
         return unseal(path.read_bytes(), path)
     except FileNotFoundError:
-        raise DamageError(f"{path}: missing") from None
+        raise DamageError(f"{path}: missing; {AGAIN}") from None
     except OSError as error:
         raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
 

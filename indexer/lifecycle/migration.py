@@ -1,11 +1,9 @@
 """Making an index of format 2 one of format 3: its shards stay, and CURRENT's tombstones become entries of the log."""
 
-import os
-import shutil
 from pathlib import Path
 
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.files import publish
+from attridex.indexer.files import linked, publish
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import (
     next_version,
@@ -44,7 +42,7 @@ def migrate(index: Path) -> Manifest:
             (index / name).unlink(missing_ok=True)  # of a migration that was cut off
         problem = next((found.problem for found in verify(index) if found.problem), None)
         if problem:
-            raise DamageError(f"{index}: damaged, so it is not migrated ({problem}); run the `attridex build` that made it first")
+            raise DamageError(f"{index}: damaged, so it is not migrated ({problem})")
         before = read_manifest(index, current.version)
         manifest = linked_version(index, before)
         write_current(index, manifest.version, first_log(index, before))
@@ -60,7 +58,7 @@ def linked_version(index: Path, before: Manifest) -> Manifest:
     manifest = before.model_copy(update=changed)
     with publish(version_dir(index, number)) as directory:
         for name in files:
-            link(old / name, directory / name)
+            linked(old / name, directory / name)
         write_manifest(directory, manifest)
     return manifest
 
@@ -75,11 +73,3 @@ def first_log(index: Path, before: Manifest) -> Log:
     bound = not before.config.corpus.id or before.config.corpus.form in PARTED
     contents = [row.content if bound else None for row in rows]
     return log.with_entry(at, "delete", [row.id for row in rows], contents, "migrate")
-
-
-def link(source: Path, target: Path) -> None:
-    """Share a file; copy it where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

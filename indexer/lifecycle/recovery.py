@@ -37,9 +37,9 @@ def recovered_log(index: Path) -> Log:
 
 
 def named(index: Path) -> list[Current]:
-    """What CURRENT and its copy say, those that can be read."""
+    """What CURRENT and its copy say, those that can be read; first the one whose log is longer."""
     found = (parse_current(text_of(index / name)) for name in (CURRENT, CURRENT_COPY))
-    return [current for current in found if current]
+    return sorted((current for current in found if current), key=lambda current: -(current.log.seq if current.log else 0))
 
 
 def manifest_hash(index: Path, version: str) -> str:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.building.versions import git_revision, library_versions
-from attridex.indexer.files import publish
+from attridex.indexer.building.versions import library_versions
+from attridex.indexer.files import linked, publish
 from attridex.indexer.index.catalog import NeuronPlaces, writing_catalog
 from attridex.indexer.index.directory import next_version, now, read_manifest, write_current, write_manifest, writing
 from attridex.indexer.index.layout import ADDED, ADDED_COPY, CATALOG, RESERVED, Column, version_dir
@@ -13,7 +13,7 @@ from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.added import AddedColumns, read_added
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.liveness import named_rows
-from attridex.indexer.lifecycle.migration import link
+from attridex.indexer.packages import git_revision
 from attridex.indexer.renewal.joining import Wanted, by_id, check_whole, chosen, record_of, typed
 
 
@@ -78,7 +78,7 @@ def write_version(index: Path, before: Manifest, added: AddedColumns) -> Manifes
     manifest = before.model_copy(update=changed)
     with publish(version_dir(index, number)) as directory:
         for name in before.files.keys() - {*made}:
-            link(old / name, directory / name)
+            linked(old / name, directory / name)
         write_catalog(directory / CATALOG, old / CATALOG, manifest, added)
         added.write(directory)
         files = before.files | {name: file_entry(directory / name, before.format) for name in made}

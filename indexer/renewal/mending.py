@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from attridex.indexer.building.plan import content_settings
-from attridex.indexer.building.versions import corpus_columns
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, replace_file
 from attridex.indexer.index.arrays import read_array
@@ -31,6 +30,7 @@ from attridex.indexer.index.records import (
 )
 from attridex.indexer.index.tables import read_table
 from attridex.indexer.index.verify import check_shard
+from attridex.indexer.lifecycle.facts import corpus_columns
 from attridex.indexer.lifecycle.recovery import read_bytes
 
 

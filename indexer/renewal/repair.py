@@ -10,11 +10,11 @@ import numpy as np
 from attridex.indexer.building.build import build
 from attridex.indexer.building.plan import Plan, bind, prepared
 from attridex.indexer.building.ranges import build_range
-from attridex.indexer.building.versions import VersionWriter, corpus_columns, facts_of_version
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.errors import AttridexError, DamageError, InputError
+from attridex.indexer.errors import AGAIN, AttridexError, DamageError, InputError
 from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.directory import (
     index_format,
@@ -39,6 +39,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
@@ -79,13 +80,18 @@ def repair(index: Path, config: Config | None = None, model: str | None = None, 
         built_again(index, with_model(config, model) if config else None, told, show_progress=show_progress)
     left = problems_of(index)
     if left:
-        raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {left[0].problem}")
+        raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {bare(left[0].problem)}")
     return told
 
 
 def problems_of(index: Path) -> list[Checked]:
     """The files of an index that are not what was written."""
     return [found for found in verify(index) if found.problem]
+
+
+def bare(problem: object) -> str:
+    """What is wrong, without the advice to repair it."""
+    return str(problem).replace(f"; {AGAIN}", "")
 
 
 def built_again(index: Path, config: Config | None, told: Told, *, show_progress: bool) -> None:
@@ -176,7 +182,7 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) ->
         facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
         written[number] = next_version(index)
         VersionWriter(index, facts, names, written[number]).write(manifest)
-        told.append(f"version {number}: written again from its shards as {written[number]} ({problem})")
+        told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")
     return written
 
 
@@ -188,7 +194,7 @@ def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> Non
         write_array(path, np.zeros(0, np.int64))
     elif manifest.format == 2 and str(path) in str(problem):
         raise DamageError(
-            f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {problem}"
+            f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {bare(problem)}"
         )
 
 
@@ -210,7 +216,7 @@ def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Mani
         plan, signer, _, _ = prepared(config, index)
         bind(plan, index)
     except AttridexError as error:
-        raise DamageError(f"{index}: shard {names[0]} cannot be signed again: {error}") from None
+        raise DamageError(f"{index}: shard {names[0]} cannot be signed again: {bare(error)}") from None
     ranges = {shard_name(*found): found for found in plan.ranges}
     unknown = [name for name in names if name.partition(".")[0] not in ranges]
     if unknown:

@@ -84,5 +84,5 @@ def describe_index(call: Call) -> IndexInfo:
         methods=tuple(method.name for method in methods if not method.missing), method_details=methods,
         curvatures=tuple(curvatures_of(manifest)), gradient_dim=manifest.gradient_dim,
         **asdict(layout_of(version)), site=manifest.config.neurons.site,
-        has_model=call.tools.encoder is not None, manifest=manifest.model_dump(mode="json"),
+        has_model=call.tools.encoder is not None, stale=version.stale, manifest=manifest.model_dump(mode="json"),
     )  # fmt: skip

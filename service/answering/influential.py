@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from attridex.indexer.index.records import OF_STRUCTURES
 from attridex.service.answering.call import Call, Mask
 from attridex.service.errors import ServiceError
 from attridex.service.reading.asked import Asked
@@ -48,10 +49,11 @@ class Influential:
     def info(self, call: Call) -> Info:
         """How the rows were scored."""
         settled, structure = self.settled, self.structure
+        needed = (*settled.method.taken_of_all, *((OF_STRUCTURES,) if structure else ()))
         return replace(
             call.info(settled.method.name, settled.meaning), curvature=settled.curvature, damping=settled.damping,
             label=settled.label, exact=structure is None, recall=structure.recall if structure else None,
-            structure=structure.kind if structure else "",
+            structure=structure.kind if structure else "", stale=tuple(name for name in call.version.stale if name in needed),
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from attridex.indexer.index.lexical import text_of
+from attridex.indexer.index.records import OF_WORDS
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked, record_of
@@ -21,6 +22,7 @@ class Bm25(RowMethod):
         "higher = more of the query's words, and rarer ones, in the instance", "BM25 of the texts, k1 = 1.5, b = 0.75"
     )
     baseline = True
+    taken_of_all = (OF_WORDS,)
 
     def row_scores(self, version: IndexVersion, one: Asked, values: Values) -> Float64:
         """Of the query's text fields with those of each instance."""

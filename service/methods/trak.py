@@ -6,7 +6,7 @@ import numpy as np
 
 from attridex.indexer.curvature.matrices import doubt
 from attridex.indexer.curvature.spectrum import inverse
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.service.meaning import LOWERS, Meaning
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.reading.reader import TEXT
@@ -28,6 +28,7 @@ class Trak(GradientMethod):
     )
     settings = (damping_setting("lambda of (K + lambda I)^-1; a tenth of K's mean eigenvalue where none is given"),)
     sources = TEXT
+    taken_of_all = (OF_CURVATURE,)
 
     def missing(self, manifest: Manifest) -> str:
         """TRAK's own curvature."""
@@ -40,7 +41,7 @@ class Trak(GradientMethod):
     def space(self, version: IndexVersion, asked: Sequence[Asked], values: Values) -> Space:
         """Gradients of the log-odds: those of the loss, divided by 1 - p."""
         vectors = np.stack([gradient_of(version, one) for one in asked])
-        vectors = vectors / (np.array([query_doubt(version, one) for one in asked])[:, None] * version.rows)
+        vectors = vectors / (np.array([query_doubt(version, one) for one in asked])[:, None] * version.counted)
         return Space(version.gradients, version.spectrum("trak").apply(vectors, inverse(values.number("damping"))))
 
 

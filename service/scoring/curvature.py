@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attridex.indexer.curvature.spectrum import Filter
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.reading.asked import Asked, gradient_of
 from attridex.service.scoring.method import GradientMethod, Space
@@ -24,6 +24,8 @@ def damping_setting(meaning: str, default: str = "") -> Setting:
 
 class CurvatureMethod(GradientMethod):
     """A method that can use any of the index's curvatures."""
+
+    taken_of_all = (OF_CURVATURE,)
 
     def missing(self, manifest: Manifest) -> str:
         """A curvature."""

@@ -46,6 +46,7 @@ class InstanceMethod(ABC):
         model_needed: whether a text has to be signed before it can be scored.
         compared: whether studies compare it unasked.
         baseline: whether it knows nothing of the model.
+        taken_of_all: what it needs that was taken of all rows together, as `STATISTICS` names it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class InstanceMethod(ABC):
     model_needed = True
     compared = True
     baseline = False
+    taken_of_all: tuple[str, ...] = ()
 
     def has(self, setting: str) -> bool:
         """Whether it can be set so."""

@@ -51,16 +51,45 @@ def approximate_top(
         return None
     signed = -queries if ascending else queries
     count = min(version.rows, ceil(wanted(kind, k) / share))
+    structure = version.approximate(kind)
+    later = later_rows(scanner, parts, signed, k, len(structure.order), version, mask)
     answers = []
-    for query in signed:
+    for query, others in zip(signed, later, strict=True):
         still_waited()
-        rows = candidates(version.approximate(kind), query, count, weighted, scanner)
+        rows = np.concatenate([candidates(structure, query, count, weighted, scanner), others])
         rows = rows if mask is None else rows[mask[rows]]
         if len(rows) < min(k, allowed):
             return None
         hits = scanner.best(parts, query, rows, k, version.ids_of)
         answers.append(Hits(hits.rows, -hits.scores) if ascending else hits)
     return answers
+
+
+def later_rows(
+    scanner: Scanner,
+    parts: Sequence[Part],
+    queries: Float64[Doubles, "q d"],
+    k: int,
+    first: int,
+    version: IndexVersion,
+    mask: Bool[Flags, " n"] | None,
+) -> list[Int64[Integers, " m"]]:
+    """The best of the rows that were appended since the structure was made, for each query.
+
+    Args:
+        scanner: scans them.
+        parts: the vectors, of which whole ones were appended.
+        queries: in the same space.
+        k: rows a query.
+        first: of those rows.
+        version: the index.
+        mask: rows that may be hits.
+    """
+    appended = [part for part in parts if part.offset >= first]
+    if not appended:
+        return [np.zeros(0, np.int64) for _ in queries]
+    found = scanner.top(appended, queries, k, version.ids_of, still_waited, mask=mask)
+    return [hits.rows for hits in found]
 
 
 def candidates(

@@ -37,6 +37,7 @@ from attridex.indexer.index.lexical import Lexical
 from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
 from attridex.indexer.index.vectors import Part
 from attridex.indexer.lifecycle.liveness import hidden_in, under_log
+from attridex.indexer.lifecycle.staleness import counted_rows, stale_of
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 from attridex.service.storage.held import HeldVersion
 
@@ -76,6 +77,8 @@ class IndexVersion:
         live: number of instances that are not deleted.
         alive: False for deleted rows [n].
         seq: entries of the log of deletes that were applied.
+        stale: what was taken of other rows than those that are live, as `STATISTICS` names it.
+        counted: rows that the curvature was taken of.
         ids: instance ids in row order.
     """
 
@@ -145,10 +148,11 @@ class IndexVersion:
     def _hide(self, log: Log | None) -> None:
         """Hide what is deleted."""
         self.alive = np.ones(self.rows, bool)
-        if log is None:
-            hidden = read_array(self._directory / TOMBSTONES)
-        else:
-            hidden = hidden_in(self._catalog.columns, self.manifest, log)
+        columns = self._catalog.columns
+        hidden = read_array(self._directory / TOMBSTONES) if log is None else hidden_in(columns, self.manifest, log)
+        self.stale = stale_of(columns, self.manifest, log, hidden)
+        self.counted = counted_rows(columns, self.manifest, log)
+        if log is not None:
             self.manifest, self.seq = under_log(self.manifest, log, len(hidden)), log.head.seq
         if len(hidden) and (hidden.min() < 0 or hidden.max() >= self.rows):
             raise DamageError(f"{self._directory.path}: damaged (deleted rows must be between 0 and {self.rows - 1})")

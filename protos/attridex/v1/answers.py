@@ -39,6 +39,8 @@ class Info:
         curvature: what the method used, with its damping.
         label: whose loss the query gradients were taken of.
         structure: what found the hits, where they were found approximately.
+        stale: what of the answer was taken of other instances than those that are live now, until the index is refreshed:
+            "curvature", "bm25", "approximate".
     """
 
     index: str
@@ -53,6 +55,7 @@ class Info:
     damping: float | None = None
     label: LabelSource | None = None
     structure: str = ""
+    stale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -331,6 +334,8 @@ class IndexInfo:
         watch_seconds: within which the server follows a new version by itself; 0 where it waits for a reload.
         problem: what is wrong with the index on the server's disk; empty where nothing is known.
         limits: of the server; None in this process, where nothing is refused.
+        stale: what was taken of other instances than those that are live now, until the index is refreshed: "curvature",
+            "neuron_statistics", "bm25", "approximate".
     """
 
     name: str
@@ -356,6 +361,7 @@ class IndexInfo:
     watch_seconds: float = 0.0
     problem: str = ""
     limits: Limits | None = None
+    stale: tuple[str, ...] = ()
 
     @property
     def layout(self) -> NeuronLayout:

@@ -175,7 +175,7 @@ class Timings(_message.Message):
     def __init__(self, queue_seconds: _Optional[float] = ..., encode_seconds: _Optional[float] = ..., search_seconds: _Optional[float] = ...) -> None: ...
 
 class AnswerInfo(_message.Message):
-    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label", "structure")
+    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label", "structure", "stale")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -188,6 +188,7 @@ class AnswerInfo(_message.Message):
     DAMPING_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     STRUCTURE_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     index: str
     index_version: str
     method: str
@@ -200,7 +201,8 @@ class AnswerInfo(_message.Message):
     damping: float
     label: LabelSource
     structure: str
-    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ..., structure: _Optional[str] = ...) -> None: ...
+    stale: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ..., structure: _Optional[str] = ..., stale: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LabelProbability(_message.Message):
     __slots__ = ("label", "probability")
@@ -761,7 +763,7 @@ class Limits(_message.Message):
     def __init__(self, request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., queries: _Optional[int] = ..., results: _Optional[int] = ..., ids: _Optional[int] = ..., fields: _Optional[int] = ..., interventions: _Optional[int] = ..., neurons: _Optional[int] = ..., text_characters: _Optional[int] = ..., conditions: _Optional[int] = ..., page_size: _Optional[int] = ..., streams: _Optional[int] = ..., calls: _Optional[int] = ..., connections: _Optional[int] = ..., idle_seconds: _Optional[float] = ..., slow_seconds: _Optional[float] = ..., connection_seconds: _Optional[float] = ..., call_seconds: _Optional[float] = ..., requests_per_second: _Optional[float] = ..., waiting_bytes: _Optional[int] = ...) -> None: ...
 
 class IndexInfo(_message.Message):
-    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers", "watch_seconds", "problem", "limits")
+    __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers", "watch_seconds", "problem", "limits", "stale")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
@@ -785,6 +787,7 @@ class IndexInfo(_message.Message):
     WATCH_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    STALE_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     instances: int
@@ -808,7 +811,8 @@ class IndexInfo(_message.Message):
     watch_seconds: float
     problem: str
     limits: Limits
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ..., watch_seconds: _Optional[float] = ..., problem: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+    stale: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., instances: _Optional[int] = ..., task: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., methods: _Optional[_Iterable[str]] = ..., curvatures: _Optional[_Iterable[str]] = ..., gradient_dim: _Optional[int] = ..., layers: _Optional[int] = ..., units: _Optional[int] = ..., site: _Optional[str] = ..., has_model: _Optional[bool] = ..., manifest: _Optional[str] = ..., method_details: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., own_columns: _Optional[_Iterable[str]] = ..., experts: _Optional[int] = ..., expert_units: _Optional[int] = ..., shared_units: _Optional[_Iterable[int]] = ..., dense_layers: _Optional[_Iterable[int]] = ..., watch_seconds: _Optional[float] = ..., problem: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., stale: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListIndexesRequest(_message.Message):
     __slots__ = ()

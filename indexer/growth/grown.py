@@ -1,0 +1,101 @@
+"""Writing a version with more shards than one before: what is of each row is added, what is of all rows stays, and is stale."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from attridex.indexer.building.versions import VersionWriter
+from attridex.indexer.curvature.tensors import Tensors
+from attridex.indexer.errors import InputError
+from attridex.indexer.files import linked
+from attridex.indexer.index.arrays import read_tensors
+from attridex.indexer.index.catalog import Catalog
+from attridex.indexer.index.deletes import Log
+from attridex.indexer.index.layout import CATALOG, CURVATURE, FACTORS, ORDER, ORDERED_NORMS, PIECES, version_dir
+from attridex.indexer.index.lexical import NO_WORDS, counts_of, read_counts, write_bm25
+from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_instances
+from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, Manifest
+from attridex.indexer.index.shards import Shard
+from attridex.indexer.lifecycle.facts import VersionFacts
+from attridex.indexer.lifecycle.liveness import hidden_in
+from attridex.indexer.lifecycle.staleness import Counted
+
+
+class GrownVersion(VersionWriter):
+    """Writes a version from the one before and the shards behind that one's; nothing of the old rows is computed again."""
+
+    def __init__(self, index: Path, facts: VersionFacts, names: Sequence[str], base: Manifest, log: Log) -> None:
+        """Every shard is there.
+
+        Args:
+            index: the index directory.
+            facts: what is known beside the shards.
+            names: of the shards, those of the version before first.
+            base: the version before.
+            log: of deletes, as it will count for this version.
+        """
+        super().__init__(index, facts, names)
+        self._base, self._before = base, version_dir(index, base.version)
+        self._new: list[Shard] = self._shards[len(base.shards) :]
+        alive = np.ones(self._rows, bool)
+        alive[self._hidden(log)] = False
+        self._counted = Counted(log.head.seq, alive)
+
+    def _hidden(self, log: Log) -> "np.typing.NDArray[np.int64]":
+        """Rows that a log hides."""
+        if not log.deletions:
+            return np.zeros(0, np.int64)
+        with closing(Catalog(self._before / CATALOG)) as catalog:
+
+            def columns(names: Sequence[str]) -> pa.Table:
+                return pa.concat_tables([catalog.columns(names), *(shard.instances(names) for shard in self._new)])
+
+            grown = self._base.model_copy(update={"shards": self._entries, "instances": self._rows})
+            return hidden_in(columns, grown, log)
+
+    def write(self, before: Manifest | None = None) -> Manifest:
+        """Write it; see `VersionWriter.write`.
+
+        Raises:
+            InputError: no instance came in.
+        """
+        if not sum(shard.rows for shard in self._new):
+            raise InputError(f"{self._index}: every instance was left out as not finite; nothing is appended")
+        return super().write(before)
+
+    def _write_curvature(self, directory: Path) -> Tensors:
+        for name in (CURVATURE, FACTORS):
+            if (self._before / name).exists():
+                linked(self._before / name, directory / name)
+        return read_tensors(directory / CURVATURE) if self._curvatures else {}
+
+    def _write_catalog(self, directory: Path, tensors: Tensors) -> None:
+        shutil.copyfile(self._before / CATALOG, directory / CATALOG)
+        with self._catalog(directory) as catalog:
+            catalog.allow_twins()
+            self._add_shards(catalog, self._new, tensors)
+            catalog.append_neurons()
+        if self._facts.config.neurons.enabled:
+            neurons = self._facts.model.layers * self._facts.model.units
+            grow_neuron_instances(directory, self._before, neurons, self._new)
+            grow_instance_neurons(directory, self._before, self._new)
+
+    def _write_words(self, directory: Path) -> None:
+        known, fields = read_counts(self._before), self._facts.corpus.text_fields
+        shards, counts = (self._shards, NO_WORDS) if known is None else (self._new, known)
+        write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive)
+
+    def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
+        for path in (self._before / ORDER, self._before / ORDERED_NORMS, *self._before.glob(PIECES)):
+            if path.exists():
+                linked(path, directory / path.name)
+        return self._base.recall
+
+    def _statistics(self) -> dict[str, dict[str, Basis]]:
+        """The words of all rows are counted; everything else is of the rows that the version before had it of."""
+        kept = {name: self._base.basis(name) for name in STATISTICS}
+        return {"statistics": kept | {OF_WORDS: Basis(rows=self._rows, entries=self._counted.entries)}}
