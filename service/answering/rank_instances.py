@@ -1,7 +1,7 @@
 """IA in full: the score of every instance for every query, in blocks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,40 +29,53 @@ def rank_instances(call: Call, request: RankInstancesRequest) -> Iterator[RankBl
     method = settled.method
     asked = call.reader.ask(request.queries, method.need(settled.label), method.sources, model_needed=method.model_needed)
     mask = call.mask(request.where)
-    if isinstance(method, RowMethod):
-        blocks = by_rows(call, settled, method, asked, mask, request.dtype)
-    else:
-        blocks = by_vectors(call, settled, method, asked, mask, request.dtype)
-    total = call.version.rows if mask is None else int(np.count_nonzero(mask))
-    return introduced(blocks, Influential(asked, [], settled), call, total, request.dtype)
+    ranking = Ranking(call, settled, asked, mask, request.dtype)
+    blocks = ranking.by_rows(method) if isinstance(method, RowMethod) else ranking.by_vectors(method)
+    return ranking.introduced(blocks)
 
 
-def introduced(blocks: Iterator[RankBlock], found: Influential, call: Call, total: int, dtype: Precision) -> Iterator[RankBlock]:
-    """The blocks, one without rows where there are none; the first says how they were made."""
-    with call.caller.spent.searching():
-        first = next(blocks, None) or as_answered(call.version, found.asked, nothing(len(found.asked), dtype), 0)
-    yield replace(first, info=found.info(call), total=total)
-    yield from blocks
+@dataclass(frozen=True)
+class Ranking:
+    """A ranking made ready.
 
+    Attributes:
+        call: the request's context.
+        settled: the method with its settings.
+        asked: the queries.
+        mask: rows that are ranked; None for all.
+        dtype: of the scores.
+    """
 
-def by_vectors(
-    call: Call, settled: Settled, method: VectorMethod, asked: Sequence[Asked], mask: Mask | None, dtype: Precision
-) -> Iterator[RankBlock]:
-    """Blocks of all queries, from the stored vectors."""
-    space = checked_space(method, call.version, asked, settled)
-    found = vector_blocks(call.tools.scanner, space.parts, space.queries, mask, dtype, call.caller.checkpoint)
-    return (as_answered(call.version, asked, block, 0) for block in found)
+    call: Call
+    settled: Settled
+    asked: list[Asked]
+    mask: Mask | None
+    dtype: Precision
 
+    def introduced(self, blocks: Iterator[RankBlock]) -> Iterator[RankBlock]:
+        """The blocks, one without rows where there are none; the first says how they were made."""
+        version, found = self.call.version, Influential(self.asked, [], self.settled)
+        with self.call.caller.spent.searching():
+            first = next(blocks, None) or as_answered(version, self.asked, nothing(len(self.asked), self.dtype), 0)
+        total = version.rows if self.mask is None else int(np.count_nonzero(self.mask))
+        yield replace(first, info=found.info(self.call), total=total)
+        yield from blocks
 
-def by_rows(
-    call: Call, settled: Settled, method: RowMethod, asked: Sequence[Asked], mask: Mask | None, dtype: Precision
-) -> Iterator[RankBlock]:
-    """Blocks query by query, of a method that scores every row."""
-    for number, one in enumerate(asked):
-        call.caller.checkpoint()
-        scores = checked_scores(method, method.row_scores(call.version, one, settled.values), call.version.rows)
-        for block in row_blocks(scores, mask, dtype):
-            yield as_answered(call.version, [one], block, number)
+    def by_vectors(self, method: VectorMethod) -> Iterator[RankBlock]:
+        """Blocks of all queries, from the stored vectors."""
+        version, scanner = self.call.version, self.call.tools.scanner
+        space = checked_space(method, version, self.asked, self.settled)
+        found = vector_blocks(scanner, space.parts, space.queries, self.mask, self.dtype, self.call.caller.checkpoint)
+        return (as_answered(version, self.asked, block, 0) for block in found)
+
+    def by_rows(self, method: RowMethod) -> Iterator[RankBlock]:
+        """Blocks query by query, of a method that scores every row."""
+        version = self.call.version
+        for number, one in enumerate(self.asked):
+            self.call.caller.checkpoint()
+            scores = checked_scores(method, method.row_scores(version, one, self.settled.values), version.rows)
+            for block in row_blocks(scores, self.mask, self.dtype):
+                yield as_answered(version, [one], block, number)
 
 
 def as_answered(version: IndexVersion, asked: Sequence[Asked], block: Block, first: int) -> RankBlock:

@@ -82,7 +82,14 @@ Rows = tuple[Part, NDArray[np.int64]]
 
 
 def jobs(parts: Sequence[Part], mask: Mask | None, queries: int, checkpoint: Checkpoint) -> Iterator[Rows]:
-    """The rows of each block."""
+    """The rows of each block.
+
+    Args:
+        parts: the stored vectors, in row order.
+        mask: rows that are scored; None for all.
+        queries: how many there are.
+        checkpoint: called before each block.
+    """
     for part in parts:
         n = part.vectors.rows
         rows = np.arange(n) if mask is None else np.flatnonzero(mask[part.offset : part.offset + n])
@@ -133,7 +140,14 @@ def spanned(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[Job], Result], todo: Iterable[Job], ahead: int) -> Iterator[Result]:
-    """Results in the order of their jobs, of which at most so many are begun before their turn."""
+    """Results in the order of their jobs.
+
+    Args:
+        pool: where the work is done.
+        work: gives a job's result.
+        todo: the jobs.
+        ahead: jobs that are begun before their turn, at most.
+    """
     begun: deque[Future[Result]] = deque()
     try:
         for job in todo:

@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 
 from attridex.v1 import answers
 from attridex.v1 import attribution_pb2 as pb
-from attridex.v1 import wire_arrays as arrays
 from attridex.v1 import wire_values as values
 from attridex.v1.errors import UsageError
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, NullTest, Or, TextMatch
@@ -180,9 +179,9 @@ FORMS: dict[str, Form] = {
     "attridex.v1.AnswerInfo.label": plain(values.LABEL_CODES.__getitem__, values.LABELS.get),
     "attridex.v1.InterventionMode": plain(values.MODE_CODES.__getitem__, lambda code: values.MODES.get(code, "")),
     "attridex.v1.Vector": plain(values.vector_to_wire, values.vector_from_wire),
-    "attridex.v1.RankInstancesRequest.dtype": plain(arrays.PRECISION_CODES.__getitem__, arrays.precision_from_wire),
-    "attridex.v1.RankInstancesResponse.rows": plain(list, arrays.rows_from_wire),
-    "attridex.v1.RankInstancesResponse.scores": plain(arrays.array_to_wire, arrays.array_from_wire),
+    "attridex.v1.RankInstancesRequest.dtype": plain(values.PRECISION_CODES.__getitem__, values.precision_from_wire),
+    "attridex.v1.RankInstancesResponse.rows": plain(list, values.rows_from_wire),
+    "attridex.v1.RankInstancesResponse.scores": plain(values.array_to_wire, values.array_from_wire),
     "google.protobuf.Struct": Form(values.columns_to_wire, values.columns_from_wire),
     "attridex.v1.Neuron*": plain(values.neurons_to_wire, values.neurons_from_wire),
     "attridex.v1.Query*": plain(values.queries_to_wire, values.queries_from_wire),
