@@ -13,10 +13,10 @@ from attridex.client.aio import AsyncClient
 from attridex.client.channel import Tls
 from attridex.client.client import Client
 from attridex.client.filters import parse_filter
-from attridex.client.ranking import Ranking
 from attridex.client.refine import RefinedNeuron, refine_neurons
 from attridex.v1.answers import IndexInfo, Instance, InstancesAnswer, NeuronsAnswer, Page, PredictAnswer, SignatureAnswer
 from attridex.v1.neurons import Neuron
+from attridex.v1.rankings import Ranking
 from attridex.v1.requests import Intervention, Query, Scoring
 
 __all__ = [

@@ -1,13 +1,15 @@
-"""Whole rankings as they travel: scores of all instances as arrays, in blocks."""
+"""Whole rankings: scores of all instances as arrays, in blocks, and put together."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attridex.v1.answers import Info
+from attridex.v1.errors import UsageError
 from attridex.v1.tabular import needing
 
 if TYPE_CHECKING:
@@ -58,3 +60,52 @@ class RankBlock:
         named = {"queries": json.dumps(self.query_ids), "first_query": str(self.first_query)}
         schema = pa.schema([(name, column.type) for name, column in columns.items()], named)
         return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Scores of n instances for q queries.
+
+    Attributes:
+        info: how the scores were made.
+        query_ids: of the queries, in the order asked.
+        rows: of the index, ascending [n].
+        ids: of their instances [n].
+        scores: float32 or float64 [q, n].
+        bounds: how far a query's scores may be from those of `attribute_instances` [q].
+    """
+
+    info: Info
+    query_ids: tuple[str, ...]
+    rows: NDArray[np.int64]
+    ids: tuple[str, ...]
+    scores: Scores
+    bounds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, blocks: Iterable[RankBlock]) -> Self:
+        """The whole of an answer.
+
+        Raises:
+            UsageError: the blocks are not all of one.
+        """
+        bands: dict[int, list[RankBlock]] = {}
+        info, total = None, 0
+        for block in blocks:
+            info, total = block.info or info, block.total or total
+            bands.setdefault(block.first_query, []).append(block)
+        if info is None or any(sum(len(block.rows) for block in band) != total for band in bands.values()):
+            raise UsageError("the ranking is not whole; is the server of another version?")
+        first = next(iter(bands.values()))
+        return cls(
+            info,
+            tuple(name for band in bands.values() for name in band[0].query_ids),
+            np.concatenate([block.rows for block in first]),
+            tuple(name for block in first for name in block.ids),
+            np.concatenate([np.concatenate([block.scores for block in band], axis=1) for band in bands.values()]),
+            np.concatenate([band[0].bounds for band in bands.values()]),
+        )
+
+    def order(self, query: int) -> NDArray[np.int64]:
+        """Places of a query's scores in `rows` and `ids`, the highest score first, ties by id."""
+        return np.lexsort((self.ids, -self.scores[query]))
