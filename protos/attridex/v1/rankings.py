@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.v1.answers import Info
-from attridex.v1.errors import UsageError
+from attridex.v1.errors import ClientError
 from attridex.v1.tabular import needing
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Ranking:
         """The whole of an answer.
 
         Raises:
-            UsageError: the blocks are not all of one.
+            ClientError: the blocks are not all of one.
         """
         bands: dict[int, list[RankBlock]] = {}
         info, total = None, 0
@@ -95,7 +95,7 @@ class Ranking:
             info, total = block.info or info, block.total or total
             bands.setdefault(block.first_query, []).append(block)
         if info is None or any(sum(len(block.rows) for block in band) != total for band in bands.values()):
-            raise UsageError("the ranking is not whole; is the server of another version?")
+            raise ClientError("the ranking is not whole; is the server of another version?")
         first = next(iter(bands.values()))
         return cls(
             info,
