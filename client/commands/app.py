@@ -11,7 +11,7 @@ from attridex.client.start import check_local, missing
 
 LOCAL = (
     "build", "show", "finetune", "info", "verify", "versions", "activate", "delete", "undelete", "compact", "prune", "repair",
-    "add-columns", "snapshot", "restore", "migrate", "neurons", "append", "update", "refresh", "serve", "demo", "bench",
+    "add-columns", "snapshot", "restore", "migrate", "neurons", "append", "update", "refresh", "add-curvature", "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that work on an index or a model in this process."""
 

@@ -10,7 +10,7 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.build import build
     from attridex.indexer.commands.columns import add_columns
     from attridex.indexer.commands.finetune import finetune
-    from attridex.indexer.commands.growth import append, refresh, update
+    from attridex.indexer.commands.growth import add_curvature, append, refresh, update
     from attridex.indexer.commands.info import versions
     from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
@@ -18,6 +18,20 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.snapshot import restore, snapshot
     from attridex.indexer.commands.verify import verify
 
-    changing = (append, update, refresh, activate, undelete, add_columns, compact, prune, repair, snapshot, restore, migrate)
+    changing = (
+        append,
+        update,
+        refresh,
+        activate,
+        undelete,
+        add_columns,
+        add_curvature,
+        compact,
+        prune,
+        repair,
+        snapshot,
+        restore,
+        migrate,
+    )
     for command in (build, show, info, verify, versions, *changing, neurons, finetune):
         app.command(command.__name__.replace("_", "-"))(command)

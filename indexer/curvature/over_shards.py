@@ -23,14 +23,22 @@ ROWS = 1024
 class Statistics:
     """Sums over the shards of a version, in their order."""
 
-    def __init__(self, shards: Sequence[Shard], blocks: list[Block], alive: Bool[Flags, " n"] | None = None) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        blocks: list[Block],
+        alive: Bool[Flags, " n"] | None = None,
+        factors: Mapping[str, Doubles] | None = None,
+    ) -> None:
         """Make ready.
 
         Args:
             shards: of the version.
             blocks: of the stored vector.
             alive: rows that count for a curvature; all of them where None.
+            factors: sums of K-FAC's factors over those; what the shards have summed where None.
         """
+        self._sums = factors
         self._shards, self._blocks = shards, blocks
         self._alive = np.ones(sum(shard.rows for shard in shards), bool) if alive is None else alive
         self._dim = blocks[-1].stop
@@ -54,7 +62,7 @@ class Statistics:
             losses = self._counted(lambda shard: shard.instances(["loss"]).column("loss").to_numpy())
             tensors |= decompose("trak", trak_kernel(self._gradients(), losses, self._dim))
         if {"kfac", "ekfac"} & set(kinds):
-            tensors |= kfac(self._factors(), sum(shard.rows for shard in self._shards), len(self._blocks))
+            tensors |= kfac(self._factors(), int(self._alive.sum()), len(self._blocks))
         if "ekfac" in kinds:
             tensors |= refit(self._gradients(), tensors, self._blocks)
         return tensors
@@ -66,6 +74,8 @@ class Statistics:
         return head_hessian(predictions, hidden, outputs, self._shards[0].vectors(HIDDEN).dim)
 
     def _factors(self) -> Tensors:
+        if self._sums is not None:
+            return dict(self._sums)
         total: Tensors = {}
         for shard in self._shards:
             for name, values in shard.factors().items():

@@ -1,6 +1,6 @@
 """What of a version is stale: taken of other rows than those that are live now, until `attridex refresh`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,10 +77,12 @@ class Counted(NamedTuple):
     Attributes:
         entries: of the log.
         alive: False for the rows that they hide [n].
+        factors: sums of K-FAC's factors over those rows, where they are not what the shards have summed.
     """
 
     entries: int
     alive: NDArray[np.bool_]
+    factors: Mapping[str, NDArray[np.float64]] | None = None
 
     @classmethod
     def under(cls, index: Path, manifest: Manifest, log: Log) -> "Counted":
