@@ -1,4 +1,4 @@
-"""The asyncio client. `make async` writes this file from `client.py`: change that one."""
+"""The same with asyncio. `make async` writes this file from `client.py`: change that one."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Unpack, overload
@@ -7,7 +7,7 @@ import grpc
 
 from attridex.client.arguments import Queries, ScoringKeywords, as_filter, as_scoring
 from attridex.client.connections import AsyncConnection, addressed, stream_answer, stream_message
-from attridex.client.errors import ClientError, from_rpc
+from attridex.client.errors import ClientError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.answers import (
     Answer,
@@ -253,8 +253,9 @@ class AsyncClient(AsyncConnection):
             (number, answer), or the number with the ClientError of that request.
         """
         messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
+        attempts = self._attempts()
         try:
-            async for response in self._stub.AttributeStream(messages, metadata=self._metadata):
-                yield response.sequence, stream_answer(response)
+            async for response in self._stub.AttributeStream(messages, metadata=attempts.metadata):
+                yield response.sequence, stream_answer(response, attempts.request_id)
         except grpc.RpcError as error:
-            raise from_rpc(error, self._target) from error
+            raise attempts.failure(error) from error

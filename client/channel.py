@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from attridex.client.errors import UsageError, details_of, from_rpc, retry_hint
+from attridex.client.errors import ServiceError, UsageError, details_of, from_rpc, retry_hint
 
 LONGEST_SECONDS = 30.0
 """The longest that a caller waits for another try, jitter left out."""
@@ -121,6 +121,11 @@ def worth_retrying(error: Any) -> bool:
     )
 
 
+def may_be_done(error: Any) -> bool:
+    """Whether a call that failed may have been done all the same: a server that refuses it says why."""
+    return not details_of(error)[0]
+
+
 def backoff(attempt: int, hint: float = 0.0) -> float:
     """Seconds before the next try: doubling from 0.1, with jitter; no sooner than the server hints, up to half a minute.
 
@@ -130,18 +135,48 @@ def backoff(attempt: int, hint: float = 0.0) -> float:
     return least * random.uniform(1.0, 1.5) + min(0.1 * float(2**attempt), LONGEST_SECONDS) * random.uniform(0.5, 1.5)
 
 
+REQUEST_ID = "x-request-id"
+"""The metadata that names a call, in the server's log too."""
+
+
+def checked_request_id(name: str | None) -> str | None:
+    """A name for calls, if any.
+
+    Raises:
+        UsageError: the server would give it another.
+    """
+    if name is not None and not (name.isascii() and name.isprintable() and " " not in name and 1 <= len(name) <= 128):
+        raise UsageError(f"request_id: {name!a:.80} must be 1 to 128 printable ASCII characters without spaces")
+    return name
+
+
 @dataclass
 class Attempts:
-    """Tries of one call within its timeout."""
+    """Tries of one call within its timeout.
+
+    Attributes:
+        timeout: seconds.
+        retries: tries after the first, at most.
+        target: the server.
+        metadata: that each try is sent with.
+        once: whether a call that may have been done is not made again.
+        request_id: names all tries in the server's log; empty where it has none.
+        made: tries up to now.
+    """
 
     timeout: float
     retries: int
     target: str
+    metadata: Metadata = ()
+    once: bool = False
+    request_id: str = ""
     made: int = 0
 
     def __post_init__(self) -> None:
         """The clock starts now."""
         self._until = time.monotonic() + self.timeout
+        if self.request_id:
+            self.metadata = (*self.metadata, (REQUEST_ID, self.request_id))
 
     def left(self) -> float:
         """Seconds until the deadline."""
@@ -155,6 +190,11 @@ class Attempts:
         """
         wait = backoff(self.made, retry_hint(error))
         self.made += 1
-        if self.made > self.retries or not worth_retrying(error) or wait >= self.left():
-            raise from_rpc(error, self.target) from error
+        again = worth_retrying(error) and not (self.once and may_be_done(error))
+        if self.made > self.retries or not again or wait >= self.left():
+            raise self.failure(error) from error
         return wait
+
+    def failure(self, error: Any) -> ServiceError:
+        """The exception for a try that failed."""
+        return from_rpc(error, self.target, self.request_id)

@@ -6,8 +6,8 @@ from typing import Any, Unpack, overload
 import grpc
 
 from attridex.client.arguments import Queries, ScoringKeywords, as_filter, as_scoring
-from attridex.client.connections import Connection, addressed, stream_answer, stream_message
-from attridex.client.errors import ClientError, from_rpc
+from attridex.client.connections import Opened, addressed, stream_answer, stream_message
+from attridex.client.errors import ClientError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.answers import (
     Answer,
@@ -40,7 +40,7 @@ from attridex.v1.requests import (
 from attridex.v1.rpcs import INDEX, RPCS
 
 
-class Client(Connection):
+class Client(Opened):
     """Asks one index.
 
     Every call raises a subclass of `errors.ClientError`: `errors.ServiceError` for the server's answer, `errors.UsageError`
@@ -252,8 +252,9 @@ class Client(Connection):
             (number, answer), or the number with the ClientError of that request.
         """
         messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
+        attempts = self._attempts()
         try:
-            for response in self._stub.AttributeStream(messages, metadata=self._metadata):
-                yield response.sequence, stream_answer(response)
+            for response in self._stub.AttributeStream(messages, metadata=attempts.metadata):
+                yield response.sequence, stream_answer(response, attempts.request_id)
         except grpc.RpcError as error:
-            raise from_rpc(error, self._target) from error
+            raise attempts.failure(error) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from attridex.client.channel import Attempts, Options, Tls, bearer, channel_options
+from attridex.client.channel import Attempts, Options, Tls, bearer, channel_options, checked_request_id
 from attridex.client.errors import ClientError, from_failure
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as stubs
@@ -22,6 +23,9 @@ from attridex.v1.rpcs import RPCS, STREAMED
 class Endpoint:
     """Whom a client asks: a target and one of its indices."""
 
+    _stubs: Any = stubs.AttributionServiceStub
+    _once = False
+
     def __init__(
         self,
         target: str,
@@ -32,6 +36,7 @@ class Endpoint:
         token: str | None = None,
         max_message_mb: int = 256,
         retries: int = 3,
+        request_id: str | None = None,
     ) -> None:
         """Connect lazily to `target` (HOST:PORT).
 
@@ -43,14 +48,17 @@ class Endpoint:
             token: sent with each call, where the server asks for one; over TLS, to loopback or to a unix socket alone.
             max_message_mb: limit on a message, either way.
             retries: how often a call is made again after the server was away or overloaded.
+            request_id: what the server's log calls every call of the client (metadata `x-request-id`); each is given a random
+                name of its own unless given.
 
         Raises:
-            UsageError: a certificate cannot be read, or a token would travel in the clear.
+            UsageError: a certificate cannot be read, a token would travel in the clear, or a request id is none.
         """
         self._metadata = bearer(token, target, tls)
         options = channel_options(max_message_mb, direct=bool(token) and tls is None)
         self._channel: Any = self._connect(target, tls.credentials() if tls else None, options)
-        self._stub: Any = stubs.AttributionServiceStub(self._channel)
+        self._stub: Any = self._stubs(self._channel)
+        self._request_id = checked_request_id(request_id)
         self._target, self._index, self._timeout, self._retries = target, index, timeout, retries
 
     @staticmethod
@@ -58,33 +66,16 @@ class Endpoint:
         raise NotImplementedError
 
     def _attempts(self) -> Attempts:
-        return Attempts(self._timeout, self._retries, self._target)
+        name = uuid.uuid4().hex if self._request_id is None else self._request_id
+        return Attempts(self._timeout, self._retries, self._target, self._metadata, self._once, name)
 
 
 class Connection(Endpoint):
-    """A server, or an index in this process."""
+    """A server."""
 
     @staticmethod
     def _connect(target: str, credentials: grpc.ChannelCredentials | None, options: Options) -> grpc.Channel:
         return grpc.secure_channel(target, credentials, options) if credentials else grpc.insecure_channel(target, options)
-
-    @classmethod
-    def local(cls, index: str | Path, *, model: bool | str = True, verify: bool = True, timeout: float = 3600.0) -> Self:
-        """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
-
-        Args:
-            index: the index directory.
-            model: whether to load the model, or where it lies now; without it only look-ups by instance id, vector and neurons
-                are answered.
-            verify: whether to check every file first.
-            timeout: seconds a call may take.
-        """
-        from attridex.service.edge.inprocess import InProcessStub
-
-        client = cls.__new__(cls)
-        client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify)
-        client._target, client._index, client._timeout, client._retries, client._metadata = str(index), "", timeout, 0, ()
-        return client
 
     def close(self) -> None:
         """End the connection."""
@@ -102,9 +93,32 @@ class Connection(Endpoint):
         attempts = self._attempts()
         while True:
             try:
-                return getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata)
+                return getattr(self._stub, method)(message, timeout=attempts.left(), metadata=attempts.metadata)
             except grpc.RpcError as error:
                 time.sleep(attempts.pause(error))
+
+
+class Opened(Connection):
+    """A server, or an index in this process."""
+
+    @classmethod
+    def local(cls, index: str | Path, *, model: bool | str = True, verify: bool = True, timeout: float = 3600.0) -> Self:
+        """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
+
+        Args:
+            index: the index directory.
+            model: whether to load the model, or where it lies now; without it only look-ups by instance id, vector and neurons
+                are answered.
+            verify: whether to check every file first.
+            timeout: seconds a call may take.
+        """
+        from attridex.service.edge.inprocess import InProcessStub
+
+        client = cls.__new__(cls)
+        client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify)
+        client._target, client._index, client._timeout, client._retries, client._metadata = str(index), "", timeout, 0, ()
+        client._request_id = ""  # there is no log
+        return client
 
 
 class AsyncConnection(Endpoint):
@@ -132,7 +146,7 @@ class AsyncConnection(Endpoint):
         attempts = self._attempts()
         while True:
             try:
-                return await getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata)
+                return await getattr(self._stub, method)(message, timeout=attempts.left(), metadata=attempts.metadata)
             except grpc.RpcError as error:
                 await asyncio.sleep(attempts.pause(error))
 
@@ -148,11 +162,11 @@ def stream_message(sequence: int, request: Request, index: str) -> pb.AttributeS
     return pb.AttributeStreamRequest(sequence=sequence, **{rpc.field: rpc.request.encode(addressed(request, index))})
 
 
-def stream_answer(response: pb.AttributeStreamResponse) -> Answer | ClientError:
-    """The answer, or the error, of one request of a stream."""
+def stream_answer(response: pb.AttributeStreamResponse, request_id: str = "") -> Answer | ClientError:
+    """The answer, or the error, of one request of a stream, which has an id."""
     kind = response.WhichOneof("response")
     if kind == "error":
-        return from_failure(response.error.code, response.error.reason, response.error.message)
+        return from_failure(response.error.code, response.error.reason, response.error.message, request_id)
     if kind is None:
         return ClientError("the server sent an empty response; is it of another version?")
     answer: Answer = STREAMED[kind].answer.decode(getattr(response, kind))

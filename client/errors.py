@@ -25,13 +25,24 @@ class ServiceError(ClientError):
     Attributes:
         reason: stable reason of the error catalogue, such as UNKNOWN_INSTANCE; empty where the server gave none.
         fields: the request's fields to blame, with what is wrong.
+        request_id: what the server's log calls the request; empty where it has none. The message names it where the request
+            itself is not to blame, since the log says more then.
     """
 
-    def __init__(self, message: str, reason: str = "", fields: dict[str, str] | None = None) -> None:
-        """`message` is the server's."""
-        super().__init__(message)
+    def __init__(self, message: str, reason: str = "", fields: dict[str, str] | None = None, request_id: str = "") -> None:
+        """Say what the server said.
+
+        Args:
+            message: the server's.
+            reason: see the attributes.
+            fields: see the attributes.
+            request_id: see the attributes.
+        """
+        named = bool(request_id) and self.exit_code == ClientError.exit_code
+        super().__init__(f"{message} [request {request_id}]" if named else message)
         self.reason = reason
         self.fields = fields or {}
+        self.request_id = request_id
 
     def __init_subclass__(cls, status: grpc.StatusCode | None = None) -> None:
         """Make the class that of a status."""
@@ -111,21 +122,34 @@ class UnauthenticatedError(ServiceError, status=grpc.StatusCode.UNAUTHENTICATED)
     """The server does not know who asks."""
 
 
-def from_rpc(error: Any, target: str) -> ServiceError:
-    """The exception for a failed call; `target` is named where the server could not be reached."""
+def from_rpc(error: Any, target: str, request_id: str = "") -> ServiceError:
+    """The exception for a failed call.
+
+    Args:
+        error: gRPC's.
+        target: is named where the server could not be reached.
+        request_id: of the call.
+    """
     reason, fields = details_of(error)
     message = error.details() or error.code().name
     if error.code() == grpc.StatusCode.UNAVAILABLE and not reason:
         message = f"no attridex server answers at {target} ({message}); start one with `attridex serve INDEX`"
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED and not reason:
         message = f"no answer from {target} within the timeout"
-    return ERRORS.get(error.code(), UnknownError)(message, reason, fields)
+    return ERRORS.get(error.code(), UnknownError)(message, reason, fields, request_id)
 
 
-def from_failure(code: int, reason: str, message: str) -> ServiceError:
-    """The exception for one failed request of a stream."""
+def from_failure(code: int, reason: str, message: str, request_id: str = "") -> ServiceError:
+    """The exception for one failed request of a stream.
+
+    Args:
+        code: number of the status.
+        reason: of the error catalogue.
+        message: the server's.
+        request_id: of the stream.
+    """
     kinds = {status.value[0]: kind for status, kind in ERRORS.items()}
-    return kinds.get(code, UnknownError)(message, reason)
+    return kinds.get(code, UnknownError)(message, reason, request_id=request_id)
 
 
 def retry_hint(error: Any) -> float:

@@ -3,6 +3,7 @@
 The one place in the indexer that pushes to the disk: a file, a file swapped in one step, a directory that appears whole.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ from attridex.indexer.errors import AttridexError, BusyError, InputError
 
 JsonObject = dict[str, Any]
 """What a JSON file holds, where its keys are free."""
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without links answer, as those of memory sticks."""
 TRAINING_RECORD = "finetune.json"
 """Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
 
@@ -166,9 +169,11 @@ def take_name(temporary: Path, path: Path) -> None:
             temporary.rename(path)  # refuses the name of a file, or of a directory that holds anything
         else:
             os.link(temporary, path)
-    except OSError:
+    except OSError as error:
         check_free(path)
-        raise
+        if folder or error.errno not in NO_LINKS:
+            raise
+        temporary.rename(path)
     sync_path(path.parent)
 
 

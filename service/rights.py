@@ -15,7 +15,7 @@ class Asker:
     """Somebody who asks.
 
     Attributes:
-        name: as the file of tokens has it; empty where nobody is asked for a name.
+        name: as the file of tokens, or else the client's certificate, has it; empty where it has none.
         role: one of `ROLES`.
         indices: names of those that may be asked; all where there are none.
     """

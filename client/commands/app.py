@@ -10,10 +10,10 @@ from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
 LOCAL = (
-    "build", "show", "finetune", "info", "verify", "versions", "activate", "delete", "undelete", "compact", "prune", "repair",
-    "add-columns", "snapshot", "restore", "migrate", "neurons", "append", "update", "refresh", "add-curvature", "serve", "demo", "bench",
+    "build", "show", "info", "add-columns", "append", "update", "refresh", "add-curvature", "snapshot", "restore", "neurons",
+    "serve", "demo", "bench",
 )  # fmt: skip
-"""Commands that work on an index or a model in this process."""
+"""Commands that always work on an index or a model in this process."""
 
 
 def make_app() -> typer.Typer:
@@ -27,7 +27,7 @@ def make_app() -> typer.Typer:
     app.callback()(options)
     app.command()(demo.demo)
     indices.register(app, info.info)
-    app.command()(lifecycle.delete)
+    lifecycle.register(app)
     serve.register(app)
     queries.register(app)
     for command in (studies.study, studies.report, bench.bench):

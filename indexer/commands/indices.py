@@ -11,27 +11,10 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.columns import add_columns
     from attridex.indexer.commands.finetune import finetune
     from attridex.indexer.commands.growth import add_curvature, append, refresh, update
-    from attridex.indexer.commands.info import versions
-    from attridex.indexer.commands.lifecycle import activate, compact, migrate, prune, repair, undelete
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
     from attridex.indexer.commands.snapshot import restore, snapshot
-    from attridex.indexer.commands.verify import verify
 
-    changing = (
-        append,
-        update,
-        refresh,
-        activate,
-        undelete,
-        add_columns,
-        add_curvature,
-        compact,
-        prune,
-        repair,
-        snapshot,
-        restore,
-        migrate,
-    )
-    for command in (build, show, info, verify, versions, *changing, neurons, finetune):
+    growing = (append, update, refresh, add_columns, add_curvature)
+    for command in (build, show, info, *growing, snapshot, restore, neurons, finetune):
         app.command(command.__name__.replace("_", "-"))(command)

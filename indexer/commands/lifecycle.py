@@ -79,7 +79,14 @@ def repair(
     model: ModelPlace = None,
     as_json: Json = False,
 ) -> None:
-    """Mend a damaged index from what is whole, or by signing again; exit code 1 says what cannot be mended."""
+    """Mend a damaged index from what is whole, or by signing again.
+
+    Args:
+        index: the index directory.
+        config: what it was built from, where its corpus lies elsewhere now.
+        model: where its model lies now.
+        as_json: whether a program reads what is said.
+    """
     from attridex.indexer.config import load_config
     from attridex.indexer.renewal.repair import repair as run
 

@@ -55,7 +55,7 @@ def factor_sums(index: Path, manifest: Manifest, log: Log, alive: Alive, signer:
     for rows, sign in ((alive & ~found.rows, 1), (found.rows & ~alive, -1)):
         if rows.any():
             for name, values in passed(signer(), shards, rows).items():
-                sums[name] = sums.get(name, 0) + sign * values
+                sums[name] = sums[name] + sign * values if name in sums else sign * values
     return sums
 
 
@@ -81,6 +81,19 @@ def whole(path: Path, manifest: Manifest) -> bool:
     return True
 
 
+def stored_sums(index: Path, manifest: Manifest) -> Tensors | None:
+    """The sums in a version's own file; None where it has none.
+
+    Raises:
+        DamageError: the file is not what was written.
+    """
+    if FACTORS not in manifest.files:
+        return None
+    path = version_dir(index, manifest.version) / FACTORS
+    check_file(path, manifest.files[FACTORS])
+    return read_tensors(path)
+
+
 def own_sums(shards: Sequence[Shard], rows: int | None = None) -> Summed:
     """What shards have summed, those that have; `rows` of the version."""
     found: Tensors = {}
@@ -93,7 +106,7 @@ def own_sums(shards: Sequence[Shard], rows: int | None = None) -> Summed:
 
 def added(sums: Tensors, more: Tensors) -> Tensors:
     """Two sums together."""
-    return {name: sums.get(name, 0) + more.get(name, 0) for name in {**sums, **more}}
+    return {**sums, **{name: sums[name] + values if name in sums else values for name, values in more.items()}}
 
 
 def passed(signer: Signer, shards: Sequence[Shard], rows: Alive) -> Tensors:

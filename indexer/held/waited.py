@@ -1,4 +1,7 @@
-"""Queries of DuckDB that stop once nobody waits for their answer: one thread looks after all that are under way."""
+"""Work that stops once nobody waits for its answer.
+
+Loops look by `still_waited`; queries of DuckDB are interrupted, one thread looks after all that are under way.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +23,13 @@ def waited_for(check: Check) -> Iterator[None]:
         yield
     finally:
         WAITED.reset(token)
+
+
+def still_waited() -> None:
+    """Go on only where somebody waits for what this thread works on; loops call it about every ten milliseconds of work."""
+    check = WAITED.get()
+    if check is not None:
+        check()
 
 
 class Lookout:

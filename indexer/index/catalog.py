@@ -12,16 +12,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from attridex.indexer.array_types import Integers
 from attridex.indexer.errors import DamageError, InputError, first_line
 from attridex.indexer.held.files import Source, path_of
 from attridex.indexer.held.private import private_copy
-from attridex.indexer.held.waited import LOOKOUT
+from attridex.indexer.held.waited import LOOKOUT, still_waited
 from attridex.indexer.index.layout import OWN_COLUMNS, ROW
 from attridex.indexer.index.tables import BATCH
 
 MANY, SMALL_BLOCK, LARGE_BLOCK = 100_000, 16384, 262144
 """A catalog of fewer rows has small blocks: each column of each table takes one at least."""
 
+FETCHED = 16384
+"""Rows of a query that are taken between two looks whether it is still waited for."""
 UNFIT = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.TypeMismatchException)
 """What DuckDB raises of a parameter that it cannot compare with a column."""
 CatalogRow = dict[str, Any]
@@ -317,10 +320,24 @@ class Catalog:
         cursor = self._con.cursor()
         try:
             with LOOKOUT.over(cursor.interrupt):
-                found: list[tuple[Any, ...]] = cursor.execute(sql, list(parameters)).fetchall()
+                cursor.execute(sql, list(parameters))
+                found: list[tuple[Any, ...]] = []
+                while some := cursor.fetchmany(FETCHED):
+                    found += some
+                    still_waited()
         except UNFIT as error:
             raise InputError(f"a value does not fit its column: {first_line(error)}") from None
         return found
+
+    def numbers(self, sql: str, parameters: Sequence[Any] = ()) -> Integers:
+        """The one column of a query, of whole numbers; see `select`."""
+        cursor = self._con.cursor()
+        try:
+            with LOOKOUT.over(cursor.interrupt):
+                (found,) = cursor.execute(sql, list(parameters)).fetchnumpy().values()
+        except UNFIT as error:
+            raise InputError(f"a value does not fit its column: {first_line(error)}") from None
+        return np.asarray(found, np.int64)
 
     def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[CatalogRow]:
         """Rows of a query as values by column."""

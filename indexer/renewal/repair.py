@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.growth.batches import batch_numbers
+from attridex.indexer.growth.factors import factor_sums
+from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import (
@@ -29,6 +32,7 @@ from attridex.indexer.index.layout import (
     CURRENT_COPY,
     DELETES,
     DELETES_COPY,
+    FACTORS,
     PLAN,
     TOMBSTONES,
     VERSIONS,
@@ -189,7 +193,10 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | Non
         facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
         written[number] = next_version(index)
         entries = manifest.basis(OF_WORDS).entries
-        counted = Counted.under(index, manifest, log.until(entries)) if log and entries else None
+        counted = Counted.under(index, manifest, log.until(entries)) if log else None
+        if log and counted and FACTORS in manifest.files:
+            sums = factor_sums(index, manifest, log, counted.alive, partial(signer_of, index, manifest))
+            counted = counted._replace(factors=sums)
         VersionWriter(index, facts, names, written[number], counted).write(manifest)
         told.append(f"version {number}: written again from its shards as {written[number]} ({problem})")
     return written

@@ -58,10 +58,10 @@ def list_instances(call: Call, request: ListInstancesRequest) -> Page:
     digest = listing_digest(call.tools.name, request)
     offset = PageToken.decode(request.page_token, digest).offset if request.page_token else 0
     sql, parameters = listing_sql(version.manifest, request.where, request.order_by)
-    rows = [row for (row,) in version.select(f"SELECT row FROM instances {sql}", parameters)]
+    rows = version.rows_where(sql, parameters)
     call.caller.checkpoint()
-    live = [row for row in rows if version.alive[row]]
-    page = live[offset : offset + request.page_size]
+    live = rows[version.alive[rows]]
+    page = live[offset : offset + request.page_size].tolist()
     end = offset + len(page)
     token = PageToken(number, end, digest).encode() if end < len(live) else ""
     return Page(number, instances_of(version, page, request.fields), token, len(live))

@@ -123,13 +123,13 @@ class ServedIndex:
     def _call(self, version: IndexVersion, caller: Caller | None = None) -> Call:
         return Call(self.tools, version, caller or Caller())
 
-    def close(self) -> None:
-        """Let model, threads and files go."""
+    def close(self, patience: float | None = None) -> bool:
+        """Let model, threads and files go; whether the model's pass under way ended within `patience` seconds."""
         self._watch.close()
-        if self.tools.encoder:
-            self.tools.encoder.close()
+        ended = self.tools.encoder is None or self.tools.encoder.close(patience)
         self.tools.scanner.close()
         self.store.close()
+        return ended
 
 
 class Session:

@@ -131,8 +131,9 @@ class LiveCall:
 
     def admit(self) -> None:
         """Know who asks; `admission` raises where they may not."""
-        self.waiter.asker = self.admission()
-        self.facts = replace(self.facts, identity=self.waiter.asker.name or self.facts.identity)
+        asker = self.admission()
+        self.waiter.asker = replace(asker, name=asker.name or self.facts.identity)
+        self.facts = replace(self.facts, identity=self.waiter.asker.name)
         self.client = self.waiter.client = client_of(self._peer, self.facts.identity)
         CALL.set(self.facts)
 

@@ -15,7 +15,7 @@ from attridex.service.calls.steady import SteadyServer
 from attridex.service.calls.turns import Turns
 from attridex.service.edge.admin import AdminServicer
 from attridex.service.edge.options import ServerOptions
-from attridex.service.edge.routes import Routes
+from attridex.service.edge.routes import Pools, Routes
 from attridex.service.edge.security import Certificates
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.service.operations.witness import Witness
@@ -27,6 +27,8 @@ ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 MODEL_THREADS = 4
 """Threads that may wait for the model, for each that looks up."""
+ADMIN_THREADS = 4
+"""Threads of administration: one that mends an index may take hours."""
 LAST_SECONDS = 5.0
 """How long threads may take to notice that nobody waits for them any more."""
 WARN_SECONDS = 86400.0
@@ -57,11 +59,12 @@ class Edge:
         names = [service.full_name for service in services]
         self.services, self.health = ("", *names), health.Health()
         self._activity, self._witness = Activity(options.limits.requests_per_second), witness
-        lookups, model = (
-            Turns(threads, name, options.limits.calls)
-            for threads, name in ((options.workers, "look-up"), (MODEL_THREADS * options.workers, "model"))
-        )
-        self._routes = Routes(lookups, model, self._activity, options.limits, witness)
+        calls = options.limits.calls
+        pools = Pools(
+            Turns(options.workers, "look-up", calls), Turns(MODEL_THREADS * options.workers, "model", calls),
+            Turns(ADMIN_THREADS, "administration", calls),
+        )  # fmt: skip
+        self._routes = Routes(pools, self._activity, options.limits, witness)
         told = {reflection.METHOD: reflection.behaviour([*names, health.SERVICE], self._activity)}
         methods = {**self.health.methods, **self._admitted("", told), **self._methods(indexes, options)}
         self._server = SteadyServer(options.channel, handlers(methods, options.limits, self._activity, witness))
@@ -76,7 +79,7 @@ class Edge:
         servicer, routes = AttributionServicer(indexes, options.limits, self._witness), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
-        administration = routes.unary(ADMIN, AdminServicer(indexes), changes=True) if options.admin else {}
+        administration = routes.unary(ADMIN, AdminServicer(indexes, options.limits), changes=True) if options.admin else {}
         return self._admitted(QUERY, found) | self._admitted(ADMIN_ROLE, administration)
 
     def _admitted(self, role: str, methods: Mapping[str, Behaviour]) -> dict[str, Behaviour]:
@@ -128,9 +131,9 @@ class Edge:
             await asyncio.sleep(WARN_SECONDS)
 
     @property
-    def pools(self) -> tuple[Turns, Turns]:
+    def pools(self) -> Pools:
         """The threads that answer."""
-        return self._routes.lookups, self._routes.model
+        return self._routes.pools
 
     async def start(self) -> None:
         """Answer calls."""

@@ -1,10 +1,11 @@
 """Which method is answered by what: the servicers' methods in threads, apart where they may wait for the model."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.json_format import MessageToDict
@@ -21,6 +22,7 @@ from attridex.service.edge.bounds import check_answer
 from attridex.service.edge.servicer import AttributionServicer
 from attridex.service.errors import InvalidArgumentError, LimitError, OverloadedError
 from attridex.service.operations.witness import Witness
+from attridex.service.shares import Shares
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.limits import Limits
 
@@ -28,28 +30,32 @@ SIGNED = ("PredictRequest", "ComputeSignatureRequest")
 """Requests whose queries are all put to the model."""
 
 
+class Pools(NamedTuple):
+    """Threads: of calls that need no model, of those that may wait for it, and of administration, which may take hours."""
+
+    lookups: Turns
+    model: Turns
+    administration: Turns
+
+
 class Routes:
     """Answers calls of servicers in threads.
 
     Attributes:
-        lookups: threads of calls that need no model.
-        model: threads of those that may wait for it.
-        activity: what is under way.
-        limits: of answers.
+        pools: the threads.
     """
 
-    def __init__(self, lookups: Turns, model: Turns, activity: Activity, limits: Limits, witness: Witness) -> None:
+    def __init__(self, pools: Pools, activity: Activity, limits: Limits, witness: Witness) -> None:
         """Answer by these.
 
         Args:
-            lookups: see the attributes.
-            model: see the attributes.
-            activity: see the attributes.
-            limits: see the attributes.
+            pools: the threads.
+            activity: what is under way.
+            limits: of requests under way, and of answers.
             witness: is told what administrators ask.
         """
-        self._witness = witness
-        self.lookups, self.model, self.activity, self.limits = lookups, model, activity, limits
+        self.pools, self._activity, self._limits, self._witness = pools, activity, limits, witness
+        self._bytes = Shares(max(limits.waiting_bytes, limits.request_bytes))
 
     def unary(self, service: ServiceDescriptor, servicer: Any, *, changes: bool = False) -> dict[str, Behaviour]:
         """What answers the unary methods of a service; `changes` where each of them is told before it is done."""
@@ -70,15 +76,16 @@ class Routes:
             async def answer(data: bytes) -> bytes:
                 message = parsed(pb.AttributeStreamRequest, data)
                 kind = message.WhichOneof("request")
-                asked = getattr(message, kind) if kind else message
+                turns = self._turns(getattr(message, kind) if kind else message)
                 try:
                     call.count()
-                    return await self._run(call, asked, lambda: servicer.answer_streamed(session, message, call.waiter))
+                    with self._holding(call, data):
+                        return await self._run(call, turns, lambda: servicer.answer_streamed(session, message, call.waiter))
                 except (LimitError, OverloadedError) as error:
                     return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error)).SerializeToString()
 
             try:
-                await LiveStream(call, answer, self.activity).run()
+                await LiveStream(call, answer, self._activity).run()
             finally:  # versions may have to be closed, which is no work for the loop
                 asyncio.get_running_loop().run_in_executor(None, session.close)
 
@@ -89,25 +96,44 @@ class Routes:
         if data is None:
             raise InvalidArgumentError("the call ended without a request")
         call.count()
-        with self.activity.working():
+        with self._activity.working(), self._holding(call, data):
             message = parsed(kind, data)
+            turns = self.pools.administration if changes else self._turns(message)
 
             def work() -> Message:
                 if changes:
                     self._witness.change(call.facts, MessageToDict(message, preserving_proto_field_name=True))
                 return answer(message, call.waiter)
 
-            await call.write(await self._run(call, message, work))
+            await call.write(await self._run(call, turns, work))
 
-    async def _run(self, call: LiveCall, asked: Message, work: Callable[[], Message]) -> bytes:
+    def _turns(self, asked: Message) -> Turns:
+        """The threads for a request."""
+        return self.pools.model if may_need_model(asked) else self.pools.lookups
+
+    @contextmanager
+    def _holding(self, call: LiveCall, data: bytes) -> Iterator[None]:
+        """A request is held for the block.
+
+        Raises:
+            OverloadedError: all requests have more bytes than may be held, and the client's more than its share.
+        """
+        client = call.client  # it may be another once the call is admitted anew
+        if not self._bytes.take(client, len(data)):
+            raise OverloadedError(f"requests of {self._bytes.held} bytes are under way; try again", retry=1.0)
+        try:
+            yield
+        finally:
+            self._bytes.give_back(client, len(data))
+
+    async def _run(self, call: LiveCall, turns: Turns, work: Callable[[], Message]) -> bytes:
         """The bytes of what `work` gives, in a thread."""
         call.admit()
-        turns = self.model if may_need_model(asked) else self.lookups
 
         def answered() -> bytes:
             call.waiter.check()
             answer = work()
-            check_answer(answer.ByteSize(), self.limits)
+            check_answer(answer.ByteSize(), self._limits)
             return answer.SerializeToString()
 
         return await turns.run(call.client, partial(copy_context().run, answered))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
-from attridex.service.edge.listening import Edge
+from attridex.service.edge.listening import LAST_SECONDS, Edge
 from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
 from attridex.service.edge.security import Certificates, address, check_admin, check_listen
@@ -126,8 +126,9 @@ class Server:
         self._operating.stop()
         quiet = self._await(self._edge.stop(grace))
         self._end_loop()
-        for index in self._indexes.values() if quiet else ():
-            index.close()
+        if quiet:  # else a thread reads what would be closed
+            ended = [index.close(LAST_SECONDS) for index in self._indexes.values()]
+            quiet = all(ended)
         return quiet
 
     def _end_loop(self) -> None:

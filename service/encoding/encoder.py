@@ -76,11 +76,12 @@ class Encoder:
         """Texts that wait for the model."""
         return self._jobs.waiting
 
-    def close(self) -> None:
-        """Finish what is under way and end the thread."""
+    def close(self, patience: float | None = None) -> bool:
+        """Finish what is under way and end the thread; whether it ended within `patience` seconds, however long where None."""
         self._closed = True
         self._jobs.end()
-        self._thread.join()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def render(self, record: Mapping[str, Any], where: str, *, label_used: bool = True) -> "RenderedInstance":
         """Render a record; `where` names it in errors, and its label need not be known where it is not used.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from attridex.indexer.array_types import Doubles, Flags, Integers
+from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.approximate import Approximate, wanted
 from attridex.indexer.index.vectors import Part
 from attridex.service.search.scan import Hits, Scanner
@@ -54,6 +55,7 @@ def approximate_top(
     later = later_rows(scanner, parts, signed, k, len(structure.order), version, mask)
     answers = []
     for query, others in zip(signed, later, strict=True):
+        still_waited()
         rows = np.concatenate([candidates(structure, query, count, weighted, scanner), others])
         rows = rows if mask is None else rows[mask[rows]]
         if len(rows) < min(k, allowed):
@@ -86,7 +88,7 @@ def later_rows(
     appended = [part for part in parts if part.offset >= first]
     if not appended:
         return [np.zeros(0, np.int64) for _ in queries]
-    found = scanner.top(appended, queries, k, version.ids_of, lambda: None, mask=mask)
+    found = scanner.top(appended, queries, k, version.ids_of, still_waited, mask=mask)
     return [hits.rows for hits in found]
 
 

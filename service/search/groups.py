@@ -3,16 +3,21 @@
 Letters: n rows, g groups.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.catalog import quoted
+from attridex.indexer.index.layout import ROW
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion
 
+AT_ONCE = 1 << 16
+"""Rows between two looks whether the answer is still waited for."""
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
@@ -54,12 +59,19 @@ def grouping(version: IndexVersion, column: str) -> Grouping:
         InvalidArgumentError: there is no such column, or it is empty everywhere.
     """
     check_column(version.manifest, column, "group")
-    values = [row[0] for row in version.select(f"SELECT CAST({quoted(column)} AS VARCHAR) FROM instances ORDER BY row", [])]
-    names = sorted({value for value in values if value is not None})
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    distinct = f"SELECT DISTINCT {text} AS name FROM instances WHERE {quoted(column)} IS NOT NULL ORDER BY name"
+    names = [name for (name,) in version.select(distinct, [])]
     if not names:
         raise InvalidArgumentError(f"group: the column '{column}' is empty everywhere; name another one", "group")
-    number = {name: at for at, name in enumerate(names)}
-    return Grouping(names, np.array([-1 if value is None else number[value] for value in values], np.int64))
+    number: dict[str | None, int] = {name: at for at, name in enumerate(names)} | {None: -1}
+    values = version.select(f"SELECT {text} FROM instances ORDER BY {ROW}", [])
+    of = np.empty(len(values), np.int64)
+    for at, (name,) in enumerate(values):
+        if at % AT_ONCE == 0:
+            still_waited()
+        of[at] = number[name]
+    return Grouping(names, of)
 
 
 def best_groups(groups: Grouping, rows: Rows, scores: Scores, k: int, *, ascending: bool = False) -> GroupHits:
@@ -72,16 +84,27 @@ def best_groups(groups: Grouping, rows: Rows, scores: Scores, k: int, *, ascendi
         k: groups at most.
         ascending: give the lowest sums instead.
     """
-    inside = groups.of[rows] >= 0
-    rows, scores = rows[inside], scores[inside]
-    of = groups.of[rows]
-    counts = np.bincount(of, minlength=len(groups.names))
-    sums = np.bincount(of, weights=scores, minlength=len(groups.names)).astype(np.float64)
+    number = len(groups.names)
+    counts, sums, tops = np.zeros(number, np.int64), np.zeros(number), np.full(number, -np.inf)
+    for of, own, _ in pieces(groups, rows, scores):
+        counts += np.bincount(of, minlength=number)
+        np.add.at(sums, of, own)  # row after row, as one sum over all of them
+        np.maximum.at(tops, of, own)
+    best = np.full(number, np.iinfo(np.int64).max)
+    for of, own, at in pieces(groups, rows, scores):
+        highest = own == tops[of]
+        np.minimum.at(best, of[highest], at[highest])
     there = np.flatnonzero(counts)
     signed = sums[there] if ascending else -sums[there]
     chosen = there[np.lexsort((there, signed))[:k]]  # names are in order, so that their numbers order ties
-    highest = dict[int, int]()
-    for at in np.lexsort((rows, -scores)):
-        highest.setdefault(int(of[at]), int(rows[at]))
-    best = np.array([highest[int(group)] for group in chosen], np.int64)
-    return GroupHits([groups.names[group] for group in chosen], sums[chosen], counts[chosen], best)
+    return GroupHits([groups.names[group] for group in chosen], sums[chosen], counts[chosen], best[chosen])
+
+
+def pieces(groups: Grouping, rows: Rows, scores: Scores) -> Iterator[tuple[Rows, Scores, Rows]]:
+    """Groups, scores and numbers of rows that are in a group, some at a time."""
+    for start in range(0, len(rows), AT_ONCE):
+        still_waited()
+        some = rows[start : start + AT_ONCE]
+        of = groups.of[some]
+        inside = of >= 0
+        yield of[inside], scores[start : start + AT_ONCE][inside], some[inside]

@@ -172,9 +172,8 @@ class Planner:
                 self._masks.move_to_end(key)
                 return self._masks[key]
         sql, parameters = compile_filter(condition, version.manifest)
-        found = version.select(f"SELECT row FROM instances WHERE {sql}", parameters)
         mask = np.zeros(version.rows, bool)
-        mask[[row for (row,) in found]] = True
+        mask[version.rows_where(f"WHERE {sql}", parameters)] = True
         mask &= version.alive
         with self._lock:
             if key not in self._masks:

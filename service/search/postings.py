@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
+from attridex.indexer.held.waited import still_waited
 from attridex.service.search.groups import Grouping
+from attridex.service.search.ranking import ranked
 from attridex.service.storage.version import IndexVersion
 
 Mask = Bool[Flags, " n"]
@@ -62,8 +64,12 @@ def dcns(version: IndexVersion, neurons: Sequence[int], k: int, mask: Mask | Non
 def lists_of(version: IndexVersion, neurons: Sequence[int]) -> list[tuple[Entries, Weights]]:
     """The instances of each neuron, ascending, and their weights."""
     indptr, rows, weights, _ = version.postings
-    parts = [slice(int(indptr[neuron]), int(indptr[neuron + 1])) for neuron in neurons]
-    return [(rows[part], weights[part]) for part in parts]
+    found = []
+    for neuron in neurons:
+        still_waited()
+        part = slice(int(indptr[neuron]), int(indptr[neuron + 1]))
+        found.append((rows[part], weights[part]))
+    return found
 
 
 def sharing(version: IndexVersion, neurons: Sequence[int], mask: Mask | None) -> tuple[Rows, Scores]:
@@ -84,6 +90,7 @@ def shared_by_groups(
     """
     found: dict[str, list[Weighted]] = {}
     for neuron, (rows, weights) in zip(neurons, lists_of(version, neurons), strict=True):
+        still_waited()
         own, values = np.asarray(rows, np.int64), np.asarray(weights, np.float64)
         inside = (groups.of[own] >= 0) & (True if mask is None else mask[own])
         numbers, at = np.unique(groups.of[own][inside], return_inverse=True)
@@ -103,10 +110,11 @@ def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mas
         k: instances that are wanted.
         mask: rows that may be hits.
     """
-    found = np.concatenate([np.asarray(rows, np.int64) for rows, _ in lists] or [np.zeros(0, np.int64)])
-    values = np.concatenate([np.asarray(weights, np.float64) for _, weights in lists] or [np.zeros(0)])
-    if len(found) * DENSE > instances:
-        totals = np.bincount(found, values, instances).astype(np.float64, copy=False)
+    if sum(len(rows) for rows, _ in lists) * DENSE > instances:
+        totals = np.zeros(instances)
+        for rows, weights in lists:
+            still_waited()
+            totals[rows] += weights  # no instance stands twice in a list
         if mask is not None:
             totals[~mask] = 0
         # k instances of every sixteenth score this; a score above 0 shares a neuron, one of 0 or less may or may not.
@@ -115,6 +123,8 @@ def summed(lists: Sequence[tuple[Entries, Weights]], instances: int, k: int, mas
         candidates = np.flatnonzero((totals > 0) & (totals >= floor))
         if len(candidates) >= k:
             return candidates.astype(np.int64), totals[candidates]
+    found = np.concatenate([np.asarray(rows, np.int64) for rows, _ in lists] or [np.zeros(0, np.int64)])
+    values = np.concatenate([np.asarray(weights, np.float64) for _, weights in lists] or [np.zeros(0)])
     candidates, position = np.unique(found, return_inverse=True)
     scores = np.bincount(position, values, len(candidates))
     if mask is not None:
@@ -137,9 +147,9 @@ def best_positions(version: IndexVersion, rows: Rows, scores: Scores, k: int) ->
         inside = np.flatnonzero(scores >= floor)
     else:
         inside = np.arange(len(rows))
-    names = version.ids_of(rows[inside])
-    order = sorted(range(len(inside)), key=lambda i: (-scores[inside[i]], names[i]))[:k]
-    return [int(inside[i]) for i in order]
+    order = ranked(scores[inside], lambda at: version.ids_of(rows[inside[at]]), k)
+    found: list[int] = inside[order].tolist()
+    return found
 
 
 def shared_neurons(neurons: Sequence[int], lists: Sequence[tuple[Entries, Weights]], row: int) -> list[Weighted]:
@@ -150,6 +160,7 @@ def shared_neurons(neurons: Sequence[int], lists: Sequence[tuple[Entries, Weight
         lists: instances of each of them, ascending, and their weights.
         row: the instance.
     """
+    still_waited()
     shared = []
     for neuron, (rows, weights) in zip(neurons, lists, strict=True):
         at = int(np.searchsorted(rows, row))
@@ -160,6 +171,7 @@ def shared_neurons(neurons: Sequence[int], lists: Sequence[tuple[Entries, Weight
 
 def kept_neurons(version: IndexVersion, row: int, most: int | None = None) -> list[Weighted]:
     """An instance's kept neurons in descending score, `most` at most."""
+    still_waited()
     indptr, neurons, scores = version.kept
     part = slice(int(indptr[row]), int(indptr[row + 1]))
     pairs = zip(neurons[part][:most].tolist(), scores[part][:most].tolist(), strict=True)

@@ -9,7 +9,7 @@ Letters: q queries, n rows of the index, b rows of a block, m of these or of any
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,12 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, Singles
+from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.vectors import Part, VectorFile
 from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
+from attridex.service.search.ranking import ranked
+from attridex.service.search.slices import Turns, in_turn
 
 Rows = Int64[Integers, " m"]
 Scores = Float64[Doubles, " m"]
@@ -93,7 +96,9 @@ class Scanner:
         search = Search(signed, k, mask)
         jobs, threads = list(search.jobs(parts)), self.threads
         shares = [jobs[number::threads] for number in range(max(1, min(threads, len(jobs))))]
-        found, *others = self.pool.map(lambda share: search.run(share, checkpoint), shares)
+        under_way = [in_turn(self.pool, search.run(share, checkpoint)) for share in shares]
+        wait(under_way)
+        found, *others = [each.result() for each in under_way]
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)
@@ -112,8 +117,7 @@ class Scanner:
             ids: ids of rows, to order ties.
         """
         scores = rescore(parts, query, rows)
-        names = ids(rows)
-        order = sorted(range(len(rows)), key=lambda i: (-scores[i], names[i]))[:k]
+        order = ranked(scores, lambda at: ids(rows[at]), k)
         return Hits(rows[order], scores[order])
 
 
@@ -149,8 +153,8 @@ class Search:
             for start in range(0, part.vectors.rows, max(1, rows)):
                 yield Job(part, start, min(start + rows, part.vectors.rows))
 
-    def run(self, jobs: Sequence[Job], checkpoint: Checkpoint) -> list[Candidates]:
-        """Candidates of each query among the jobs' rows."""
+    def run(self, jobs: Sequence[Job], checkpoint: Checkpoint) -> Turns[list[Candidates]]:
+        """Candidates of each query among the jobs' rows; each step is a block."""
         found = [Candidates(self._k) for _ in self._queries]
         farthest: list[tuple[Job, float, Rows]] = []
         for job in jobs:
@@ -159,9 +163,11 @@ class Search:
                 farthest.append((job, *self._nearest(job, found[0])))
             else:
                 self._block(job, found)
+            yield
         for job, ceiling, seen in farthest:
             checkpoint()
             self._others(job, ceiling, seen, found[0])
+            yield
         return found
 
     def _by_nearest(self, part: Part) -> bool:
@@ -250,6 +256,7 @@ def rescore(parts: Sequence[Part], query: Query, rows: Rows) -> Scores:
     for part in parts:
         inside = np.flatnonzero((rows >= part.offset) & (rows < part.offset + part.vectors.rows))
         for start in range(0, len(inside), RESCORE_ROWS):
+            still_waited()
             at = inside[start : start + RESCORE_ROWS]
             local = rows[at] - part.offset
             products = part.vectors.take(local).astype(np.float64) * query

@@ -298,6 +298,11 @@ class Store:
         """The served version's number."""
         return self._lease.version.number
 
+    @property
+    def served(self) -> str:
+        """The served version as answers name it: its number, and the entries of the log of deletes."""
+        return self._lease.version.manifest.version
+
     def versions(self) -> list[Manifest]:
         """Manifests of the versions on disk, oldest first, as they are served under what is deleted now."""
         log = read_deletes(self.index)

@@ -290,3 +290,7 @@ class IndexVersion:
     def select(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Rows of a query to the catalog."""
         return self._catalog.select(sql, parameters)
+
+    def rows_where(self, sql: str, parameters: Sequence[Any]) -> Rows:
+        """Rows of the table, live ones or not; `sql` is what stands behind its name: WHERE, ORDER BY."""
+        return self._catalog.numbers(f"SELECT {ROW} FROM instances {sql}", parameters)

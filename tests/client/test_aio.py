@@ -2,30 +2,35 @@
 
 import asyncio
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attridex.client import AsyncClient, Client, Query
-from attridex.client.aio import AsyncClient as Generated
+from attridex.client.administration import AdminClient, AsyncAdminClient
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.answers import NeuronsAnswer
 from attridex.v1.requests import AttributeNeuronsRequest
-from tests.client.generate_async import CLIENT, asynchronous
+from tests.client.generate_async import CLIENT, FILES, asynchronous
 from tests.client.stubs import AsyncStub, Stub, async_client_of, client_of
 
-CALLS = [name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")]
+ASYNC: dict[type[Any], type[Any]] = {Client: AsyncClient, AdminClient: AsyncAdminClient}
+CALLS = [
+    (kind, name)
+    for kind in ASYNC
+    for name, _ in inspect.getmembers(kind, inspect.isfunction)
+    if name == "__init__" or not name.startswith("_")
+]
 
 
-def test_the_committed_file_is_that_of_the_generator() -> None:
-    made = asynchronous((CLIENT / "client.py").read_text())
-    assert Path(inspect.getfile(Generated)).read_text() == made, "client/aio.py: run `make async`"
+@pytest.mark.parametrize(("name", "made"), FILES.items())
+def test_the_committed_file_is_that_of_the_generator(name: str, made: str) -> None:
+    assert (CLIENT / made).read_text() == asynchronous((CLIENT / name).read_text(), name), f"client/{made}: run `make async`"
 
 
-@pytest.mark.parametrize("name", ["__init__", *CALLS])
-def test_signatures_and_words_agree(name: str) -> None:
-    blocking, awaited = getattr(Client, name), getattr(AsyncClient, name)
+@pytest.mark.parametrize(("kind", "name"), CALLS)
+def test_signatures_and_words_agree(kind: type[Any], name: str) -> None:
+    blocking, awaited = getattr(kind, name), getattr(ASYNC[kind], name)
     left, right = inspect.signature(blocking), inspect.signature(awaited)
     assert left.parameters == right.parameters
     assert str(right.return_annotation).replace("AsyncIterator", "Iterator") == str(left.return_annotation)

@@ -5,9 +5,19 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
-from attridex.client.channel import LONGEST_SECONDS, Attempts, Tls, backoff, channel_options, worth_retrying
-from attridex.client.errors import ResourceExhaustedError, UnavailableError, UsageError
+from attridex.client.channel import (
+    LONGEST_SECONDS,
+    Attempts,
+    Tls,
+    backoff,
+    channel_options,
+    checked_request_id,
+    worth_retrying,
+)
+from attridex.client.errors import DETAILS_KEY, ResourceExhaustedError, UnavailableError, UsageError
+from attridex.service.calls.status import packed
 from tests.client.test_errors import Failed
 
 
@@ -57,3 +67,35 @@ def test_limits_hold_both_ways() -> None:
 def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"TLS: .*ca\.pem: No such file"):
         Tls(ca=tmp_path / "ca.pem").credentials()
+
+
+@pytest.mark.parametrize(("reason", "again"), [("", False), ("OVERLOADED", True), ("STOPPING", True)])
+def test_what_may_have_been_done_is_not_done_again_unasked(reason: str, again: bool) -> None:
+    class Refused(Failed):
+        """The server says why, or nothing came."""
+
+        def trailing_metadata(self) -> Any:
+            """Its status."""
+            detail = packed(error_details_pb2.ErrorInfo(reason=reason))
+            return ((DETAILS_KEY, status_pb2.Status(details=[detail]).SerializeToString()),)
+
+    attempts = Attempts(60, 3, "here", once=True)
+    if again:
+        assert attempts.pause(Refused(grpc.StatusCode.UNAVAILABLE)) > 0
+    else:
+        with pytest.raises(UnavailableError):
+            attempts.pause(Refused(grpc.StatusCode.UNAVAILABLE))
+
+
+def test_all_tries_have_one_name_and_the_error_keeps_it() -> None:
+    attempts = Attempts(60, 1, "here", (("a", "b"),), request_id="mine-7")
+    assert attempts.metadata == (("a", "b"), ("x-request-id", "mine-7"))
+    assert attempts.failure(Failed(grpc.StatusCode.INTERNAL)).request_id == "mine-7"
+    assert str(attempts.failure(Failed(grpc.StatusCode.INTERNAL))) == "words [request mine-7]"
+    assert str(attempts.failure(Failed(grpc.StatusCode.INVALID_ARGUMENT))) == "words"
+
+
+@pytest.mark.parametrize("name", ["", "two words", "é", "x" * 129])
+def test_a_name_that_the_server_would_not_keep_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="request_id"):
+        checked_request_id(name)

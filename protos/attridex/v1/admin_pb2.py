@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from attridex.v1 import attribution_pb2 as attridex_dot_v1_dot_attribution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ttridex/v1/admin.proto\x12\x0b\x61ttridex.v1\x1a\x1d\x61ttridex/v1/attribution.proto\"\x1e\n\rReloadRequest\x12\r\n\x05index\x18\x01 \x01(\t\"\'\n\x0eReloadResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\"$\n\x13ListVersionsRequest\x12\r\n\x05index\x18\x01 \x01(\t\"O\n\x07Version\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x02 \x01(\x08\x12\x11\n\tinstances\x18\x03 \x01(\x04\x12\x0f\n\x07\x63reated\x18\x04 \x01(\t\">\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.attridex.v1.Version\"1\n\x0f\x41\x63tivateRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\")\n\x10\x41\x63tivateResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\"X\n\x16\x44\x65leteInstancesRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\"\n\x05where\x18\x02 \x01(\x0b\x32\x13.attridex.v1.Filter\x12\x0b\n\x03ids\x18\x03 \x03(\t\"A\n\x17\x44\x65leteInstancesResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x04\"6\n\x18UndeleteInstancesRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"E\n\x19UndeleteInstancesResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x11\n\tundeleted\x18\x02 \x01(\x04\"\x1f\n\x0e\x43ompactRequest\x12\r\n\x05index\x18\x01 \x01(\t\"G\n\x0f\x43ompactResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0f\n\x07removed\x18\x02 \x01(\x04\x12\x0c\n\x04held\x18\x03 \x03(\t\"+\n\x0cPruneRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0c\n\x04keep\x18\x02 \x01(\r\".\n\rPruneResponse\x12\x0f\n\x07removed\x18\x01 \x03(\t\x12\x0c\n\x04held\x18\x02 \x03(\t2\xb7\x04\n\x0c\x41\x64minService\x12\x41\n\x06Reload\x12\x1a.attridex.v1.ReloadRequest\x1a\x1b.attridex.v1.ReloadResponse\x12S\n\x0cListVersions\x12 .attridex.v1.ListVersionsRequest\x1a!.attridex.v1.ListVersionsResponse\x12G\n\x08\x41\x63tivate\x12\x1c.attridex.v1.ActivateRequest\x1a\x1d.attridex.v1.ActivateResponse\x12\\\n\x0f\x44\x65leteInstances\x12#.attridex.v1.DeleteInstancesRequest\x1a$.attridex.v1.DeleteInstancesResponse\x12\x62\n\x11UndeleteInstances\x12%.attridex.v1.UndeleteInstancesRequest\x1a&.attridex.v1.UndeleteInstancesResponse\x12\x44\n\x07\x43ompact\x12\x1b.attridex.v1.CompactRequest\x1a\x1c.attridex.v1.CompactResponse\x12>\n\x05Prune\x12\x19.attridex.v1.PruneRequest\x1a\x1a.attridex.v1.PruneResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ttridex/v1/admin.proto\x12\x0b\x61ttridex.v1\x1a\x1d\x61ttridex/v1/attribution.proto\"\x1e\n\rReloadRequest\x12\r\n\x05index\x18\x01 \x01(\t\"\'\n\x0eReloadResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\"$\n\x13ListVersionsRequest\x12\r\n\x05index\x18\x01 \x01(\t\"o\n\x07Version\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x02 \x01(\x08\x12\x11\n\tinstances\x18\x03 \x01(\x04\x12\x0f\n\x07\x63reated\x18\x04 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x04\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x06 \x03(\t\">\n\x14ListVersionsResponse\x12&\n\x08versions\x18\x01 \x03(\x0b\x32\x14.attridex.v1.Version\"1\n\x0f\x41\x63tivateRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\")\n\x10\x41\x63tivateResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\"X\n\x16\x44\x65leteInstancesRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\"\n\x05where\x18\x02 \x01(\x0b\x32\x13.attridex.v1.Filter\x12\x0b\n\x03ids\x18\x03 \x03(\t\"A\n\x17\x44\x65leteInstancesResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x04\"6\n\x18UndeleteInstancesRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\"E\n\x19UndeleteInstancesResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x11\n\tundeleted\x18\x02 \x01(\x04\"\x1f\n\x0e\x43ompactRequest\x12\r\n\x05index\x18\x01 \x01(\t\"G\n\x0f\x43ompactResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0f\n\x07removed\x18\x02 \x01(\x04\x12\x0c\n\x04held\x18\x03 \x03(\t\"+\n\x0cPruneRequest\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0c\n\x04keep\x18\x02 \x01(\r\".\n\rPruneResponse\x12\x0f\n\x07removed\x18\x01 \x03(\t\x12\x0c\n\x04held\x18\x02 \x03(\t\"\x1e\n\rVerifyRequest\x12\r\n\x05index\x18\x01 \x01(\t\"1\n\x0eVerifyResponse\x12\r\n\x05\x66iles\x18\x01 \x01(\x04\x12\x10\n\x08problems\x18\x02 \x03(\t\"\x1e\n\rRepairRequest\x12\r\n\x05index\x18\x01 \x01(\t\"7\n\x0eRepairResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0e\n\x06mended\x18\x02 \x03(\t\"\x1f\n\x0eMigrateRequest\x12\r\n\x05index\x18\x01 \x01(\t\"8\n\x0fMigrateResponse\x12\x15\n\rindex_version\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\r2\x83\x06\n\x0c\x41\x64minService\x12\x41\n\x06Reload\x12\x1a.attridex.v1.ReloadRequest\x1a\x1b.attridex.v1.ReloadResponse\x12S\n\x0cListVersions\x12 .attridex.v1.ListVersionsRequest\x1a!.attridex.v1.ListVersionsResponse\x12G\n\x08\x41\x63tivate\x12\x1c.attridex.v1.ActivateRequest\x1a\x1d.attridex.v1.ActivateResponse\x12\\\n\x0f\x44\x65leteInstances\x12#.attridex.v1.DeleteInstancesRequest\x1a$.attridex.v1.DeleteInstancesResponse\x12\x62\n\x11UndeleteInstances\x12%.attridex.v1.UndeleteInstancesRequest\x1a&.attridex.v1.UndeleteInstancesResponse\x12\x44\n\x07\x43ompact\x12\x1b.attridex.v1.CompactRequest\x1a\x1c.attridex.v1.CompactResponse\x12>\n\x05Prune\x12\x19.attridex.v1.PruneRequest\x1a\x1a.attridex.v1.PruneResponse\x12\x41\n\x06Verify\x12\x1a.attridex.v1.VerifyRequest\x1a\x1b.attridex.v1.VerifyResponse\x12\x41\n\x06Repair\x12\x1a.attridex.v1.RepairRequest\x1a\x1b.attridex.v1.RepairResponse\x12\x44\n\x07Migrate\x12\x1b.attridex.v1.MigrateRequest\x1a\x1c.attridex.v1.MigrateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,29 +39,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTVERSIONSREQUEST']._serialized_start=144
   _globals['_LISTVERSIONSREQUEST']._serialized_end=180
   _globals['_VERSION']._serialized_start=182
-  _globals['_VERSION']._serialized_end=261
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=263
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=325
-  _globals['_ACTIVATEREQUEST']._serialized_start=327
-  _globals['_ACTIVATEREQUEST']._serialized_end=376
-  _globals['_ACTIVATERESPONSE']._serialized_start=378
-  _globals['_ACTIVATERESPONSE']._serialized_end=419
-  _globals['_DELETEINSTANCESREQUEST']._serialized_start=421
-  _globals['_DELETEINSTANCESREQUEST']._serialized_end=509
-  _globals['_DELETEINSTANCESRESPONSE']._serialized_start=511
-  _globals['_DELETEINSTANCESRESPONSE']._serialized_end=576
-  _globals['_UNDELETEINSTANCESREQUEST']._serialized_start=578
-  _globals['_UNDELETEINSTANCESREQUEST']._serialized_end=632
-  _globals['_UNDELETEINSTANCESRESPONSE']._serialized_start=634
-  _globals['_UNDELETEINSTANCESRESPONSE']._serialized_end=703
-  _globals['_COMPACTREQUEST']._serialized_start=705
-  _globals['_COMPACTREQUEST']._serialized_end=736
-  _globals['_COMPACTRESPONSE']._serialized_start=738
-  _globals['_COMPACTRESPONSE']._serialized_end=809
-  _globals['_PRUNEREQUEST']._serialized_start=811
-  _globals['_PRUNEREQUEST']._serialized_end=854
-  _globals['_PRUNERESPONSE']._serialized_start=856
-  _globals['_PRUNERESPONSE']._serialized_end=902
-  _globals['_ADMINSERVICE']._serialized_start=905
-  _globals['_ADMINSERVICE']._serialized_end=1472
+  _globals['_VERSION']._serialized_end=293
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=295
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=357
+  _globals['_ACTIVATEREQUEST']._serialized_start=359
+  _globals['_ACTIVATEREQUEST']._serialized_end=408
+  _globals['_ACTIVATERESPONSE']._serialized_start=410
+  _globals['_ACTIVATERESPONSE']._serialized_end=451
+  _globals['_DELETEINSTANCESREQUEST']._serialized_start=453
+  _globals['_DELETEINSTANCESREQUEST']._serialized_end=541
+  _globals['_DELETEINSTANCESRESPONSE']._serialized_start=543
+  _globals['_DELETEINSTANCESRESPONSE']._serialized_end=608
+  _globals['_UNDELETEINSTANCESREQUEST']._serialized_start=610
+  _globals['_UNDELETEINSTANCESREQUEST']._serialized_end=664
+  _globals['_UNDELETEINSTANCESRESPONSE']._serialized_start=666
+  _globals['_UNDELETEINSTANCESRESPONSE']._serialized_end=735
+  _globals['_COMPACTREQUEST']._serialized_start=737
+  _globals['_COMPACTREQUEST']._serialized_end=768
+  _globals['_COMPACTRESPONSE']._serialized_start=770
+  _globals['_COMPACTRESPONSE']._serialized_end=841
+  _globals['_PRUNEREQUEST']._serialized_start=843
+  _globals['_PRUNEREQUEST']._serialized_end=886
+  _globals['_PRUNERESPONSE']._serialized_start=888
+  _globals['_PRUNERESPONSE']._serialized_end=934
+  _globals['_VERIFYREQUEST']._serialized_start=936
+  _globals['_VERIFYREQUEST']._serialized_end=966
+  _globals['_VERIFYRESPONSE']._serialized_start=968
+  _globals['_VERIFYRESPONSE']._serialized_end=1017
+  _globals['_REPAIRREQUEST']._serialized_start=1019
+  _globals['_REPAIRREQUEST']._serialized_end=1049
+  _globals['_REPAIRRESPONSE']._serialized_start=1051
+  _globals['_REPAIRRESPONSE']._serialized_end=1106
+  _globals['_MIGRATEREQUEST']._serialized_start=1108
+  _globals['_MIGRATEREQUEST']._serialized_end=1139
+  _globals['_MIGRATERESPONSE']._serialized_start=1141
+  _globals['_MIGRATERESPONSE']._serialized_end=1197
+  _globals['_ADMINSERVICE']._serialized_start=1200
+  _globals['_ADMINSERVICE']._serialized_end=1971
 # @@protoc_insertion_point(module_scope)

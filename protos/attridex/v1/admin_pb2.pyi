@@ -26,16 +26,20 @@ class ListVersionsRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
-    __slots__ = ("version", "current", "instances", "created")
+    __slots__ = ("version", "current", "instances", "created", "deleted", "added")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CURRENT_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
     version: str
     current: bool
     instances: int
     created: str
-    def __init__(self, version: _Optional[str] = ..., current: _Optional[bool] = ..., instances: _Optional[int] = ..., created: _Optional[str] = ...) -> None: ...
+    deleted: int
+    added: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., current: _Optional[bool] = ..., instances: _Optional[int] = ..., created: _Optional[str] = ..., deleted: _Optional[int] = ..., added: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListVersionsResponse(_message.Message):
     __slots__ = ("versions",)
@@ -122,3 +126,45 @@ class PruneResponse(_message.Message):
     removed: _containers.RepeatedScalarFieldContainer[str]
     held: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, removed: _Optional[_Iterable[str]] = ..., held: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class VerifyRequest(_message.Message):
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    def __init__(self, index: _Optional[str] = ...) -> None: ...
+
+class VerifyResponse(_message.Message):
+    __slots__ = ("files", "problems")
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    files: int
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, files: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RepairRequest(_message.Message):
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    def __init__(self, index: _Optional[str] = ...) -> None: ...
+
+class RepairResponse(_message.Message):
+    __slots__ = ("index_version", "mended")
+    INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MENDED_FIELD_NUMBER: _ClassVar[int]
+    index_version: str
+    mended: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, index_version: _Optional[str] = ..., mended: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class MigrateRequest(_message.Message):
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    def __init__(self, index: _Optional[str] = ...) -> None: ...
+
+class MigrateResponse(_message.Message):
+    __slots__ = ("index_version", "format")
+    INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    index_version: str
+    format: int
+    def __init__(self, index_version: _Optional[str] = ..., format: _Optional[int] = ...) -> None: ...

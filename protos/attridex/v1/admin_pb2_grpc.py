@@ -69,6 +69,21 @@ class AdminServiceStub:
                 request_serializer=attridex_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
                 response_deserializer=attridex_dot_v1_dot_admin__pb2.PruneResponse.FromString,
                 _registered_method=True)
+        self.Verify = channel.unary_unary(
+                '/attridex.v1.AdminService/Verify',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.VerifyResponse.FromString,
+                _registered_method=True)
+        self.Repair = channel.unary_unary(
+                '/attridex.v1.AdminService/Repair',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.RepairRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.RepairResponse.FromString,
+                _registered_method=True)
+        self.Migrate = channel.unary_unary(
+                '/attridex.v1.AdminService/Migrate',
+                request_serializer=attridex_dot_v1_dot_admin__pb2.MigrateRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_admin__pb2.MigrateResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -123,6 +138,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Verify(self, request, context):
+        """Check every file of an index against what was written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Repair(self, request, context):
+        """Mend a damaged index from what is whole, or by signing again, and serve it. DATA_LOSS says what cannot be mended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Migrate(self, request, context):
+        """Make an index of format 2 one of format 3 and serve it; nothing is signed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -160,6 +196,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Prune,
                     request_deserializer=attridex_dot_v1_dot_admin__pb2.PruneRequest.FromString,
                     response_serializer=attridex_dot_v1_dot_admin__pb2.PruneResponse.SerializeToString,
+            ),
+            'Verify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.VerifyRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.VerifyResponse.SerializeToString,
+            ),
+            'Repair': grpc.unary_unary_rpc_method_handler(
+                    servicer.Repair,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.RepairRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.RepairResponse.SerializeToString,
+            ),
+            'Migrate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Migrate,
+                    request_deserializer=attridex_dot_v1_dot_admin__pb2.MigrateRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_admin__pb2.MigrateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -351,6 +402,87 @@ class AdminService:
             '/attridex.v1.AdminService/Prune',
             attridex_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
             attridex_dot_v1_dot_admin__pb2.PruneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/Verify',
+            attridex_dot_v1_dot_admin__pb2.VerifyRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.VerifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Repair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/Repair',
+            attridex_dot_v1_dot_admin__pb2.RepairRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.RepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Migrate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attridex.v1.AdminService/Migrate',
+            attridex_dot_v1_dot_admin__pb2.MigrateRequest.SerializeToString,
+            attridex_dot_v1_dot_admin__pb2.MigrateResponse.FromString,
             options,
             channel_credentials,
             insecure,

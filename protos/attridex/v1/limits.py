@@ -30,6 +30,7 @@ class Limits:
         connection_seconds: after which a connection is ended once its calls have.
         call_seconds: that a call without a deadline may take.
         requests_per_second: of a client; 0 for any number.
+        waiting_bytes: of the requests of all clients that wait or are worked on.
     """
 
     request_bytes: int = 16 << 20
@@ -51,3 +52,4 @@ class Limits:
     connection_seconds: float = 86400.0
     call_seconds: float = 3600.0
     requests_per_second: float = 0.0
+    waiting_bytes: int = 512 << 20

@@ -13,7 +13,4 @@ def test_commands_are_added_in_the_order_of_the_help() -> None:
     app = typer.Typer()
     register(app, info)
     names = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert names == [
-        "build", "show", "info", "verify", "versions", "activate", "undelete", "add_columns", "compact", "prune", "repair",
-        "snapshot", "restore", "migrate", "neurons", "finetune",
-    ]  # fmt: skip
+    assert names == ["build", "show", "info", "add_columns", "snapshot", "restore", "neurons", "finetune"]

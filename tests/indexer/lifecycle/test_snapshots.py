@@ -1,20 +1,23 @@
 """A snapshot is the whole index in one file: it says of itself whether it is whole, and nothing half made has a name."""
 
+import errno
 import hashlib
 import io
 import json
+import os
+import resource
 import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
-from attridex.indexer.files import file_hash
+from attridex.indexer.files import file_hash, take_name
 from attridex.indexer.held.locks import hold
 from attridex.indexer.index.directory import list_versions, read_current, read_deletes
 from attridex.indexer.index.layout import CURRENT, LOCK, version_dir
@@ -216,6 +219,33 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_leaves_nothing(
         act(index, tmp_path / "file.tar")
     assert "\n" not in str(refused.value)
     assert {path.name for path in tmp_path.iterdir()} <= {"old", "file.tar"}
+
+
+@pytest.fixture
+def little_room() -> Iterator[None]:
+    """As on a full disk: no file grows beyond 20,000 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(index: Path, taken: Path, tmp_path: Path, little_room: None) -> None:
+    for work, source in ((snapshot, index), (restore, taken)):
+        with pytest.raises(AttridexError, match="new: cannot be written: File too large"):
+            work(source, tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "taken.tar"]
+
+
+def test_a_snapshot_is_made_where_there_are_no_links(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_arguments: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    snapshot(index, tmp_path / "file.tar")
+    restore(tmp_path / "file.tar", tmp_path / "restored")
+    with pytest.raises(InputError, match="is there already"):
+        take_name(tmp_path / "restored" / "plan.json", tmp_path / "file.tar")
 
 
 def test_a_path_that_is_taken_meanwhile_stays_as_it_is(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from attridex.indexer.index.layout import CSC_WEIGHTS
 from attridex.indexer.lifecycle.deleting import delete_ids, delete_rows
 from attridex.indexer.lifecycle.migration import migrate
 from attridex.v1.requests import FindInstancesByNeuronsRequest, Request
+from tests.processes import running
 from tests.test_old_index import FIXTURES, NAME
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
@@ -30,20 +32,21 @@ ASKED = [Query.instance("t7", id="q")]
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Start a server process; gives its address."""
-    running: list[subprocess.Popen[str]] = []
+    with ExitStack() as stack:
+        started: list[subprocess.Popen[str]] = []
 
-    def start(index: Path, *options: str) -> str:
-        command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--no-model", *options]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        running.append(process)
-        assert process.stderr is not None
-        return process.stderr.readline().removeprefix("listening on ").strip()
+        def start(index: Path, *options: str) -> str:
+            command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--no-model", *options]
+            process = stack.enter_context(running(command))
+            started.append(process)
+            assert process.stderr is not None
+            return process.stderr.readline().removeprefix("listening on ").strip()
 
-    yield start
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
-        assert (process.returncode, "Traceback" in said) == (0, False)
+        yield start
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=30)
+            assert (process.returncode, "Traceback" in said) == (0, False)
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -1,8 +1,6 @@
 """The serve command: it announces its address, reports health, stops on a signal, and refuses what is unsafe."""
 
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from attridex.service.commands import serve
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from tests.processes import running
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 
@@ -28,7 +27,7 @@ def test_it_is_one_command() -> None:
 
 def test_the_serve_command_answers_reports_health_and_stops_on_sigterm(index: Path) -> None:
     command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--no-model"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+    with running(command) as process:
         assert process.stderr is not None
         address = process.stderr.readline().removeprefix("listening on ").strip()
         with grpc.insecure_channel(address) as channel:

@@ -1,8 +1,6 @@
 """SIGTERM: said at once, what is under way may end, what is left is stopped, and the exit code is 0 whatever clients do."""
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -16,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from tests.processes import running
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 WAIT = 60  # seconds after which a test that hangs fails
@@ -68,8 +67,7 @@ KINDS: dict[str, tuple[Callable[[Any, int], Any], float]] = {
 @pytest.mark.parametrize(("call", "grace"), KINDS.values(), ids=KINDS.keys())
 def test_a_stop_under_load_is_a_clean_end(call: Callable[[Any, int], Any], grace: float, index: Path) -> None:
     command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--grace", str(grace)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with running(command) as process:
         assert process.stderr is not None
         port = process.stderr.readline().strip().rpartition(":")[2]
         found, begun = Counter[Any](), threading.Barrier(5)

@@ -45,9 +45,10 @@ class StandIn:
         """Stands for its store's."""
         return nullcontext()
 
-    def close(self) -> None:
+    def close(self, patience: float | None = None) -> bool:
         """Remember it."""
         self.closed = True
+        return True
 
 
 @pytest.fixture

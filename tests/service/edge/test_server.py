@@ -1,11 +1,10 @@
 """The running server: limits, health, reflection, names of indices, deadlines and a stop that loses nothing."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +25,7 @@ from attridex.service.errors import CancelledError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 from attridex.v1.limits import Limits
+from tests.processes import running
 
 WAIT = 20  # seconds after which a test that hangs fails
 SERVICES = {"attridex.v1.AttributionService", "attridex.v1.AdminService"}
@@ -74,14 +74,33 @@ def test_messages_over_the_limit_are_refused_compressed_or_not_and_those_below_a
     assert not worth_retrying(raised.value)
 
 
+def settle(calls: list[Any], count: int) -> None:
+    """Wait until so many calls are done."""
+    until = time.monotonic() + WAIT
+    while sum(call.done() for call in calls) < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_requests_of_more_bytes_than_may_wait_are_refused_until_there_is_room(connect: Callable[..., Any], stand_in: Any) -> None:
+    release = threading.Event()
+    stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
+    stub = connect(limits=Limits(request_bytes=1 << 20, waiting_bytes=1 << 20))
+    large = pb.AttributeInstancesRequest(queries=[pb.Query(id="q", record_json=json.dumps({"premise": "x" * 700_000}))])
+    calls = [stub.AttributeInstances.future(large, timeout=WAIT) for _ in range(3)]
+    settle(calls, 2)
+    assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    release.set()
+    assert sum(call.code() is grpc.StatusCode.OK for call in calls) == 1
+    assert stub.AttributeInstances(large, timeout=WAIT).results
+
+
 def test_calls_beyond_those_that_may_wait_are_refused_at_once(connect: Callable[..., Any], stand_in: Any) -> None:
     release = threading.Event()
     stand_in.behaviour = lambda _request, _checkpoint: release.wait(WAIT)
     stub = connect(workers=1)  # one is answered, 32 may wait
     calls = [stub.AttributeInstances.future(ask(), timeout=WAIT) for _ in range(1 + WAITING + 9)]
-    refused, deadline = 0, threading.Event()
-    while refused < 9 and not deadline.wait(0.01):
-        refused = sum(call.done() for call in calls)
+    settle(calls, 9)
     assert {call.code() for call in calls if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     release.set()
     answered = [call for call in calls if call.code() is grpc.StatusCode.OK]
@@ -177,7 +196,7 @@ from attridex.client.commands.app import main
 main(["serve", sys.argv[1], "--listen", "127.0.0.1:0", "--no-model"])
 """
     command = [sys.executable, "-c", code, str(index)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+    with running(command) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("listening on 127.0.0.1:")
         process.send_signal(signal.SIGTERM)

@@ -27,10 +27,12 @@ class CountingSigner:
 
     Attributes:
         gate: it works only while this is set.
+        begun: it has been asked.
     """
 
     batches: list[tuple[str, ...]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def render(self, record: Any, where: str, *, stored: bool = False, label_used: bool = True) -> Any:
         """A record's text."""
@@ -40,6 +42,7 @@ class CountingSigner:
 
     def sign(self, instances: Sequence[Any], **need: Any) -> list[Any]:
         """Signatures; a bad text fails with all that are signed with it."""
+        self.begun.set()
         assert self.gate.wait(20)
         self.batches.append(tuple(text.key for text in instances))
         if any(text.key == "bad" for text in instances):

@@ -74,6 +74,20 @@ def test_a_closed_encoder_says_so(encoder: Callable[..., Encoder]) -> None:
         one.sign(texts("a"), NEED, Caller())
 
 
+def test_an_end_waits_for_the_pass_under_way_as_long_as_it_is_told_to(
+    encoder: Callable[..., Encoder], signer: CountingSigner
+) -> None:
+    one = encoder()
+    signer.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(one.sign, texts("a"), NEED, Caller())
+        assert signer.begun.wait(20)
+        assert not one.close(0.01)
+        signer.gate.set()
+        assert one.close()
+        assert asked.result()
+
+
 def test_a_text_that_cannot_be_rendered_is_the_callers_fault(encoder: Callable[..., Encoder]) -> None:
     with pytest.raises(InvalidArgumentError, match="query 'q': missing column 'text'") as raised:
         encoder().render({}, "query 'q'")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -50,7 +51,10 @@ def test_sums_are_those_of_a_plain_loop(seed: int) -> None:
 def version(values: list[Any]) -> IndexVersion:
     made = object.__new__(IndexVersion)
     manifest = Manifest.model_construct(columns=[Column("document", "VARCHAR")])
-    vars(made).update(manifest=manifest, select=lambda sql, parameters: [(value,) for value in values])
+    con = duckdb.connect()
+    con.execute("CREATE TABLE instances (row BIGINT, document VARCHAR)")
+    con.executemany("INSERT INTO instances VALUES (?, ?)", list(enumerate(values)))
+    vars(made).update(manifest=manifest, select=lambda sql, parameters: con.execute(sql, parameters).fetchall())
     return made
 
 

@@ -63,10 +63,10 @@ class Version(IndexVersion):
         """Delete row 2."""
         self.manifest, self.alive, self.asked = MANIFEST, np.arange(6) != 2, 0
 
-    def select(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows 1, 2 and 4, whatever is asked."""
+    def rows_where(self, sql: str, parameters: Any) -> Any:
+        """1, 2 and 4, whatever is asked."""
         self.asked += 1
-        return [(1,), (2,), (4,)]
+        return np.array([1, 2, 4])
 
 
 def test_a_mask_leaves_deleted_rows_out_and_is_remembered() -> None:
