@@ -19,8 +19,7 @@ from attridex.indexer.index.directory import read_manifest, read_sidecar, write_
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
-from attridex.indexer.lifecycle.liveness import columns_of, hidden_rows
-from attridex.indexer.lifecycle.staleness import Counted, stale_of
+from attridex.indexer.lifecycle.staleness import Counted, stale_now
 from attridex.indexer.sections import GradientsConfig
 
 ADDABLE = ("fisher", "kfac", "ekfac")
@@ -49,7 +48,7 @@ def refresh(index: Path, model: str | None = None) -> Refreshed:
     """
     with writing(index) as current:
         manifest, log = read_manifest(index, current.version), counted_log(index)
-        stale = stale_of(columns_of(index, manifest), manifest, log, hidden_rows(index, manifest, log))
+        stale = stale_now(index, manifest)
         if not stale:
             return Refreshed(current.version, ())
         return Refreshed(taken_anew(index, manifest, log, manifest.config, model), stale)
@@ -69,7 +68,7 @@ def add_curvature(index: Path, kinds: Sequence[str], model: str | None = None) -
     """
     with writing(index) as current:
         manifest, log = read_manifest(index, current.version), counted_log(index)
-        stale = stale_of(columns_of(index, manifest), manifest, log, hidden_rows(index, manifest, log))
+        stale = stale_now(index, manifest)
         config = with_curvatures(index, manifest, kinds)
         return Refreshed(taken_anew(index, manifest, log, config, model), stale)
 
