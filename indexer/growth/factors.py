@@ -95,11 +95,12 @@ def stored_sums(index: Path, manifest: Manifest) -> Tensors | None:
 
 
 def own_sums(shards: Sequence[Shard], rows: int | None = None) -> Summed:
-    """What shards have summed, those that have; `rows` of the version."""
+    """What shards have summed, those that have and were not compacted, which leaves what they had summed; `rows` of the version."""
     found: Tensors = {}
     over = np.zeros(sum(shard.rows for shard in shards) if rows is None else rows, bool)
     for shard in shards:
-        if isinstance(shard.directory, Path) and (shard.directory / FACTORS).exists():
+        directory = shard.directory
+        if isinstance(directory, Path) and "." not in directory.name and (directory / FACTORS).exists():
             found, over[shard.start : shard.stop] = added(found, shard.factors()), True
     return Summed(found, over)
 
