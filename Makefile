@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DOCS := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/docs
 PROTOS := protos/attridex/v1/attribution.proto protos/attridex/v1/admin.proto
 
-.PHONY: install demo test check docs tables bench protos async smollm2 dist clean
+.PHONY: install demo test soak check docs tables bench protos async smollm2 dist clean
 
 install: $(STAMP)
 
@@ -24,6 +24,13 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+
+# What takes longer than tests may; each part leaves its figures in tests/results/soak, and all of them run whatever one finds.
+SOAK := load steady malformed deadlines
+soak: $(STAMP)
+	@failed=0; for part in $(SOAK); do \
+	    OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $$part tests/results/soak/$$part.json || { echo "soak: $$part failed"; failed=1; }; \
+	done; exit $$failed
 
 check: $(STAMP) .dev/attridex
 	$(BIN)/ruff check .

@@ -4,6 +4,11 @@ Imports the contract `attridex.v1`, and indexer and service lazily, where an ind
 this module names, `attridex.client.errors`, and the dataclasses of `attridex.v1.requests` and `attridex.v1.answers`.
 """
 
+import os
+
+# gRPC's own log repeats what the other side sends, bytes of any kind, on stderr; it is read when gRPC is first imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from attridex.client.aio import AsyncClient
 from attridex.client.channel import Tls
 from attridex.client.client import Client

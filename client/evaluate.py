@@ -38,6 +38,7 @@ def evaluate(
     advance: Callable[[int], None] = lambda _count: None,
     say: Callable[[str], object] = lambda _words: None,
     batch: int = BATCH,
+    index: IndexInfo | None = None,
 ) -> int:
     """Ask every record and write one JSON line for each, in their order.
 
@@ -54,6 +55,7 @@ def evaluate(
         advance: called with the number of queries just written.
         say: called with what should be known of a job that goes on.
         batch: queries of one request.
+        index: what the index told of itself just now; it is asked unless given.
 
     Returns:
         Queries asked now; those that were in the file are not asked again.
@@ -66,7 +68,7 @@ def evaluate(
     """
     if out.exists() and not out.is_file():
         raise UsageError(f"{out}: not a file; --out is a file of JSON lines")
-    index = client.get_index()
+    index = index or client.get_index()
     requests = map(build, in_batches(records, batch))
     with alone(out, "writing its answers") as held:
         bind_job(out, {**settings, "index_version": index.version, "index": identity(index)})

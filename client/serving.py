@@ -26,7 +26,7 @@ def server_beside(index: Path) -> Iterator[str]:
         ClientError: it did not start; the last line that it said is given.
     """
     command = [*COMMAND, f"{index.resolve().name}={index}", "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
         try:
             yield address_of(process.stderr)
         finally:

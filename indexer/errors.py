@@ -5,6 +5,8 @@ from difflib import get_close_matches
 
 LONGEST, COMPARED, TOLD = 100, 1000, 50
 """Characters of a name that is compared with known ones, known names that are compared, and that are told."""
+AGAIN = "run `attridex repair`"
+"""What mends an index whose files are not what was written, or says what cannot be mended."""
 
 
 class AttridexError(Exception):

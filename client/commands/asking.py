@@ -95,10 +95,6 @@ class Asking:
             asked = map(Query.record, read)
         return islice((replace(query, **self.chosen) for query in asked), self.limit)
 
-    def asked(self, client: Client) -> Iterator[Query]:
-        """The queries, read as the corpus of the client's index was."""
-        return self.sources(client.get_index() if self.queries else None)
-
     @property
     def dialect(self) -> Dialect:
         """How a table of queries is written."""
@@ -108,6 +104,14 @@ class Asking:
     def chosen(self) -> dict[str, Any]:
         """What is chosen for every query, where something is."""
         return {name: value for name in ("output", "max_new_tokens") if (value := getattr(self, name))}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whom a command asks, and what the index told of itself before."""
+
+    client: Client
+    index: IndexInfo
 
 
 def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], columns: str = "") -> None:
@@ -122,24 +126,25 @@ def ask_queries(asking: Asking, request: Request, asked: Mapping[str, Any], colu
     # One pass before any work: a bad line is found now, not after hours.
     total = sum(1 for _ in asking.sources())
     with asking.client() as client:
+        index = client.get_index()
         if isinstance(request, AttributeInstancesRequest | FindInstancesByNeuronsRequest):
-            request = replace(request, fields=columns_of(client, columns))
-        request = within(client, request)
+            request = replace(request, fields=columns_of(index, columns))
+        request = within(index, request)
         with naming(asking.queries):
             if asking.out:
-                run_job(asking, client, request, asked, asking.out, total)
+                run_job(asking, Asked(client, index), request, asked, asking.out, total)
             else:
-                show_answers(asking, client, request, brief=not columns)
+                show_answers(asking, Asked(client, index), request, brief=not columns)
 
 
-def within(client: Client, request: Request) -> Request:
+def within(index: IndexInfo, request: Request) -> Request:
     """The request, for all instances where it wants more of them than there are, which is said."""
     name = "instances" if isinstance(request, FindNeuronsByInstancesRequest) else "k"
     wanted = getattr(request, name, None)
-    if not wanted or not 0 < (held := client.get_index().instances) < wanted:
+    if not wanted or not 0 < index.instances < wanted:
         return request
-    sys.stderr.write(f"--{name} {wanted}: the index has {held} instances, all are asked for\n")
-    most: dict[str, Any] = {name: held}
+    sys.stderr.write(f"--{name} {wanted}: the index has {index.instances} instances, all are asked for\n")
+    most: dict[str, Any] = {name: index.instances}
     return replace(request, **most)
 
 
@@ -159,20 +164,20 @@ def with_queries(request: Request, queries: list[Query]) -> Any:
     return replace(request, queries=as_queries(queries))
 
 
-def show_answers(asking: Asking, client: Client, request: Request, *, brief: bool) -> None:
+def show_answers(asking: Asking, whom: Asked, request: Request, *, brief: bool) -> None:
     """Ask in batches; JSON lines or tables on stdout.
 
     Args:
         asking: about what, and how it is shown.
-        client: whom to ask.
+        whom: to ask.
         request: what is asked of every query.
         brief: show of each instance its label and one text.
     """
     from rich.console import Console
 
     console = Console()
-    for batch in in_batches(asking.asked(client), BATCH):
-        answer = client.send(with_queries(request, batch))
+    for batch in in_batches(asking.sources(whom.index), BATCH):
+        answer = whom.client.send(with_queries(request, batch))
         for edited in short_edits(request, answer):
             sys.stderr.write(f"{edited}\n")
         if asking.as_json:
@@ -193,12 +198,12 @@ def short_edits(request: Request, answer: Answer) -> Iterator[str]:
                 yield f"query '{result.query_id}': {done.name}: only {len(done.neurons)} neurons have a score, these are edited"
 
 
-def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str, Any], out: Path, total: int) -> None:
+def run_job(asking: Asking, whom: Asked, request: Request, asked: Mapping[str, Any], out: Path, total: int) -> None:
     """Run the queries as a batch job.
 
     Args:
         asking: about what.
-        client: whom to ask.
+        whom: to ask.
         request: what is asked of every query.
         asked: the command's own options.
         out: file of JSON lines.
@@ -216,19 +221,18 @@ def run_job(asking: Asking, client: Client, request: Request, asked: Mapping[str
         }
     with progress("Evaluating", total, "queries", enabled=True) as advance:
         asked_now = evaluate(
-            client, asking.asked(client), lambda batch: with_queries(request, batch), output.answer_lines, out,
-            settings=settings, advance=advance, say=lambda words: sys.stderr.write(f"{words}\n"),
+            whom.client, asking.sources(whom.index), lambda batch: with_queries(request, batch), output.answer_lines, out,
+            settings=settings, advance=advance, say=lambda words: sys.stderr.write(f"{words}\n"), index=whom.index,
         )  # fmt: skip
     sys.stderr.write(f"{out}: {total} queries, {asked_now} asked now\n")
 
 
-def columns_of(client: Client, fields: str) -> tuple[str, ...]:
+def columns_of(index: IndexInfo, fields: str) -> tuple[str, ...]:
     """Columns to show: those named, or else the corpus's own and the label."""
     if fields == "none":
         return ()
     if fields:
         return tuple(name.strip() for name in fields.split(","))
-    index = client.get_index()
     own = index.own_columns or [name for name in index.columns if name in OWN or name.startswith("self_influence")]
     return tuple(name for name in index.columns if name not in own or name == "label")
 

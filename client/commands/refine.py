@@ -64,7 +64,7 @@ def ask_refined(asking: Asking, request: AttributeNeuronsRequest, wanted: Refine
     groups: dict[str, Group] = {}
     infos = []
     with asking.client() as client, naming(asking.queries):
-        for batch in in_batches(asking.asked(client), BATCH):
+        for batch in in_batches(asking.sources(client.get_index()), BATCH):
             answer = client.send(with_queries(request, batch))
             infos.append(answer.info)
             for query, result in zip(batch, answer.results, strict=True):

@@ -1,7 +1,7 @@
 """From a configuration to a served version: survey, plan, ranges, commit. Every step may be repeated."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,17 @@ from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import CORPUS, Plan, bind, changed_settings, prepared
-from attridex.indexer.building.versions import commit
+from attridex.indexer.building.versions import VersionWriter, commit
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.directory import index_format, read_current, read_manifest, write_lock
+from attridex.indexer.index.directory import index_format, read_current, read_manifest, read_sidecar, write_current, write_lock
 from attridex.indexer.index.layout import CURRENT, PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.changes import Content, NamedContent, changes, stored_rows
-from attridex.indexer.lifecycle.facts import corpus_columns
+from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT
 from attridex.indexer.progress import about, say, say_all
@@ -42,7 +43,12 @@ class Built:
 
 
 def build(
-    config: Config, index: Path, *, show_progress: bool = True, check: Callable[[Signer], None] = lambda _signer: None
+    config: Config,
+    index: Path,
+    *,
+    show_progress: bool = True,
+    check: Callable[[Signer], None] = lambda _signer: None,
+    verified: bool = False,
 ) -> Built:
     """Build an index, or finish one that was begun with the same settings.
 
@@ -51,6 +57,7 @@ def build(
         index: the index directory.
         show_progress: whether a bar or lines go to stderr.
         check: is given what signs the instances before any work, and may refuse it.
+        verified: every file that is there was compared with what was written just now.
 
     Raises:
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
@@ -59,15 +66,20 @@ def build(
     plan, signer, sampler, _ = prepared(config, index)
     check(signer)
     with write_lock(index):
-        if other := followed(plan, index):
-            return Built(other, 0)
-        bind(plan, index)
-        if other := changed_since(index, plan):
-            return Built(other, 0)
+        other = followed(plan, index)
+        if not other:
+            bind(plan, index)
+        if other := other or changed_since(index, plan):
+            return Built(with_structures(index, other, plan.config, verified=verified), 0)
         say_all(plan.survey.remarks, enabled=show_progress)
         told = show_progress and config.neurons.enabled
         signed = build_ranges(
-            plan, signer, index, show_progress=show_progress, begin=lambda: tell_neurons(signer, sampler) if told else None
+            plan,
+            signer,
+            index,
+            show_progress=show_progress,
+            begin=lambda: tell_neurons(signer, sampler) if told else None,
+            verified=verified,
         )
         return Built(commit(index, plan, signer), signed)
 
@@ -78,6 +90,32 @@ def changed_since(index: Path, plan: Plan) -> Manifest | None:
         return None
     manifest = read_manifest(index, read_current(index))
     return manifest if [entry.name for entry in manifest.shards] != plan.shards else None
+
+
+def with_structures(index: Path, manifest: Manifest, config: Config, *, verified: bool) -> Manifest:
+    """A version, or one of the same shards with the structures for approximate search that a configuration asks for.
+
+    Args:
+        index: the index directory, held for writing.
+        manifest: of the served version.
+        config: what is asked for.
+        verified: see `build`.
+
+    Raises:
+        DamageError: a file is not what was written.
+    """
+    wanted = sorted(config.index.approximate)
+    if wanted == sorted(manifest.config.index.approximate):
+        return manifest
+    if not verified:
+        check_version(index, manifest)
+    names = [entry.name for entry in manifest.shards]
+    facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
+    structures = facts.config.index.model_copy(update={"approximate": wanted})
+    facts = replace(facts, config=facts.config.model_copy(update={"index": structures}))
+    written = VersionWriter(index, facts, names).write(manifest)
+    write_current(index, written.version)
+    return written
 
 
 def followed(plan: Plan, index: Path) -> Manifest | None:
@@ -96,7 +134,7 @@ def followed(plan: Plan, index: Path) -> Manifest | None:
     own, stored = list(own_rows(plan, kinds)), list(stored_rows(index, manifest, list(kinds)))
     found = changes(own, stored, positions=not plan.config.corpus.id)
     if any(found):
-        raise InputError(f"{index}: the corpus has changed since the index was built: {found.words}, or choose another --out")
+        raise InputError(f"{index}: the corpus has changed since the index was built: {found.words}; or choose another --out")
     return manifest
 
 

@@ -12,7 +12,13 @@ from attridex.indexer.signing.signer import Signer
 
 
 def build_ranges(
-    plan: Plan, signer: Signer, index: Path, *, show_progress: bool, begin: Callable[[], None] = lambda: None
+    plan: Plan,
+    signer: Signer,
+    index: Path,
+    *,
+    show_progress: bool,
+    begin: Callable[[], None] = lambda: None,
+    verified: bool = False,
 ) -> int:
     """Build every range that is not there yet, in one pass over the corpus.
 
@@ -22,11 +28,12 @@ def build_ranges(
         index: the index directory.
         show_progress: whether a bar or lines go to stderr.
         begin: is called before the first of them, if any is left to be built.
+        verified: every shard that is there was compared with what was written just now.
 
     Returns:
         How many instances were signed now; the rest was there from an earlier run.
     """
-    whole = whole_ranges(index, plan)
+    whole = whole_ranges(index, plan, verified=verified)
     done = sum(whole.values())
     if len(whole) == len(plan.shards):
         return 0

@@ -13,7 +13,7 @@ from attridex.indexer.corpus.instances import RenderedInstance, stored_encoding
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import publish
-from attridex.indexer.index.directory import index_format
+from attridex.indexer.index.directory import index_format, read_sidecar
 from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, SIDECAR, TRACIN, shard_dir, shard_name
 from attridex.indexer.index.records import LeftOut, Sidecar, file_entries, write_record
 from attridex.indexer.index.shards import ShardContents, write_shard
@@ -27,18 +27,26 @@ from attridex.indexer.signing.signer import Signer
 Float32 = NDArray[np.float32]
 
 
-def is_whole(index: Path, plan: Plan, name: str) -> bool:
-    """Whether a shard is there, of this plan, and byte for byte what was written."""
+def is_whole(index: Path, plan: Plan, name: str, *, verified: bool = False) -> bool:
+    """Whether a shard is there, of this plan, and byte for byte what was written.
+
+    Args:
+        index: the index directory.
+        plan: of the build.
+        name: of the shard.
+        verified: it was compared with what was written just now, and is not read again.
+    """
+    check = read_sidecar if verified else check_shard
     try:
-        return check_shard(index, name).plan == plan.id
+        return check(index, name).plan == plan.id
     except DamageError:
         return False
 
 
-def whole_ranges(index: Path, plan: Plan) -> dict[str, int]:
-    """Names of the shards that are there, with their rows."""
+def whole_ranges(index: Path, plan: Plan, *, verified: bool = False) -> dict[str, int]:
+    """Names of the shards that are there, with their rows; see `is_whole`."""
     named = zip(plan.ranges, plan.shards, strict=True)
-    return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name)}
+    return {name: stop - start for (start, stop), name in named if is_whole(index, plan, name, verified=verified)}
 
 
 def build_range(

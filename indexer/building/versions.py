@@ -12,7 +12,7 @@ from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.corpus.survey import Unusable
-from attridex.indexer.curvature.over_shards import Statistics
+from attridex.indexer.curvature.over_shards import FACTORED, Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
@@ -309,12 +309,19 @@ class VersionWriter:
             libraries=library_versions(),
             revision=git_revision(),
             **self._statistics(),
+            **self._factors_of(),
             **({"added": list(self._further.types)} if self._further.types else {}),
         )
 
     def _statistics(self) -> dict[str, dict[str, Basis]]:
         """What the manifest says of the rows that statistics were taken of, unless those are all."""
         return {"statistics": self._counted.statistics} if self._counted.entries else {}
+
+    def _factors_of(self) -> dict[str, int]:
+        """What the manifest says of K-FAC's factors, unless they are of all rows; see `Manifest`."""
+        from_shards = FACTORED & {*self._curvatures} and self._counted.factors is None
+        summed = Statistics(self._shards, self._facts.blocks).summed if from_shards else self._rows
+        return {"factors_of": summed} if summed > self._rows else {}
 
     def _places(self) -> NeuronPlaces:
         """What turns a neuron's number into its name."""

@@ -32,6 +32,7 @@ def summary(manifest: "Manifest", index: Path) -> "JsonObject":
         "precision": manifest.precision,
         "label": manifest.label,
         "curvatures": manifest.curvatures,
+        **({"factors": factor_words(manifest)} if manifest.factors_of else {}),
         "recall": [f"{name} {value:.3f}" for name, value in manifest.recall.items()],
         **({"fit": "; ".join(fit_lines(manifest.fit, index)).removeprefix("fit: ")} if manifest.fit else {}),
         "columns": [column.name for column in manifest.columns],
@@ -41,6 +42,12 @@ def summary(manifest: "Manifest", index: Path) -> "JsonObject":
 def fit_lines(fit: "Fit | None", index: Path) -> list[str]:
     """How well the model of an index does, and a warning where it does no better than what needs no model."""
     return fit.lines(as_trained=is_of_training(index)) if fit else []
+
+
+def factor_words(manifest: "Manifest") -> str:
+    """What K-FAC's factors are of, where a compaction has removed some of it."""
+    gone = manifest.factors_of - manifest.instances
+    return f"of {manifest.factors_of} instances, {gone} of which were removed since; a new build forgets those"
 
 
 def neuron_words(manifest: "Manifest") -> str:

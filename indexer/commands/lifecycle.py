@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from attridex.indexer.commands.facts import factor_words
 from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
 
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
@@ -101,6 +102,7 @@ def repair(
 
 def compact(index: IndexPath, as_json: Json = False) -> None:
     """Remove what is deleted from the disk, its text too; older versions leave. It cannot be undone."""
+    from attridex.indexer.index.directory import read_manifest
     from attridex.indexer.renewal.compaction import compact as run
 
     done = run(index)
@@ -108,6 +110,8 @@ def compact(index: IndexPath, as_json: Json = False) -> None:
         emit({"index": str(index), **done._asdict()})
         return
     say(f"{index}: version {done.version}, {done.removed} instances removed from the disk")
+    if (manifest := read_manifest(index, done.version)).factors_of:
+        say(f"{index}: K-FAC's factors are {factor_words(manifest)}")
     if done.held:
         say(f"{index}: versions {', '.join(done.held)} are still read; `attridex prune {index}` removes them afterwards")
 

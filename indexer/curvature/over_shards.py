@@ -12,10 +12,12 @@ from attridex.indexer.curvature.kfac import kfac, refit
 from attridex.indexer.curvature.matrices import Matrix, decompose, fisher, float64_chunks, head_hessian, trak_kernel
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
-from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, self_influence_columns
+from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, SUMMED, self_influence_columns
 from attridex.indexer.index.records import Block
 from attridex.indexer.index.shards import Shard
 
+FACTORED = {"kfac", "ekfac"}
+"""Curvatures that are made of K-FAC's factors."""
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
 
@@ -61,8 +63,8 @@ class Statistics:
         if "trak" in kinds:
             losses = self._counted(lambda shard: shard.instances(["loss"]).column("loss").to_numpy())
             tensors |= decompose("trak", trak_kernel(self._gradients(), losses, self._dim))
-        if {"kfac", "ekfac"} & set(kinds):
-            tensors |= kfac(self._factors(), int(self._alive.sum()), len(self._blocks))
+        if FACTORED & {*kinds}:
+            tensors |= kfac(self._factors(), self.summed, len(self._blocks))
         if "ekfac" in kinds:
             tensors |= refit(self._gradients(), tensors, self._blocks)
         return tensors
@@ -72,6 +74,13 @@ class Statistics:
         predictions = self._counted(lambda shard: shard.predictions()[:, -outputs:])
         hidden = self._counted(Shard.hidden)
         return head_hessian(predictions, hidden, outputs, self._shards[0].vectors(HIDDEN).dim)
+
+    @property
+    def summed(self) -> int:
+        """Instances that K-FAC's factors are sums over: more than the shards' rows where a compaction has removed some."""
+        if self._sums is not None:
+            return int(self._alive.sum())
+        return sum(int(shard.factors().get(SUMMED, [shard.rows])[0]) for shard in self._shards)
 
     def _factors(self) -> Tensors:
         if self._sums is not None:

@@ -60,7 +60,14 @@ def factor_sums(index: Path, manifest: Manifest, log: Log, alive: Alive, signer:
 
 
 def known(index: Path, manifest: Manifest, log: Log, shards: Sequence[Shard]) -> Summed:
-    """What a version has summed: in its own file, and in the shards behind those rows; without that file in its shards."""
+    """What a version has summed: in its own file, and in the shards behind those rows; without that file in its shards.
+
+    Args:
+        index: the index directory.
+        manifest: of the version.
+        log: of deletes.
+        shards: of the version.
+    """
     path, own = version_dir(index, manifest.version) / FACTORS, own_sums(shards)
     if FACTORS not in manifest.files or not whole(path, manifest):
         return own
@@ -95,7 +102,7 @@ def stored_sums(index: Path, manifest: Manifest) -> Tensors | None:
 
 
 def own_sums(shards: Sequence[Shard], rows: int | None = None) -> Summed:
-    """What shards have summed, those that have and were not compacted, which leaves what they had summed; `rows` of the version."""
+    """What shards have summed, but compacted ones, whose sums are over rows that are gone; `rows` of the version."""
     found: Tensors = {}
     over = np.zeros(sum(shard.rows for shard in shards) if rows is None else rows, bool)
     for shard in shards:

@@ -16,10 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.errors import DamageError
+from attridex.indexer.errors import AGAIN, DamageError
 from attridex.indexer.held.sums import BLOCK, Sums, blocks_of, checksums, sums_of
-
-AGAIN = "rebuild this part with `attridex build`"
 
 
 class Written(NamedTuple):

@@ -198,11 +198,13 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
 def latest(index: Path, current: Current | None) -> Current | None:
     """What CURRENT says, or its copy where the log there is longer: it was written first, and a delete or update in it counts.
 
-    Of a copy whose version is not whole the log counts alone.
+    Of a copy whose version is not whole the log counts alone. A copy with another number before the same last line was never
+    written so: it is damaged, and CURRENT is not.
     """
     copy = parse_current(text_of(index / CURRENT_COPY))
-    later = current and current.log and copy and copy.log and copy.log.seq > current.log.seq
-    if not (current and copy and later):
+    if not (current and current.log and copy and copy.log):
+        return current
+    if copy.log.seq <= current.log.seq or copy.log.sha256 == current.log.sha256:
         return current
     manifest = version_dir(index, copy.version) / MANIFEST
     whole = manifest.is_file() and file_hash(manifest) == copy.manifest
@@ -230,11 +232,33 @@ def read_deletes(index: Path) -> Log | None:
         raise DamageError(f"{index / CURRENT}: missing or damaged; `attridex repair {index}` mends it")
     if named.log is None or current.log is None:
         return None
+    check_head(index, current.log)
     log = read_log(index, current.log)
     if log.until(named.log.seq).head != named.log:
         raise DamageError(f"{index / CURRENT}: damaged (its log is not the one there); `attridex repair {index}` mends it")
     read_log(index, current.log, DELETES_COPY)
     return log
+
+
+def check_head(index: Path, head: Head) -> None:
+    """Compare what CURRENT says of the log with its copy, where the two name the same last line.
+
+    Raises:
+        DamageError: its number is another one, and the log there is the one that the copy names.
+    """
+    copy = parse_current(text_of(index / CURRENT_COPY))
+    if copy and copy.log and copy.log.sha256 == head.sha256 and copy.log != head and is_log(index, copy.log):
+        raise DamageError(
+            f"{index / CURRENT}: damaged (its copy names the log that is there); `attridex repair {index}` mends it"
+        )
+
+
+def is_log(index: Path, head: Head) -> bool:
+    """Whether the log has that line."""
+    try:
+        return read_log(index, head).head == head
+    except (DamageError, InputError):
+        return False
 
 
 @contextmanager

@@ -51,6 +51,8 @@ NORMS_OF = {GRADIENTS: NORMS, HIDDEN: HIDDEN_NORMS, TRACIN: TRACIN_NORMS}
 """Files of norms by the vectors' own; of other vectors no norms are kept."""
 NEURONS, INSTANCES, ENCODINGS = "neurons.parquet", "instances.parquet", "encodings.parquet"
 PREDICTIONS, FACTORS = "predictions.npy", "factors.safetensors"
+SUMMED = "rows"
+"""Tensor [1] of FACTORS in a shard that was compacted: the instances that the sums are over, removed ones counted."""
 
 # Files of a version.
 MANIFEST, MANIFEST_COPY = "manifest.json", "manifest.copy"
@@ -99,7 +101,12 @@ SHARD_FILES = (
     FileKind(INSTANCES, "OWN_COLUMNS and the corpus's columns, a row an instance", "Parquet"),
     FileKind(ENCODINGS, "tokens, their types, and what has a loss, a row an instance", "Parquet", ENCODINGS_ON),
     FileKind(PREDICTIONS, "output probabilities [n, C], NaN where an instance has fewer outputs", "float32"),
-    FileKind(FACTORS, "sums of K-FAC's factors: <layer>.a, <layer>.s, <layer>.tokens", "float64 tensors", "kfac or ekfac"),
+    FileKind(
+        FACTORS,
+        "sums of K-FAC's factors: <layer>.a, <layer>.s, <layer>.tokens; `rows` where a compaction has removed some",
+        "float64 tensors",
+        "kfac or ekfac",
+    ),
 )
 VERSION_FILES = (
     FileKind(MANIFEST, "what the version is, how it was made, its shards and the SHA-256 of its files", "sealed JSON, Manifest"),

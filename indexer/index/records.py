@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from attridex.indexer.config import Config, stored
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
 from attridex.indexer.held.files import Written
@@ -163,10 +163,11 @@ class Manifest(Record):
 
     `deleted` counts the tombstones of format 2; from format 3 on it is 0 on disk, since the log of deletes says what is hidden.
     `added` names those of its columns that are neither the corpus's nor attridex's own. `statistics` says of which rows each of
-    what needs all of them was taken; see `basis`.
+    what needs all of them was taken; see `basis`. `factors_of` is there where a compaction has removed instances that K-FAC's
+    factors are sums over: how many those are of.
     """
 
-    newer = ("fit", "added", "statistics")
+    newer = ("fit", "added", "statistics", "factors_of")
     format: int = FORMAT
     version: str
     created: str
@@ -195,6 +196,7 @@ class Manifest(Record):
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
     fit: Fit | None = None
+    factors_of: int = 0
     libraries: dict[str, str]
     revision: str | None
     added: list[str] = []
@@ -247,7 +249,7 @@ def unseal(content: bytes, where: Path) -> JsonObject:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise DamageError(f"{where}: damaged (its content does not match its seal); rebuild this part with `attridex build`")
+        raise DamageError(f"{where}: damaged (its content does not match its seal); {AGAIN}")
     return dict(data)
 
 
@@ -260,7 +262,7 @@ def read_sealed(path: Path) -> JsonObject:
     try:
         return unseal(path.read_bytes(), path)
     except FileNotFoundError:
-        raise DamageError(f"{path}: missing") from None
+        raise DamageError(f"{path}: missing; {AGAIN}") from None
     except OSError as error:
         raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
 

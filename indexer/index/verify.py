@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import file_hash
 from attridex.indexer.index.deletes import Log, parse_log, read_log
 from attridex.indexer.index.directory import (
     index_format,
-    list_versions,
     parse_current,
     read_current,
     read_deletes,
@@ -37,12 +36,15 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     SOURCE,
     SOURCE_RECORD,
+    VERSIONS,
     shard_dir,
     version_dir,
 )
 from attridex.indexer.index.records import FileEntry, Manifest, Sidecar, Source, parse_record, read_sealed
 
 NOT_LISTED = "not the one that the manifest lists"
+UNREAD = "questions are answered without it"
+"""Of plans and of copies that mend others: an index opens while one of them is damaged."""
 
 
 class Checked(NamedTuple):
@@ -61,11 +63,11 @@ def check_file(path: Path, entry: FileEntry) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise DamageError(f"{path}: missing") from None
+        raise DamageError(f"{path}: missing; {AGAIN}") from None
     if size != entry.bytes:
-        raise DamageError(f"{path}: {size} bytes, {entry.bytes} were written; rebuild this part with `attridex build`")
+        raise DamageError(f"{path}: {size} bytes, {entry.bytes} were written; {AGAIN}")
     if file_hash(path) != entry.sha256:
-        raise DamageError(f"{path}: damaged (its SHA-256 is not the one written); rebuild this part with `attridex build`")
+        raise DamageError(f"{path}: damaged (its SHA-256 is not the one written); {AGAIN}")
 
 
 def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
@@ -76,7 +78,7 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     """
     sidecar, path = read_sidecar(index, name), shard_dir(index, name) / SIDECAR
     if listed is not None and file_hash(path) != listed:
-        raise DamageError(f"{path}: {NOT_LISTED}; run the same `attridex build` again")
+        raise DamageError(f"{path}: {NOT_LISTED}; {AGAIN}")
     for file, entry in sidecar.files.items():
         check_file(path.parent / file, entry)
     return sidecar
@@ -117,21 +119,36 @@ def expected_files(index: Path) -> Iterator[Checked]:
     if (index / SOURCE).exists():
         yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
-    for number in list_versions(index):
-        path = version_dir(index, number) / MANIFEST
-        try:
-            manifest = read_manifest(index, number)
-        except (DamageError, InputError) as error:
-            yield Checked(path, str(error))
-            continue
-        yield Checked(path, None)
-        if manifest.format > 2:
-            copy = path.with_name(MANIFEST_COPY)
-            yield Checked(copy, problem_of(partial(check_copy, copy, path)))
-        listed |= {entry.name: entry.sha256 for entry in manifest.shards}
-        yield from verify_files(path.parent, manifest.files)
+    for directory in sorted((index / VERSIONS).glob("[0-9]*")):
+        yield from verify_version(index, directory, listed)
     for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
         yield from verify_shard(index, name, listed.get(name))
+
+
+def verify_version(index: Path, directory: Path, listed: dict[str, str]) -> Iterator[Checked]:
+    """Check a version's own files, by its manifest or where that is damaged by its copy; `listed` hears of its shards."""
+    path, problem = directory / MANIFEST, None
+    try:
+        manifest: Manifest | None = read_manifest(index, directory.name)
+    except (DamageError, InputError) as error:
+        manifest, problem = copied_manifest(directory), str(error)
+    yield Checked(path, problem)
+    if manifest is None:
+        return
+    if manifest.format > 2:
+        copy = directory / MANIFEST_COPY
+        yield Checked(copy, None if problem else unread(problem_of(partial(check_copy, copy, path))))
+    listed |= {entry.name: entry.sha256 for entry in manifest.shards}
+    yield from verify_files(directory, manifest.files)
+
+
+def copied_manifest(directory: Path) -> Manifest | None:
+    """A version's manifest from its copy; None where that is none."""
+    path = directory / MANIFEST_COPY
+    try:
+        return parse_record(Manifest, read_sealed(path), path)
+    except (DamageError, InputError):
+        return None
 
 
 def verify_head(index: Path) -> Iterator[Checked]:
@@ -139,11 +156,12 @@ def verify_head(index: Path) -> Iterator[Checked]:
     found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
     yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
     for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
-        yield Checked(path, problem_of(partial(read_sealed, path)))
+        yield Checked(path, unread(problem_of(partial(read_sealed, path))))
         if path.parent.name == BATCHES:
-            yield Checked(path.with_suffix(COPY), problem_of(partial(check_copy, path.with_suffix(COPY), path)))
+            copy = path.with_suffix(COPY)
+            yield Checked(copy, unread(problem_of(partial(check_copy, copy, path))))
     if index_format(index) > 2:
-        yield Checked(index / CURRENT_COPY, problem_of(partial(check_current_copy, index)))
+        yield Checked(index / CURRENT_COPY, unread(problem_of(partial(check_current_copy, index))))
         yield from verify_log(index)
 
 
@@ -194,10 +212,11 @@ def check_copy(path: Path, of: Path) -> None:
         if path.read_bytes() == of.read_bytes():
             return
     except FileNotFoundError as error:
-        raise DamageError(f"{error.filename}: missing; `attridex repair` mends it") from None
+        what = "missing" if error.filename == str(path) else f"all that is left of {of.name}"
+        raise DamageError(f"{path}: {what}; {AGAIN}") from None
     except OSError as error:
         raise DamageError(f"{path}: cannot be read ({error.strerror})") from None
-    raise DamageError(f"{path}: damaged, or not of the same write as {of.name}; `attridex repair` mends it")
+    raise DamageError(f"{path}: damaged, or not of the same write as {of.name}; {AGAIN}")
 
 
 def verify_source(directory: Path) -> Iterator[Checked]:
@@ -221,7 +240,7 @@ def verify_shard(index: Path, name: str, listed: str | None) -> Iterator[Checked
         yield Checked(path, str(error))
         return
     changed = listed is not None and file_hash(path) != listed
-    yield Checked(path, f"{path}: {NOT_LISTED}" if changed else None)
+    yield Checked(path, f"{path}: {NOT_LISTED}; {AGAIN}" if changed else None)
     yield from verify_files(path.parent, sidecar.files)
 
 
@@ -229,6 +248,11 @@ def verify_files(directory: Path, files: Mapping[str, FileEntry]) -> Iterator[Ch
     """Check files of a directory."""
     for name, entry in files.items():
         yield Checked(directory / name, problem_of(partial(check_file, directory / name, entry)))
+
+
+def unread(problem: str | None) -> str | None:
+    """What is wrong with a file that no question needs, if anything."""
+    return problem and f"{problem} ({UNREAD})"
 
 
 def problem_of(check: Callable[[], object]) -> str | None:

@@ -19,13 +19,12 @@ class Changes(NamedTuple):
 
     @property
     def words(self) -> str:
-        """How many there are of each, the first by its id, and what makes the index follow."""
-        kinds = zip(("added", "changed", "gone"), ("append", "update", "delete"), self, strict=True)
-        said = [
-            (f"{len(ids):,} {what} (the first is '{ids[0]}')" if ids else f"0 {what}", command) for what, command, ids in kinds
-        ]
-        commands = [f"`attridex {command}`" for (_, command), ids in zip(said, self, strict=True) if ids]
-        return f"rows: {', '.join(words for words, _ in said)}; {', '.join(commands)} make the index follow"
+        """How many there are of each, the first of them by id, and what makes the index follow."""
+        first = ", ".join(f"'{ids[0]}'" for ids in self if ids)
+        commands = zip(("append", "update", "delete"), self, strict=True)
+        needed = ", ".join(f"`attridex {command}`" for command, ids in commands if ids)
+        added, changed, gone = (f"{len(ids):,}" for ids in self)
+        return f"{added} rows added, {changed} changed, {gone} gone (the first: {first}): {needed} do it"
 
 
 class Content(NamedTuple):

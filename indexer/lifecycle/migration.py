@@ -42,7 +42,7 @@ def migrate(index: Path) -> Manifest:
             (index / name).unlink(missing_ok=True)  # of a migration that was cut off
         problem = next((found.problem for found in verify(index) if found.problem), None)
         if problem:
-            raise DamageError(f"{index}: damaged, so it is not migrated ({problem}); run the `attridex build` that made it first")
+            raise DamageError(f"{index}: damaged, so it is not migrated ({problem})")
         before = read_manifest(index, current.version)
         manifest = linked_version(index, before)
         write_current(index, manifest.version, first_log(index, before))

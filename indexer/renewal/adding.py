@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from attridex.indexer.building.versions import library_versions
 from attridex.indexer.files import linked, publish
 from attridex.indexer.index.catalog import NeuronPlaces, writing_catalog
 from attridex.indexer.index.directory import next_version, now, read_manifest, write_current, write_manifest, writing
@@ -13,7 +12,7 @@ from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.added import AddedColumns, read_added
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.liveness import named_rows
-from attridex.indexer.packages import git_revision
+from attridex.indexer.packages import git_revision, installed_versions
 from attridex.indexer.renewal.joining import Wanted, by_id, check_whole, chosen, record_of, typed
 
 
@@ -101,4 +100,4 @@ def write_catalog(path: Path, source: Path, changed: Manifest, added: AddedColum
     places = NeuronPlaces(model.units, model.experts, model.expert_units)
     with writing_catalog(path, kinds, places, changed.instances) as catalog:
         catalog.take_over(source, added.values)
-        catalog.add_run(changed.version, changed.created, git_revision(), library_versions()["attridex"])
+        catalog.add_run(changed.version, changed.created, git_revision(), installed_versions(["attridex"])["attridex"])

@@ -30,9 +30,9 @@ def build(
         DamageError: something is damaged and cannot be mended.
         BusyError: another process is building it.
     """
-    mended = Told()
-    if any((index / name).exists() for name in (CURRENT, CURRENT_COPY)) or next(index.glob(f"{VERSIONS}/[0-9]*"), None):
-        mended = repair(index, config, show_progress=show_progress)
-        say_all([f"mended: {line}" for line in mended], enabled=show_progress)
-    built = build_whole(config, index, show_progress=show_progress, check=check)
+    begun = [*(index / name for name in (CURRENT, CURRENT_COPY)), *index.glob(f"{VERSIONS}/[0-9]*")]
+    there = any(path.exists() for path in begun)
+    mended = repair(index, config, show_progress=show_progress) if there else Told()
+    say_all([f"mended: {line}" for line in mended], enabled=show_progress)
+    built = build_whole(config, index, show_progress=show_progress, check=check, verified=there)
     return replace(built, signed=mended.signed + built.signed)

@@ -1,6 +1,6 @@
 """Compaction: what is deleted leaves the disk. Files of shards are filtered, nothing is signed again."""
 
-import shutil
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.files import publish, replace_file
 from attridex.indexer.growth.factors import stored_sums
-from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.arrays import read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
 from attridex.indexer.index.layout import (
@@ -25,6 +25,7 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     SOURCE,
     SOURCE_RECORD,
+    SUMMED,
     shard_dir,
 )
 from attridex.indexer.index.records import (
@@ -43,7 +44,7 @@ from attridex.indexer.index.vectors import VectorFile, write_vectors
 from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
-from attridex.indexer.lifecycle.liveness import columns_of, hidden_in
+from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
 from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.lifecycle.versions import remove_others
 
@@ -61,7 +62,8 @@ class Compacted(NamedTuple):
 def compact(index: Path) -> Compacted:
     """Remove what is deleted from the disk: a version without it becomes current, and older versions leave.
 
-    K-FAC's factors are sums over all instances that were signed, or that were live at the last refresh, and stay so.
+    K-FAC's factors are sums over instances, from which none can be taken without the model: they stay those of all that were
+    signed, and the manifest says of how many; or of those that were live at the last refresh.
 
     Raises:
         InputError: there is no index, or it is of format 2.
@@ -115,7 +117,7 @@ def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str
     entry = ShardEntry(name=name, rows=before.rows, sha256="", since=before.since)
     keep = np.setdiff1d(np.arange(before.rows), hidden_of(index, manifest, entry, log))
     with publish(shard_dir(index, new)) as directory:
-        filter_files(shard_dir(index, name), directory, keep)
+        filter_files(shard_dir(index, name), directory, keep, before.rows)
         table = read_table(directory / INSTANCES, ["tokens", "truncated"])
         changed = {
             "rows": len(keep),
@@ -129,8 +131,15 @@ def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str
     return new
 
 
-def filter_files(source: Path, target: Path, keep: Rows) -> None:
-    """Write the files of a shard with some of its rows, ascending."""
+def filter_files(source: Path, target: Path, keep: Rows, rows: int) -> None:
+    """Write the files of a shard with some of its rows; K-FAC's sums stay, and say of how many instances they are.
+
+    Args:
+        source: the shard's directory.
+        target: where to.
+        keep: rows that stay, ascending.
+        rows: instances that there were.
+    """
     for path in sorted(source.iterdir()):
         if path.suffix == ".faiss":
             vectors = VectorFile(path)
@@ -144,7 +153,8 @@ def filter_files(source: Path, target: Path, keep: Rows) -> None:
             groups = ENCODINGS_GROUP if path.name == ENCODINGS else None
             pq.write_table(read_table(path).take(keep), target / path.name, compression="zstd", row_group_size=groups)
         elif path.name == FACTORS:
-            shutil.copy2(path, target / path.name)
+            factors = read_tensors(path)
+            write_tensors(target / path.name, {SUMMED: np.array([rows], np.float64), **factors})
 
 
 def filter_neurons(source: Path, target: Path, keep: Rows) -> None:
@@ -157,13 +167,26 @@ def filter_neurons(source: Path, target: Path, keep: Rows) -> None:
     write_neurons(target, columns)
 
 
+def forgotten(index: Path, manifest: Manifest, log: Log) -> list[str]:
+    """Ids of records of which everything is deleted: by their own id, or instance by instance.
+
+    Args:
+        index: the index directory.
+        manifest: of the version that was compacted.
+        log: as it counts.
+    """
+    live = {row.owner for row in named_rows(index, manifest)}
+    whole = {name for name, deletions in log.deletions.items() if any(each.content is None for each in deletions)}
+    return sorted(whole | ({re.sub(PART, "", name) for name in log.deletions} - live))
+
+
 def forget_rows(index: Path, manifest: Manifest, log: Log) -> None:
-    """Remove what is deleted from the rows of a training that the index keeps; its shards cannot be signed again then."""
+    """Remove records that are deleted from the rows of a training that an index keeps, by which no shard is signed again then."""
     path, record = index / SOURCE / "rows.parquet", index / SOURCE / SOURCE_RECORD
     if not path.is_file() or manifest.config.corpus.id not in pq.read_schema(path).names:
         return
     table = read_table(path)
-    gone = [name for name, deletions in log.deletions.items() if any(each.content is None for each in deletions)]
+    gone = forgotten(index, manifest, log)
     kept = table.filter(pc.invert(pc.is_in(table[manifest.config.corpus.id].cast("string"), pa.array(gone, pa.string()))))
     if len(kept) < len(table):
         temporary = path.with_name(f".{path.name}.tmp")

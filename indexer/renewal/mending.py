@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from attridex.indexer.building.plan import content_settings
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, replace_file
 from attridex.indexer.growth.batches import plan_path
 from attridex.indexer.index.arrays import read_array
@@ -41,6 +41,11 @@ class Told(list[str]):
     """Lines that say what was mended, and how many instances were signed for it."""
 
     signed = 0
+
+
+def bare(problem: object) -> str:
+    """What is wrong, without the advice to repair it."""
+    return str(problem).replace(f"; {AGAIN}", "")
 
 
 def put(path: Path, content: bytes) -> None:

@@ -45,7 +45,7 @@ from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.lifecycle.versions import drop_orphans
-from attridex.indexer.renewal.mending import Told, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
+from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
 from attridex.indexer.renewal.resigning import sign_again
 
 
@@ -80,7 +80,7 @@ def repair(index: Path, config: Config | None = None, model: str | None = None, 
         built_again(index, with_model(config, model) if config else None, told, show_progress=show_progress)
     left = problems_of(index)
     if left:
-        raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {left[0].problem}")
+        raise DamageError(f"{index}: {len(left)} files cannot be mended; the first: {bare(left[0].problem)}")
     return told
 
 
@@ -198,7 +198,7 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | Non
             sums = factor_sums(index, manifest, log, counted.alive, partial(signer_of, index, manifest))
             counted = counted._replace(factors=sums)
         VersionWriter(index, facts, names, written[number], counted).write(manifest)
-        told.append(f"version {number}: written again from its shards as {written[number]} ({problem})")
+        told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")
     return written
 
 
@@ -210,5 +210,5 @@ def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> Non
         write_array(path, np.zeros(0, np.int64))
     elif manifest.format == 2 and str(path) in str(problem):
         raise DamageError(
-            f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {problem}"
+            f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {bare(problem)}"
         )

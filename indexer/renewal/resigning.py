@@ -17,7 +17,7 @@ from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.renewal.compaction import compacted_shard
-from attridex.indexer.renewal.mending import Told
+from attridex.indexer.renewal.mending import Told, bare
 from attridex.indexer.signing.signer import Signer
 
 
@@ -50,7 +50,7 @@ def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Mani
         try:
             planned = first_plan(index, config) if number == 1 else later_plan(index, number, config, signer)
         except AttridexError as error:
-            raise DamageError(f"{index}: shard {own[0]} cannot be signed again: {error}") from None
+            raise DamageError(f"{index}: shard {own[0]} cannot be signed again: {bare(error)}") from None
         signer = planned.signer
         sign_batch(index, planned, own, manifest, told, show_progress=show_progress)
 
@@ -63,7 +63,14 @@ def first_plan(index: Path, config: Config) -> Planned:
 
 
 def later_plan(index: Path, number: int, config: Config, signer: Signer | None) -> Planned:
-    """The plan of a later batch; `signer` is of the same model, if it is loaded."""
+    """The plan of a later batch.
+
+    Args:
+        index: the index directory.
+        number: of the batch.
+        config: of the index.
+        signer: of the same model, if it is loaded.
+    """
     own = as_signed(config, read_batch(index, number))
     signer = signer or checked_signer(own)
     return Planned(planned_again(index, number, own, signer), signer)

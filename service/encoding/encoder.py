@@ -66,8 +66,8 @@ class Encoder:
         signer = Signer.load(config)
         if other := signer.identity().difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
-                f"{config.model.path}: not the model that this index was built with ({other}); --model names that where it lies "
-                "elsewhere now; else build the index anew, or serve it with --no-model"
+                f"{config.model.path}: not the model that this index was built with ({other}); give that by --model, where it "
+                "lies elsewhere now, build the index anew, or serve it with --no-model"
             )
         return cls(signer)
 

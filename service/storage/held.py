@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from attridex.indexer.errors import DamageError
+from attridex.indexer.errors import AGAIN, DamageError
 from attridex.indexer.held.files import HeldDirectory, HeldFile, Written
 from attridex.indexer.held.locks import Hold
 from attridex.indexer.index.directory import read_manifest
@@ -70,7 +70,7 @@ class HeldVersion:
             raise DamageError(f"{path}: missing") from None
         found = hashlib.sha256(content).hexdigest()
         if sha256 is not None and found != sha256:
-            raise DamageError(f"{path}: {NOT_LISTED}; run the same `attridex build` again")
+            raise DamageError(f"{path}: {NOT_LISTED}; {AGAIN}")
         record = HeldFile(path, Written(len(content), found))
         record.close()
         self._files.append(record)

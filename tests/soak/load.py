@@ -1,9 +1,6 @@
-"""A server under load, and for long: what clients get of it beside an echo, and whether memory and descriptors stay flat.
+"""A server under load beside an echo and the scan alone, and for long: whether it stays as large as it is.
 
-python -m tests.soak.load load tests/results/load.json
-python -m tests.soak.load steady tests/results/soak.json --minutes 30
-
-Clients, server and echo share the machine's cores: read figures as ratios to the echo's, which has the same clients.
+Clients, server and echo share the machine's cores: read figures as ratios to those of the echo, which has the same clients.
 """
 
 import asyncio
@@ -24,16 +21,28 @@ import numpy as np
 import typer
 
 from attridex.client import AsyncClient
-from attridex.client.benchmarks.scene import SMALL, configuration, scene, texts
+from attridex.client.benchmarks.scene import configuration, scene, texts
 from attridex.client.benchmarks.serving import ECHO
 from attridex.client.errors import ClientError
 from attridex.client.serving import server_beside
 from attridex.indexer.building.build import build
+from attridex.indexer.index.directory import read_current
+from attridex.service.caller import never_cancelled
+from attridex.service.search.scan import Scanner
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import Query
+from tests.soak.tiny import server_process
 
-app = typer.Typer(help=__doc__)
 CLIENTS = (1, 8, 32, 128)
-INSTANCES, WORDS = 500, 31
+INSTANCES, WORDS, DIM = 2000, 31, 1024
+TINY = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+"""A model that costs little: what is measured is the service around it."""
+TEXTS = 1000
+"""New texts of a steady run, asked again and again: the cache is full of them within minutes."""
+GROWTH = 1.05
+"""What a steady server's memory may be, of what it was in the second fourth of the run."""
+DESCRIPTORS = 4
+"""And descriptors and threads more than it had then."""
 Call = Callable[[AsyncClient, int], Awaitable[object]]
 """One question, by its number."""
 
@@ -61,13 +70,13 @@ KINDS: Mapping[str, Call] = {
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """A server of a small index with gradients and neurons."""
-    with scene(SMALL, texts(INSTANCES, WORDS, WORDS)) as directory:
+def served() -> Iterator[tuple[str, Path]]:
+    """A server of a small index with gradients and neurons: its address, and the index."""
+    with scene(TINY, texts(INSTANCES, WORDS, WORDS)) as directory:
         index = directory / "load"
-        build(configuration(directory, gradients={"dim": 1024}, neurons={"rule": "gradient"}), index, show_progress=False)
+        build(configuration(directory, gradients={"dim": DIM}, neurons={"rule": "gradient"}), index, show_progress=False)
         with server_beside(index) as address:
-            yield address
+            yield address, index
 
 
 async def hammered(call: Callable[[int, int], Awaitable[object]], clients: int, seconds: float) -> dict[str, Any]:
@@ -93,10 +102,22 @@ async def hammered(call: Callable[[int, int], Awaitable[object]], clients: int, 
     began = time.perf_counter()
     await asyncio.gather(*map(client, range(clients)))
     passed = time.perf_counter() - began
-    p50, p99 = np.percentile(times, [50, 99]) if times else (float("nan"),) * 2
+    return told(clients, times, passed, failed)
+
+
+def told(clients: int, times: Sequence[float], passed: float, failed: Mapping[str, int]) -> dict[str, Any]:
+    """Figures of a measurement.
+
+    Args:
+        clients: who asked at once.
+        times: seconds of each call.
+        passed: seconds of all of it.
+        failed: calls that failed, by what they raised.
+    """
+    p50, p99 = np.percentile(times, [50, 99]).tolist() if times else (None, None)
     return {
-        "clients": clients, "calls": len(times), "a_second": round(len(times) / passed, 1), "p50_ms": round(1e3 * p50, 2),
-        "p99_ms": round(1e3 * p99, 2), "failed": dict(failed),
+        "clients": clients, "calls": len(times), "a_second": round(len(times) / passed, 1),
+        "p50_ms": p50 and round(1e3 * p50, 2), "p99_ms": p99 and round(1e3 * p99, 2), "failed": dict(failed),
     }  # fmt: skip
 
 
@@ -117,13 +138,26 @@ async def echoed(seconds: float) -> list[dict[str, Any]]:
     return rows
 
 
+def scanned(index: Path, seconds: float) -> dict[str, Any]:
+    """What one caller gets of the scan alone, for the k = 10 best of an instance, in this process."""
+    version, scanner, times = IndexVersion(index, read_current(index)), Scanner(), list[float]()
+    end = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < end:
+        query = version.vector(version.gradients, len(times) % INSTANCES)[None]
+        scanner.top(version.gradients, query, 10, version.ids_of, never_cancelled)
+        times.append(time.perf_counter() - began)
+    scanner.close()
+    version.close()
+    return {"kind": "the scan alone", **told(1, times, sum(times), Counter())}
+
+
 OWN = [("grpc.use_local_subchannel_pool", 1)]
 """Gives each channel a connection of its own, as clients on other machines have."""
 
 
-async def loaded(address: str, seconds: float) -> list[dict[str, Any]]:
-    """Every kind of question from every number of clients, and the echo."""
-    rows = await echoed(seconds)
+async def loaded(address: str, index: Path, seconds: float) -> list[dict[str, Any]]:
+    """Every kind of question from every number of clients, the echo, and the scan alone."""
+    rows = [*await echoed(seconds), await asyncio.to_thread(scanned, index, seconds)]
     for kind, call in KINDS.items():
         for count in CLIENTS:
             clients = [AsyncClient(address, timeout=120.0) for _ in range(count)]
@@ -132,17 +166,6 @@ async def loaded(address: str, seconds: float) -> list[dict[str, Any]]:
             typer.echo(json.dumps(rows[-1]))
             await asyncio.gather(*(client.close() for client in clients))
     return rows
-
-
-def process_of(address: str) -> int:
-    """The process that listens at an address, found by its command line."""
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"attridex.client.commands.app" in each.read_bytes() and b"127.0.0.1:0" in each.read_bytes():
-                return int(each.parent.name)
-        except OSError:
-            continue
-    raise SystemExit(f"no server process for {address}")
 
 
 def sampled(process: int) -> dict[str, Any]:
@@ -157,7 +180,7 @@ def sampled(process: int) -> dict[str, Any]:
 
 async def kept(address: str, minutes: float) -> dict[str, Any]:
     """Clients of every kind at once, who come and go, and what the server holds meanwhile."""
-    process, samples, end = process_of(address), list[dict[str, Any]](), time.perf_counter() + 60 * minutes
+    process, samples, end = server_process(), list[dict[str, Any]](), time.perf_counter() + 60 * minutes
     calls = Counter[str]()
 
     async def visitor(kind: str, call: Call) -> None:
@@ -166,7 +189,7 @@ async def kept(address: str, minutes: float) -> dict[str, Any]:
             async with AsyncClient(address, timeout=60.0) as client:
                 for _ in range(50):
                     try:
-                        await call(client, next(numbers))
+                        await call(client, next(numbers) % TEXTS)
                         calls[kind] += 1
                     except ClientError as error:
                         calls[f"{kind}: {type(error).__name__}"] += 1
@@ -177,32 +200,36 @@ async def kept(address: str, minutes: float) -> dict[str, Any]:
             samples.append(sampled(process))
 
     await asyncio.gather(watcher(), *(visitor(kind, call) for kind, call in KINDS.items()))
-    return {"minutes": minutes, "calls": dict(calls), "samples": samples, "flat": flat(samples)}
+    found = medians(samples)
+    return {"minutes": minutes, "calls": dict(calls), "medians": found, "flat": flat(found), "samples": samples}
 
 
-def flat(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+def medians(samples: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Medians of the second and the last fourth of the samples."""
     fourth = max(1, len(samples) // 4)
     parts = samples[fourth : 2 * fourth], samples[-fourth:]
     return {name: [float(np.median([each[name] for each in part])) for part in parts] for name in samples[0]}
 
 
-@app.command()
+def flat(found: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the server has grown no more than it may."""
+    (before, after), counts = found["rss_mib"], (found["descriptors"], found["threads"])
+    return after <= GROWTH * before and all(late <= early + DESCRIPTORS for early, late in counts)
+
+
 def load(out: Path, seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 5.0) -> None:
     """Throughput and latency of 1, 8, 32 and 128 clients by kind of question, beside an echo."""
-    with served() as address:
-        rows = asyncio.run(loaded(address, seconds))
+    with served() as (address, index):
+        rows = asyncio.run(loaded(address, index, seconds))
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"seconds": seconds, "cores": os.cpu_count(), "rows": rows}, indent=1) + "\n")
 
 
-@app.command()
 def steady(out: Path, minutes: Annotated[float, typer.Option(help="How long.")] = 30.0) -> None:
     """Memory, threads and descriptors of a server that is asked all the while."""
-    with served() as address:
+    with served() as (address, _):
         found = asyncio.run(kept(address, minutes))
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(found, indent=1) + "\n")
-    typer.echo(json.dumps({"calls": found["calls"], "flat": found["flat"]}))
-
-
-if __name__ == "__main__":
-    app()
+    typer.echo(json.dumps({name: found[name] for name in ("calls", "medians", "flat")}))
+    raise typer.Exit(not found["flat"])

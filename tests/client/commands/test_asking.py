@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from attridex.client.client import Client
 from attridex.client.commands.asking import BATCH, Asking, ask_queries, columns_of, text_of, with_queries
 from attridex.client.errors import UsageError
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.answers import IndexInfo
 from attridex.v1.requests import AttributeInstancesRequest, AttributeNeuronsRequest, Query
+from attridex.v1.rpcs import INDEX
 from tests.client.stubs import Stub, client_of
 from tests.conftest import write_jsonl
 
 COLUMNS = ["row", "id", "label", "premise", "self_influence", "self_influence_fisher", "loss"]
 
 
-def indexed(own: list[str]) -> Client:
-    info = pb.IndexInfo(columns=[pb.Column(name=name, type="VARCHAR") for name in COLUMNS], own_columns=own)
-    return client_of(Stub(GetIndex=pb.GetIndexResponse(index=info)))
+def indexed(own: list[str]) -> IndexInfo:
+    return INDEX.decode(pb.IndexInfo(columns=[pb.Column(name=name, type="VARCHAR") for name in COLUMNS], own_columns=own))
 
 
 @pytest.mark.parametrize("given", [{}, {"index": Path("a"), "server": "b"}])
@@ -52,10 +52,10 @@ def test_sources_are_records_or_instances_up_to_the_limit(tmp_path: Path) -> Non
     ],
 )
 def test_columns_are_the_corpus_s_own_unless_named(own: list[str], shown: tuple[str, ...]) -> None:
-    client = indexed(own)
-    assert columns_of(client, "") == shown
-    assert columns_of(client, "none") == ()
-    assert columns_of(client, "loss, premise") == ("loss", "premise")
+    index = indexed(own)
+    assert columns_of(index, "") == shown
+    assert columns_of(index, "none") == ()
+    assert columns_of(index, "loss, premise") == ("loss", "premise")
 
 
 def test_the_same_is_asked_of_each_batch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +64,7 @@ def test_the_same_is_asked_of_each_batch(monkeypatch: pytest.MonkeyPatch, capsys
     identities = [f"t{number}" for number in range(BATCH + 1)]
     request = AttributeInstancesRequest((), k=3)
     ask_queries(Asking(instance=identities, as_json=True), request, {}, "loss")
+    assert sum(isinstance(message, pb.GetIndexRequest) for message in stub.sent) == 1
     sent = [message for message in stub.sent if hasattr(message, "queries")]
     assert [len(message.queries) for message in sent] == [BATCH, 1]
     assert {(message.k, *message.fields) for message in sent} == {(3, "loss")}

@@ -12,8 +12,9 @@ from attridex.client import Client
 from attridex.indexer.config import load_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import read_manifest
-from attridex.indexer.renewal.building import build
+from attridex.indexer.renewal.building import build as build_index
 from attridex.service.edge.server import parse_models
+from tests.conftest import records, write_jsonl
 from tests.indexer.renewal.conftest import flip, problems
 
 Place = tuple[Path, Path, Path]
@@ -24,7 +25,7 @@ Place = tuple[Path, Path, Path]
 def moved(project: Callable[..., Path], model_dir: Callable[..., Path], tmp_path: Path) -> Place:
     """See `Place`; the model was moved after the build."""
     shutil.copytree(model_dir("opt"), tmp_path / "model")
-    build(load_config(project(model={"path": "model"})), tmp_path / "index", show_progress=False)
+    build_index(load_config(project(model={"path": "model"})), tmp_path / "index", show_progress=False)
     shutil.copytree(tmp_path / "model", tmp_path / "other")
     (tmp_path / "other" / "config.json").write_text((tmp_path / "model" / "config.json").read_text() + "\n")
     (tmp_path / "model").rename(tmp_path / "new")
@@ -36,8 +37,10 @@ def test_commands_find_a_moved_model_by_the_option_and_know_it_by_its_hash(moved
     own = read_manifest(index, "1").model.hash
     hashes = re.compile(rf"[0-9a-f]{{64}}.*{own}|{own}.*[0-9a-f]{{64}}")
     query = ("query", "ia", "--queries", tmp_path / "queries.jsonl", "--index", index, "--json")
+    build = ("build", tmp_path / "config.toml", "--out", index)
+    append = ("append", index, write_jsonl(tmp_path / "more.jsonl", records(13)[12:]))
     flip(next(index.glob("shards/*/gradients.faiss")))
-    for command in (("show", index), ("repair", index), ("build", tmp_path / "config.toml", "--out", index), query):
+    for command in (("show", index), ("repair", index), build, append, query):
         missing, wrong = attridex(*command), attridex(*command, "--model", other)
         assert min(missing.code, wrong.code) > 0
         assert "no such model directory (model.path, or --model where it lies now)" in missing.err

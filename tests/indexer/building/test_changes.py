@@ -24,15 +24,15 @@ def test_a_changed_corpus_is_told_by_its_rows_and_no_hash(project: Callable[...,
     changed = rows(17, t3={"premise": "a doctor"}, t4={"label": 0}, t5={"genre": "letters"})
     write_jsonl(corpus, [row for row in changed if row["id"] not in ("t7", "t8")])
     said = (
-        r"rows: 5 added \(the first is 't12'\), 3 changed \(the first is 't3'\), 2 gone \(the first is 't7'\); "
-        r"`attridex append`, `attridex update`, `attridex delete` make the index follow"
+        r"5 rows added, 3 changed, 2 gone \(the first: 't12', 't3', 't7'\): "
+        r"`attridex append`, `attridex update`, `attridex delete` do it"
     )
     for work in (lambda: build(config, index, show_progress=False), lambda: dry_run(config, index, show_progress=False)):
         with pytest.raises(InputError, match=said):
             work()
     delete_ids(index, ["t7"])
     write_jsonl(corpus, [row for row in rows(12) if row["id"] not in ("t7", "t8")])
-    with pytest.raises(InputError, match=r"rows: 0 added, 0 changed, 1 gone \(the first is 't8'\); `attridex delete` make"):
+    with pytest.raises(InputError, match=r"0 rows added, 0 changed, 1 gone \(the first: 't8'\): `attridex delete` do it"):
         build(config, index, show_progress=False)
     delete_ids(index, ["t8"])
     assert build(config, index, show_progress=False).signed == 0, "the index has followed"
@@ -44,5 +44,5 @@ def test_where_ids_are_positions_rows_are_told_by_what_they_hold(project: Callab
     config = load_config(project(count=12, corpus={"id": "", "metadata": []}))
     build(config, tmp_path / "index", show_progress=False)
     write_jsonl(tmp_path / "train.jsonl", [row for row in rows(14) if row["id"] != "t0"])
-    with pytest.raises(InputError, match=r"rows: 2 added \(the first is '11'\), 0 changed, 1 gone \(the first is '0'\)"):
+    with pytest.raises(InputError, match=r"2 rows added, 0 changed, 1 gone \(the first: '11', '0'\)"):
         build(config, tmp_path / "index", show_progress=False)

@@ -8,9 +8,10 @@ import pytest
 
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.index.directory import read_current, read_manifest
-from attridex.indexer.index.layout import LOCK, MANIFEST, SIDECAR, shard_dir
+from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, LOCK, MANIFEST, MANIFEST_COPY, SIDECAR, shard_dir, version_dir
 from attridex.indexer.index.records import file_entry, read_sealed, seal
 from attridex.indexer.index.verify import check_file, check_shard, check_version, verify
+from attridex.indexer.lifecycle.migration import migrate
 
 
 def damaged(path: Path, rng: np.random.Generator) -> bytes:
@@ -86,3 +87,13 @@ def test_files_that_are_too_many_or_missing_are_found(old: Path) -> None:
 def test_where_no_index_is_there_is_nothing_to_verify(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no attridex index there"):
         list(verify(tmp_path))
+
+
+def test_a_version_without_its_manifest_is_checked_by_the_copy(old: Path) -> None:
+    migrate(old)
+    for change in (Path.unlink, Path.mkdir):
+        change(version_dir(old, "3") / MANIFEST)
+        found = {checked.path.name for checked in verify(old) if checked.problem}
+        assert {MANIFEST} <= found <= {CURRENT, CURRENT_COPY, MANIFEST}
+    (version_dir(old, "3") / MANIFEST_COPY).unlink()
+    assert MANIFEST in {checked.path.name for checked in verify(old) if checked.problem}

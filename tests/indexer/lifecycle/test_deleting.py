@@ -142,6 +142,16 @@ def test_a_log_that_is_not_the_acknowledged_one_is_damage_and_never_no_deletes(i
             delete_ids(index, ["t4"])
 
 
+def test_a_number_of_entries_that_was_flipped_is_damage_of_the_file_that_has_it(index: Path) -> None:
+    for name in (CURRENT, CURRENT_COPY):
+        right = (index / name).read_text()
+        version, manifest, seq, line = right.split()
+        (index / name).write_text(f"{version} {manifest} {int(seq) + 2} {line}\n")
+        assert str(index / name) in problems(index)[0]
+        (index / name).write_text(right)
+    assert problems(index) == []
+
+
 def test_a_log_says_who_deleted_what(index: Path) -> None:
     delete_ids(index, ["t3", "t4"], by="someone")
     entry = parse_log((index / DELETES).read_bytes(), index / DELETES).entries[-1]

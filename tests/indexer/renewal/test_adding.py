@@ -22,7 +22,8 @@ from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.joining import Wanted
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import write_jsonl
-from tests.indexer.renewal.conftest import DAMAGE, files_of, flip, problems
+from tests.indexer.renewal.conftest import DAMAGE, copies, files_of, flip, problems
+from tests.indexer.test_files import killed_at_each_write
 
 OLD = Path(__file__).parents[2] / "fixtures" / "index_5f8e7b1"
 
@@ -126,6 +127,19 @@ def test_no_delete_comes_back_and_undeleted_rows_have_their_values(index: Path, 
     undelete_ids(index, ["t3"])
     with Client.local(index, model=False) as client:
         assert client.list_page(where="id = 't3'", fields=["source"]).instances[0].fields["source"] == "wiki"
+
+
+def test_a_kill_before_anything_takes_its_name_leaves_the_version_before_or_the_one_after(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, ends = Wanted(write_jsonl(tmp_path / "new.jsonl", values(42)), replace=True), []
+    for attempt, copy in zip(killed_at_each_write(monkeypatch, ["replace"]), copies(index, tmp_path / "copy"), strict=False):
+        with attempt:
+            add_columns(copy, wanted)
+        ends.append(read_current(copy))
+        add_columns(copy, wanted)  # clears what was left half written
+        assert (problems(copy), stored(copy, "source")[1]) == ([], ("t1", "wiki"))
+    assert (ends == sorted(ends), {*ends}) == (True, {"3", "4"})
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from attridex.service.commands import serve
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 from tests.processes import running
+from tests.service.calls.http2 import Wire, frame
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 
@@ -39,6 +40,18 @@ def test_the_serve_command_answers_reports_health_and_stops_on_sigterm(index: Pa
             assert [info.name for info in stub.ListIndexes(pb.ListIndexesRequest()).indexes] == ["mine"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_bytes_of_clients_are_no_lines_of_the_log(index: Path) -> None:
+    with running([*COMMAND, "serve", str(index), "--listen", "127.0.0.1:0", "--no-model"]) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(":")[2])
+        with Wire(port) as wire:
+            wire.send(frame(7, 0, 0, bytes(4) + b"\x00\x00\x00\x0b" + b"\nforged line\x1b[31m\x85"))  # GOAWAY with words
+            wire.ended()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert "forged" not in process.stderr.read()
 
 
 @pytest.mark.parametrize("arguments", [["--listen", "0.0.0.0:0"], ["--listen", "nowhere"], ["--tls-cert", "x.pem"]])
