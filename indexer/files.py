@@ -7,7 +7,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +69,25 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_path(path.parent)
 
 
+def file_mode() -> int:
+    """The mode that the umask leaves a new file; where the system tells it, nothing is set that other threads would see."""
+    try:
+        told = re.search(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        told = None
+    if told:
+        return 0o666 & ~int(told[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def by_umask(path: Path) -> None:
+    """Give a file that a library made for its owner alone, as safetensors does, the mode of every other."""
+    if path.is_file() and stat.S_IMODE(path.stat().st_mode) == 0o600:
+        path.chmod(file_mode())
+
+
 @contextmanager
 def publish(directory: Path) -> Iterator[Path]:
     """Fill a temporary directory; it takes its name once the block ends well, and is removed if it fails.
@@ -80,6 +101,7 @@ def publish(directory: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         for path in temporary.rglob("*"):
+            by_umask(path)
             sync_path(path)
         sync_path(temporary)
         if directory.exists():

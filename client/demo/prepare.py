@@ -50,6 +50,10 @@ def base_model(out: Path, words: list[str], seed: int) -> None:
     )  # fmt: skip
     transformers.OPTForSequenceClassification(config).save_pretrained(out)
     tokenizer.save_pretrained(out)
+    from attridex.indexer.files import by_umask
+
+    for path in out.iterdir():
+        by_umask(path)
 
 
 def model_and_index(out: Path, console: Console) -> None:

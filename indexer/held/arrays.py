@@ -1,7 +1,10 @@
 """Arrays of held files of which parts are read when they are looked at: checked blocks, kept in a bounded cache."""
 
+import io
+import math
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +17,18 @@ from attridex.indexer.held.sums import BLOCK
 
 CACHED = 64 << 20
 """Bytes of the blocks that are kept of an array."""
+
+
+NUMBERS = "biuf"
+"""Kinds of elements that an array of an index may have: no objects, which would be code, and nothing of any size."""
+
+
+class Header(NamedTuple):
+    """What the header of a .npy file says: shape and type of the elements, and where they begin."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
 
 
 class Layout(NamedTuple):
@@ -91,17 +106,34 @@ def layout_of(file: HeldFile) -> Layout:
     Raises:
         DamageError: it is none, or not of the size that it says.
     """
-    stream = file.stream()
+    shape, dtype, offset = header_of(file.stream(), file.written.size, file.path)
+    if len(shape) != 1 or BLOCK % dtype.itemsize or offset % dtype.itemsize:
+        raise DamageError(f"{file.path}: not one dimension of plain numbers")
+    return Layout(dtype, shape[0], offset)
+
+
+def header_of(stream: "io.BufferedReader", size: int, where: Path) -> Header:
+    """The header of a .npy file, which a file's size bounds: what it says is no reason to have more memory.
+
+    Args:
+        stream: at its beginning; behind the header afterwards.
+        size: of the file.
+        where: names it in errors.
+
+    Raises:
+        DamageError: it is no array of plain numbers, or not of the size that it says.
+    """
     try:
         version = npy.read_magic(stream)
         shape, _, dtype = npy.read_array_header_1_0(stream) if version == (1, 0) else npy.read_array_header_2_0(stream)
-    except ValueError:
-        raise DamageError(f"{file.path}: not an array") from None
+    except DamageError:
+        raise
+    except Exception:  # a header is read as a literal of Python, which fails in many ways
+        raise DamageError(f"{where}: not an array") from None
     offset = stream.tell()
-    sound = len(shape) == 1 and not dtype.hasobject and offset + shape[0] * dtype.itemsize == file.written.size
-    if not sound or BLOCK % dtype.itemsize or offset % dtype.itemsize:
-        raise DamageError(f"{file.path}: not one dimension of plain numbers, or not of the size that it says")
-    return Layout(dtype, shape[0], offset)
+    if dtype.kind not in NUMBERS or min(shape, default=0) < 0 or offset + math.prod(shape) * dtype.itemsize != size:
+        raise DamageError(f"{where}: not an array of plain numbers, or not of the size that it says")
+    return Header(shape, dtype, offset)
 
 
 def mapped(file: HeldFile) -> NDArray[Any]:

@@ -32,6 +32,8 @@ Rows = NDArray[np.int64]
 
 EXPANSION: dict[str, int] = {"sq8": 4, "rabitq": 40, "ivf": 4}
 """Candidates for each hit that is asked for."""
+KINDS = {"sq8": (b"IxSQ",), "rabitq": (b"Ixrq",), "ivf": (b"IwSq", b"IwSQ")}
+"""Letters with which FAISS's files of each structure begin."""
 PIECE, LEAST_PIECE = 16384, 512
 """Most and least rows of a piece."""
 ALIKE = 0.7
@@ -190,14 +192,17 @@ class Approximate:
         self.kind = kind
         self.order: Rows = read_array(directory / ORDER)
         self.norms: Float32 = read_array(directory / ORDERED_NORMS)
+        if not np.array_equal(np.sort(self.order, axis=None), np.arange(self.norms.size)):
+            raise DamageError(f"{path_of(directory / ORDER)}: damaged (it orders other rows than there are norms)")
         self._pieces: list[Piece] = []
         starts = bounds(self.norms)[:-1] if kind != "ivf" else [0]
         for number, start in enumerate(starts):
             path = directory / file_name(kind, number)
             try:
-                self._pieces.append(Piece(read_faiss(path), start, float(self.norms[start])))
+                piece = read_faiss(path, KINDS[kind])
             except RuntimeError:
                 raise DamageError(f"{path_of(path)}: damaged, FAISS cannot read it") from None
+            self._pieces.append(Piece(piece, start, float(self.norms[start])))
 
     def candidates(self, query: Float32, count: int, *, weighted: bool, pool: Executor, threads: int) -> Rows:
         """The rows with the highest inner product with a query.

@@ -1,5 +1,6 @@
 """Plain arrays (.npy) and named tensors (.safetensors): norms, predictions, tombstones, factors, curvatures."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
-from attridex.indexer.held.arrays import PagedArray, mapped
-from attridex.indexer.held.files import Source, content_of, readable
+from attridex.indexer.errors import DamageError, first_line
+from attridex.indexer.held.arrays import PagedArray, header_of, mapped
+from attridex.indexer.held.files import Source, content_of, path_of, readable
 
 Float64 = NDArray[np.float64]
 
@@ -21,8 +24,22 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def read_array(source: Source) -> NDArray[Any]:
-    """Read an array."""
+    """Read an array of plain numbers.
+
+    Raises:
+        DamageError: it is none, or not of the size that it says.
+    """
+    check_array(source)
     return np.asarray(np.load(readable(source)))
+
+
+def check_array(source: Source) -> None:
+    """Go on only with an array of plain numbers, which has the size that it says; see `read_array`."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            header_of(stream, os.fstat(stream.fileno()).st_size, source)
+    else:
+        header_of(source.stream(), source.written.size, source.path)
 
 
 def new_array(path: Path, dtype: type[np.generic], size: int) -> NDArray[Any]:
@@ -54,5 +71,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Float64]) -> None:
 
 
 def read_tensors(source: Source) -> dict[str, Float64]:
-    """Read named tensors."""
-    return dict(load(content_of(source)))
+    """Read named tensors.
+
+    Raises:
+        DamageError: the file is none of tensors; its size bounds what it says.
+    """
+    try:
+        return dict(load(content_of(source)))
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DamageError(f"{path_of(source)}: damaged, no tensors can be read from it ({first_line(error)})") from None

@@ -288,8 +288,29 @@ class Catalog:
             else:
                 with private_copy(source) as copy:
                     self._con = read_only(copy / path.name)
+            self._check_tables(path)
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error
+
+    def _check_tables(self, path: Path) -> None:
+        """Go on only with tables: a view is a query that somebody else wrote."""
+        (views,) = self._con.sql("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall()[0]
+        if views:
+            self._con.close()
+            raise DamageError(f"{path}: damaged (it has views, and attridex writes none)")
+
+    @property
+    def rows(self) -> int:
+        """How many instances there are.
+
+        Raises:
+            DamageError: DuckDB cannot tell.
+        """
+        try:
+            (found,) = self._con.cursor().sql("SELECT count(*) FROM instances").fetchall()[0]
+        except duckdb.Error as error:
+            raise DamageError(str(error).splitlines()[0]) from error
+        return int(found)
 
     def ids(self) -> pa.Array:
         """Ids of the instances, in row order.

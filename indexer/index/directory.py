@@ -12,6 +12,7 @@ from typing import NamedTuple
 from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.indexer.files import clear_leftovers, file_hash, replace_file
+from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Head, Log, read_log
 from attridex.indexer.index.layout import (
     CURRENT,
@@ -40,10 +41,11 @@ def write_lock(index: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another process holds it.
+        InputError: a link leads out of it.
     """
     try:
         index.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(index / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(index / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise AttridexError(f"{index}: cannot be written: {error.strerror}") from None
     try:
@@ -51,6 +53,7 @@ def write_lock(index: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(f"{index}: another process is building this index; wait for it or choose another --out") from None
+        check_tree(index, [index.resolve()])
         clear_leftovers(index)
         yield
     finally:
@@ -71,6 +74,8 @@ def read_manifest(index: Path, version: str) -> Manifest:
         known = " and ".join(map(str, FORMATS))
         raise InputError(f"{path}: index format {data.get('format')}, this attridex reads {known}; build it anew")
     manifest = parse_record(Manifest, data, path)
+    if manifest.version != version:
+        raise DamageError(f"{path}: damaged (it is of version {manifest.version})")
     return manifest.model_copy(update={"config": moved(manifest.config, index / SOURCE)})
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from attridex.indexer.errors import DamageError
 from attridex.indexer.held.arrays import PagedArray
-from attridex.indexer.held.files import Place
+from attridex.indexer.held.files import Place, Source, path_of
 from attridex.indexer.index.arrays import new_array, paged_array, read_array, write_array
 from attridex.indexer.index.layout import CSC_INDPTR, CSC_ROWS, CSC_SCORES, CSC_WEIGHTS, CSR_INDPTR, CSR_NEURONS, CSR_SCORES
 from attridex.indexer.index.shards import Shard
@@ -127,7 +128,20 @@ def grow_instance_neurons(directory: Path, before: Path, shards: Sequence[Shard]
 def read_neuron_instances(directory: Place) -> NeuronInstances:
     """Read the CSC arrays of a version; what an entry holds is read when it is looked at."""
     rows, weights, scores = (paged_array(directory / name) for name in (CSC_ROWS, CSC_WEIGHTS, CSC_SCORES))
-    return NeuronInstances(read_array(directory / CSC_INDPTR), rows, weights, scores)
+    return NeuronInstances(read_bounds(directory / CSC_INDPTR, rows, weights, scores), rows, weights, scores)
+
+
+def read_bounds(source: Source, *entries: Entries) -> NDArray[np.int64]:
+    """Where the entries of each list begin and end.
+
+    Raises:
+        DamageError: not within the arrays of entries.
+    """
+    indptr = read_array(source)
+    rising = indptr.ndim == 1 and indptr.dtype == np.int64 and indptr[:1].tolist() == [0] and bool((np.diff(indptr) >= 0).all())
+    if not rising or any(len(array) != indptr[-1] for array in entries):
+        raise DamageError(f"{path_of(source)}: damaged (its lists do not fit the arrays of their entries)")
+    return indptr
 
 
 def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
@@ -144,4 +158,4 @@ def write_instance_neurons(directory: Path, shards: Sequence[Shard]) -> None:
 def read_instance_neurons(directory: Place) -> InstanceNeurons:
     """Read the CSR arrays of a version; what an entry holds is read when it is looked at."""
     neurons, scores = (paged_array(directory / name) for name in (CSR_NEURONS, CSR_SCORES))
-    return InstanceNeurons(read_array(directory / CSR_INDPTR), neurons, scores)
+    return InstanceNeurons(read_bounds(directory / CSR_INDPTR, neurons, scores), neurons, scores)

@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     ValidationError,
     field_serializer,
@@ -21,8 +23,15 @@ from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, json_bytes, write_synced
 from attridex.indexer.fit import Fit
 from attridex.indexer.held.files import Written
+from attridex.indexer.held.inside import plain_name, plain_path
 from attridex.indexer.held.sums import file_checksums, sums_text
 from attridex.indexer.index.layout import FORMAT, Column, shown_name
+
+FileName = Annotated[str, AfterValidator(plain_name)]
+"""Of a file or directory of the index: what somebody else wrote names nothing elsewhere."""
+FilePath = Annotated[str, AfterValidator(plain_path)]
+"""Of a file below a directory."""
+Count = Annotated[int, Field(ge=0)]
 
 
 class Record(BaseModel):
@@ -47,7 +56,7 @@ class FileEntry(Record):
     """Size and SHA-256 of one file, and the CRC-32 of each 64 KiB of it, eight hexadecimal digits each (from format 3 on)."""
 
     newer = ("blocks",)
-    bytes: int
+    bytes: Count
     sha256: str
     blocks: str = ""
 
@@ -61,8 +70,8 @@ class ShardEntry(Record):
     """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and the sidecar's `since`."""
 
     newer = ("since",)
-    name: str
-    rows: int
+    name: FileName
+    rows: Count
     sha256: str
     since: int = 0
 
@@ -89,11 +98,11 @@ class Sidecar(Record):
     plan: str
     start: int
     stop: int
-    rows: int
+    rows: Count
     tokens: int
     truncated: int
     bad: list[LeftOut]
-    files: dict[str, FileEntry]
+    files: dict[FileName, FileEntry]
     since: int = 0
 
 
@@ -101,7 +110,7 @@ class Source(Record):
     """source.json: the files of a training that its own script handed over, by their path below it."""
 
     format: int = FORMAT
-    files: dict[str, FileEntry]
+    files: dict[FilePath, FileEntry]
 
 
 class Block(Record):
@@ -169,11 +178,11 @@ class Manifest(Record):
 
     newer = ("fit", "added", "statistics", "factors_of")
     format: int = FORMAT
-    version: str
+    version: FileName
     created: str
     task: str
-    instances: int
-    deleted: int
+    instances: Count
+    deleted: Count
     truncated: int
     bad: list[LeftOut]
     config: Config
@@ -192,7 +201,7 @@ class Manifest(Record):
     signature_projected: bool
     columns: list[Column]
     shards: list[ShardEntry]
-    files: dict[str, FileEntry]
+    files: dict[FileName, FileEntry]
     recall: dict[str, float] = {}
     agreement: dict[str, float] = {}
     fit: Fit | None = None
@@ -246,7 +255,7 @@ def unseal(content: bytes, where: Path) -> JsonObject:
         data = json.loads(content)
         del data["seal"]
         whole = seal(data) == content
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
         raise DamageError(f"{where}: damaged (its content does not match its seal); {AGAIN}")
@@ -282,7 +291,8 @@ def parse_record(kind: type[R], data: Mapping[str, Any], where: Path) -> R:
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
+        reason = "".join(each if each.isprintable() else "?" for each in said)  # keys may be somebody else's
         raise InputError(f"{where}: not a record that this attridex knows ({reason}); build the index anew") from None
 
 

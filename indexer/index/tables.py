@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.held.files import Source, readable
+from attridex.indexer.errors import DamageError, first_line
+from attridex.indexer.held.files import Source, path_of, readable
 from attridex.indexer.index.layout import OWN_COLUMNS
 
 ARROW = {
@@ -78,9 +80,23 @@ def write_instances(path: Path, columns: Mapping[str, str], rows: Sequence[Row])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
+@contextmanager
+def sound(source: Source) -> Iterator[None]:
+    """Read a file in the block.
+
+    Raises:
+        DamageError: Arrow cannot.
+    """
+    try:
+        yield
+    except (pa.ArrowException, IndexError) as error:
+        raise DamageError(f"{path_of(source)}: damaged, no table can be read from it ({first_line(error)})") from None
+
+
 def read_table(source: Source, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table, or some columns of it."""
-    return pq.read_table(readable(source), columns=columns if columns is None else list(columns))
+    """Read a table, or some columns of it; see `sound` for what this and the others here raise."""
+    with sound(source):
+        return pq.read_table(readable(source), columns=columns if columns is None else list(columns))
 
 
 def write_neurons(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -90,13 +106,14 @@ def write_neurons(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
 
 def neuron_batches(source: Source) -> Iterator[pa.RecordBatch]:
     """A shard's kept neurons, a batch at a time."""
-    with pq.ParquetFile(readable(source)) as stored:
+    with sound(source), pq.ParquetFile(readable(source)) as stored:
         yield from stored.iter_batches(batch_size=BATCH)
 
 
 def count_neurons(source: Source) -> int:
     """How many neurons a shard's instances keep, summed over them."""
-    return int(pq.read_metadata(readable(source)).num_rows)
+    with sound(source):
+        return int(pq.read_metadata(readable(source)).num_rows)
 
 
 def write_encodings(path: Path, rows: Sequence[Row]) -> None:
@@ -108,7 +125,7 @@ def write_encodings(path: Path, rows: Sequence[Row]) -> None:
 
 def read_encoding(source: Source, row: int) -> dict[str, Any]:
     """The encoding of one instance; `row` is counted from the shard's first."""
-    with pq.ParquetFile(readable(source)) as stored:
+    with sound(source), pq.ParquetFile(readable(source)) as stored:
         group, inside = divmod(row, ENCODINGS_GROUP)
         found: dict[str, Any] = stored.read_row_group(group).slice(inside, 1).to_pylist()[0]
         return found

@@ -1,7 +1,10 @@
 """Stored vectors: one flat FAISS index a shard, read back as blocks of float32 rows."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import faiss
@@ -14,8 +17,13 @@ from attridex.indexer.held.files import Source, path_of
 Float32 = NDArray[np.float32]
 FLOAT32_LIMIT = 1 << 30
 """Bytes of float32 vectors up to which `precision = "auto"` keeps float32."""
+HALF = faiss.ScalarQuantizer.QT_fp16
 WIDENING = 112
 """float32's exponent bias less float16's."""
+FLAT = (b"IxFI", b"IxSQ")
+"""Letters with which FAISS's files of flat inner-product indices begin: float32, and scalar quantisers."""
+READING = Lock()
+"""Held while FAISS reads a file."""
 SIGN_AND_FRACTION = np.int32(~0x70001FFF)
 """Bits of a float32 that a float16 moved up by 13 may set: its sign is spread over those between by the shift."""
 
@@ -40,9 +48,9 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
     Raises:
         OSError: the disk is full or refuses the write.
     """
-    dim, half = vectors.shape[1], faiss.ScalarQuantizer.QT_fp16
+    dim = vectors.shape[1]
     flat = faiss.IndexFlatIP(dim)
-    index = flat if precision == "float32" else faiss.IndexScalarQuantizer(dim, half, faiss.METRIC_INNER_PRODUCT)
+    index = flat if precision == "float32" else faiss.IndexScalarQuantizer(dim, HALF, faiss.METRIC_INNER_PRODUCT)
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
     try:
         faiss.write_index(index, str(path))
@@ -50,13 +58,38 @@ def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
         raise OSError(f"FAISS: {str(error).rpartition(': ')[2]}") from error
 
 
-def read_faiss(source: Source) -> Any:
+def read_faiss(source: Source, kinds: Collection[bytes]) -> Any:
     """A FAISS index; a held file is checked block by block as it is read.
 
+    Args:
+        source: the file.
+        kinds: what it may be, by the four letters with which such files begin: others could lead a search anywhere.
+
     Raises:
-        DamageError: a held file is not what was written.
+        DamageError: a held file is not what was written, or it is of another kind.
         RuntimeError: FAISS cannot read it.
     """
+    stream = source.open("rb") if isinstance(source, Path) else source.stream()
+    with stream:
+        found = stream.read(4)
+    if found not in kinds:
+        kind = "not a flat index, or structure, of the kind that was written"
+        raise DamageError(f"{path_of(source)}: damaged, FAISS cannot read it ({kind})")
+    with bounded(source.stat().st_size if isinstance(source, Path) else source.written.size):
+        return _read_faiss(source)
+
+
+@contextmanager
+def bounded(size: int) -> Iterator[None]:
+    """Have FAISS, whose limits are global, refuse a file that says it holds more than its size, before it makes room for that."""
+    with READING:
+        for name in ("vector_byte", "loop"):
+            if limit := getattr(faiss, f"set_deserialization_{name}_limit", None):  # not in older ones
+                limit(size)
+        yield
+
+
+def _read_faiss(source: Source) -> Any:
     if isinstance(source, Path):
         return faiss.read_index(str(source))
     damage: list[DamageError] = []
@@ -103,15 +136,17 @@ class VectorFile:
             DamageError: FAISS cannot read it, or it is not a flat index.
         """
         try:
-            self._index: Any = read_faiss(source)
+            self._index: Any = read_faiss(source, FLAT)
         except RuntimeError as error:
             reason = str(error).splitlines()[0] if str(error) else "unreadable"
             raise DamageError(f"{path_of(source)}: damaged, FAISS cannot read it ({reason})") from None
         flat = isinstance(self._index, faiss.IndexFlatIP)
-        if not flat and not isinstance(self._index, faiss.IndexScalarQuantizer):
+        if not flat and not (isinstance(self._index, faiss.IndexScalarQuantizer) and self._index.sq.qtype == HALF):
             raise DamageError(f"{path_of(source)}: not a flat index of float32 or float16 vectors")
         self.rows = int(self._index.ntotal)
         self.dim = int(self._index.d)
+        if self.rows < 0 or self.dim < 1 or self._index.codes.size() != self.rows * self.dim * (4 if flat else 2):
+            raise DamageError(f"{path_of(source)}: damaged, it holds other than {self.rows} rows of {self.dim} elements")
         self.codes = self._view(np.float32 if flat else np.float16)
         self.unit = 1.0 if flat else 2.0**-WIDENING
 
@@ -142,6 +177,8 @@ class VectorFile:
 
     def products(self, query: Float32, start: int, stop: int) -> Float32:
         """Inner products of float32 rows [start, stop) with a query [d], at the speed of the memory."""
+        if query.shape != (self.dim,):  # FAISS would read past its end
+            raise DamageError(f"vectors of {self.dim} elements where the query has {len(query)}; the index is damaged")
         block, found = self.codes[start:stop], np.empty(stop - start, np.float32)
         pointers = map(faiss.swig_ptr, (found, query, block))
         faiss.fvec_inner_products_ny(*pointers, self.dim, len(block))  # type: ignore[attr-defined]  # not in the stubs

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import file_hash
+from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Log, parse_log, read_log
 from attridex.indexer.index.directory import (
     index_format,
@@ -104,6 +105,8 @@ def verify(index: Path) -> Iterator[Checked]:
     """
     if not (index / PLAN).exists() and not (index / CURRENT).exists():
         raise InputError(f"{index}: no attridex index there (no {CURRENT} file)")
+    if problem := problem_of(partial(check_tree, index, [index.resolve()])):
+        yield Checked(index, problem)
     expected = {index / LOCK}
     for checked in expected_files(index):
         expected.add(checked.path)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -114,6 +115,15 @@ class ServedIndex:
             if known is not self._info or known[1].problem != problem:
                 known = self._info = (version.sha256, replace(known[1], problem=problem))
             return known[1]
+
+    @property
+    def places(self) -> dict[Path, str]:
+        """Where it and its models lie, and what clients are told instead."""
+        with self.store.version(whole=False) as version:
+            model = version.manifest.config.model
+        paths = [Path(path) for path in (model.path, model.adapter, *model.checkpoints) if path]
+        models = {path: f"the model of {self.name}" for path in paths if path.is_absolute()}
+        return {**models, self.store.index: self.name}
 
     def matching_rows(self, where: Filter) -> list[int]:
         """Rows that a condition holds for."""

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
+from attridex.service.calls.places import without_places
 from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, OverloadedError, ServiceError
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
@@ -60,7 +61,7 @@ def shortened(message: str) -> str:
 def status(error: Exception) -> status_pb2.Status:
     """A google.rpc.Status with ErrorInfo, and BadRequest where a field is to blame."""
     known = catalogued(error)
-    message = shortened(str(known))
+    message = shortened(without_places(str(known)))
     details = [packed(error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN))]
     if known.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=known.field, description=message)
@@ -82,7 +83,7 @@ def packed(message: Message) -> any_pb2.Any:
 def failure(error: Exception) -> pb.Failure:
     """One request's failure inside a stream."""
     known = catalogued(error)
-    return pb.Failure(code=code_pb2.Code.Value(known.code), reason=known.reason, message=shortened(str(known)))
+    return pb.Failure(code=code_pb2.Code.Value(known.code), reason=known.reason, message=shortened(without_places(str(known))))
 
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}

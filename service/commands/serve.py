@@ -1,5 +1,6 @@
 """The command that serves indices."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,6 +41,13 @@ def serve(
         bool,
         typer.Option("--mmap", help="Map posting lists: faster, but a file that changes underneath is seen unchecked."),
     ] = False,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(help="Directory outside of which lies nothing that an index names; may be repeated.", show_default=False),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run Python code that lies beside a model, where an index asks for it.")
+    ] = False,
     no_admin: Annotated[bool, typer.Option("--no-admin", help="Do not offer AdminService at all.")] = False,
     tokens: Annotated[
         Path | None,
@@ -65,6 +73,7 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log each call: --log-level info.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything reads it: an index makes a server ask nobody for its model
     from attridex.service.edge.options import ServerOptions
     from attridex.service.edge.security import parse_mode, tls_of
     from attridex.service.edge.server import run_server
@@ -75,8 +84,8 @@ def serve(
     set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
-        model=not no_model, models=tuple(model or ()), verify=not no_verify, threads=threads, watch=watch, mapped=mmap,
+        roots=tuple(root or ()), own_code=trust_remote_code, model=not no_model, models=tuple(model or ()), verify=not no_verify,
+        threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
-        grace=grace, operations=operations, audit=audit, traces=traces,
     )  # fmt: skip
     run_server(indexes, options, lambda line: typer.echo(line, err=True))

@@ -21,6 +21,8 @@ class ServerOptions:
         admin: whether AdminService is offered, to those who have the role.
         tokens: the file of tokens; without one everybody may ask, and nobody may administrate.
         insecure_admin: whether everybody may administrate; on loopback alone.
+        roots: directories outside of which lies nothing that a served index names; anywhere where there are none.
+        own_code: whether Python code that lies beside a model may run.
         model: whether the models are loaded.
         models: places of models that lie elsewhere now: NAME=PLACE, or of one index PLACE.
         verify: whether every file is read and checked first.
@@ -42,6 +44,8 @@ class ServerOptions:
     admin: bool = True
     tokens: Path | None = None
     insecure_admin: bool = False
+    roots: tuple[Path, ...] = ()
+    own_code: bool = False
     model: bool = True
     models: tuple[str, ...] = ()
     verify: bool = True

@@ -1,6 +1,7 @@
 """Who may connect: loopback by default, TLS elsewhere."""
 
 import ipaddress
+import logging
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from attridex.service.access.followed import Followed
 
 WARNED_DAYS = 30.0
 """Days before a certificate expires from which on the log says so."""
+log = logging.getLogger("attridex.access")
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,12 @@ def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
         raise InputError("--insecure-admin lets everybody administrate, --tokens those with the role admin: give one of them")
     if insecure_admin and not is_loopback(listen):
         raise InputError(f"--insecure-admin: {listen} is reachable from other machines; give --tokens FILE")
+
+
+def warn_of_tokens(listen: str, tls: Tls | None, tokens: Path | None) -> None:
+    """Say in the log that tokens can be read on their way, where they can."""
+    if tokens and tls is None and not is_loopback(listen):
+        log.warning("--tokens with --insecure: tokens travel in the clear to %s; give --tls-cert and --tls-key", listen)
 
 
 def parse_mode(text: str) -> int:

@@ -14,17 +14,23 @@ from typing import Any, TypeVar
 from attridex.indexer.errors import AttridexError, InputError
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
+from attridex.service.calls.places import hide, show
 from attridex.service.edge.listening import LAST_SECONDS, Edge
 from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
-from attridex.service.edge.security import Certificates, address, check_admin, check_listen
+from attridex.service.edge.security import Certificates, address, check_admin, check_listen, warn_of_tokens
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
 Result = TypeVar("Result")
+OWN_CODE = (
+    "the model may come with Python code of its own (model.trust_remote_code); read it, and serve with --trust-remote-code, "
+    "or without the model (--no-model)"
+)
 ALIVE_SECONDS = 2.0
 """How long the loop may take to answer a probe."""
 log = logging.getLogger("attridex.service")
@@ -39,6 +45,8 @@ def open_index(
     threads: int | None = None,
     watch: float = 0.0,
     mapped: bool = False,
+    roots: Roots | None = None,
+    own_code: bool = True,
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -50,14 +58,18 @@ def open_index(
         threads: of a scan; as many as there are processors where None.
         watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
         mapped: map posting lists instead of reading them checked.
+        roots: where it, and what it names, may lie.
+        own_code: whether Python code that lies beside its model may run.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped)
+    store = Store(index, verify=verify, mapped=mapped, roots=roots)
     try:
         with store.version() as version:
+            if model and not own_code and version.manifest.config.model.trust_remote_code:
+                raise InputError(f"{index}: {OWN_CODE}")
             encoder = Encoder.load(version.manifest, model if isinstance(model, str) else None) if model else None
     except BaseException:
         store.close()
@@ -85,6 +97,7 @@ class Server:
         """
         check_listen(options.listen, options.tls, options.insecure)
         check_admin(options.listen, options.tokens, options.insecure_admin)
+        warn_of_tokens(options.listen, options.tls, options.tokens)
         self._indexes, self._operating = dict(indexes), operating or Operating()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(report)
@@ -96,6 +109,8 @@ class Server:
             self._end_loop()
             raise
         self.port = self._edge.port
+        self._places = {path: name for index in indexes.values() for path, name in index.places.items()}
+        hide(self._places)
 
     def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -126,6 +141,7 @@ class Server:
         self._operating.stop()
         quiet = self._await(self._edge.stop(grace))
         self._end_loop()
+        show(self._places)
         if quiet:  # else a thread reads what would be closed
             ended = [index.close(LAST_SECONDS) for index in self._indexes.values()]
             quiet = all(ended)
@@ -203,6 +219,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
+    roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
     if operating.port:
@@ -211,7 +228,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         for name, path in paths.items():
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
-                watch=options.watch, mapped=options.mapped,
+                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code,
             )  # fmt: skip
         server = Server(opened, options, operating)
     except AttridexError:

@@ -9,6 +9,7 @@ from typing import Any
 from attridex.indexer.errors import nearest
 from attridex.service.answering.served import ServedIndex, Session
 from attridex.service.caller import Caller, Waiter
+from attridex.service.calls.places import without_places
 from attridex.service.calls.status import failure
 from attridex.service.edge.bounds import check_request
 from attridex.service.edge.observed import observed
@@ -83,7 +84,8 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
 
     def _described(self, index: ServedIndex) -> pb.IndexInfo:
         """What is told of an index."""
-        info: pb.IndexInfo = INDEX.encode(replace(index.describe(), limits=self._limits))
+        told = index.describe()
+        info: pb.IndexInfo = INDEX.encode(replace(told, limits=self._limits, problem=without_places(told.problem)))
         return info
 
     def ListIndexes(self, request: pb.ListIndexesRequest, context: Waiter) -> pb.ListIndexesResponse:

@@ -15,6 +15,7 @@ from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
+from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
 
 PAGE_SECONDS = 600.0
@@ -65,9 +66,16 @@ class Store:
         changed: called after a swap, and when `problem` or `damaged` may have changed.
     """
 
-    def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False) -> None:
-        """Open the current version; see `IndexVersion`."""
-        self.index = index
+    def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False, roots: Roots | None = None) -> None:
+        """Open the current version; see `IndexVersion` for what it raises.
+
+        Args:
+            index: the directory.
+            verify: whether every file is read and checked first.
+            mapped: whether posting lists are mapped.
+            roots: where it, and what it names, may lie; see `Roots.check`.
+        """
+        self.index, self._roots = index, roots or Roots()
         self.changed: Callable[[], None] = lambda: None
         self._verify, self._mapped = verify, mapped
         self._lock, self._turn = threading.Lock(), threading.Lock()
@@ -80,6 +88,7 @@ class Store:
         current = read_served(self.index)
         while True:
             try:
+                self._roots.check(self.index, current.version)
                 return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped)
             except DamagedIndexError:
                 before, current = current, read_served(self.index)
@@ -176,6 +185,7 @@ class Store:
     def _light(self, number: str) -> IndexVersion:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
         directory, _, seq = number.partition("+")
+        self._roots.check(self.index, directory)
         return IndexVersion(self.index, directory, verify=False, mapped=self._mapped, light=True, seq=int(seq or 0))
 
     @contextmanager

@@ -124,8 +124,9 @@ class IndexVersion:
     def _read(self, log: Log | None) -> None:
         """What is in memory from the beginning."""
         self.rows = self.manifest.instances
+        # The shards' files, whose sizes are known, bound the others: a few bytes of a catalog may say that they are many rows.
+        self._check_rows(sum(len(shard.norms()) for shard in self._shards), self._catalog.rows)
         self.ids = self._catalog.ids()
-        self._check_rows(len(self.ids), sum(shard.rows for shard in self._shards))
         self._hide(log)
 
     @property
@@ -168,14 +169,16 @@ class IndexVersion:
         self._shared.close()
 
     def _parts(self, name: str, norms: str | None = None) -> list[Part]:
-        return [shard.part(name, norms) for shard in self._shards]
+        parts = [shard.part(name, norms) for shard in self._shards]
+        self._check_rows(sum(part.vectors.rows for part in parts), sum(len(part.norms) for part in parts))
+        if len({part.vectors.dim for part in parts}) > 1:
+            raise DamageError(f"{self._directory.path}: shards hold vectors of several dimensions")
+        return parts
 
     @cached_property
     def gradients(self) -> list[Part]:
         """Every shard's gradients."""
-        parts = self._parts(GRADIENTS, NORMS)
-        self._check_rows(sum(part.vectors.rows for part in parts))
-        return parts
+        return self._parts(GRADIENTS, NORMS)
 
     @cached_property
     def unit_gradients(self) -> list[Part]:
@@ -210,7 +213,9 @@ class IndexVersion:
     @cached_property
     def lexical(self) -> Lexical:
         """The BM25 index of the texts."""
-        return Lexical(self._directory)
+        found = Lexical(self._directory)
+        self._check_rows(found.size)
+        return found
 
     @cached_property
     def postings(self) -> NeuronInstances:

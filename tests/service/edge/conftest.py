@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,6 +25,7 @@ class StandIn:
         self.closed = False
         self.name, self.store = "mine", self
         self.damaged = self.problem = ""
+        self.places: dict[Path, str] = {}
         self.changed: Callable[[], None] = lambda: None
 
     def answer(self, request: Any, checkpoint: Any, client: str = "") -> InstancesAnswer:

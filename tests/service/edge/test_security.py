@@ -10,7 +10,17 @@ import grpc
 import pytest
 
 from attridex.indexer.errors import InputError
-from attridex.service.edge.security import Certificates, Tls, address, check_admin, check_listen, is_loopback, parse_mode, tls_of
+from attridex.service.edge.security import (
+    Certificates,
+    Tls,
+    address,
+    check_admin,
+    check_listen,
+    is_loopback,
+    parse_mode,
+    tls_of,
+    warn_of_tokens,
+)
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
 
@@ -146,3 +156,11 @@ def test_a_mode_with_which_nobody_could_connect_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="an octal mode with which the owner may connect"):
         parse_mode(text)
     assert [parse_mode("600"), parse_mode("0660"), parse_mode("777")] == [0o600, 0o660, 0o777]
+
+
+def test_tokens_in_the_clear_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    for listen, tls, tokens in (("127.0.0.1:1", None, Path("t")), ("0.0.0.0:1", PAIR, Path("t")), ("0.0.0.0:1", None, None)):
+        warn_of_tokens(listen, tls, tokens)
+    assert caplog.text == ""
+    warn_of_tokens("0.0.0.0:1", None, Path("t"))
+    assert "tokens travel in the clear to 0.0.0.0:1; give --tls-cert and --tls-key" in caplog.text
