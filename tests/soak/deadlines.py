@@ -31,7 +31,7 @@ from attridex.v1.requests import (
 )
 from tests.soak.tiny import tiny_index
 
-INSTANCES, QUERIES = 1500, 100
+INSTANCES, QUERIES = 600, 100
 LATE_MS = 100.0
 """What a look-up may take beyond its deadline."""
 MANY = tuple(Query.instance(f"t{number}") for number in range(QUERIES))
@@ -42,13 +42,13 @@ KINDS: Mapping[str, Any] = {
     "instances by id, with neurons": GetInstancesRequest(IDS, (), with_neurons=True),
     "a page, in the order of a text": ListInstancesRequest(ANY, "premise", 1000),
     "ia, grad-dot": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 10),
-    "ia, grad-dot, 1,000 hits each": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 1000),
+    "ia, grad-dot, half of all hit": AttributeInstancesRequest(MANY, Scoring("grad-dot"), INSTANCES // 2),
     "ia, influence, filtered": AttributeInstancesRequest(MANY, Scoring("influence", curvature="fisher"), 10, ANY),
     "ia, grad-dot, grouped": AttributeInstancesRequest(MANY, Scoring("grad-dot"), 10, group="premise"),
     "ia, bm25": AttributeInstancesRequest(MANY, Scoring("bm25"), 10),
-    "na-instances": FindInstancesByNeuronsRequest(MANY, 50, 1000),
+    "na-instances": FindInstancesByNeuronsRequest(MANY, 50, INSTANCES // 2),
     "na-instances, grouped": FindInstancesByNeuronsRequest(MANY, 50, 10, group="premise"),
-    "ia-neurons": FindNeuronsByInstancesRequest(MANY, Scoring("grad-dot"), 500, 10, "summed"),
+    "ia-neurons": FindNeuronsByInstancesRequest(MANY, Scoring("grad-dot"), INSTANCES // 2, 10, "summed"),
 }
 
 
@@ -71,10 +71,10 @@ def lateness(index: ServedIndex, request: Any, rounds: int) -> dict[str, Any]:
         seconds, passed = taken(index, request, timeout)
         if passed:
             late.append(1e3 * (seconds - timeout))
-    return {
-        "whole_ms": round(1e3 * whole, 1), "passed": len(late), "late_p50_ms": round(float(np.median(late)), 2),
-        "late_most_ms": round(max(late), 2),
-    }  # fmt: skip
+    found: dict[str, Any] = {"whole_ms": round(1e3 * whole, 1), "passed": len(late)}
+    if late:
+        found |= {"late_p50_ms": round(float(np.median(late)), 2), "late_most_ms": round(max(late), 2)}
+    return found
 
 
 def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each kind.")] = 30) -> None:
@@ -83,7 +83,7 @@ def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each k
         index = open_index(tiny_index(Path(name), INSTANCES), "index", model=False)
         found = {kind: lateness(index, request, rounds) for kind, request in KINDS.items()}
         index.close()
-    held = all(each["late_most_ms"] <= LATE_MS for each in found.values())
+    held = all(each["passed"] and each["late_most_ms"] <= LATE_MS for each in found.values())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"most_ms": LATE_MS, "held": held, "kinds": found}, indent=1) + "\n")
     typer.echo(json.dumps(found, indent=1))
