@@ -16,9 +16,10 @@ from attridex.client.filters import parse_filter
 from attridex.client.refine import RefinedNeuron, refine_neurons
 from attridex.v1.answers import IndexInfo, Instance, InstancesAnswer, NeuronsAnswer, Page, PredictAnswer, SignatureAnswer
 from attridex.v1.neurons import Neuron
+from attridex.v1.rankings import Ranking
 from attridex.v1.requests import Intervention, Query, Scoring
 
 __all__ = [
     "AsyncClient", "Client", "IndexInfo", "Instance", "InstancesAnswer", "Intervention", "Neuron", "NeuronsAnswer", "Page",
-    "PredictAnswer", "Query", "RefinedNeuron", "Scoring", "SignatureAnswer", "Tls", "parse_filter", "refine_neurons",
+    "PredictAnswer", "Query", "Ranking", "RefinedNeuron", "Scoring", "SignatureAnswer", "Tls", "parse_filter", "refine_neurons",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from attridex.v1.answers import (
     SignatureAnswer,
 )
 from attridex.v1.filters import Filter
+from attridex.v1.rankings import RankBlock
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     AttributeNeuronsRequest,
@@ -31,13 +32,15 @@ from attridex.v1.requests import (
     Intervention,
     ListInstancesRequest,
     PredictRequest,
+    RankInstancesRequest,
     Request,
     Scoring,
     as_label,
     as_names,
+    as_precision,
     as_queries,
 )
-from attridex.v1.rpcs import INDEX, RPCS
+from attridex.v1.rpcs import INDEX, RANK, RPCS
 
 
 class Client(Opened):
@@ -82,6 +85,34 @@ class Client(Opened):
                 as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending, group=group
             )
         )
+
+    def rank_instances(
+        self,
+        queries: Queries,
+        *,
+        scoring: Scoring | None = None,
+        where: str | Filter | None = None,
+        label: str | None = None,
+        dtype: str = "float32",
+        **keywords: Unpack[ScoringKeywords],
+    ) -> Iterator[RankBlock]:
+        """IA in full: the scores of all training instances, as arrays, block by block.
+
+        `Ranking.of` puts the blocks together; each is about a mebibyte, however many instances there are.
+
+        Args:
+            queries: records (dicts) or `Query` objects.
+            scoring: the method and its settings; or give them as `ScoringKeywords` (method, curvature, damping, ...).
+            where: a filter string, see `filters.parse_filter`; others are left out.
+            label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
+            dtype: "float32", as fast as the memory and within each block's `bounds`, or "float64": the very scores of
+                `attribute_instances`.
+            keywords: what a `Scoring` holds; method "grad-dot" unless given.
+        """
+        chosen, condition = as_scoring(scoring, keywords), as_filter(where)
+        asked = RankInstancesRequest(as_queries(queries), chosen, condition, as_label(label), as_precision(dtype))
+        for block in self._blocks(RANK.name, RANK.request.encode(addressed(asked, self._index))):
+            yield RANK.answer.decode(block)
 
     def attribute_neurons(self, queries: Queries, *, r: int = 20, method: str | None = None) -> NeuronsAnswer:
         """NA: the r neurons that a prediction owes most to; all kept ones for r = 0.

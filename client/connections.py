@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ import grpc
 import grpc.aio
 
 from attridex.client.channel import Attempts, Options, Tls, bearer, channel_options, checked_request_id
-from attridex.client.errors import ClientError, from_failure
+from attridex.client.errors import ClientError, from_failure, from_rpc
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as stubs
 from attridex.v1.answers import Answer
@@ -97,6 +98,20 @@ class Connection(Endpoint):
             except grpc.RpcError as error:
                 time.sleep(attempts.pause(error))
 
+    def _blocks(self, method: str, message: Any) -> Iterator[Any]:
+        """An answer in blocks; it is asked for again only while nothing of it has come."""
+        attempts, begun = self._attempts(), False
+        while True:
+            try:
+                for block in getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata):
+                    begun = True
+                    yield block
+                return
+            except grpc.RpcError as error:
+                if begun:
+                    raise from_rpc(error, self._target) from error
+                time.sleep(attempts.pause(error))
+
 
 class Opened(Connection):
     """A server, or an index in this process."""
@@ -148,6 +163,20 @@ class AsyncConnection(Endpoint):
             try:
                 return await getattr(self._stub, method)(message, timeout=attempts.left(), metadata=attempts.metadata)
             except grpc.RpcError as error:
+                await asyncio.sleep(attempts.pause(error))
+
+    async def _blocks(self, method: str, message: Any) -> AsyncIterator[Any]:
+        """An answer in blocks; it is asked for again only while nothing of it has come."""
+        attempts, begun = self._attempts(), False
+        while True:
+            try:
+                async for block in getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata):
+                    begun = True
+                    yield block
+                return
+            except grpc.RpcError as error:
+                if begun:
+                    raise from_rpc(error, self._target) from error
                 await asyncio.sleep(attempts.pause(error))
 
 

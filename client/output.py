@@ -48,7 +48,7 @@ def line_tail(info: Info) -> Line:
     line: Line = {"sign": info.sign, "scale": info.scale}
     if info.label:
         line["label"] = info.label
-    line |= {"index_version": info.index_version, "exact": info.exact}
+    line |= {"index_version": info.index_version, "exact": info.exact, **({"stale": list(info.stale)} if info.stale else {})}
     return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
@@ -135,6 +135,8 @@ def show_answer(console: Console, answer: Answer, texts: Mapping[str, str], *, b
     found = ""
     if info.recall is not None:
         found = f"; found approximately by {info.structure}, recall@10 {info.recall:.3f} measured on this index"
+    if info.stale:
+        found += f"; stale until `attridex refresh`: {', '.join(info.stale)}"
     console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 

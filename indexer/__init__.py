@@ -5,7 +5,7 @@ Public from Python, each loaded when it is first asked for, so that no part of a
 - `load_config(path)` reads a configuration file; `Config.model_validate(data)` makes the same of a dict.
 - `build(config, index)` builds an index or finishes one, and gives a `Built`.
 - `append(index, files)` signs new records and adds them, `update(index, files)` replaces changed ones; an `Appender(index)` loads
-  the model once for many of both. `refresh(index)` takes anew what is of all records.
+  the model once for many of both. `refresh(index)` takes anew what is of all records, `add_curvature(index, kinds)` adds to that.
 - `finetune(config, out)` trains the model of a configuration.
 - `from_trainer(trainer, index)` builds the index of a training, at the end of its own script; `KeepCheckpoints(n)` is a
   callback for its trainer, which keeps what TracIn needs.
@@ -22,6 +22,7 @@ HOMES = {
     "Built": "building.build",
     "Config": "config",
     "KeepCheckpoints": "training.keeping",
+    "add_curvature": "growth.refreshing",
     "append": "growth.appending",
     "build": "renewal.building",
     "finetune": "training.finetuning",

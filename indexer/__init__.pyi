@@ -5,6 +5,7 @@ from attridex.indexer.errors import AttridexError as AttridexError
 from attridex.indexer.growth.appending import Appender as Appender
 from attridex.indexer.growth.appending import append as append
 from attridex.indexer.growth.appending import update as update
+from attridex.indexer.growth.refreshing import add_curvature as add_curvature
 from attridex.indexer.growth.refreshing import refresh as refresh
 from attridex.indexer.renewal.building import build as build
 from attridex.indexer.trainers.from_trainer import from_trainer as from_trainer

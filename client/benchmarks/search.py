@@ -18,11 +18,17 @@ from attridex.indexer.index.vectors import Part, VectorFile, unit_rows, write_ve
 from attridex.service.caller import never_cancelled
 from attridex.service.search.postings import dcns
 from attridex.service.search.scan import Scanner
+from attridex.service.search.whole import vector_blocks
 from attridex.service.storage.version import IndexVersion
+from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.rankings import RankBlock
+from attridex.v1.rpcs import RANK
 
 ROWS, DIM, SHARD = 65_536, 4096, 4096
 BATCH, K = 32, 10
 INSTANCES, KEPT, NEURONS = 400_000, 100, 12 * 3072
+RANKED = (200, 100_000, 1024)
+"""Queries, rows and dimensions of a whole ranking."""
 FLAT = (1_000, 10_000, 100_000, 1_000_000)
 
 
@@ -70,6 +76,28 @@ def scan_vectors(repeats: int) -> Iterator[Figure]:
 def searcher(scanner: Scanner, stored: Sequence[Part], queries: NDArray[np.float64]) -> Callable[[], object]:
     """The k best rows for some queries."""
     return lambda: scanner.top(stored, queries, K, lambda rows: [str(row) for row in rows], never_cancelled)
+
+
+def rank_whole(repeats: int) -> Iterator[Figure]:
+    """Whole rankings: scored, put into messages and taken out of them, against the matrix product alone."""
+    with tempfile.TemporaryDirectory() as name:
+        stored = random_parts(RANKED[1], RANKED[2], "float16", Path(name))
+    scanner, queries = Scanner(), np.random.default_rng(1).standard_normal((RANKED[0], RANKED[2]))
+    names, ids = tuple(map(str, range(RANKED[0]))), [f"instance-{row}" for row in range(RANKED[1])]
+
+    def ranked() -> None:
+        for block in vector_blocks(scanner, stored, queries, None, "float32", never_cancelled):
+            own = tuple([ids[row] for row in block.rows.tolist()])
+            sent = RankBlock(names, block.rows, own, block.scores.ravel(), tuple(block.bounds.tolist()))
+            RANK.answer.decode(pb.RankInstancesResponse.FromString(RANK.answer.encode(sent).SerializeToString()))
+
+    matrix = torch.from_numpy(np.concatenate([part.vectors.block(0, part.vectors.rows) for part in stored]))
+    columns = torch.from_numpy(queries.astype(np.float32)).T
+    yield against(
+        f"whole ranking, {RANKED[0]} queries x {RANKED[1]:,} rows", ranked, partial(torch.matmul, matrix, columns),
+        "a float32 matrix product of the same shape, all cores", target=2.0, repeats=repeats,
+    )  # fmt: skip
+    scanner.close()
 
 
 def reader(stored: Sequence[Part]) -> Callable[[], object]:

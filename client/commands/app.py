@@ -10,7 +10,7 @@ from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
 
 LOCAL = (
-    "build", "show", "info", "add-columns", "append", "update", "refresh", "snapshot", "restore", "neurons",
+    "build", "show", "info", "add-columns", "append", "update", "refresh", "add-curvature", "snapshot", "restore", "neurons",
     "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that always work on an index or a model in this process."""

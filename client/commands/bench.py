@@ -26,6 +26,7 @@ def benchmarks() -> dict[str, Benchmark]:
         "ablation": neurons.ablation_sweep,
         "scan": search.scan_vectors,
         "na-instances": search.search_postings,
+        "ranked": search.rank_whole,
         "flat": search.search_flat,
         "served": serving.served_queries,
     }

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from attridex.client.errors import UsageError
 from attridex.client.files import write_whole
 from attridex.client.workbench.context import Asked, Context, fingerprint
-from attridex.client.workbench.methods import StudyMethod
+from attridex.client.workbench.methods import NA_INSTANCES, StudyMethod
 from attridex.client.workbench.requests import instances_request
 from attridex.client.workbench.results import write_json
 from attridex.v1.answers import InstancesAnswer
-from attridex.v1.requests import LabelSource
+from attridex.v1.requests import LabelSource, as_queries
 
 Scores = NDArray[np.float32]
 HITS = 40_000
@@ -84,10 +84,15 @@ def asked_scores(context: Context, method: StudyMethod, label: LabelSource, quer
         queries: at most so many as one answer can hold.
     """
     records = [query.record for query in queries]
+    found = np.full((len(queries), int(context.index.manifest["instances"])), np.nan, np.float32)
+    if method != NA_INSTANCES:
+        asked = as_queries(records)
+        for block in context.client.rank_instances(asked, scoring=context.scoring(method), label=label, dtype="float64"):
+            found[block.first_query : block.first_query + len(block.query_ids), block.rows] = block.scores
+        return found
     answer: InstancesAnswer = context.client.send(
         instances_request(context, method, records, k=context.index.instances, label=label)
     )
-    found = np.full((len(queries), int(context.index.manifest["instances"])), np.nan, np.float32)
     for number, result in enumerate(answer.results):
         for hit in result.hits:
             found[number, hit.row] = hit.score

@@ -34,6 +34,7 @@ from attridex.indexer.index.layout import (
     CATALOG,
     CURRENT,
     CURVATURE,
+    FACTORS,
     SIDECAR,
     TOMBSTONES,
     instance_columns,
@@ -200,7 +201,10 @@ class VersionWriter:
 
     def _write_curvature(self, directory: Path) -> Tensors:
         """The curvatures, by tensor name."""
-        tensors = Statistics(self._shards, self._facts.blocks, self._counted.alive).curvatures(self._curvatures)
+        counted = self._counted
+        if counted.factors is not None:
+            write_tensors(directory / FACTORS, counted.factors)
+        tensors = Statistics(self._shards, self._facts.blocks, counted.alive, counted.factors).curvatures(self._curvatures)
         if self._curvatures:
             write_tensors(directory / CURVATURE, tensors)
         return tensors
@@ -315,8 +319,8 @@ class VersionWriter:
 
     def _factors_of(self) -> dict[str, int]:
         """What the manifest says of K-FAC's factors, unless they are of all rows; see `Manifest`."""
-        factored = FACTORED & {*self._curvatures}
-        summed = Statistics(self._shards, self._facts.blocks).summed if factored else self._rows
+        from_shards = FACTORED & {*self._curvatures} and self._counted.factors is None
+        summed = Statistics(self._shards, self._facts.blocks).summed if from_shards else self._rows
         return {"factors_of": summed} if summed > self._rows else {}
 
     def _places(self) -> NeuronPlaces:

@@ -59,14 +59,30 @@ def say_done(index: Path, done: "Grown") -> None:
         say(f"{index}: stale: {', '.join(done.stale)}; `attridex refresh {index}` takes them anew")
 
 
-def refresh(index: IndexPath, as_json: Json = False) -> None:
+def refresh(index: IndexPath, model: ModelPlace = None, as_json: Json = False) -> None:
     """Take anew what is stale: curvatures, neuron statistics, BM25 and structures, of the records that are live."""
     from attridex.indexer.growth.refreshing import refresh as run
 
-    done = run(index)
+    done = run(index, model)
     if as_json:
         emit({"index": str(index), **done._asdict()})
     elif done.refreshed:
         say(f"{index}: version {done.version}, refreshed: {', '.join(done.refreshed)}")
     else:
         say(f"{index}: version {done.version}, nothing is stale")
+
+
+def add_curvature(
+    index: IndexPath,
+    kinds: Annotated[list[str], typer.Argument(help="fisher, kfac or ekfac; several may be given.", show_default=False)],
+    model: ModelPlace = None,
+    as_json: Json = False,
+) -> None:
+    """Add a curvature to an index, of the records that are live; kfac and ekfac pass over them with the model once."""
+    from attridex.indexer.growth.refreshing import add_curvature as run
+
+    done = run(index, kinds, model)
+    if as_json:
+        emit({"index": str(index), **done._asdict(), "added": kinds})
+    else:
+        say(f"{index}: version {done.version}, added: {', '.join(kinds)}")

@@ -10,10 +10,11 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.build import build
     from attridex.indexer.commands.columns import add_columns
     from attridex.indexer.commands.finetune import finetune
-    from attridex.indexer.commands.growth import append, refresh, update
+    from attridex.indexer.commands.growth import add_curvature, append, refresh, update
     from attridex.indexer.commands.neurons import neurons
     from attridex.indexer.commands.show import show
     from attridex.indexer.commands.snapshot import restore, snapshot
 
-    for command in (build, show, info, append, update, refresh, add_columns, snapshot, restore, neurons, finetune):
+    growing = (append, update, refresh, add_columns, add_curvature)
+    for command in (build, show, info, *growing, snapshot, restore, neurons, finetune):
         app.command(command.__name__.replace("_", "-"))(command)

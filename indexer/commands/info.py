@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 def show_info(index: Path, more: Callable[["Manifest"], "JsonObject"], *, as_json: bool) -> None:
     """Show what an index holds and how it was made; `more` gives further facts of its manifest."""
     from attridex.indexer.lifecycle.liveness import current_manifest
+    from attridex.indexer.lifecycle.staleness import stale_now
 
     manifest = current_manifest(index)
-    facts = {**summary(manifest, index), "bytes": size_of(index), **more(manifest)}
+    stale = stale_now(index, manifest)
+    told = {"stale": list(stale)} if stale else {}
+    facts = {**summary(manifest, index), "bytes": size_of(index), **told, **more(manifest)}
     if as_json:
         emit({**facts, "manifest": manifest.model_dump(mode="json")})
         return

@@ -25,14 +25,22 @@ ROWS = 1024
 class Statistics:
     """Sums over the shards of a version, in their order."""
 
-    def __init__(self, shards: Sequence[Shard], blocks: list[Block], alive: Bool[Flags, " n"] | None = None) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        blocks: list[Block],
+        alive: Bool[Flags, " n"] | None = None,
+        factors: Mapping[str, Doubles] | None = None,
+    ) -> None:
         """Make ready.
 
         Args:
             shards: of the version.
             blocks: of the stored vector.
             alive: rows that count for a curvature; all of them where None.
+            factors: sums of K-FAC's factors over those; what the shards have summed where None.
         """
+        self._sums = factors
         self._shards, self._blocks = shards, blocks
         self._alive = np.ones(sum(shard.rows for shard in shards), bool) if alive is None else alive
         self._dim = blocks[-1].stop
@@ -70,9 +78,13 @@ class Statistics:
     @property
     def summed(self) -> int:
         """Instances that K-FAC's factors are sums over: more than the shards' rows where a compaction has removed some."""
+        if self._sums is not None:
+            return int(self._alive.sum())
         return sum(int(shard.factors().get(SUMMED, [shard.rows])[0]) for shard in self._shards)
 
     def _factors(self) -> Tensors:
+        if self._sums is not None:
+            return dict(self._sums)
         total: Tensors = {}
         for shard in self._shards:
             for name, values in shard.factors().items():

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import torch
 
 from attridex.indexer.building.engines import build_ranges
-from attridex.indexer.building.plan import Batch, Plan, checked_signer
+from attridex.indexer.building.plan import Batch, Plan
 from attridex.indexer.building.versions import left_out
-from attridex.indexer.config import Config, CorpusConfig
+from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
-from attridex.indexer.errors import InputError
 from attridex.indexer.forms.encoding import Surroundings
-from attridex.indexer.growth.batches import begin, place_of, whole_versions
+from attridex.indexer.growth.batches import begin, place_of, whole_versions, with_files
 from attridex.indexer.growth.grown import GrownVersion
+from attridex.indexer.growth.models import check_model, signer_of
 from attridex.indexer.growth.naming import BatchNames, check_known, check_new, live_owners, next_record
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import now, read_manifest, read_served, read_sidecar, write_current, writing
@@ -25,13 +25,9 @@ from attridex.indexer.index.layout import PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import VersionFacts, corpus_columns, facts_of_version
-from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.staleness import there
 from attridex.indexer.progress import say_all
 from attridex.indexer.signing.row_checks import kind_of
-
-SOURCES = ("dataset", "config", "split", "streaming")
-"""Settings of a corpus that say where its records lie, beside its files."""
 
 
 class Grown(NamedTuple):
@@ -62,7 +58,7 @@ class Appender:
 
         Args:
             index: the index directory.
-            model: where the model lies now, if not where it was.
+            model: where its model lies now, if not where it was.
             show_progress: whether a bar or lines go to stderr.
 
         Raises:
@@ -72,8 +68,8 @@ class Appender:
         manifest = read_manifest(index, read_served(index).version)
         if manifest.config.engine.threads is not None:
             torch.set_num_threads(manifest.config.engine.threads)
-        self._signer = checked_signer(with_model(manifest.config, model))
-        self._identity, self._from = self._signer.identity(), model or manifest.model.path
+        self._signer = signer_of(index, manifest, model)
+        self._identity = self._signer.identity()
 
     def append(self, files: Sequence[Path | str], *, skip_bad: bool = False) -> Grown:
         """Append the records of files, in the form that the index was built from; their ids are new, or were deleted.
@@ -105,7 +101,7 @@ class Appender:
     def _grow(self, action: str, files: Sequence[Path | str], *, skip_bad: bool, by: str = "") -> Grown:
         with writing(self._index) as current:
             manifest, log = read_manifest(self._index, current.version), counted_log(self._index)
-            self._check_model(manifest)
+            check_model(self._index, manifest, self._identity, self._signer.config.model.path)
             config = with_files(manifest.config, files, skip_bad=skip_bad)
             first = next_record(self._index, manifest)
             names = BatchNames(config.corpus, corpus_columns(manifest))
@@ -123,11 +119,6 @@ class Appender:
             grown = writer.before() or writer.write(manifest)
             write_current(self._index, grown.version, longer if replaced else None)
         return told(manifest, grown, signed, len(replaced))
-
-    def _check_model(self, manifest: Manifest) -> None:
-        other = self._identity.difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints)
-        if other:
-            raise InputError(f"{self._from}: not the model that {self._index} was built with ({other}); --model names that")
 
     def _survey(self, config: Config, manifest: Manifest, names: BatchNames, first: int) -> Survey:
         held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
@@ -150,19 +141,6 @@ class Appender:
             return []
         check_known(self._index, manifest, names)
         return live_owners(self._index, manifest, log, names)
-
-
-def with_files(config: Config, files: Sequence[Path | str], *, skip_bad: bool) -> Config:
-    """A configuration whose corpus lies in other files.
-
-    Raises:
-        InputError: there is no file.
-    """
-    if not files:
-        raise InputError("no file is given; name those that hold the records")
-    elsewhere = {name: field.default for name, field in CorpusConfig.model_fields.items() if name in SOURCES}
-    own = {"files": [str(Path(name).resolve()) for name in files], "skip_bad": skip_bad}
-    return config.model_copy(update={"corpus": config.corpus.model_copy(update=elsewhere | own)})
 
 
 def placed(index: Path, plan: Plan, manifest: Manifest, log: Log) -> Plan:
@@ -210,7 +188,7 @@ def told(before: Manifest, grown: Manifest, signed: int, replaced: int) -> Grown
 
 
 def append(
-    index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, show_progress: bool = True, model: str | None = None
+    index: Path, files: Sequence[Path | str], *, skip_bad: bool = False, model: str | None = None, show_progress: bool = True
 ) -> Grown:
     """Append the records of files to an index; an `Appender` loads the model once for many of them.
 
@@ -218,8 +196,8 @@ def append(
         index: the index directory.
         files: of records; see `Appender.append`, also for what it raises.
         skip_bad: whether records that cannot be used are left out.
+        model: where the index's model lies now, if not where it was.
         show_progress: whether a bar or lines go to stderr.
-        model: where the model lies now, if not where it was.
     """
     return Appender(Path(index), model=model, show_progress=show_progress).append(files, skip_bad=skip_bad)
 
@@ -229,8 +207,8 @@ def update(
     files: Sequence[Path | str],
     *,
     skip_bad: bool = False,
-    show_progress: bool = True,
     model: str | None = None,
+    show_progress: bool = True,
     by: str = "",
 ) -> Grown:
     """Replace records of an index by those of files with the same ids.
@@ -239,8 +217,8 @@ def update(
         index: the index directory.
         files: of records; see `Appender.update`, also for what it raises.
         skip_bad: whether records that cannot be used are left out.
+        model: where the index's model lies now, if not where it was.
         show_progress: whether a bar or lines go to stderr.
-        model: where the model lies now, if not where it was.
         by: who asks for it, for the log of deletes.
     """
     return Appender(Path(index), model=model, show_progress=show_progress).update(files, skip_bad=skip_bad, by=by)

@@ -1,17 +1,22 @@
 """Later batches on the disk: what each is built from, which one was cut off, and where the next one begins."""
 
-import hashlib
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from attridex.indexer.building.plan import Batch, Plan
+from attridex.indexer.config import Config, CorpusConfig
+from attridex.indexer.corpus.survey import survey
+from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.index.deletes import Head
 from attridex.indexer.index.directory import list_versions, read_manifest
 from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS, version_dir
 from attridex.indexer.index.records import Manifest, read_sealed, seal
+from attridex.indexer.signing.signer import Signer
 
+SOURCES = ("dataset", "config", "split", "streaming")
+"""Settings of a corpus that say where its records lie, beside its files."""
 FIRST = 2
 """Number of the first later batch; the first build has its plan elsewhere, and here a copy."""
 
@@ -41,9 +46,54 @@ def batch_of(settings: JsonObject) -> Batch:
     return Batch(**{name: settings[name] for name in Batch._fields})
 
 
-def plan_hash(path: Path) -> str:
-    """By what shards name the plan that they were built from."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def number_of(index: Path, shard: str) -> int:
+    """Number of the batch that a shard is of; 1 for the first build."""
+    start = int(shard[:10])
+    return max([1, *(number for number in batch_numbers(index) if read_batch(index, number)["start"] <= start)])
+
+
+def plan_path(index: Path, shard: str) -> Path:
+    """The plan that a shard was signed from."""
+    number = number_of(index, shard)
+    return index / PLAN if number == 1 else batch_path(index, number)
+
+
+def planned_again(index: Path, number: int, config: Config, signer: Signer) -> Plan:
+    """The plan of a later batch, made again from its records.
+
+    Args:
+        index: the index directory.
+        number: of the batch.
+        config: of the index.
+        signer: of its model.
+
+    Raises:
+        InputError: the records or the model are no longer those that the batch was signed from; what differs first is named.
+    """
+    settings = read_batch(index, number)
+    batch = batch_of(settings)
+    config = with_files(config, batch.files, skip_bad=batch.skip_bad)
+    needed, columns = config.gradients.label == "gold", settings["columns"]
+    found = survey(config.corpus, signer.renderer, labels_needed=needed, first=batch.first_record, columns=columns)
+    plan = Plan(config, signer.identity(), signer.labels, found, batch=batch)
+    changed = [key for key in sorted({*settings, *plan.settings}) if settings.get(key) != plan.settings.get(key)]
+    if changed:
+        was, is_now = brief(settings.get(changed[0])), brief(plan.settings.get(changed[0]))
+        raise InputError(f"batch {number} was signed with {changed[0]} = {was}, now it is {is_now}")
+    return plan
+
+
+def with_files(config: Config, files: Sequence[Path | str], *, skip_bad: bool) -> Config:
+    """A configuration whose corpus lies in other files.
+
+    Raises:
+        InputError: there is no file.
+    """
+    if not files:
+        raise InputError("no file is given; name those that hold the records")
+    elsewhere = {name: field.default for name, field in CorpusConfig.model_fields.items() if name in SOURCES}
+    own = {"files": [str(Path(name).resolve()) for name in files], "skip_bad": skip_bad}
+    return config.model_copy(update={"corpus": config.corpus.model_copy(update=elsewhere | own)})
 
 
 def write_plan(path: Path, content: bytes) -> None:

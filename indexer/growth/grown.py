@@ -95,6 +95,10 @@ class GrownVersion(VersionWriter):
                 linked(path, directory / path.name)
         return self._base.recall
 
+    def _factors_of(self) -> dict[str, int]:
+        """The curvature is the one before."""
+        return {"factors_of": self._base.factors_of} if self._base.factors_of else {}
+
     def _statistics(self) -> dict[str, dict[str, Basis]]:
         """The words of all rows are counted; everything else is of the rows that the version before had it of."""
         kept = {name: self._base.basis(name) for name in STATISTICS}

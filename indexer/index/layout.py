@@ -116,6 +116,9 @@ VERSION_FILES = (
     FileKind(ADDED_COPY, "the same, which mends it", "Parquet", "add-columns"),
     FileKind(TOMBSTONES, "rows of deleted instances, ascending", "int64", "format 2"),
     FileKind(CURVATURE, "<kind>.<block>.values, .vectors; factors.<layer>.left, .right", "float64 tensors", "any curvature"),
+    FileKind(
+        FACTORS, "sums of K-FAC's factors, where those of the shards are over other rows", "float64 tensors", "kfac or ekfac"
+    ),
     FileKind(CSC_INDPTR, "entries of neuron j are [indptr[j], indptr[j + 1]), in ascending row [L F + 1]", "int64", NEURONS_ON),
     FileKind(CSC_ROWS, "rows of the instances that keep it [m]", "int32", NEURONS_ON),
     FileKind(CSC_WEIGHTS, "its weight in each of them, for DCNS [m]", "float32", NEURONS_ON),

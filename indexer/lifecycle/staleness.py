@@ -1,6 +1,6 @@
 """What of a version is stale: taken of other rows than those that are live now, until `attridex refresh`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.index.deletes import Log
+from attridex.indexer.index.directory import read_deletes
 from attridex.indexer.index.records import (
     OF_CURVATURE,
     OF_NEURONS,
@@ -17,7 +18,7 @@ from attridex.indexer.index.records import (
     Basis,
     Manifest,
 )
-from attridex.indexer.lifecycle.liveness import Columns, hidden_in, hidden_rows
+from attridex.indexer.lifecycle.liveness import Columns, columns_of, hidden_in, hidden_rows
 
 
 def stale_of(columns: Columns, manifest: Manifest, log: Log | None, hidden: NDArray[np.int64]) -> tuple[str, ...]:
@@ -35,6 +36,12 @@ def stale_of(columns: Columns, manifest: Manifest, log: Log | None, hidden: NDAr
     if log is None:
         return ()
     return tuple(name for name in there(manifest) if is_stale(name, columns, manifest, log, hidden))
+
+
+def stale_now(index: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Which statistics of a version on the disk are stale; see `stale_of`."""
+    log = read_deletes(index)
+    return stale_of(columns_of(index, manifest), manifest, log, hidden_rows(index, manifest, log))
 
 
 def is_stale(name: str, columns: Columns, manifest: Manifest, log: Log, hidden: NDArray[np.int64]) -> bool:
@@ -77,10 +84,12 @@ class Counted(NamedTuple):
     Attributes:
         entries: of the log.
         alive: False for the rows that they hide [n].
+        factors: sums of K-FAC's factors over those rows, where they are not what the shards have summed.
     """
 
     entries: int
     alive: NDArray[np.bool_]
+    factors: Mapping[str, NDArray[np.float64]] | None = None
 
     @classmethod
     def under(cls, index: Path, manifest: Manifest, log: Log) -> "Counted":

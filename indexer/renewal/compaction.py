@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.files import publish, replace_file
+from attridex.indexer.growth.factors import stored_sums
 from attridex.indexer.index.arrays import read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
@@ -44,6 +45,7 @@ from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
+from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.lifecycle.versions import remove_others
 
 Rows = NDArray[np.int64]
@@ -61,7 +63,7 @@ def compact(index: Path) -> Compacted:
     """Remove what is deleted from the disk: a version without it becomes current, and older versions leave.
 
     K-FAC's factors are sums over instances, from which none can be taken without the model: they stay those of all that were
-    signed, and the manifest says of how many.
+    signed, and the manifest says of how many; or of those that were live at the last refresh.
 
     Raises:
         InputError: there is no index, or it is of format 2.
@@ -81,7 +83,9 @@ def compact(index: Path) -> Compacted:
             ]
             sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
             facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
-            manifest = VersionWriter(index, facts, names).write()
+            rows, sums = sum(entry.rows - len(gone[entry.name]) for entry in manifest.shards), stored_sums(index, manifest)
+            counted = Counted(0, np.ones(rows, bool), sums)
+            manifest = VersionWriter(index, facts, names, counted=counted).write()
             write_current(index, manifest.version)
         forget_rows(index, manifest, log)
         return Compacted(manifest.version, removed, remove_others(index, {manifest.version}).held)

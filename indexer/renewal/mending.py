@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from attridex.indexer.building.plan import content_settings
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, replace_file
+from attridex.indexer.growth.batches import plan_path
 from attridex.indexer.index.arrays import read_array
 from attridex.indexer.index.directory import read_manifest, read_sidecar
 from attridex.indexer.index.layout import (
+    BATCHES,
+    COPY,
     MANIFEST,
     MANIFEST_COPY,
     PLAN,
@@ -38,6 +41,11 @@ class Told(list[str]):
     """Lines that say what was mended, and how many instances were signed for it."""
 
     signed = 0
+
+
+def bare(problem: object) -> str:
+    """What is wrong, without the advice to repair it."""
+    return str(problem).replace(f"; {AGAIN}", "")
 
 
 def put(path: Path, content: bytes) -> None:
@@ -94,6 +102,29 @@ def mend_plan(index: Path, manifests: Mapping[str, Manifest], told: Told) -> Non
             told.append(f"{index / PLAN}: from the manifest of version {manifest.version}")
             return
     raise DamageError(f"{index / PLAN}: cannot be mended (no manifest gives the settings that the shards were built from)")
+
+
+def mend_batches(index: Path, told: Told) -> None:
+    """Write the plan of each batch again from its copy, or the copy from it; that of the first build mends plan.json."""
+    for name in sorted({path.stem for path in (index / BATCHES).glob("[0-9]*")}):
+        path = index / BATCHES / f"{name}.json"
+        pair = (path, path.with_suffix(COPY))
+        contents = [content for each in pair if (content := read_bytes(each)) and is_sealed(content, each)]
+        for each in pair if contents else ():
+            if read_bytes(each) != contents[0]:
+                put(each, contents[0])
+                told.append(f"{each}: from the other of the two")
+        if contents and name == "1" and read_bytes(index / PLAN) != contents[0]:
+            put(index / PLAN, contents[0])
+            told.append(f"{index / PLAN}: from its copy")
+
+
+def is_sealed(content: bytes, path: Path) -> bool:
+    """Whether a record is what was written."""
+    try:
+        return bool(unseal(content, path))
+    except DamageError:
+        return False
 
 
 def plan_of(index: Path, name: str) -> str | None:
@@ -158,7 +189,7 @@ def sidecar_of(index: Path, name: str, number: int, manifest: Manifest) -> Sidec
     since = next(entry.since for entry in manifest.shards if entry.name == name)
     return Sidecar(
         format=number,
-        plan=file_hash(index / PLAN),
+        plan=file_hash(plan_path(index, name)),
         start=start,
         stop=stop,
         rows=len(read_array(directory / "norms.npy")),

@@ -2,20 +2,20 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from attridex.indexer.building.build import build
-from attridex.indexer.building.plan import Plan, bind, prepared
-from attridex.indexer.building.ranges import build_range
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
-from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.errors import AGAIN, AttridexError, DamageError, InputError
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.growth.batches import batch_numbers
+from attridex.indexer.growth.factors import factor_sums
+from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.arrays import write_array
+from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import (
     index_format,
     next_version,
@@ -27,26 +27,26 @@ from attridex.indexer.index.directory import (
 )
 from attridex.indexer.index.layout import (
     ADDED,
+    BATCHES,
     CURRENT,
     CURRENT_COPY,
     DELETES,
     DELETES_COPY,
+    FACTORS,
     PLAN,
     TOMBSTONES,
     VERSIONS,
-    shard_name,
     version_dir,
 )
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.records import OF_WORDS, Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
+from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.lifecycle.versions import drop_orphans
-from attridex.indexer.progress import Advance, progress
-from attridex.indexer.renewal.compaction import compacted_shard
-from attridex.indexer.renewal.mending import Told, damaged_shards, lost_versions, mend_manifests, mend_plan
-from attridex.indexer.signing.signer import Signer
+from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
+from attridex.indexer.renewal.resigning import sign_again
 
 
 def repair(index: Path, config: Config | None = None, model: str | None = None, *, show_progress: bool = False) -> Told:
@@ -89,11 +89,6 @@ def problems_of(index: Path) -> list[Checked]:
     return [found for found in verify(index) if found.problem]
 
 
-def bare(problem: object) -> str:
-    """What is wrong, without the advice to repair it."""
-    return str(problem).replace(f"; {AGAIN}", "")
-
-
 def built_again(index: Path, config: Config | None, told: Told, *, show_progress: bool) -> None:
     """Build an index of which no manifest is left from its configuration, and what is whole of its shards.
 
@@ -109,6 +104,11 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
     if config is None:
         raise DamageError(f"{index}: no manifest is left, which says how it was built; give the configuration it was built from")
     recovered_log(index)  # refuses where what is deleted is not known
+    if numbers := batch_numbers(index):
+        raise DamageError(
+            f"{index}: no manifest is left, and {len(numbers)} batches came in later; build it in another directory, then append "
+            f"and update again as {index / BATCHES} says"
+        )
     for path in lost_versions(index, {}):
         if (path / ADDED).exists():
             told.append(
@@ -133,6 +133,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: T
         show_progress: see `repair`.
     """
     log = recovered_log(index) if index_format(index) > 2 else None
+    mend_batches(index, told)
     mend_plan(index, manifests, told)
     damaged = damaged_shards(index, manifests, told)
     if damaged:
@@ -145,7 +146,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: T
             f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
             f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
         )
-    written = mend_versions(index, manifests, told)
+    written = mend_versions(index, manifests, log, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}
     clear_places(index, heads, everything=log is None)
@@ -168,8 +169,18 @@ def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None
             (index / name).unlink(missing_ok=True)
 
 
-def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) -> dict[str, str]:
-    """Write each damaged version again under a new number; numbers by those that they replace."""
+def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | None, told: Told) -> dict[str, str]:
+    """Write each damaged version again under a new number.
+
+    Args:
+        index: the index directory.
+        manifests: of the versions by number.
+        log: of deletes; None in format 2.
+        told: hears what was written.
+
+    Returns:
+        The new numbers by those that they replace.
+    """
     written = {}
     for number, manifest in manifests.items():
         try:
@@ -181,7 +192,12 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], told: Told) ->
         check_tombstones(index, manifest, problem)
         facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
         written[number] = next_version(index)
-        VersionWriter(index, facts, names, written[number]).write(manifest)
+        entries = manifest.basis(OF_WORDS).entries
+        counted = Counted.under(index, manifest, log.until(entries)) if log else None
+        if log and counted and FACTORS in manifest.files:
+            sums = factor_sums(index, manifest, log, counted.alive, partial(signer_of, index, manifest))
+            counted = counted._replace(factors=sums)
+        VersionWriter(index, facts, names, written[number], counted).write(manifest)
         told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")
     return written
 
@@ -196,66 +212,3 @@ def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> Non
         raise DamageError(
             f"{path}: cannot be mended (nothing else says which {manifest.deleted} instances are deleted); {bare(problem)}"
         )
-
-
-def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
-    """Sign the instances of damaged shards again, from the plan that they were built from.
-
-    Args:
-        index: the index directory.
-        config: of the build.
-        names: of the shards.
-        manifest: of a version that has them.
-        told: hears what was done.
-        show_progress: whether a bar goes to stderr.
-
-    Raises:
-        DamageError: model or corpus are not there, or are no longer what the index was built from.
-    """
-    try:
-        plan, signer, _, _ = prepared(config, index)
-        bind(plan, index)
-    except AttridexError as error:
-        raise DamageError(f"{index}: shard {names[0]} cannot be signed again: {bare(error)}") from None
-    ranges = {shard_name(*found): found for found in plan.ranges}
-    unknown = [name for name in names if name.partition(".")[0] not in ranges]
-    if unknown:
-        raise DamageError(f"{index}: shard {unknown[0]} cannot be signed again: it is of no range of plan.json")
-    rows = sum(ranges[name.partition(".")[0]].stop - ranges[name.partition(".")[0]].start for name in names)
-    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=plan.config.gradients.label == "gold")
-    with progress("Signing again", rows, "instances", enabled=show_progress) as advance:
-        for start, stop in plan.ranges:
-            instances = [instance for _, instance in islice(stream, stop - start)]
-            for name in names:
-                if name.partition(".")[0] == shard_name(start, stop):
-                    sign_shard(signer, plan, index, name, manifest, start, instances, advance)
-                    told.signed += len(instances)
-                    told.append(f"shard {name}: {len(instances)} instances signed again")
-
-
-def sign_shard(
-    signer: Signer,
-    plan: Plan,
-    index: Path,
-    name: str,
-    manifest: Manifest,
-    start: int,
-    instances: Sequence[RenderedInstance],
-    advance: Advance,
-) -> None:
-    """Sign the instances of one shard again, and leave out what compactions removed of it.
-
-    Args:
-        signer: signs them.
-        plan: of the build.
-        index: the index directory.
-        name: of the shard.
-        manifest: of a version that has it.
-        start: place of the first in the corpus.
-        instances: of its range.
-        advance: hears of instances that are signed.
-    """
-    part, *compactions = name.split(".")
-    build_range(signer, plan, index, start, instances, advance)
-    for seq in map(int, compactions):
-        part = compacted_shard(index, part, recovered_log(index).until(seq), manifest)

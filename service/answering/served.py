@@ -1,6 +1,6 @@
 """An index being served: one object that answers every request about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from attridex.service.answering.compute_signature import compute_signature
 from attridex.service.answering.find_instances_by_neurons import find_instances_by_neurons
 from attridex.service.answering.find_neurons_by_instances import find_neurons_by_instances
 from attridex.service.answering.predict import predict
+from attridex.service.answering.rank_instances import rank_instances
 from attridex.service.caller import GONE, Caller, Checkpoint, never_cancelled
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.errors import CancelledError
@@ -29,7 +30,8 @@ from attridex.service.storage.watch import Watch
 from attridex.v1 import requests
 from attridex.v1.answers import IndexInfo, Page
 from attridex.v1.filters import Filter
-from attridex.v1.requests import ListInstancesRequest
+from attridex.v1.rankings import RankBlock
+from attridex.v1.requests import ListInstancesRequest, RankInstancesRequest
 
 USE_CASES: Mapping[type[Any], Callable[[Call, Any], Any]] = {
     requests.AttributeInstancesRequest: attribute_instances,
@@ -99,6 +101,15 @@ class ServedIndex:
         """The answer to a request from an open version; see `answer`."""
         with waited_for(caller.checkpoint):
             return USE_CASES[type(request)](self._call(version, caller), request)
+
+    def rank(
+        self, request: RankInstancesRequest, checkpoint: Checkpoint = never_cancelled, client: str = ""
+    ) -> Iterator[RankBlock]:
+        """The answer to a request for a whole ranking, block by block, all from one version; see `answer`."""
+        with self.store.version() as version:
+            with waited_for(checkpoint):
+                blocks = rank_instances(self._call(version, Caller(checkpoint, client=client)), request)
+            yield from blocks
 
     def _version_for(self, request: Any) -> AbstractContextManager[IndexVersion]:
         """The served version; for the next page of a listing the one that it began with."""

@@ -64,9 +64,10 @@ class ServicerStub:
     def __init__(self, servicer: AttributionServicer) -> None:
         """Answer by this servicer."""
         for method in SERVICE.methods:
-            if not method.client_streaming:
+            if not (method.client_streaming or method.server_streaming):
                 setattr(self, method.name, self._unary(getattr(servicer, method.name)))
         self._stream: Callable[[Iterator[Any], Any], Any] = servicer.AttributeStream
+        self._ranking: Callable[[Any, Any], Any] = servicer.RankInstances
 
     @staticmethod
     def _unary(behaviour: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -81,7 +82,16 @@ class ServicerStub:
     def AttributeStream(self, requests: Iterable[Any], timeout: float | None = None, **_: Any) -> Iterator[Any]:
         """The batch stream; a caller that takes no more answers stops the work on them."""
         context = Waiter(timeout)
-        answers = self._stream(read(requests), context)
+        yield from self._taken(self._stream(read(requests), context), context)
+
+    def RankInstances(self, request: Any, timeout: float | None = None, **_: Any) -> Iterator[Any]:
+        """A whole ranking; a caller that takes no more blocks stops the work on them."""
+        context = Waiter(timeout)
+        yield from self._taken(self._ranking(request, context), context)
+
+    @staticmethod
+    def _taken(answers: Any, context: Waiter) -> Iterator[Any]:
+        """Answers until the caller takes no more."""
         try:
             # Not `yield from`: closing this generator has to cancel the work before it waits for it.
             for answer in answers:  # noqa: UP028

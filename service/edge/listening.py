@@ -79,6 +79,8 @@ class Edge:
         servicer, routes = AttributionServicer(indexes, options.limits, self._witness), self._routes
         found = routes.unary(ATTRIBUTION, servicer)
         found[f"/{ATTRIBUTION.full_name}/AttributeStream"] = routes.stream(servicer)
+        ranking = routes.blocks(attribution_pb2.RankInstancesRequest, servicer.RankInstances)
+        found[f"/{ATTRIBUTION.full_name}/RankInstances"] = ranking
         administration = routes.unary(ADMIN, AdminServicer(indexes, options.limits), changes=True) if options.admin else {}
         return self._admitted(QUERY, found) | self._admitted(ADMIN_ROLE, administration)
 

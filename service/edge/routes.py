@@ -1,10 +1,11 @@
 """Which method is answered by what: the servicers' methods in threads, apart where they may wait for the model."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -64,8 +65,26 @@ class Routes:
                 self._unary, GetMessageClass(method.input_type), getattr(servicer, method.name), changes
             )
             for method in service.methods
-            if not method.client_streaming
+            if not (method.client_streaming or method.server_streaming)
         }
+
+    def blocks(self, kind: type[Message], answer: Callable[[Any, Waiter], Iterator[Message]]) -> Behaviour:
+        """What answers a call whose answer comes in blocks: each is made once the one before it was taken."""
+
+        async def behaviour(call: LiveCall) -> None:
+            data = await self._request(call)
+            message = parsed(kind, data)
+            with self._activity.streaming(call.client, self._limits.streams), self._activity.working(), self._holding(call, data):
+                steps = Steps(answer(message, call.waiter))
+                turns = self._turns(message)
+                try:
+                    while (block := await self._run(call, turns, steps.next)) is not None:
+                        turns = self.pools.lookups  # the queries are ready
+                        await call.write(block)
+                finally:  # a step may be under way, for which the loop does not wait
+                    asyncio.get_running_loop().run_in_executor(None, steps.close)
+
+        return behaviour
 
     def stream(self, servicer: AttributionServicer) -> Behaviour:
         """What answers AttributeStream."""
@@ -80,7 +99,7 @@ class Routes:
                 try:
                     call.count()
                     with self._holding(call, data):
-                        return await self._run(call, turns, lambda: servicer.answer_streamed(session, message, call.waiter))
+                        return await self._answer(call, turns, lambda: servicer.answer_streamed(session, message, call.waiter))
                 except (LimitError, OverloadedError) as error:
                     return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error)).SerializeToString()
 
@@ -92,10 +111,7 @@ class Routes:
         return behaviour
 
     async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], changes: bool, call: LiveCall) -> None:
-        data = await call.read()
-        if data is None:
-            raise InvalidArgumentError("the call ended without a request")
-        call.count()
+        data = await self._request(call)
         with self._activity.working(), self._holding(call, data):
             message = parsed(kind, data)
             turns = self.pools.administration if changes else self._turns(message)
@@ -105,7 +121,20 @@ class Routes:
                     self._witness.change(call.facts, MessageToDict(message, preserving_proto_field_name=True))
                 return answer(message, call.waiter)
 
-            await call.write(await self._run(call, turns, work))
+            await call.write(await self._answer(call, turns, work))
+
+    @staticmethod
+    async def _request(call: LiveCall) -> bytes:
+        """The only message of a call.
+
+        Raises:
+            InvalidArgumentError: there is none.
+        """
+        data = await call.read()
+        if data is None:
+            raise InvalidArgumentError("the call ended without a request")
+        call.count()
+        return data
 
     def _turns(self, asked: Message) -> Turns:
         """The threads for a request."""
@@ -126,17 +155,43 @@ class Routes:
         finally:
             self._bytes.give_back(client, len(data))
 
-    async def _run(self, call: LiveCall, turns: Turns, work: Callable[[], Message]) -> bytes:
-        """The bytes of what `work` gives, in a thread."""
+    async def _answer(self, call: LiveCall, turns: Turns, work: Callable[[], Message]) -> bytes:
+        """The bytes of an answer, which `work` gives, in a thread."""
+        return await self._run(call, turns, work) or b""
+
+    async def _run(self, call: LiveCall, turns: Turns, work: Callable[[], Message | None]) -> bytes | None:
+        """The bytes of what `work` gives, in a thread; None where that is nothing."""
         call.admit()
 
-        def answered() -> bytes:
+        def answered() -> bytes | None:
             call.waiter.check()
             answer = work()
+            if answer is None:
+                return None
             check_answer(answer.ByteSize(), self._limits)
             return answer.SerializeToString()
 
         return await turns.run(call.client, partial(copy_context().run, answered))
+
+
+class Steps:
+    """An iterator whose items are made in threads, one at a time, and which any thread may close."""
+
+    def __init__(self, items: Iterator[Message]) -> None:
+        """Nothing made yet."""
+        self._items, self._lock, self._closed = items, Lock(), False
+
+    def next(self) -> Message | None:
+        """The next item; None after the last one, and once it is closed."""
+        with self._lock:
+            return None if self._closed else next(self._items, None)
+
+    def close(self) -> None:
+        """Make no more, once what is under way is done."""
+        with self._lock:
+            self._closed = True
+            if isinstance(self._items, Generator):
+                self._items.close()
 
 
 def may_need_model(request: Any) -> bool:

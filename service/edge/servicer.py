@@ -20,7 +20,7 @@ from attridex.service.rights import Asker
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc
 from attridex.v1.limits import Limits
-from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
+from attridex.v1.rpcs import INDEX, RANK, RPCS, STREAMED, Rpc
 
 
 class Indexes:
@@ -95,6 +95,15 @@ class AttributionServicer(attribution_pb2_grpc.AttributionServiceServicer):
     def GetIndex(self, request: pb.GetIndexRequest, context: Waiter) -> pb.GetIndexResponse:
         """One index."""
         return pb.GetIndexResponse(index=self._described(self._indexes.get(request.index, context.asker)))
+
+    def RankInstances(self, request: pb.RankInstancesRequest, context: Waiter) -> Iterator[pb.RankInstancesResponse]:
+        """A whole ranking, block by block."""
+        with observed(self._witness, RANK.name) as told:
+            index, asked = self._indexes.get(request.index, context.asker), self._read(RANK, request)
+            told.asked(self._indexes.name(request.index, context.asker), asked)
+            for block in index.rank(asked, context.check, context.client):
+                told.answered(block)
+                yield RANK.answer.encode(block)
 
     def AttributeStream(
         self, request_iterator: Iterator[pb.AttributeStreamRequest], context: Waiter

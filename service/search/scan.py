@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, Singles
@@ -135,14 +136,19 @@ class Job:
     stop: int
 
 
+def scaled(queries: Queries) -> tuple[Float32[Singles, "q d"], Int32[NDArray[np.int32], " q"]]:
+    """Queries as float32, each divided by a power of two so that its length is from 1/2 to 1, and the powers' exponents."""
+    lengths = np.sqrt((queries**2).sum(1))
+    exponents: NDArray[np.int32] = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
+    return np.ldexp(queries, -exponents[:, None]).astype(np.float32), exponents
+
+
 class Search:
-    """Queries made ready for a scan: each is scaled by a power of two to a length from 1/2 to 1, which rounds nothing."""
+    """Queries made ready for a scan; see `scaled`."""
 
     def __init__(self, queries: Queries, k: int, mask: Mask | None) -> None:
         """See `Scanner.top`."""
-        lengths = np.sqrt((queries**2).sum(1))
-        exponents = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
-        self._queries = np.ldexp(queries, -exponents[:, None]).astype(np.float32)
+        self._queries, _ = scaled(queries)
         self._columns = np.ascontiguousarray(self._queries.T)
         self._k, self._mask = k, mask
 
@@ -259,6 +265,11 @@ def rescore(parts: Sequence[Part], query: Query, rows: Rows) -> Scores:
             still_waited()
             at = inside[start : start + RESCORE_ROWS]
             local = rows[at] - part.offset
-            products = part.vectors.take(local).astype(np.float64) * query
-            scores[at] = products.sum(axis=1) * part.norms[local].astype(np.float64)
+            scores[at] = exact_scores(part.vectors.take(local).astype(np.float64), part.norms[local], query)
+    return scores
+
+
+def exact_scores(vectors: Queries, norms: Float32[Singles, " m"], query: Query) -> Scores:
+    """Exact scores of unit vectors [m, d] with norms [m]; see `rescore`."""
+    scores: Scores = (vectors * query).sum(axis=1) * norms.astype(np.float64)
     return scores

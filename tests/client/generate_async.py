@@ -15,7 +15,7 @@ RULES = {
     r"^    def ": "    async def ",
     r"\bself\.(send|list_page|_call|_ask)\(": r"await self.\1(",
     r"^( +)yield from (.*)$": r"\1for each in \2:\n\1    yield each",
-    r"for response in ": "async for response in ",
+    r"for (response|block) in ": r"async for \1 in ",
     r"with (\w*Client)\(": r"async with Async\1(",
     r"answer = client\.": "answer = await client.",
     r"^            admin\.": "            await admin.",

@@ -337,6 +337,65 @@ class AttributeInstancesResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[InstancesResult]
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[InstancesResult, _Mapping]]] = ...) -> None: ...
 
+class RankInstancesRequest(_message.Message):
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "where", "label", "dtype", "lissa_scale", "lissa_depth", "seed", "settings", "exact", "approximate")
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    CURVATURE_FIELD_NUMBER: _ClassVar[int]
+    DAMPING_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    LISSA_SCALE_FIELD_NUMBER: _ClassVar[int]
+    LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    APPROXIMATE_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    queries: _containers.RepeatedCompositeFieldContainer[Query]
+    method: str
+    curvature: str
+    damping: float
+    where: Filter
+    label: LabelSource
+    dtype: Dtype
+    lissa_scale: float
+    lissa_depth: int
+    seed: int
+    settings: _containers.ScalarMap[str, str]
+    exact: bool
+    approximate: str
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., dtype: _Optional[_Union[Dtype, str]] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ...) -> None: ...
+
+class RankInstancesResponse(_message.Message):
+    __slots__ = ("info", "total", "first_query", "query_ids", "rows", "ids", "scores", "bounds")
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FIRST_QUERY_FIELD_NUMBER: _ClassVar[int]
+    QUERY_IDS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    info: AnswerInfo
+    total: int
+    first_query: int
+    query_ids: _containers.RepeatedScalarFieldContainer[str]
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    scores: Vector
+    bounds: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., total: _Optional[int] = ..., first_query: _Optional[int] = ..., query_ids: _Optional[_Iterable[str]] = ..., rows: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[str]] = ..., scores: _Optional[_Union[Vector, _Mapping]] = ..., bounds: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class AttributeNeuronsRequest(_message.Message):
     __slots__ = ("index", "queries", "r", "method")
     INDEX_FIELD_NUMBER: _ClassVar[int]

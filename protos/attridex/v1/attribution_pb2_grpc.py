@@ -40,6 +40,11 @@ class AttributionServiceStub:
                 request_serializer=attridex_dot_v1_dot_attribution__pb2.AttributeInstancesRequest.SerializeToString,
                 response_deserializer=attridex_dot_v1_dot_attribution__pb2.AttributeInstancesResponse.FromString,
                 _registered_method=True)
+        self.RankInstances = channel.unary_stream(
+                '/attridex.v1.AttributionService/RankInstances',
+                request_serializer=attridex_dot_v1_dot_attribution__pb2.RankInstancesRequest.SerializeToString,
+                response_deserializer=attridex_dot_v1_dot_attribution__pb2.RankInstancesResponse.FromString,
+                _registered_method=True)
         self.AttributeNeurons = channel.unary_unary(
                 '/attridex.v1.AttributionService/AttributeNeurons',
                 request_serializer=attridex_dot_v1_dot_attribution__pb2.AttributeNeuronsRequest.SerializeToString,
@@ -98,6 +103,13 @@ class AttributionServiceServicer:
 
     def AttributeInstances(self, request, context):
         """IA: the training instances that a prediction owes most to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RankInstances(self, request, context):
+        """IA in full: the score of every training instance for every query, as arrays, block by block.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +193,11 @@ def add_AttributionServiceServicer_to_server(servicer, server):
                     request_deserializer=attridex_dot_v1_dot_attribution__pb2.AttributeInstancesRequest.FromString,
                     response_serializer=attridex_dot_v1_dot_attribution__pb2.AttributeInstancesResponse.SerializeToString,
             ),
+            'RankInstances': grpc.unary_stream_rpc_method_handler(
+                    servicer.RankInstances,
+                    request_deserializer=attridex_dot_v1_dot_attribution__pb2.RankInstancesRequest.FromString,
+                    response_serializer=attridex_dot_v1_dot_attribution__pb2.RankInstancesResponse.SerializeToString,
+            ),
             'AttributeNeurons': grpc.unary_unary_rpc_method_handler(
                     servicer.AttributeNeurons,
                     request_deserializer=attridex_dot_v1_dot_attribution__pb2.AttributeNeuronsRequest.FromString,
@@ -260,6 +277,33 @@ class AttributionService:
             '/attridex.v1.AttributionService/AttributeInstances',
             attridex_dot_v1_dot_attribution__pb2.AttributeInstancesRequest.SerializeToString,
             attridex_dot_v1_dot_attribution__pb2.AttributeInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RankInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/attridex.v1.AttributionService/RankInstances',
+            attridex_dot_v1_dot_attribution__pb2.RankInstancesRequest.SerializeToString,
+            attridex_dot_v1_dot_attribution__pb2.RankInstancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,6 +15,7 @@ from attridex.v1.filters import Filter
 from attridex.v1.neurons import NamedNeuron, Neuron, as_neurons
 
 LabelSource = Literal["gold", "predicted"]
+Precision = Literal["float32", "float64"]
 Mode = Literal["suppress", "keep"]
 MODES: tuple[Mode, ...] = ("suppress", "keep")
 QUERIES = 1024
@@ -170,6 +171,18 @@ class AttributeInstancesRequest:
     ascending: bool = False
     index: str = ""
     group: str = ""
+
+
+@dataclass(frozen=True)
+class RankInstancesRequest:
+    """IA in full: scores of all instances; `dtype` "float64" gives those of `AttributeInstancesRequest` to the bit."""
+
+    queries: tuple[Query, ...]
+    scoring: Scoring = Scoring()
+    where: Filter | None = None
+    label: LabelSource | None = None
+    dtype: Precision = "float32"
+    index: str = ""
 
 
 @dataclass(frozen=True)
@@ -360,6 +373,17 @@ def as_label(label: str | None) -> LabelSource | None:
     if label is None or label == "gold" or label == "predicted":
         return label  # type: ignore[return-value]
     raise UsageError(f"label = {label!r}: use 'gold' or 'predicted'", "label")
+
+
+def as_precision(dtype: str) -> Precision:
+    """An element type of scores.
+
+    Raises:
+        UsageError: there is no such one.
+    """
+    if dtype == "float32" or dtype == "float64":
+        return dtype  # type: ignore[return-value]
+    raise UsageError(f"dtype = {dtype!r}: use 'float32' or 'float64'", "dtype")
 
 
 def as_names(names: Sequence[str]) -> tuple[str, ...]:

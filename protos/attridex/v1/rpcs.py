@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from attridex.v1 import answers, requests
+from attridex.v1 import answers, rankings, requests
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.codec import Codec
 
@@ -46,5 +46,7 @@ RPCS: Mapping[type[Any], Rpc] = {
 }
 STREAMED: Mapping[str, Rpc] = {rpc.field: rpc for rpc in RPCS.values() if rpc.field}
 """Calls that a stream carries, by their field there."""
+RANK = call(requests.RankInstancesRequest, rankings.RankBlock, values="scores")
+"""The call whose answer comes in blocks."""
 INDEX = Codec(answers.IndexInfo, pb.IndexInfo)
 """What ListIndexes and GetIndex tell of an index."""

@@ -21,6 +21,7 @@ from attridex.v1.requests import (
     LabelSource,
     Mode,
     NeuronsSource,
+    Precision,
     Query,
     RecordSource,
     Source,
@@ -33,6 +34,10 @@ LABELS: Mapping[int, LabelSource | None] = {
 LABEL_CODES = {name: code for code, name in LABELS.items()}
 MODES: Mapping[int, Mode] = {pb.INTERVENTION_MODE_SUPPRESS: "suppress", pb.INTERVENTION_MODE_KEEP: "keep"}
 MODE_CODES = {name: code for code, name in MODES.items()}
+PRECISIONS: Mapping[int, Precision] = {
+    pb.DTYPE_UNSPECIFIED: "float32", pb.DTYPE_FLOAT32: "float32", pb.DTYPE_FLOAT64: "float64",
+}  # fmt: skip
+PRECISION_CODES = {"float32": pb.DTYPE_FLOAT32, "float64": pb.DTYPE_FLOAT64}
 DTYPES: Mapping[int, str] = {pb.DTYPE_FLOAT16: "<f2", pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_FLOAT64: "<f8"}
 OPERATORS: Mapping[int, Operator] = {
     pb.OPERATOR_EQUAL: "=", pb.OPERATOR_NOT_EQUAL: "!=", pb.OPERATOR_LESS: "<", pb.OPERATOR_LESS_EQUAL: "<=",
@@ -84,6 +89,42 @@ def vector_from_wire(message: pb.Vector) -> NDArray[np.float32]:
         raise UsageError(f"{len(message.data)} bytes are no whole number of {np.dtype(dtype).name} elements", "queries")
     with np.errstate(over="ignore"):
         return np.frombuffer(message.data, dtype).astype(np.float32)
+
+
+def precision_from_wire(code: int) -> Precision:
+    """An element type of scores.
+
+    Raises:
+        UsageError: scores have no such one.
+    """
+    if code not in PRECISIONS:
+        raise UsageError(f"dtype: scores are DTYPE_FLOAT32 or DTYPE_FLOAT64, not {code}", "dtype")
+    return PRECISIONS[code]
+
+
+def array_to_wire(values: NDArray[Any]) -> pb.Vector:
+    """An array of float32 or float64, in C order."""
+    precision: Precision = "float64" if values.dtype == np.float64 else "float32"
+    data = np.ascontiguousarray(values, np.dtype(precision).newbyteorder("<")).tobytes()
+    return pb.Vector(data=data, dtype=PRECISION_CODES[precision])
+
+
+def array_from_wire(message: pb.Vector) -> NDArray[np.float32] | NDArray[np.float64]:
+    """An array, flat; read only.
+
+    Raises:
+        UsageError: no element type, or bytes that do not fit it.
+    """
+    kind = np.dtype(precision_from_wire(message.dtype)).newbyteorder("<")
+    if len(message.data) % kind.itemsize:
+        raise UsageError(f"{len(message.data)} bytes are no whole number of {kind.name} elements", "scores")
+    found: NDArray[np.float32] | NDArray[np.float64] = np.frombuffer(message.data, kind)
+    return found
+
+
+def rows_from_wire(rows: Sequence[int]) -> NDArray[np.int64]:
+    """Rows of an index."""
+    return np.array(rows, np.int64)
 
 
 def record_to_wire(record: Mapping[str, Any]) -> struct_pb2.Struct:

@@ -30,7 +30,7 @@ def test_every_file_is_described_and_every_kind_is_there(old: Path, folder: str,
         assert {name for name in names if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
         # Of other BM25 variants, forms and formats, and of columns that were added.
         optional = {"bm25_nonoccurrence.npy", "encodings.parquet", "manifest.copy", "columns.parquet", "columns.copy"}
-        optional |= {"bm25_counts.npy", "bm25_lengths.npy"}
+        optional |= {"bm25_counts.npy", "bm25_lengths.npy", "factors.safetensors"}
         assert {pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)} <= optional
 
 

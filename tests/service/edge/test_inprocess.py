@@ -21,7 +21,7 @@ def test_it_has_every_method_of_the_generated_stub(stand_in: Any) -> None:
     with grpc.insecure_channel("127.0.0.1:1") as channel:
         generated = set(vars(rpc.AttributionServiceStub(channel)))
     stub = ServicerStub(AttributionServicer(Indexes({"mine": stand_in})))
-    assert len(generated) == 11
+    assert len(generated) == 12
     assert {name for name in generated if callable(getattr(stub, name))} == generated
 
 

@@ -1,0 +1,142 @@
+"""Signing the instances of damaged shards again, each from the plan of the build or batch that it was signed from."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from attridex.indexer.building.plan import Plan, bind, checked_signer, prepared
+from attridex.indexer.building.ranges import build_range
+from attridex.indexer.config import Config
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.errors import AttridexError, DamageError
+from attridex.indexer.growth.batches import number_of, planned_again, read_batch
+from attridex.indexer.index.layout import PLAN, shard_name
+from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.lifecycle.recovery import recovered_log
+from attridex.indexer.progress import Advance, progress
+from attridex.indexer.renewal.compaction import compacted_shard
+from attridex.indexer.renewal.mending import Told, bare
+from attridex.indexer.signing.signer import Signer
+
+
+class Planned(NamedTuple):
+    """A plan, and who signs by it."""
+
+    plan: Plan
+    signer: Signer
+
+
+def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
+    """Sign the instances of damaged shards again, from the plans that they were built from.
+
+    Args:
+        index: the index directory.
+        config: of the build.
+        names: of the shards.
+        manifest: of a version that has them.
+        told: hears what was done.
+        show_progress: whether a bar goes to stderr.
+
+    Raises:
+        DamageError: model or records are not there, or are no longer what the shards were signed from.
+    """
+    batches: dict[int, list[str]] = {}
+    for name in names:
+        batches.setdefault(number_of(index, name), []).append(name)
+    signer: Signer | None = None
+    for number, own in batches.items():
+        try:
+            planned = first_plan(index, config) if number == 1 else later_plan(index, number, config, signer)
+        except AttridexError as error:
+            raise DamageError(f"{index}: shard {own[0]} cannot be signed again: {bare(error)}") from None
+        signer = planned.signer
+        sign_batch(index, planned, own, manifest, told, show_progress=show_progress)
+
+
+def first_plan(index: Path, config: Config) -> Planned:
+    """The plan of the first build."""
+    plan, signer, _, _ = prepared(as_signed(config, read_sealed(index / PLAN)), index)
+    bind(plan, index)
+    return Planned(plan, signer)
+
+
+def later_plan(index: Path, number: int, config: Config, signer: Signer | None) -> Planned:
+    """The plan of a later batch.
+
+    Args:
+        index: the index directory.
+        number: of the batch.
+        config: of the index.
+        signer: of the same model, if it is loaded.
+    """
+    own = as_signed(config, read_batch(index, number))
+    signer = signer or checked_signer(own)
+    return Planned(planned_again(index, number, own, signer), signer)
+
+
+def as_signed(config: Config, settings: Mapping[str, object]) -> Config:
+    """A configuration with the curvatures that a plan was signed for; others may have been added to the index since."""
+    known = {"curvature": settings["gradients.curvature"]}
+    return config.model_copy(update={"gradients": config.gradients.model_copy(update=known)})
+
+
+def sign_batch(
+    index: Path, planned: Planned, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool
+) -> None:
+    """Sign the instances of a batch's shards again.
+
+    Args:
+        index: the index directory.
+        planned: the batch.
+        names: of the shards.
+        manifest: of a version that has them.
+        told: hears what was done.
+        show_progress: whether a bar goes to stderr.
+
+    Raises:
+        DamageError: a shard is of no range of the plan.
+    """
+    plan, signer = planned
+    ranges = {shard_name(*found): found for found in plan.ranges}
+    unknown = [name for name in names if name.partition(".")[0] not in ranges]
+    if unknown:
+        raise DamageError(f"{index}: shard {unknown[0]} cannot be signed again: it is of no range of its plan")
+    rows = sum(ranges[name.partition(".")[0]].stop - ranges[name.partition(".")[0]].start for name in names)
+    needed = plan.config.gradients.label == "gold"
+    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed, first=plan.first_record)
+    with progress("Signing again", rows, "instances", enabled=show_progress) as advance:
+        for start, stop in plan.ranges:
+            instances = [instance for _, instance in islice(stream, stop - start)]
+            for name in names:
+                if name.partition(".")[0] == shard_name(start, stop):
+                    sign_shard(planned, index, name, manifest, start, instances, advance)
+                    told.signed += len(instances)
+                    told.append(f"shard {name}: {len(instances)} instances signed again")
+
+
+def sign_shard(
+    planned: Planned,
+    index: Path,
+    name: str,
+    manifest: Manifest,
+    start: int,
+    instances: Sequence[RenderedInstance],
+    advance: Advance,
+) -> None:
+    """Sign the instances of one shard again, and leave out what compactions removed of it.
+
+    Args:
+        planned: the plan that it is of.
+        index: the index directory.
+        name: of the shard.
+        manifest: of a version that has it.
+        start: where its name begins.
+        instances: of its range.
+        advance: hears of instances that are signed.
+    """
+    part, *compactions = name.split(".")
+    build_range(planned.signer, planned.plan, index, start, instances, advance)
+    for seq in map(int, compactions):
+        part = compacted_shard(index, part, recovered_log(index).until(seq), manifest)

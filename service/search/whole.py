@@ -1,0 +1,161 @@
+"""Scores of all rows for all queries, a block of rows at a time: products in float32 and how far off they may be, or exact.
+
+Letters: q queries, n rows of the index, b rows of a block, d dimensions.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy.typing import NDArray
+
+from attridex.indexer.array_types import Doubles, Integers
+from attridex.indexer.index.vectors import Part
+from attridex.service.caller import Checkpoint
+from attridex.service.errors import ServiceError
+from attridex.service.search.scan import RESCORE_ROWS, ROUNDOFF, Mask, Queries, Scanner, block_rows, exact_scores, scaled, slack
+from attridex.v1.requests import Precision
+
+VALUES = 1 << 18
+"""Scores of a block at most, unless one row has more."""
+AHEAD = 2
+"""Blocks that are worked on or wait to be taken, for each thread."""
+Scores = NDArray[np.float32] | NDArray[np.float64]
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Scores [q, b] of rows [b], and how far those of each query may be from the exact ones [q]."""
+
+    rows: Int64[Integers, " b"]
+    scores: Scores
+    bounds: Float64[Doubles, " q"]
+
+
+def vector_blocks(
+    scanner: Scanner, parts: Sequence[Part], queries: Queries, mask: Mask | None, dtype: Precision, checkpoint: Checkpoint
+) -> Iterator[Block]:
+    """Blocks of a method that scans vectors, in the order of the rows.
+
+    Args:
+        scanner: has the threads.
+        parts: the stored vectors, in row order.
+        queries: a row's score is norm * <query, unit vector>.
+        mask: rows that are scored; None for all.
+        dtype: of the scores; float64 gives those of `scan.rescore` to the bit.
+        checkpoint: called before each block.
+
+    Raises:
+        ServiceError: a score is beyond float32.
+    """
+    made = products(parts, queries) if dtype == "float32" else exact(queries)
+    for block in in_order(scanner.pool, made, jobs(parts, mask, len(queries), checkpoint), AHEAD * scanner.threads):
+        checkpoint()
+        if not np.isfinite(block.scores).all():
+            raise ServiceError('a score is beyond the range of float32; ask for dtype = "float64"')
+        yield block
+
+
+def row_blocks(scores: Float64[Doubles, " n"], mask: Mask | None, dtype: Precision) -> Iterator[Block]:
+    """Blocks of one query of a method that scores every row."""
+    rows = np.arange(len(scores)) if mask is None else np.flatnonzero(mask)
+    bound = 0.0 if dtype == "float64" else ROUNDOFF * float(np.abs(scores).max(initial=0.0)) + TINY
+    for start in range(0, len(rows), VALUES):
+        chosen = rows[start : start + VALUES]
+        yield Block(chosen, scores[chosen].astype(dtype)[None], np.array([bound]))
+
+
+def nothing(queries: int, dtype: Precision) -> Block:
+    """The block of no rows."""
+    return Block(np.zeros(0, np.int64), np.zeros((queries, 0), dtype), np.zeros(queries))
+
+
+TINY = float(np.finfo(np.float32).smallest_subnormal)
+Rows = tuple[Part, NDArray[np.int64]]
+"""Rows of a part, from 0 on."""
+
+
+def jobs(parts: Sequence[Part], mask: Mask | None, queries: int, checkpoint: Checkpoint) -> Iterator[Rows]:
+    """The rows of each block.
+
+    Args:
+        parts: the stored vectors, in row order.
+        mask: rows that are scored; None for all.
+        queries: how many there are.
+        checkpoint: called before each block.
+    """
+    for part in parts:
+        n = part.vectors.rows
+        rows = np.arange(n) if mask is None else np.flatnonzero(mask[part.offset : part.offset + n])
+        size = max(1, min(block_rows(part.vectors.dim), VALUES // max(1, queries)))
+        for start in range(0, len(rows), size):
+            checkpoint()
+            yield part, rows[start : start + size]
+
+
+def products(parts: Sequence[Part], queries: Queries) -> Callable[[Rows], Block]:
+    """Makes blocks of float32 products; the bound is that of `slack`, for the largest norm."""
+    small, exponents = scaled(queries)
+    columns, lengths = np.ascontiguousarray(small.T), np.ldexp(1.0, exponents)
+    largest = max((float(part.norms.max(initial=0.0)) for part in parts), default=0.0)
+    bounds = slack(queries.shape[1]) * largest * lengths + TINY
+
+    def block(job: Rows) -> Block:
+        part, rows = job
+        found = part.vectors.widened(spanned(rows)) @ (columns * np.float32(1 / part.vectors.unit))
+        found *= part.norms[rows][:, None]
+        with np.errstate(over="ignore"):
+            return Block(part.offset + rows, np.ldexp(found, exponents).T, bounds)
+
+    return block
+
+
+def exact(queries: Queries) -> Callable[[Rows], Block]:
+    """Makes blocks of exact scores."""
+
+    def block(job: Rows) -> Block:
+        part, rows = job
+        scores = np.empty((len(queries), len(rows)))
+        for start in range(0, len(rows), RESCORE_ROWS):
+            local = rows[start : start + RESCORE_ROWS]
+            values, norms = part.vectors.take(local).astype(np.float64), part.norms[local]
+            for number, query in enumerate(queries):
+                scores[number, start : start + RESCORE_ROWS] = exact_scores(values, norms, query)
+        return Block(part.offset + rows, scores, np.zeros(len(queries)))
+
+    return block
+
+
+def spanned(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Rows as a slice where they follow each other, which needs no copy."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def in_order(pool: ThreadPoolExecutor, work: Callable[[Job], Result], todo: Iterable[Job], ahead: int) -> Iterator[Result]:
+    """Results in the order of their jobs.
+
+    Args:
+        pool: where the work is done.
+        work: gives a job's result.
+        todo: the jobs.
+        ahead: jobs that are begun before their turn, at most.
+    """
+    begun: deque[Future[Result]] = deque()
+    try:
+        for job in todo:
+            begun.append(pool.submit(work, job))
+            if len(begun) > ahead:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
