@@ -22,7 +22,7 @@ from attridex.service.calls.clients import client_of
 from attridex.service.calls.rates import Rates
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
-from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
+from attridex.service.errors import CancelledError, DeadlineError, LimitError, StoppingError
 from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
 from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits

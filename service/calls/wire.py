@@ -1,6 +1,6 @@
 """Messages of their bytes, none of which holds so much that reading it would stop the event loop.
 
-Two bytes on the wire may be a message of a hundred in memory: 16 MiB of them take seconds to parse, and nothing else runs meanwhile.
+Two bytes on the wire may be a message of a hundred in memory: 16 MiB of them take seconds, and nothing else runs meanwhile.
 """
 
 from collections.abc import Mapping

@@ -17,10 +17,10 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 from attridex.service.answering.served import Session
 from attridex.service.caller import Waiter
 from attridex.service.calls.live import Activity, Behaviour, LiveCall
-from attridex.service.calls.wire import parsed
 from attridex.service.calls.status import failure
 from attridex.service.calls.stream import LiveStream
 from attridex.service.calls.turns import Turns
+from attridex.service.calls.wire import parsed
 from attridex.service.edge.bounds import check_answer, check_lengths
 from attridex.service.edge.servicer import AttributionServicer
 from attridex.service.errors import InvalidArgumentError, LimitError, OverloadedError
