@@ -88,7 +88,8 @@ def test_the_commands_say_of_an_old_index_what_they_said(index: Path, attridex: 
     assert ran.code == 0, ran.err
     found = ran.out.replace(str(index), "INDEX").splitlines()
     if "--json" in options:
-        assert differences([json.loads(line) for line in said["lines"]], [json.loads(line) for line in found], False, command) == []
+        before, now = (list(map(json.loads, lines)) for lines in (said["lines"], found))
+        assert differences(before, now, False, command) == []
     else:
         assert found == said["lines"]
 
