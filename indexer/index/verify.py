@@ -85,14 +85,23 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     return sidecar
 
 
-def check_version(index: Path, manifest: Manifest) -> None:
-    """Compare every file of a version and of its shards with what was written.
+def check_own_files(index: Path, manifest: Manifest) -> None:
+    """Compare every file of a version, but those of its shards, with what was written.
 
     Raises:
         DamageError: one differs.
     """
     for name, entry in manifest.files.items():
         check_file(version_dir(index, manifest.version) / name, entry)
+
+
+def check_version(index: Path, manifest: Manifest) -> None:
+    """Compare every file of a version and of its shards with what was written.
+
+    Raises:
+        DamageError: one differs.
+    """
+    check_own_files(index, manifest)
     for shard in manifest.shards:
         check_shard(index, shard.name, shard.sha256)
 
