@@ -67,10 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except ModuleNotFoundError as error:
-        fail(missing(error.name or "?"), given)
+        code = failed(missing(error.name or "?"), given)
     except Exception as error:
-        fail(error, given)
-    sys.exit(code or 0)
+        code = failed(error, given)
+    sys.exit(code or 0)  # not while an error is handled: what its traceback holds is let go before the process ends
 
 
 def check_twice(command: Any, given: list[str]) -> None:
@@ -89,12 +89,12 @@ def check_twice(command: Any, given: list[str]) -> None:
             raise UsageError(f"{name} is given twice; it takes one value")
 
 
-def fail(error: Any, arguments: list[str]) -> None:
-    """Say what is wrong and leave; a fault of attridex itself shows its traceback."""
+def failed(error: Any, arguments: list[str]) -> int:
+    """Say what is wrong, and give the exit code; a fault of attridex itself shows its traceback."""
     known = hasattr(error, "exit_code")
     if not known or "--debug" in arguments:
         raise error
     # What Typer raises for bad usage names the option only in its own wording.
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     sys.stderr.write(f"error: {message}\n")
-    sys.exit(error.exit_code)
+    return int(error.exit_code)

@@ -100,11 +100,18 @@ def read_faiss(source: Source, kinds: Collection[bytes]) -> Any:
 @contextmanager
 def bounded(size: int) -> Iterator[None]:
     """Have FAISS, whose limits are global, refuse a file that says it holds more than its size, before it makes room for that."""
+    limits = [
+        name for name in ("vector_byte", "loop") if hasattr(faiss, f"set_deserialization_{name}_limit")
+    ]  # not in older ones
     with READING:
-        for name in ("vector_byte", "loop"):
-            if limit := getattr(faiss, f"set_deserialization_{name}_limit", None):  # not in older ones
-                limit(size)
-        yield
+        before = {name: getattr(faiss, f"get_deserialization_{name}_limit")() for name in limits}
+        try:
+            for name in limits:
+                getattr(faiss, f"set_deserialization_{name}_limit")(size)
+            yield
+        finally:
+            for name, limit in before.items():
+                getattr(faiss, f"set_deserialization_{name}_limit")(limit)
 
 
 def _read_faiss(source: Source) -> Any:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from attridex.indexer.array_types import Doubles, Flags, Integers, Singles
+from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
 from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.vectors import Part, VectorFile
 from attridex.service.caller import Checkpoint
@@ -136,10 +135,10 @@ class Job:
     stop: int
 
 
-def scaled(queries: Queries) -> tuple[Float32[Singles, "q d"], Int32[NDArray[np.int32], " q"]]:
+def scaled(queries: Queries) -> tuple[Float32[Singles, "q d"], Int32[ShortIntegers, " q"]]:
     """Queries as float32, each divided by a power of two so that its length is from 1/2 to 1, and the powers' exponents."""
     lengths = np.sqrt((queries**2).sum(1))
-    exponents: NDArray[np.int32] = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
+    exponents: ShortIntegers = np.frexp(np.where(lengths > 0, lengths, 1.0))[1]
     return np.ldexp(queries, -exponents[:, None]).astype(np.float32), exponents
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from attridex.client.files import write_whole
+from attridex.indexer.errors import AttridexError
 
 
 def test_content_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -22,6 +23,6 @@ def test_a_failure_before_the_end_leaves_what_was_there(tmp_path: Path, monkeypa
 
     write_whole(tmp_path / "file", b"first")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(AttridexError, match=r"file: cannot be written: .*no space"):
         write_whole(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"first"

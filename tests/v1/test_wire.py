@@ -13,7 +13,7 @@ from attridex.v1 import answers, requests, wire_interventions
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.codec import Codec
 from attridex.v1.errors import UsageError
-from attridex.v1.rpcs import INDEX, RPCS, STREAMED, Rpc
+from attridex.v1.rpcs import INDEX, RANK, RPCS, STREAMED, Rpc
 
 VARIANTS = 40
 LEAVES = ("comparison", "in", "is_null", "like")
@@ -133,7 +133,9 @@ def test_every_field_of_an_index_survives() -> None:
 
 def test_every_unary_call_has_a_row_and_a_stream_s_fields_have_the_same_names() -> None:
     described = {"ListIndexes", "GetIndex"}
-    assert {rpc.name for rpc in RPCS.values()} == {m.name for m in SERVICE.methods if not m.client_streaming} - described
+    unary = {m.name for m in SERVICE.methods if not (m.client_streaming or m.server_streaming)}
+    assert {rpc.name for rpc in RPCS.values()} == unary - described
+    assert [m.name for m in SERVICE.methods if m.server_streaming and not m.client_streaming] == [RANK.name]
     assert set(STREAMED) == {field.name for field in pb.AttributeStreamRequest.DESCRIPTOR.oneofs[0].fields}
     answered = {field.name for field in pb.AttributeStreamResponse.DESCRIPTOR.oneofs[0].fields}
     assert answered == {*STREAMED, "error"}

@@ -23,7 +23,8 @@ def _threads() -> Any:
 
 def test_every_benchmark_has_its_name() -> None:
     assert list(bench.benchmarks()) == [
-        "build-head", "build-linear", "build-flat", "neurons", "ablation", "scan", "na-instances", "flat", "served",
+        "build-head", "build-linear", "build-flat", "neurons", "ablation", "scan", "na-instances", "ranked", "flat",
+        "served",
     ]  # fmt: skip
 
 

@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attridex.client.workbench.context import Asked, Context
 from attridex.client.workbench.settings import Common
 from attridex.v1.answers import IndexInfo, InstanceHit, InstancesAnswer, InstancesResult, Method, Setting
 from attridex.v1.answers import Info as AnswerInfo
+from attridex.v1.rankings import RankBlock
+from attridex.v1.requests import AttributeInstancesRequest
 
 INFO = AnswerInfo("tiny", "1", "grad-dot", "higher = more", "a product")
 TOLD = (
@@ -40,6 +44,12 @@ class Server:
         """One request."""
         self.asked += 1
         return self.answer(request)
+
+    def rank_instances(self, queries: Any, *, scoring: Any, label: Any, dtype: str) -> Iterator[RankBlock]:
+        """A whole ranking, a block a query."""
+        for number, result in enumerate(self.send(AttributeInstancesRequest(queries, scoring, label=label)).results):
+            rows, scores = np.array([hit.row for hit in result.hits]), np.array([hit.score for hit in result.hits], dtype)
+            yield RankBlock((result.query_id,), rows, tuple(hit.id for hit in result.hits), scores, (0.0,), number)
 
     def stream(self, requests: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
         """Many requests."""

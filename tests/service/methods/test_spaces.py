@@ -31,7 +31,8 @@ def version(**more: Any) -> Any:
         config=SimpleNamespace(model=SimpleNamespace(checkpoint_rates=[0.5, 0.25, 2.0]), corpus=SimpleNamespace(rendering=2)),
     )  # fmt: skip
     return SimpleNamespace(
-        rows=ROWS, manifest=manifest, gradients="gradients", unit_gradients="units", hidden="hidden", tracin="tracin",
+        rows=ROWS, counted=ROWS, manifest=manifest,
+        gradients="gradients", unit_gradients="units", hidden="hidden", tracin="tracin",
         vector=lambda parts, row: STORED[row], spectrum=lambda kind: spectrum,
         fields=lambda rows, names: [{"loss": 0.1 * (row + 1), "premise": f"word {row}"} for row in rows], **more,
     )  # fmt: skip
