@@ -51,7 +51,7 @@ def test_a_delete_makes_stale_what_counts_the_row_until_a_refresh(grown: Path) -
         assert client.get_index().stale == ("curvature", "neuron_statistics", "bm25")
         for methods, stale in ((["grad-dot"], ()), (["bm25"], ("bm25",)), (["bm25", "influence"], ("curvature", "bm25"))):
             interventions = [Intervention("suppress", r=1, method=f"ia:{method}") for method in methods]
-            assert client.predict([Query.instance("t2")], interventions).info.stale == stale
+            assert client.predict([Query.instance("t2")], interventions=interventions).info.stale == stale
     assert refresh(grown).refreshed == ("curvature", "neuron_statistics", "bm25")
     assert refresh(grown).refreshed == ()
 
