@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from attridex.client.channel import Attempts, Options, Tls, bearer, channel_options, checked_request_id
-from attridex.client.errors import ClientError, from_failure, from_rpc
+from attridex.client.errors import ClientError, from_failure
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as stubs
 from attridex.v1.answers import Answer
@@ -26,13 +26,14 @@ class Endpoint:
 
     _stubs: Any = stubs.AttributionServiceStub
     _once = False
+    _seconds = 60.0
 
     def __init__(
         self,
         target: str,
         *,
         index: str = "",
-        timeout: float = 60.0,
+        timeout: float | None = None,
         tls: Tls | None = None,
         token: str | None = None,
         max_message_mb: int = 256,
@@ -44,7 +45,7 @@ class Endpoint:
         Args:
             target: the server's address.
             index: name of the index; may be empty where the server has one.
-            timeout: seconds a call may take, retries included.
+            timeout: seconds a call may take, retries included; 60 unless given, of administration 3600.
             tls: certificates; None connects in the clear.
             token: sent with each call, where the server asks for one; over TLS, to loopback or to a unix socket alone.
             max_message_mb: limit on a message, either way.
@@ -55,12 +56,13 @@ class Endpoint:
         Raises:
             UsageError: a certificate cannot be read, a token would travel in the clear, or a request id is none.
         """
+        self._request_id = checked_request_id(request_id)
         self._metadata = bearer(token, target, tls)
         options = channel_options(max_message_mb, direct=bool(token) and tls is None)
         self._channel: Any = self._connect(target, tls.credentials() if tls else None, options)
         self._stub: Any = self._stubs(self._channel)
-        self._request_id = checked_request_id(request_id)
-        self._target, self._index, self._timeout, self._retries = target, index, timeout, retries
+        self._target, self._index, self._retries = target, index, retries
+        self._timeout = self._seconds if timeout is None else timeout
 
     @staticmethod
     def _connect(target: str, credentials: grpc.ChannelCredentials | None, options: Options) -> Any:
@@ -102,15 +104,18 @@ class Connection(Endpoint):
         """An answer in blocks; it is asked for again only while nothing of it has come."""
         attempts, begun = self._attempts(), False
         while True:
+            call = getattr(self._stub, method)(message, timeout=attempts.left(), metadata=attempts.metadata)
             try:
-                for block in getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata):
+                for block in call:
                     begun = True
                     yield block
                 return
             except grpc.RpcError as error:
                 if begun:
-                    raise from_rpc(error, self._target) from error
+                    raise attempts.failure(error) from error
                 time.sleep(attempts.pause(error))
+            finally:
+                call.cancel()  # it goes on where the caller has left the answer
 
 
 class Opened(Connection):
@@ -169,15 +174,18 @@ class AsyncConnection(Endpoint):
         """An answer in blocks; it is asked for again only while nothing of it has come."""
         attempts, begun = self._attempts(), False
         while True:
+            call = getattr(self._stub, method)(message, timeout=attempts.left(), metadata=attempts.metadata)
             try:
-                async for block in getattr(self._stub, method)(message, timeout=attempts.left(), metadata=self._metadata):
+                async for block in call:
                     begun = True
                     yield block
                 return
             except grpc.RpcError as error:
                 if begun:
-                    raise from_rpc(error, self._target) from error
+                    raise attempts.failure(error) from error
                 await asyncio.sleep(attempts.pause(error))
+            finally:
+                call.cancel()  # it goes on where the caller has left the answer
 
 
 def addressed(request: Any, index: str) -> Any:

@@ -38,6 +38,7 @@ class AsyncAdminClient(AsyncConnection):
 
     _stubs = stubs.AdminServiceStub
     _once = True
+    _seconds = 3600.0
 
     async def reload(self) -> str:
         """Serve the version that CURRENT names now; gives its name."""

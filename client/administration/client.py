@@ -38,6 +38,7 @@ class AdminClient(Connection):
 
     _stubs = stubs.AdminServiceStub
     _once = True
+    _seconds = 3600.0
 
     def reload(self) -> str:
         """Serve the version that CURRENT names now; gives its name."""

@@ -1,6 +1,7 @@
 """Label probabilities, plain and with neurons suppressed or kept at the position that the head reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attridex.service.answering.call import Call
@@ -34,7 +35,15 @@ def predict(call: Call, request: PredictRequest) -> PredictAnswer:
     need = Need(gradient=any(each.scoring is not None for each in tops), neurons=bool(tops))
     asked = call.reader.ask(request.queries, need, sign=True)
     results = tuple(edited_prediction(call, one, request.interventions, need) for one in asked)
-    return PredictAnswer(call.info("predict", PROBABILITIES.of(call.version.manifest.task)), results)
+    info = call.info("predict", PROBABILITIES.of(call.version.manifest.task))
+    return PredictAnswer(replace(info, stale=stale_of(call, tops)), results)
+
+
+def stale_of(call: Call, tops: Sequence[Intervention]) -> tuple[str, ...]:
+    """What the IA methods of interventions use that was taken of other instances than those that are live now."""
+    methods = [choose("interventions", each.scoring.method, call.tools.methods) for each in tops if each.scoring]
+    used = {name for method in methods for name in method.taken_of_all}
+    return tuple(name for name in call.version.stale if name in used)
 
 
 # ---------------------------------------------------------------- what can be carried out

@@ -53,7 +53,7 @@ class Health:
         await call.write(pb.HealthCheckResponse(status=self._status[name]).SerializeToString())
 
     async def _watch(self, call: LiveCall) -> None:
-        with call.streaming():
+        with call.watching():
             await self._watched(call, await _service(call))
 
     async def _watched(self, call: LiveCall, name: str) -> None:

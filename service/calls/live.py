@@ -127,6 +127,11 @@ class LiveCall:
         self.waiter = Waiter(self._context.time_remaining(), self.client)
         return self._activity.streaming(self.client, self._limits.streams)
 
+    def watching(self) -> AbstractContextManager[None]:
+        """The call watches health: counted apart, and by connection, since a machine's clients each watch for themselves."""
+        self.waiter = Waiter(self._context.time_remaining(), self.client)
+        return self._activity.streaming(f"watch:{self._peer}", self._limits.streams)
+
     def admit(self) -> None:
         """Know who asks; `admission` raises where they may not."""
         asker = self.admission()

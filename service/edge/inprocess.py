@@ -1,7 +1,7 @@
 """The service without a socket: the generated stub's methods, answered by the same servicer in this process."""
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,13 @@ class ServicerStub:
         context = Waiter(timeout)
         yield from self._taken(self._stream(read(requests), context), context)
 
-    def RankInstances(self, request: Any, timeout: float | None = None, **_: Any) -> Iterator[Any]:
+    def RankInstances(self, request: Any, timeout: float | None = None, **_: Any) -> "Blocks":
         """A whole ranking; a caller that takes no more blocks stops the work on them."""
         context = Waiter(timeout)
-        yield from self._taken(self._ranking(request, context), context)
+        return Blocks(self._taken(self._ranking(request, context), context))
 
     @staticmethod
-    def _taken(answers: Any, context: Waiter) -> Iterator[Any]:
+    def _taken(answers: Any, context: Waiter) -> Generator[Any]:
         """Answers until the caller takes no more."""
         try:
             # Not `yield from`: closing this generator has to cancel the work before it waits for it.
@@ -101,6 +101,22 @@ class ServicerStub:
         finally:
             context.end()
             answers.close()
+
+
+class Blocks(Iterator[Any]):
+    """The blocks of an answer, which may be left as those of gRPC are."""
+
+    def __init__(self, answers: Generator[Any]) -> None:
+        """None is made before it is taken."""
+        self._answers = answers
+
+    def __next__(self) -> Any:
+        """The next one."""
+        return next(self._answers)
+
+    def cancel(self) -> None:
+        """Make no more."""
+        self._answers.close()
 
 
 class InProcessStub(ServicerStub):

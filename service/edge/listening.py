@@ -27,8 +27,8 @@ ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
 ADMIN = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 MODEL_THREADS = 4
 """Threads that may wait for the model, for each that looks up."""
-ADMIN_THREADS = 4
-"""Threads of administration: one that mends an index may take hours."""
+ADMIN_THREADS = 8
+"""Threads of administration: two of a client's, since what mends an index may take hours, and a deletion not wait for it."""
 LAST_SECONDS = 5.0
 """How long threads may take to notice that nobody waits for them any more."""
 WARN_SECONDS = 86400.0

@@ -49,6 +49,9 @@ def observed(witness: Witness, rpc: str, *, streamed: bool = False) -> Iterator[
     told, began, code = Told(), time.perf_counter(), "OK"
     try:
         yield told
+    except GeneratorExit:  # the caller left the rest of the answer
+        code = "CANCELLED"
+        raise
     except Exception as error:
         code = code_of(error)
         raise

@@ -42,10 +42,10 @@ class Tls:
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None
-        except OSError as error:
-            raise InputError(f"TLS: {error.filename}: {error.strerror}") from None
-        self._check()
-        found = {path: validities(path) for path in (self.certificate, self.client_ca) if path}
+            self._check()
+            found = {path: validities(path) for path in (self.certificate, self.client_ca) if path}
+        except OSError as error:  # ssl does not say of which file
+            raise InputError(f"TLS: {error.filename or self.certificate}: {error.strerror or error}") from None
         check_now(self.certificate, found[self.certificate][0])
         ends = {path: min(each.ends for each in times) for path, times in found.items()}
         return Loaded(grpc.ssl_server_certificate_configuration([pair], ca), ends)

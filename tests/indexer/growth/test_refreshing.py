@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attridex.client import Client
+from attridex.client import Client, Intervention, Query
 from attridex.indexer.errors import InputError
 from attridex.indexer.growth.appending import Appender
 from attridex.indexer.growth.refreshing import add_curvature, refresh
@@ -49,6 +49,9 @@ def test_a_delete_makes_stale_what_counts_the_row_until_a_refresh(grown: Path) -
     delete_ids(grown, ["t1"])
     with Client.local(grown) as client:
         assert client.get_index().stale == ("curvature", "neuron_statistics", "bm25")
+        for methods, stale in ((["grad-dot"], ()), (["bm25"], ("bm25",)), (["bm25", "influence"], ("curvature", "bm25"))):
+            interventions = [Intervention("suppress", r=1, method=f"ia:{method}") for method in methods]
+            assert client.predict([Query.instance("t2")], interventions=interventions).info.stale == stale
     assert refresh(grown).refreshed == ("curvature", "neuron_statistics", "bm25")
     assert refresh(grown).refreshed == ()
 

@@ -138,3 +138,17 @@ def test_a_certificate_of_the_future_is_refused() -> None:
     now = datetime.now(UTC)
     with pytest.raises(InputError, match=r"not valid before .*; is this machine's clock right"):
         check_now(Path("crt"), Validity(now + timedelta(days=1), now + timedelta(days=2)))
+
+
+@pytest.mark.parametrize(
+    "place", ["ssl.SSLContext.load_cert_chain", "ssl.SSLContext.load_verify_locations", "pathlib.Path.read_text"]
+)
+def test_a_file_that_goes_while_it_is_read_is_a_fault_of_the_files(
+    place: str, pem: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(place, gone)
+    with pytest.raises(InputError, match=r"^TLS: .*crt: No such file or directory$"):
+        tls(pem, "server").load()

@@ -102,6 +102,20 @@ def test_part_of_a_ranking_is_no_ranking(client: Client) -> None:
             Ranking.of(part)
 
 
+def test_a_refusal_names_the_request(server: Any) -> None:
+    address = f"127.0.0.1:{server.port}"
+
+    async def ask() -> None:
+        async with AsyncClient(address, request_id="two") as client:
+            [block async for block in client.rank_instances(ASKED, method="nothing")]
+
+    with Client(address, request_id="one") as client, pytest.raises(errors.InvalidArgumentError) as first:
+        list(client.rank_instances(ASKED, method="nothing"))
+    with pytest.raises(errors.InvalidArgumentError) as second:
+        asyncio.run(ask())
+    assert (first.value.request_id, second.value.request_id) == ("one", "two")
+
+
 def test_asyncio_gets_the_same(server: Any, local: Client) -> None:
     async def ask() -> Ranking:
         async with AsyncClient(f"127.0.0.1:{server.port}") as client:
