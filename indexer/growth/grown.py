@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from attridex.indexer.building.counted import Counted
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
@@ -22,7 +23,6 @@ from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, Manifest
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
-from attridex.indexer.lifecycle.staleness import Counted
 
 
 class GrownVersion(VersionWriter):
@@ -43,7 +43,8 @@ class GrownVersion(VersionWriter):
         self._new: list[Shard] = self._shards[len(base.shards) :]
         alive = np.ones(self._rows, bool)
         alive[self._hidden(log)] = False
-        self._counted = Counted(log.head.seq, alive)
+        kept = {name: base.basis(name) for name in STATISTICS}
+        self._counted = Counted(kept | {OF_WORDS: Basis(rows=self._rows, entries=log.head.seq)}, dict.fromkeys(STATISTICS, alive))
 
     def _hidden(self, log: Log) -> "np.typing.NDArray[np.int64]":
         """Rows that a log hides."""
@@ -87,7 +88,7 @@ class GrownVersion(VersionWriter):
     def _write_words(self, directory: Path) -> None:
         known, fields = read_counts(self._before), self._facts.corpus.text_fields
         shards, counts = (self._shards, NO_WORDS) if known is None else (self._new, known)
-        write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive)
+        write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive[OF_WORDS])
 
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         for path in (self._before / ORDER, self._before / ORDERED_NORMS, *self._before.glob(PIECES)):
@@ -98,8 +99,3 @@ class GrownVersion(VersionWriter):
     def _factors_of(self) -> dict[str, int]:
         """The curvature is the one before."""
         return {"factors_of": self._base.factors_of} if self._base.factors_of else {}
-
-    def _statistics(self) -> dict[str, dict[str, Basis]]:
-        """The words of all rows are counted; everything else is of the rows that the version before had it of."""
-        kept = {name: self._base.basis(name) for name in STATISTICS}
-        return {"statistics": kept | {OF_WORDS: Basis(rows=self._rows, entries=self._counted.entries)}}
