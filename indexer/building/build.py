@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.building.counted import Counted, stored_sums
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
@@ -28,6 +27,7 @@ from attridex.indexer.index.layout import CURRENT, PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.changes import Content, NamedContent, changes, stored_rows
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from attridex.indexer.building.agreement import agreement
-from attridex.indexer.building.counted import Counted
 from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
@@ -61,6 +60,7 @@ from attridex.indexer.index.records import (
 )
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.lifecycle.added import AddedColumns, carried, served_before
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.packages import git_revision, installed_versions

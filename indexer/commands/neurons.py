@@ -50,9 +50,9 @@ def neurons(
 
 def stale_words(index: Path, manifest: "Manifest") -> str:
     """Of which instances the neurons were counted, where those are not the live ones; else nothing."""
-    from attridex.indexer.building.counted import rows_of
     from attridex.indexer.index.directory import read_deletes
     from attridex.indexer.index.records import OF_NEURONS
+    from attridex.indexer.lifecycle.counted import rows_of
     from attridex.indexer.lifecycle.liveness import read_deleted
 
     counted = set(rows_of(index, manifest, manifest.basis(OF_NEURONS), read_deletes(index)).nonzero()[0].tolist())

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attridex.indexer.building.counted import Alive, rows_of
 from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.curvature.tensors import Tensors
@@ -21,6 +20,7 @@ from attridex.indexer.index.layout import FACTORS, version_dir
 from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.index.verify import check_file
+from attridex.indexer.lifecycle.counted import Alive, rows_of
 from attridex.indexer.signing.signer import Signer
 
 KRONECKER = {"kfac", "ekfac"}

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from attridex.indexer.building.counted import Counted
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import AGAIN, DamageError, InputError
@@ -33,6 +32,7 @@ from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_i
 from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, FileEntry, Manifest
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.verify import NOT_LISTED
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
 

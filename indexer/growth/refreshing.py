@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from attridex.indexer.building.counted import Counted
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config, describe
 from attridex.indexer.curvature.matrices import check_size
@@ -19,6 +18,7 @@ from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
 from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import stale_now

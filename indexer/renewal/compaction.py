@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.building.counted import Counted, stored_sums
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import publish, replace_file
@@ -44,6 +43,7 @@ from attridex.indexer.index.records import (
 from attridex.indexer.index.tables import ENCODINGS_GROUP, read_table, write_neurons
 from attridex.indexer.index.vectors import VectorFile, write_vectors
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from attridex.indexer.building.build import build
-from attridex.indexer.building.counted import Counted
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.errors import DamageError, InputError
@@ -41,6 +40,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log

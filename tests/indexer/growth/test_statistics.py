@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.indexer.building.counted import Counted
 from attridex.indexer.config import load_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.growth.appending import Appender
@@ -17,6 +16,7 @@ from attridex.indexer.index.arrays import read_tensors
 from attridex.indexer.index.directory import read_current, read_deletes, read_manifest
 from attridex.indexer.index.layout import CURVATURE, FACTORS, version_dir
 from attridex.indexer.index.records import OF_CURVATURE, OF_NEURONS, OF_WORDS, Manifest
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.deleting import delete_ids, undelete_ids
 from attridex.indexer.lifecycle.staleness import stale_now
 from attridex.indexer.renewal.building import build

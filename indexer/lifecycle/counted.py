@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.index.arrays import read_tensors
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.layout import FACTORS, version_dir
@@ -16,6 +15,7 @@ from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.liveness import hidden_rows
 
 Alive = NDArray[np.bool_]
+Sums = dict[str, NDArray[np.float64]]
 
 
 class Counted(NamedTuple):
@@ -29,10 +29,10 @@ class Counted(NamedTuple):
 
     bases: Mapping[str, Basis]
     alive: Mapping[str, Alive]
-    factors: Tensors | None = None
+    factors: Sums | None = None
 
     @classmethod
-    def every(cls, rows: int, factors: Tensors | None = None) -> "Counted":
+    def every(cls, rows: int, factors: Sums | None = None) -> "Counted":
         """All rows of a version, whatever is deleted."""
         return cls(
             dict.fromkeys(STATISTICS, Basis(rows=rows, entries=0)), dict.fromkeys(STATISTICS, np.ones(rows, bool)), factors
@@ -73,7 +73,7 @@ def rows_of(index: Path, manifest: Manifest, basis: Basis, log: Log | None) -> A
     return alive
 
 
-def stored_sums(index: Path, manifest: Manifest) -> Tensors | None:
+def stored_sums(index: Path, manifest: Manifest) -> Sums | None:
     """The sums in a version's own file; None where it has none.
 
     Raises:
