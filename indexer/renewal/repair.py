@@ -12,7 +12,7 @@ from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.growth.batches import batch_numbers
-from attridex.indexer.growth.factors import factor_sums
+from attridex.indexer.growth.factors import factor_sums, whole
 from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.deletes import Log
@@ -40,7 +40,7 @@ from attridex.indexer.index.layout import (
 )
 from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
-from attridex.indexer.lifecycle.counted import Counted
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
@@ -197,7 +197,9 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], config: Config
         if log and FACTORS in manifest.files:
             moved = manifest.config.model_copy(update={"model": config.model})
             signer = partial(signer_of, index, manifest.model_copy(update={"config": moved}))
-            sums = factor_sums(index, manifest, log, counted.alive[OF_CURVATURE], signer)
+            there = whole(version_dir(index, number) / FACTORS, manifest)
+            alive = counted.alive[OF_CURVATURE]
+            sums = stored_sums(index, manifest) if there else factor_sums(index, manifest, log, alive, signer)
             counted = counted._replace(factors=sums)
         VersionWriter(index, facts, names, written[number], counted).write(manifest)
         told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")
