@@ -9,16 +9,25 @@ from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import CORPUS, Plan, bind, changed_settings, prepared
-from attridex.indexer.building.versions import VersionWriter, commit
+from attridex.indexer.building.versions import VersionWriter, commit, shard_entry
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.directory import index_format, read_current, read_manifest, read_sidecar, write_current, write_lock
+from attridex.indexer.index.directory import (
+    index_format,
+    read_current,
+    read_deletes,
+    read_manifest,
+    read_sidecar,
+    write_current,
+    write_lock,
+)
 from attridex.indexer.index.layout import CURRENT, PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
 from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.changes import Content, NamedContent, changes, stored_rows
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT
@@ -81,7 +90,10 @@ def build(
             begin=lambda: tell_neurons(signer, sampler) if told else None,
             verified=verified,
         )
-        return Built(commit(index, plan, signer), signed)
+        before = served_of(index, plan)
+        return Built(
+            with_structures(index, before, plan.config, verified=verified) if before else commit(index, plan, signer), signed
+        )
 
 
 def changed_since(index: Path, plan: Plan) -> Manifest | None:
@@ -92,8 +104,19 @@ def changed_since(index: Path, plan: Plan) -> Manifest | None:
     return manifest if [entry.name for entry in manifest.shards] != plan.shards else None
 
 
+def served_of(index: Path, plan: Plan) -> Manifest | None:
+    """The served version, where it is made of the plan's own shards, which are all there; a curvature may be added to it."""
+    if not (index / CURRENT).exists():
+        return None
+    manifest = read_manifest(index, read_current(index))
+    entries = [shard_entry(index, name, read_sidecar(index, name), manifest.format) for name in plan.shards]
+    return manifest if manifest.shards == entries else None
+
+
 def with_structures(index: Path, manifest: Manifest, config: Config, *, verified: bool) -> Manifest:
     """A version, or one of the same shards with the structures for approximate search that a configuration asks for.
+
+    Everything else stays what it was and of the rows that it was of: curvatures that were added, and what was refreshed, too.
 
     Args:
         index: the index directory, held for writing.
@@ -113,7 +136,8 @@ def with_structures(index: Path, manifest: Manifest, config: Config, *, verified
     facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
     structures = facts.config.index.model_copy(update={"approximate": wanted})
     facts = replace(facts, config=facts.config.model_copy(update={"index": structures}))
-    written = VersionWriter(index, facts, names).write(manifest)
+    counted = Counted.kept(index, manifest, read_deletes(index))._replace(factors=stored_sums(index, manifest))
+    written = VersionWriter(index, facts, names, counted=counted).write(manifest)
     write_current(index, written.version)
     return written
 

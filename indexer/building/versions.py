@@ -45,6 +45,9 @@ from attridex.indexer.index.layout import (
 from attridex.indexer.index.lexical import counts_of, write_bm25
 from attridex.indexer.index.postings import write_instance_neurons, write_neuron_instances
 from attridex.indexer.index.records import (
+    OF_CURVATURE,
+    OF_NEURONS,
+    OF_WORDS,
     Basis,
     CorpusFacts,
     LeftOut,
@@ -57,9 +60,9 @@ from attridex.indexer.index.records import (
 )
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.lifecycle.added import AddedColumns, carried, served_before
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
-from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.packages import git_revision, installed_versions
 from attridex.indexer.signing.signer import Signer
 
@@ -159,7 +162,7 @@ class VersionWriter:
             facts: what is known beside the shards.
             names: of the shards, in the order of their rows.
             number: of the version; the next one where None.
-            counted: the rows that statistics are taken of; all of them where None.
+            counted: the rows that each statistic is taken of; all of them where None.
         """
         self._index, self._facts = index, facts
         self._sidecars = [read_sidecar(index, name) for name in names]
@@ -168,7 +171,7 @@ class VersionWriter:
         ]
         self._shards = open_shards(index, self._entries)
         self._rows = sum(sidecar.rows for sidecar in self._sidecars)
-        self._counted = counted or Counted(0, np.ones(self._rows, bool))
+        self._counted = counted or Counted.every(self._rows)
         self._curvatures = sorted(facts.config.gradients.curvature)
         self._structures = sorted(facts.config.index.approximate)
         self._number, self._created = number or next_version(index), now()
@@ -204,10 +207,14 @@ class VersionWriter:
         counted = self._counted
         if counted.factors is not None:
             write_tensors(directory / FACTORS, counted.factors)
-        tensors = Statistics(self._shards, self._facts.blocks, counted.alive, counted.factors).curvatures(self._curvatures)
+        tensors = self._sums().curvatures(self._curvatures)
         if self._curvatures:
             write_tensors(directory / CURVATURE, tensors)
         return tensors
+
+    def _sums(self) -> Statistics:
+        """What the curvatures are made of."""
+        return Statistics(self._shards, self._facts.blocks, self._counted.alive[OF_CURVATURE], self._counted.factors)
 
     def _write_catalog(self, directory: Path, tensors: Tensors) -> None:
         """Catalog and postings."""
@@ -240,11 +247,11 @@ class VersionWriter:
 
     def _write_words(self, directory: Path) -> None:
         """The BM25 index."""
-        write_bm25(directory, counts_of(self._shards, self._facts.corpus.text_fields), self._counted.alive)
+        write_bm25(directory, counts_of(self._shards, self._facts.corpus.text_fields), self._counted.alive[OF_WORDS])
 
     def _write_postings(self, directory: Path, catalog: CatalogWriter) -> None:
         """What is looked up of neurons, from a sorted catalog."""
-        catalog.summarise_neurons(self._counted.alive)
+        catalog.summarise_neurons(self._counted.alive[OF_NEURONS])
         neurons = self._facts.model.layers * self._facts.model.units
         write_neuron_instances(directory, neurons, catalog.neuron_count(), catalog.sorted_neurons())
         write_instance_neurons(directory, self._shards)
@@ -275,7 +282,6 @@ class VersionWriter:
             directory: where its other files lie.
             deleted: rows of its tombstones.
             recall: of its structures for approximate search.
-            added: columns that were added to the corpus's.
         """
         facts, config = self._facts, self._facts.config
         return Manifest(
@@ -315,13 +321,14 @@ class VersionWriter:
 
     def _statistics(self) -> dict[str, dict[str, Basis]]:
         """What the manifest says of the rows that statistics were taken of, unless those are all."""
-        return {"statistics": self._counted.statistics} if self._counted.entries else {}
+        return {"statistics": statistics} if (statistics := self._counted.statistics) else {}
 
     def _factors_of(self) -> dict[str, int]:
-        """What the manifest says of K-FAC's factors, unless they are of all rows; see `Manifest`."""
-        from_shards = FACTORED & {*self._curvatures} and self._counted.factors is None
-        summed = Statistics(self._shards, self._facts.blocks).summed if from_shards else self._rows
-        return {"factors_of": summed} if summed > self._rows else {}
+        """What the manifest says of K-FAC's factors, unless they are of the rows that count; see `Manifest`."""
+        if not FACTORED & {*self._curvatures}:
+            return {}
+        summed = self._sums().summed
+        return {"factors_of": summed} if summed > self._counted.alive[OF_CURVATURE].sum() else {}
 
     def _places(self) -> NeuronPlaces:
         """What turns a neuron's number into its name."""

@@ -46,7 +46,9 @@ def fit_lines(fit: "Fit | None", index: Path) -> list[str]:
 
 def factor_words(manifest: "Manifest") -> str:
     """What K-FAC's factors are of, where a compaction has removed some of it."""
-    gone = manifest.factors_of - manifest.instances
+    from attridex.indexer.index.records import OF_CURVATURE
+
+    gone = manifest.factors_of - manifest.basis(OF_CURVATURE).rows  # rows that came in later are not among them
     return f"of {manifest.factors_of} instances, {gone} of which were removed since; a new build forgets those"
 
 

@@ -1,10 +1,14 @@
 """The command `neurons`: which neurons an index's instances keep, most often or most of all for a label."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attridex.indexer.commands.options import IndexPath, Json, emit, say, show_rows
+
+if TYPE_CHECKING:
+    from attridex.indexer.index.records import Manifest
 
 
 def neurons(
@@ -26,7 +30,6 @@ def neurons(
     """The neurons that most instances keep, or that stand out for a label."""
     from attridex.indexer.index.directory import read_current, read_manifest
     from attridex.indexer.index.neuron_statistics import most_kept, most_lifted
-    from attridex.indexer.lifecycle.liveness import read_deleted
 
     manifest = read_manifest(index, read_current(index))
     if label is None:
@@ -41,5 +44,20 @@ def neurons(
         show_rows(rows)
     if not rows:
         say(f"{index}: no neuron is kept that often" + (f"; lower --min-kept {min_kept}" if label else ""))
-    if deleted := len(read_deleted(index, manifest.version)):
-        say(f"{index}: counted over all {manifest.instances} instances of the build, {deleted} of them deleted since")
+    if told := stale_words(index, manifest):
+        say(f"{index}: stale: {told}; `attridex refresh {index}` counts anew")
+
+
+def stale_words(index: Path, manifest: "Manifest") -> str:
+    """Of which instances the neurons were counted, where those are not the live ones; else nothing."""
+    from attridex.indexer.index.directory import read_deletes
+    from attridex.indexer.index.records import OF_NEURONS
+    from attridex.indexer.lifecycle.counted import rows_of
+    from attridex.indexer.lifecycle.liveness import read_deleted
+
+    counted = set(rows_of(index, manifest, manifest.basis(OF_NEURONS), read_deletes(index)).nonzero()[0].tolist())
+    live = set(range(manifest.instances)) - read_deleted(index, manifest.version)
+    if counted == live:
+        return ""
+    gone, lacking = len(counted - live), len(live - counted)
+    return f"counted over {len(counted)} instances, {gone} of which are deleted, and not over {lacking} that are live"

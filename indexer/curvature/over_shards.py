@@ -38,11 +38,12 @@ class Statistics:
             shards: of the version.
             blocks: of the stored vector.
             alive: rows that count for a curvature; all of them where None.
-            factors: sums of K-FAC's factors over those; what the shards have summed where None.
+            factors: sums of K-FAC's factors over those; what the shards that have such rows have summed where None.
         """
         self._sums = factors
         self._shards, self._blocks = shards, blocks
         self._alive = np.ones(sum(shard.rows for shard in shards), bool) if alive is None else alive
+        self._summing = [shard for shard in shards if self._alive[shard.start : shard.stop].any()]
         self._dim = blocks[-1].stop
 
     def _counted(self, values: Callable[[Shard], NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -80,13 +81,13 @@ class Statistics:
         """Instances that K-FAC's factors are sums over: more than the shards' rows where a compaction has removed some."""
         if self._sums is not None:
             return int(self._alive.sum())
-        return sum(int(shard.factors().get(SUMMED, [shard.rows])[0]) for shard in self._shards)
+        return sum(int(shard.factors().get(SUMMED, [shard.rows])[0]) for shard in self._summing)
 
     def _factors(self) -> Tensors:
         if self._sums is not None:
             return dict(self._sums)
         total: Tensors = {}
-        for shard in self._shards:
+        for shard in self._summing:
             for name, values in shard.factors().items():
                 total[name] = total.get(name, 0) + values
         return total

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attridex.indexer.corpus.stored import stored_instances
 from attridex.indexer.curvature.kfac import FactorSums
@@ -21,10 +20,9 @@ from attridex.indexer.index.layout import FACTORS, version_dir
 from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.shards import Shard, open_shards
 from attridex.indexer.index.verify import check_file
-from attridex.indexer.lifecycle.liveness import hidden_rows
+from attridex.indexer.lifecycle.counted import Alive, rows_of
 from attridex.indexer.signing.signer import Signer
 
-Alive = NDArray[np.bool_]
 KRONECKER = {"kfac", "ekfac"}
 """Curvatures that need the factors."""
 
@@ -47,10 +45,10 @@ def factor_sums(index: Path, manifest: Manifest, log: Log, alive: Alive, signer:
         signer: loads the model, if it is needed.
     """
     shards = open_shards(index, manifest.shards)
-    found = known(index, manifest, log, shards)
     own = own_sums(shards)
-    if np.array_equal(found.rows, alive):
-        return None if np.array_equal(own.rows, alive) else found.sums
+    if own.sums and np.array_equal(own.rows, alive):
+        return None
+    found = known(index, manifest, log, shards)
     sums = dict(found.sums)
     for rows, sign in ((alive & ~found.rows, 1), (found.rows & ~alive, -1)):
         if rows.any():
@@ -72,9 +70,7 @@ def known(index: Path, manifest: Manifest, log: Log, shards: Sequence[Shard]) ->
     if FACTORS not in manifest.files or not whole(path, manifest):
         return own
     basis = manifest.basis(OF_CURVATURE)
-    rows = np.zeros(len(own.rows), bool)
-    rows[: basis.rows] = True
-    rows[hidden_rows(index, manifest, log.until(basis.entries))] = False
+    rows = rows_of(index, manifest, basis, log)
     later = own_sums([shard for shard in shards if shard.start >= basis.rows], len(rows))
     return Summed(added(read_tensors(path), later.sums), rows | later.rows)
 
@@ -86,19 +82,6 @@ def whole(path: Path, manifest: Manifest) -> bool:
     except (DamageError, OSError):
         return False
     return True
-
-
-def stored_sums(index: Path, manifest: Manifest) -> Tensors | None:
-    """The sums in a version's own file; None where it has none.
-
-    Raises:
-        DamageError: the file is not what was written.
-    """
-    if FACTORS not in manifest.files:
-        return None
-    path = version_dir(index, manifest.version) / FACTORS
-    check_file(path, manifest.files[FACTORS])
-    return read_tensors(path)
 
 
 def own_sums(shards: Sequence[Shard], rows: int | None = None) -> Summed:

@@ -32,9 +32,9 @@ from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_i
 from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, FileEntry, Manifest
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.verify import NOT_LISTED
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
-from attridex.indexer.lifecycle.staleness import Counted
 
 
 class GrownVersion(VersionWriter):
@@ -65,7 +65,8 @@ class GrownVersion(VersionWriter):
         self._new: list[Shard] = self._shards[len(base.shards) :]
         alive = np.ones(self._rows, bool)
         alive[self._hidden(log)] = False
-        self._counted = Counted(log.head.seq, alive)
+        kept = {name: base.basis(name) for name in STATISTICS}
+        self._counted = Counted(kept | {OF_WORDS: Basis(rows=self._rows, entries=log.head.seq)}, dict.fromkeys(STATISTICS, alive))
 
     def _hidden(self, log: Log) -> "np.typing.NDArray[np.int64]":
         """Rows that a log hides."""
@@ -107,7 +108,7 @@ class GrownVersion(VersionWriter):
     def _write_words(self, directory: Path) -> None:
         known, fields = read_counts(self._before), self._facts.corpus.text_fields
         shards, counts = (self._shards, NO_WORDS) if known is None else (self._new, known)
-        write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive)
+        write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive[OF_WORDS])
 
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         self._link(directory, (ORDER, ORDERED_NORMS, *fnmatch.filter(self._base.files, PIECES)))
@@ -127,8 +128,3 @@ class GrownVersion(VersionWriter):
     def _factors_of(self) -> dict[str, int]:
         """The curvature is the one before."""
         return {"factors_of": self._base.factors_of} if self._base.factors_of else {}
-
-    def _statistics(self) -> dict[str, dict[str, Basis]]:
-        """The words of all rows are counted; everything else is of the rows that the version before had it of."""
-        kept = {name: self._base.basis(name) for name in STATISTICS}
-        return {"statistics": kept | {OF_WORDS: Basis(rows=self._rows, entries=self._counted.entries)}}

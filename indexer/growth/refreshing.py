@@ -16,11 +16,12 @@ from attridex.indexer.growth.factors import KRONECKER, factor_sums
 from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
-from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
-from attridex.indexer.lifecycle.staleness import Counted, stale_now
+from attridex.indexer.lifecycle.staleness import stale_now
 from attridex.indexer.sections import GradientsConfig
 
 ADDABLE = ("fisher", "kfac", "ekfac")
@@ -110,7 +111,7 @@ def taken_anew(index: Path, manifest: Manifest, log: Log, config: Config, model:
     facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
     counted = Counted.under(index, manifest, log)
     if KRONECKER & set(config.gradients.curvature):
-        sums = factor_sums(index, manifest, log, counted.alive, partial(signer_of, index, manifest, model))
+        sums = factor_sums(index, manifest, log, counted.alive[OF_CURVATURE], partial(signer_of, index, manifest, model))
         counted = counted._replace(factors=sums)
     fresh = VersionWriter(index, replace(facts, config=config), names, counted=counted).write(manifest)
     write_current(index, fresh.version)

@@ -1,8 +1,7 @@
 """What of a version is stale: taken of other rows than those that are live now, until `attridex refresh`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from attridex.indexer.index.records import (
     OF_STRUCTURES,
     OF_WORDS,
     STATISTICS,
-    Basis,
     Manifest,
 )
 from attridex.indexer.lifecycle.liveness import Columns, columns_of, hidden_in, hidden_rows
@@ -76,29 +74,3 @@ def counted_rows(columns: Columns, manifest: Manifest, log: Log | None) -> int:
     basis = manifest.basis(OF_CURVATURE)
     hidden = hidden_in(columns, manifest, log.until(basis.entries)) if log else np.zeros(0, np.int64)
     return basis.rows - int((hidden < basis.rows).sum())
-
-
-class Counted(NamedTuple):
-    """The rows that the statistics of a version are taken of: those that `entries` entries of the log of deletes leave.
-
-    Attributes:
-        entries: of the log.
-        alive: False for the rows that they hide [n].
-        factors: sums of K-FAC's factors over those rows, where they are not what the shards have summed.
-    """
-
-    entries: int
-    alive: NDArray[np.bool_]
-    factors: Mapping[str, NDArray[np.float64]] | None = None
-
-    @classmethod
-    def under(cls, index: Path, manifest: Manifest, log: Log) -> "Counted":
-        """The rows of a version that a log leaves."""
-        alive = np.ones(manifest.instances, bool)
-        alive[hidden_rows(index, manifest, log)] = False
-        return cls(log.head.seq, alive)
-
-    @property
-    def statistics(self) -> dict[str, Basis]:
-        """What a manifest says of that."""
-        return dict.fromkeys(STATISTICS, Basis(rows=len(self.alive), entries=self.entries))

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from attridex.indexer.building.versions import VersionWriter
+from attridex.indexer.errors import InputError
 from attridex.indexer.files import publish, replace_file
-from attridex.indexer.growth.factors import stored_sums
 from attridex.indexer.index.arrays import read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
@@ -29,6 +29,7 @@ from attridex.indexer.index.layout import (
     shard_dir,
 )
 from attridex.indexer.index.records import (
+    OF_CURVATURE,
     Manifest,
     ShardEntry,
     Source,
@@ -42,10 +43,11 @@ from attridex.indexer.index.records import (
 from attridex.indexer.index.tables import ENCODINGS_GROUP, read_table, write_neurons
 from attridex.indexer.index.vectors import VectorFile, write_vectors
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
-from attridex.indexer.lifecycle.staleness import Counted
+from attridex.indexer.lifecycle.staleness import stale_now
 from attridex.indexer.lifecycle.versions import remove_others
 
 Rows = NDArray[np.int64]
@@ -63,10 +65,11 @@ def compact(index: Path) -> Compacted:
     """Remove what is deleted from the disk: a version without it becomes current, and older versions leave.
 
     K-FAC's factors are sums over instances, from which none can be taken without the model: they stay those of all that were
-    signed, and the manifest says of how many; or of those that were live at the last refresh.
+    signed, and the manifest says of how many. Sums of a version's own are of the rows that stay, or nothing is compacted: the
+    rows that they lack or count too much could not be told from them later.
 
     Raises:
-        InputError: there is no index, or it is of format 2.
+        InputError: there is no index, it is of format 2, or K-FAC's factors have to be refreshed first.
         DamageError: a file is not what was written.
         BusyError: another process writes.
     """
@@ -76,6 +79,7 @@ def compact(index: Path) -> Compacted:
         gone = {entry.name: hidden_of(index, manifest, entry, log) for entry in manifest.shards}
         removed = sum(map(len, gone.values()))
         if removed:
+            check_sums(index, manifest)
             names = [
                 compacted_shard(index, entry.name, log, manifest) if len(gone[entry.name]) else entry.name
                 for entry in manifest.shards
@@ -83,12 +87,21 @@ def compact(index: Path) -> Compacted:
             ]
             sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
             facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
-            rows, sums = sum(entry.rows - len(gone[entry.name]) for entry in manifest.shards), stored_sums(index, manifest)
-            counted = Counted(0, np.ones(rows, bool), sums)
+            rows = sum(entry.rows - len(gone[entry.name]) for entry in manifest.shards)
+            counted = Counted.every(rows, stored_sums(index, manifest))
             manifest = VersionWriter(index, facts, names, counted=counted).write()
             write_current(index, manifest.version)
         forget_rows(index, manifest, log)
         return Compacted(manifest.version, removed, remove_others(index, {manifest.version}, appended=True).held)
+
+
+def check_sums(index: Path, manifest: Manifest) -> None:
+    """Refuse where a version's own sums of K-FAC's factors are of other rows than those that stay."""
+    if FACTORS in manifest.files and OF_CURVATURE in stale_now(index, manifest):
+        raise InputError(
+            f"{index}: K-FAC's factors were summed over other rows than those that are live; "
+            f"run `attridex refresh {index}` first, then compact"
+        )
 
 
 def hidden_of(index: Path, manifest: Manifest, entry: ShardEntry, log: Log) -> Rows:

@@ -12,7 +12,7 @@ from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.growth.batches import batch_numbers
-from attridex.indexer.growth.factors import factor_sums
+from attridex.indexer.growth.factors import factor_sums, whole
 from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.deletes import Log
@@ -38,12 +38,12 @@ from attridex.indexer.index.layout import (
     VERSIONS,
     version_dir,
 )
-from attridex.indexer.index.records import OF_WORDS, Manifest
+from attridex.indexer.index.records import OF_CURVATURE, Manifest
 from attridex.indexer.index.verify import Checked, check_version, verify
+from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
-from attridex.indexer.lifecycle.staleness import Counted
 from attridex.indexer.lifecycle.versions import drop_orphans
 from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
 from attridex.indexer.renewal.resigning import sign_again
@@ -146,7 +146,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: T
             f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
             f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
         )
-    written = mend_versions(index, manifests, log, told)
+    written = mend_versions(index, manifests, config, log, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}
     clear_places(index, heads, everything=log is None)
@@ -169,12 +169,13 @@ def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None
             (index / name).unlink(missing_ok=True)
 
 
-def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | None, told: Told) -> dict[str, str]:
-    """Write each damaged version again under a new number.
+def mend_versions(index: Path, manifests: Mapping[str, Manifest], config: Config, log: Log | None, told: Told) -> dict[str, str]:
+    """Write each damaged version again under a new number; every statistic is of the rows that it was of.
 
     Args:
         index: the index directory.
         manifests: of the versions by number.
+        config: that says where the model lies now; it is needed where K-FAC's factors are lost.
         log: of deletes; None in format 2.
         told: hears what was written.
 
@@ -192,10 +193,13 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | Non
         check_tombstones(index, manifest, problem)
         facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
         written[number] = next_version(index)
-        entries = manifest.basis(OF_WORDS).entries
-        counted = Counted.under(index, manifest, log.until(entries)) if log else None
-        if log and counted and FACTORS in manifest.files:
-            sums = factor_sums(index, manifest, log, counted.alive, partial(signer_of, index, manifest))
+        counted = Counted.kept(index, manifest, log)
+        if log and FACTORS in manifest.files:
+            moved = manifest.config.model_copy(update={"model": config.model})
+            signer = partial(signer_of, index, manifest.model_copy(update={"config": moved}))
+            there = whole(version_dir(index, number) / FACTORS, manifest)
+            alive = counted.alive[OF_CURVATURE]
+            sums = stored_sums(index, manifest) if there else factor_sums(index, manifest, log, alive, signer)
             counted = counted._replace(factors=sums)
         VersionWriter(index, facts, names, written[number], counted).write(manifest)
         told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")

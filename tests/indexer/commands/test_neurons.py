@@ -12,7 +12,7 @@ def test_a_table_for_people_and_lines_for_programs(old: Path, capsys: pytest.Cap
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 4
     assert said.out.split()[:2] == ["layer", "unit"]
-    assert "counted over all 42 instances of the build, 1 of them deleted since" in said.err
+    assert "stale: counted over 42 instances, 1 of which are deleted, and not over 0 that are live" in said.err
     neurons(old, top=3, as_json=True)
     assert len(capsys.readouterr().out.splitlines()) == 3
 

@@ -114,7 +114,7 @@ def test_tables_describe_the_build_and_the_command_says_how_many_are_deleted(ind
     after = attridex("neurons", index, "--json")
     assert after.lines == before.lines
     assert before.err == ""
-    assert "all 30 instances of the build, 2 of them deleted since" in after.err
+    assert "stale: counted over 30 instances, 2 of which are deleted, and not over 0 that are live" in after.err
 
 
 @pytest.mark.parametrize(
