@@ -23,6 +23,7 @@ from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import now, read_manifest, read_served, read_sidecar, write_current, writing
 from attridex.indexer.index.layout import PLAN
 from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.index.verify import check_own_files
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import VersionFacts, corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import there
@@ -80,6 +81,7 @@ class Appender:
 
         Raises:
             InputError: an id is live, a record cannot be used, or the model is another; the index is as it was.
+            DamageError: a file of the version before is not what was written; nothing of it is taken over.
             BusyError: another process writes.
         """
         return self._grow("append", files, skip_bad=skip_bad)
@@ -94,6 +96,7 @@ class Appender:
 
         Raises:
             InputError: an id was never there, a record cannot be used, or the model is another; the index is as it was.
+            DamageError: a file of the version before is not what was written; nothing of it is taken over.
             BusyError: another process writes.
         """
         return self._grow("update", files, skip_bad=skip_bad, by=by)
@@ -101,6 +104,7 @@ class Appender:
     def _grow(self, action: str, files: Sequence[Path | str], *, skip_bad: bool, by: str = "") -> Grown:
         with writing(self._index) as current:
             manifest, log = read_manifest(self._index, current.version), counted_log(self._index)
+            check_own_files(self._index, manifest)
             check_model(self._index, manifest, self._identity, self._signer.config.model.path)
             config = with_files(manifest.config, files, skip_bad=skip_bad)
             first = next_record(self._index, manifest)

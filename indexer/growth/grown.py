@@ -1,7 +1,8 @@
 """Writing a version with more shards than one before: what is of each row is added, what is of all rows stays, and is stale."""
 
+import fnmatch
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,23 +11,37 @@ import pyarrow as pa
 
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.curvature.tensors import Tensors
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import linked
 from attridex.indexer.index.arrays import read_tensors
 from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.deletes import Log
-from attridex.indexer.index.layout import CATALOG, CURVATURE, FACTORS, ORDER, ORDERED_NORMS, PIECES, version_dir
+from attridex.indexer.index.layout import (
+    CATALOG,
+    CURVATURE,
+    FACTORS,
+    ORDER,
+    ORDERED_NORMS,
+    PIECES,
+    SIDECAR,
+    shard_dir,
+    version_dir,
+)
 from attridex.indexer.index.lexical import NO_WORDS, counts_of, read_counts, write_bm25
 from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_instances
-from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, Manifest
+from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, FileEntry, Manifest
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.index.verify import NOT_LISTED
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
 from attridex.indexer.lifecycle.staleness import Counted
 
 
 class GrownVersion(VersionWriter):
-    """Writes a version from the one before and the shards behind that one's; nothing of the old rows is computed again."""
+    """Writes a version from the one before and the shards behind that one's; nothing of the old rows is computed again.
+
+    The files of the one before are what was written: whoever calls has compared them (`check_own_files`).
+    """
 
     def __init__(self, index: Path, facts: VersionFacts, names: Sequence[str], base: Manifest, log: Log) -> None:
         """Every shard is there.
@@ -37,9 +52,16 @@ class GrownVersion(VersionWriter):
             names: of the shards, those of the version before first.
             base: the version before.
             log: of deletes, as it will count for this version.
+
+        Raises:
+            DamageError: the record of a shard is not the one that the version before lists.
         """
         super().__init__(index, facts, names)
+        for listed, found in zip(base.shards, self._entries, strict=False):
+            if found != listed:
+                raise DamageError(f"{shard_dir(index, listed.name) / SIDECAR}: {NOT_LISTED}; {AGAIN}")
         self._base, self._before = base, version_dir(index, base.version)
+        self._kept: dict[str, FileEntry] = {}
         self._new: list[Shard] = self._shards[len(base.shards) :]
         alive = np.ones(self._rows, bool)
         alive[self._hidden(log)] = False
@@ -68,9 +90,7 @@ class GrownVersion(VersionWriter):
         return super().write(before)
 
     def _write_curvature(self, directory: Path) -> Tensors:
-        for name in (CURVATURE, FACTORS):
-            if (self._before / name).exists():
-                linked(self._before / name, directory / name)
+        self._link(directory, (CURVATURE, FACTORS))
         return read_tensors(directory / CURVATURE) if self._curvatures else {}
 
     def _write_catalog(self, directory: Path, tensors: Tensors) -> None:
@@ -90,10 +110,19 @@ class GrownVersion(VersionWriter):
         write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive)
 
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
-        for path in (self._before / ORDER, self._before / ORDERED_NORMS, *self._before.glob(PIECES)):
-            if path.exists():
-                linked(path, directory / path.name)
+        self._link(directory, (ORDER, ORDERED_NORMS, *fnmatch.filter(self._base.files, PIECES)))
         return self._base.recall
+
+    def _link(self, directory: Path, names: Iterable[str]) -> None:
+        """Share those of some files that the version before has."""
+        for name in self._base.files.keys() & {*names}:
+            linked(self._before / name, directory / name)
+            self._kept[name] = self._base.files[name]
+
+    def _describe(self, directory: Path, deleted: int, recall: dict[str, float]) -> Manifest:
+        """A shared file is listed as it was: what happens to it while this version is written stays damage."""
+        manifest = super()._describe(directory, deleted, recall)
+        return manifest.model_copy(update={"files": manifest.files | self._kept})
 
     def _factors_of(self) -> dict[str, int]:
         """The curvature is the one before."""

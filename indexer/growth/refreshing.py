@@ -17,6 +17,7 @@ from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import Counted, stale_now
@@ -44,6 +45,7 @@ def refresh(index: Path, model: str | None = None) -> Refreshed:
 
     Raises:
         InputError: there is no index, it is of format 2, or a model that is needed is not there.
+        DamageError: a file of the index is not what was written.
         BusyError: another process writes.
     """
     with writing(index) as current:
@@ -64,6 +66,7 @@ def add_curvature(index: Path, kinds: Sequence[str], model: str | None = None) -
 
     Raises:
         InputError: a curvature is there already, is unknown, does not fit the gradients, or needs a model that is not there.
+        DamageError: a file of the index is not what was written.
         BusyError: another process writes.
     """
     with writing(index) as current:
@@ -98,7 +101,11 @@ def taken_anew(index: Path, manifest: Manifest, log: Log, config: Config, model:
         log: of deletes.
         config: that names the curvatures.
         model: where the model lies now, if not where it was.
+
+    Raises:
+        DamageError: a file of the version before is not what was written.
     """
+    check_version(index, manifest)
     names = [entry.name for entry in manifest.shards]
     facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
     counted = Counted.under(index, manifest, log)

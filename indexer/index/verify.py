@@ -3,7 +3,7 @@
 `check_file` is the one verification of a file; what is larger is made of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -85,14 +85,23 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     return sidecar
 
 
-def check_version(index: Path, manifest: Manifest) -> None:
-    """Compare every file of a version and of its shards with what was written.
+def check_own_files(index: Path, manifest: Manifest) -> None:
+    """Compare every file of a version, but those of its shards, with what was written.
 
     Raises:
         DamageError: one differs.
     """
     for name, entry in manifest.files.items():
         check_file(version_dir(index, manifest.version) / name, entry)
+
+
+def check_version(index: Path, manifest: Manifest) -> None:
+    """Compare every file of a version and of its shards with what was written.
+
+    Raises:
+        DamageError: one differs.
+    """
+    check_own_files(index, manifest)
     for shard in manifest.shards:
         check_shard(index, shard.name, shard.sha256)
 
@@ -124,8 +133,17 @@ def expected_files(index: Path) -> Iterator[Checked]:
     listed: dict[str, str] = {}
     for directory in sorted((index / VERSIONS).glob("[0-9]*")):
         yield from verify_version(index, directory, listed)
+    plans = known_plans(index)
     for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
-        yield from verify_shard(index, name, listed.get(name))
+        yield from verify_shard(index, name, listed.get(name), plans)
+
+
+def known_plans(index: Path) -> set[str]:
+    """Hashes of the plans that shards may be of; none where the first build's is damaged, which is told by itself."""
+    if problem_of(partial(read_sealed, index / PLAN)):
+        return set()
+    paths = (index / PLAN, *(index / BATCHES).glob("*.json"), *(index / BATCHES).glob(f"*{COPY}"))
+    return {file_hash(path) for path in paths if not problem_of(partial(file_hash, path))}
 
 
 def verify_version(index: Path, directory: Path, listed: dict[str, str]) -> Iterator[Checked]:
@@ -234,16 +252,27 @@ def verify_source(directory: Path) -> Iterator[Checked]:
     yield from verify_files(directory, source.files)
 
 
-def verify_shard(index: Path, name: str, listed: str | None) -> Iterator[Checked]:
-    """Check a shard: its sidecar against the manifest's hash, its files against the sidecar."""
+def verify_shard(index: Path, name: str, listed: str | None, plans: Set[str]) -> Iterator[Checked]:
+    """Check a shard: its sidecar against the manifest's hash, its files against the sidecar.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        listed: hash of its sidecar in a manifest; None where none lists it.
+        plans: that it may have been signed from; any where there is none.
+    """
     path = shard_dir(index, name) / SIDECAR
     try:
         sidecar = read_sidecar(index, name)
     except (DamageError, InputError) as error:
         yield Checked(path, str(error))
         return
-    changed = listed is not None and file_hash(path) != listed
-    yield Checked(path, f"{path}: {NOT_LISTED}; {AGAIN}" if changed else None)
+    problem = None
+    if listed is not None and file_hash(path) != listed:
+        problem = f"{path}: {NOT_LISTED}; {AGAIN}"
+    elif plans and sidecar.plan not in plans:
+        problem = unread(f"{path}: the plan that it was signed from is not here any more; a snapshot may have it in {BATCHES}/")
+    yield Checked(path, problem)
     yield from verify_files(path.parent, sidecar.files)
 
 

@@ -57,11 +57,12 @@ def changes(own: Sequence[NamedContent], stored: Sequence[NamedContent], *, posi
 
 
 def beyond(rows: Sequence[NamedContent], others: Sequence[NamedContent]) -> list[str]:
-    """Ids of rows that others lack by their content hashes, as often as they do."""
-    left, found = Counter(content.key for _, content in others), list[str]()
+    """Ids of rows that others lack by all that is compared, as often as they do."""
+    left, found = Counter(repr(content) for _, content in others), list[str]()
     for name, content in rows:
-        left[content.key] -= 1
-        if left[content.key] < 0:
+        held = repr(content)
+        left[held] -= 1
+        if left[held] < 0:
             found.append(name)
     return found
 

@@ -1,6 +1,6 @@
 """Deleting and undeleting: entries of the log, acknowledged once both of its files and CURRENT are on the disk."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.deletes import Log, NamedRow
-from attridex.indexer.index.directory import now, read_deletes, read_manifest, write_current, writing
+from attridex.indexer.index.directory import list_versions, now, read_deletes, read_manifest, write_current, writing
 from attridex.indexer.index.layout import CATALOG, ROW, version_dir
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import PARTED, named_rows
@@ -87,7 +87,8 @@ def undelete_ids(index: Path, ids: Sequence[str], *, by: str = "") -> Changed:
         by: who asks for it.
 
     Raises:
-        InputError: an id is live, was never there, was removed by `compact`, or was deleted by another name.
+        InputError: an id is live, was never there, was removed by `compact`, was deleted by another name, or came in again in
+            any version that is there.
         BusyError: another process writes.
     """
     with writing(index) as current:
@@ -96,8 +97,31 @@ def undelete_ids(index: Path, ids: Sequence[str], *, by: str = "") -> Changed:
         names = [name for wanted in dict.fromkeys(ids) for name in deleted_names(index, wanted, rows, log)]
         longer = log.with_entry(now(), "undelete", list(dict.fromkeys(names)), [], by)
         back = [row for row in rows if log.hides(row) and not longer.hides(row)]
+        check_single(index, longer, {row.owner for row in rows})
         write_current(index, current.version, longer)
         return Changed(longer.head.seq, len(back))
+
+
+def check_single(index: Path, log: Log, owners: Collection[str]) -> None:
+    """Refuse a log under which a record is live beside one that came in later in its place, in any version on the disk.
+
+    Args:
+        index: the index directory.
+        log: as it would count.
+        owners: ids of the records that are looked at.
+
+    Raises:
+        InputError: there is such a record; it is named, and the version.
+    """
+    for number in list_versions(index):
+        manifest = read_manifest(index, number)
+        since: dict[str, int] = {}
+        for row in named_rows(index, manifest, owners):
+            if row.owner in owners and not log.hides(row) and since.setdefault(row.owner, row.since) != row.since:
+                raise InputError(
+                    f"{index}: '{row.owner}' came in again in version {number}, which would have both; "
+                    f"`attridex activate {index} {number}` has the later one"
+                )
 
 
 def deleted_names(index: Path, wanted: str, rows: Sequence[NamedRow], log: Log) -> list[str]:

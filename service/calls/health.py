@@ -4,7 +4,8 @@ import asyncio
 
 from grpc_health.v1 import health_pb2 as pb
 
-from attridex.service.calls.live import Behaviour, LiveCall, parsed
+from attridex.service.calls.live import Behaviour, LiveCall
+from attridex.service.calls.wire import parsed
 from attridex.service.errors import UnknownIndexError
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Health"].full_name

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -23,12 +22,11 @@ from attridex.service.calls.clients import client_of
 from attridex.service.calls.rates import Rates
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
-from attridex.service.errors import CancelledError, DeadlineError, InvalidArgumentError, LimitError, StoppingError
+from attridex.service.errors import CancelledError, DeadlineError, LimitError, StoppingError
 from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
 from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
 
-UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
 STOPPING = "the server is stopping; ask again"
 log = logging.getLogger("attridex.calls")
 
@@ -268,15 +266,3 @@ async def guarded(behaviour: Behaviour, call: LiveCall, witness: Witness) -> Non
     finally:
         call.waiter.end()
         witness.end(call.facts, Ending(code, message, time.perf_counter() - began))
-
-
-def parsed(kind: type[Any], data: bytes) -> Any:
-    """A message.
-
-    Raises:
-        InvalidArgumentError: the bytes are none.
-    """
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        raise InvalidArgumentError(UNREADABLE) from None

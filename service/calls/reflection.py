@@ -6,8 +6,9 @@ from typing import Any
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 from grpc_reflection.v1alpha.reflection import ReflectionServicer
 
-from attridex.service.calls.live import Activity, Behaviour, LiveCall, parsed
+from attridex.service.calls.live import Activity, Behaviour, LiveCall
 from attridex.service.calls.stream import LiveStream
+from attridex.service.calls.wire import parsed
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ServerReflection"].full_name
 METHOD = f"/{SERVICE}/ServerReflectionInfo"

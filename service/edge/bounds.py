@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from google.protobuf.message import Message
+
 from attridex.service.errors import InvalidArgumentError, LimitError
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, Or, TextMatch
 from attridex.v1.limits import Limits
-from attridex.v1.requests import Intervention, NeuronsSource, Query, RecordSource
+from attridex.v1.requests import Query, RecordSource
 
 DEFAULT_HITS = 10
 """Results of a query where the request does not say; about as many as any default of theirs."""
@@ -14,23 +16,36 @@ NAME_CHARACTERS = 1024
 """Characters of an id, and of any other name."""
 
 
-def check_request(request: Any, limits: Limits) -> None:
-    """Refuse a request, in its plain form, that asks for more than the server gives.
+def check_lengths(message: Message, limits: Limits) -> None:
+    """Refuse a message that holds more of a thing than a request may. Lengths alone are looked at: nothing of it is decoded yet.
 
     Raises:
         InvalidArgumentError: it names what is too much, and the limit.
     """
     for field, most in (("queries", limits.queries), ("ids", limits.ids), ("fields", limits.fields),
                         ("interventions", limits.interventions)):  # fmt: skip
-        check_count(field, len(getattr(request, field, ())), most)
+        check_count(field, len(getattr(message, field, ())), most)
+    for field, what in (("queries", "a query"), ("interventions", "an intervention")):
+        total = 0
+        for each in getattr(message, field, ()):
+            count = len(each.neurons.neurons)
+            check_count(field, count, limits.neurons, f"neurons of {what}")
+            total += count
+        check_count(field, total, max(limits.results, limits.neurons), "neurons")
+
+
+def check_request(request: Any, limits: Limits) -> None:
+    """Refuse a request, in its plain form, that asks for more than the server gives; its lengths were seen to be right.
+
+    Raises:
+        InvalidArgumentError: it names what is too much, and the limit.
+    """
     check_names("ids", getattr(request, "ids", ()))
     check_names("fields", getattr(request, "fields", ()))
     queries = getattr(request, "queries", ())
     check_results(request, len(queries), limits.results)
     for number, query in enumerate(queries):
         check_query(query, query.id[:50] or f"#{number}", limits)
-    for intervention in getattr(request, "interventions", ()):
-        check_intervention(intervention, limits)
     if getattr(request, "where", None) is not None:
         check_text("where", characters_of(literals(request.where)), limits.text_characters)
 
@@ -47,17 +62,10 @@ def check_results(request: Any, queries: int, most: int) -> None:
 
 
 def check_query(query: Query, name: str, limits: Limits) -> None:
-    """Refuse a query with more text or neurons than a server reads."""
+    """Refuse a query with more text than a server reads."""
     check_names("queries", (query.id, query.output))
     if isinstance(query.source, RecordSource):
         check_text(f"query '{name}'", characters_of(query.source.values.items()), limits.text_characters)
-    elif isinstance(query.source, NeuronsSource):
-        check_count("queries", len(query.source.neurons), limits.neurons, "neurons of a query")
-
-
-def check_intervention(intervention: Intervention, limits: Limits) -> None:
-    """Refuse an intervention that names more neurons than a server reads."""
-    check_count("interventions", len(intervention.neurons or ()), limits.neurons, "neurons of an intervention")
 
 
 def check_count(field: str, count: int, most: int, what: str = "") -> None:

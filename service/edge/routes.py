@@ -12,14 +12,16 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.wrappers_pb2 import UInt64Value
 
 from attridex.service.answering.served import Session
 from attridex.service.caller import Waiter
-from attridex.service.calls.live import Activity, Behaviour, LiveCall, parsed
+from attridex.service.calls.live import Activity, Behaviour, LiveCall
 from attridex.service.calls.status import failure
 from attridex.service.calls.stream import LiveStream
 from attridex.service.calls.turns import Turns
-from attridex.service.edge.bounds import check_answer
+from attridex.service.calls.wire import parsed
+from attridex.service.edge.bounds import check_answer, check_lengths
 from attridex.service.edge.servicer import AttributionServicer
 from attridex.service.errors import InvalidArgumentError, LimitError, OverloadedError
 from attridex.service.operations.witness import Witness
@@ -73,10 +75,9 @@ class Routes:
 
         async def behaviour(call: LiveCall) -> None:
             data = await self._request(call)
-            message = parsed(kind, data)
             with self._activity.streaming(call.client, self._limits.streams), self._activity.working(), self._holding(call, data):
-                steps = Steps(answer(message, call.waiter))
-                turns = self._turns(message)
+                message = self._within(parsed(kind, data))
+                steps, turns = Steps(answer(message, call.waiter)), self._turns(message)
                 try:
                     while (block := await self._run(call, turns, steps.next)) is not None:
                         turns = self.pools.lookups  # the queries are ready
@@ -93,15 +94,17 @@ class Routes:
             session = Session()
 
             async def answer(data: bytes) -> bytes:
-                message = parsed(pb.AttributeStreamRequest, data)
-                kind = message.WhichOneof("request")
-                turns = self._turns(getattr(message, kind) if kind else message)
+                sequence = parsed(UInt64Value, data).value  # both have it as field 1; the rest is read once it may be
                 try:
                     call.count()
                     with self._holding(call, data):
-                        return await self._answer(call, turns, lambda: servicer.answer_streamed(session, message, call.waiter))
-                except (LimitError, OverloadedError) as error:
-                    return pb.AttributeStreamResponse(sequence=message.sequence, error=failure(error)).SerializeToString()
+                        message = parsed(pb.AttributeStreamRequest, data)
+                        kind = message.WhichOneof("request")
+                        asked = self._within(getattr(message, kind) if kind else message)
+                        work = partial(servicer.answer_streamed, session, message, call.waiter)
+                        return await self._answer(call, self._turns(asked), work)
+                except (InvalidArgumentError, LimitError, OverloadedError) as error:
+                    return pb.AttributeStreamResponse(sequence=sequence, error=failure(error)).SerializeToString()
 
             try:
                 await LiveStream(call, answer, self._activity).run()
@@ -113,7 +116,7 @@ class Routes:
     async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], changes: bool, call: LiveCall) -> None:
         data = await self._request(call)
         with self._activity.working(), self._holding(call, data):
-            message = parsed(kind, data)
+            message = self._within(parsed(kind, data))
             turns = self.pools.administration if changes else self._turns(message)
 
             def work() -> Message:
@@ -135,6 +138,15 @@ class Routes:
             raise InvalidArgumentError("the call ended without a request")
         call.count()
         return data
+
+    def _within(self, asked: Message) -> Message:
+        """A request, none of whose lengths is over the limits: no more is done with one of which some are, and its bytes go.
+
+        Raises:
+            InvalidArgumentError: one is.
+        """
+        check_lengths(asked, self._limits)
+        return asked
 
     def _turns(self, asked: Message) -> Turns:
         """The threads for a request."""

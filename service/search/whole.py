@@ -4,7 +4,7 @@ Letters: q queries, n rows of the index, b rows of a block, d dimensions.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from attridex.indexer.array_types import Doubles, Integers
 from attridex.indexer.index.vectors import Part
 from attridex.service.caller import Checkpoint
-from attridex.service.errors import ServiceError
+from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.scan import RESCORE_ROWS, ROUNDOFF, Mask, Queries, Scanner, block_rows, exact_scores, scaled, slack
 from attridex.v1.requests import Precision
 
-VALUES = 1 << 18
-"""Scores of a block at most, unless one row has more."""
-AHEAD = 2
-"""Blocks that are worked on or wait to be taken, for each thread."""
+VALUES, ROWS = 1 << 18, 1 << 14
+"""Scores and rows of a block at most, unless one row has more scores."""
+PRODUCTS: Mapping[Precision, int] = {"float32": 1 << 28, "float64": 1 << 24}
+"""Products of a block at most, about 20 ms of a thread, unless one row takes more: other searches want the threads too."""
 Scores = NDArray[np.float32] | NDArray[np.float64]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -52,23 +52,35 @@ def vector_blocks(
         checkpoint: called before each block.
 
     Raises:
-        ServiceError: a score is beyond float32.
+        InvalidArgumentError: a score is beyond float32.
     """
     made = products(parts, queries) if dtype == "float32" else exact(queries)
-    for block in in_order(scanner.pool, made, jobs(parts, mask, len(queries), checkpoint), AHEAD * scanner.threads):
+    size = min(VALUES // max(1, len(queries)), PRODUCTS[dtype] // max(1, queries.size))
+    for block in in_order(scanner.pool, made, jobs(parts, mask, size, checkpoint), scanner.threads):
         checkpoint()
-        if not np.isfinite(block.scores).all():
-            raise ServiceError('a score is beyond the range of float32; ask for dtype = "float64"')
-        yield block
+        yield checked(block)
 
 
 def row_blocks(scores: Float64[Doubles, " n"], mask: Mask | None, dtype: Precision) -> Iterator[Block]:
-    """Blocks of one query of a method that scores every row."""
+    """Blocks of one query of a method that scores every row; see `vector_blocks` for what it raises."""
     rows = np.arange(len(scores)) if mask is None else np.flatnonzero(mask)
     bound = 0.0 if dtype == "float64" else ROUNDOFF * float(np.abs(scores).max(initial=0.0)) + TINY
-    for start in range(0, len(rows), VALUES):
-        chosen = rows[start : start + VALUES]
-        yield Block(chosen, scores[chosen].astype(dtype)[None], np.array([bound]))
+    for start in range(0, len(rows), ROWS):
+        chosen = rows[start : start + ROWS]
+        with np.errstate(over="ignore"):  # not around the yield: the next step may be of another context
+            found = scores[chosen].astype(dtype)[None]
+        yield checked(Block(chosen, found, np.array([bound])))
+
+
+def checked(block: Block) -> Block:
+    """A block whose scores are numbers.
+
+    Raises:
+        InvalidArgumentError: one is beyond float32.
+    """
+    if not np.isfinite(block.scores).all():
+        raise InvalidArgumentError('dtype: a score is beyond the range of float32; ask for "float64"', "dtype")
+    return block
 
 
 def nothing(queries: int, dtype: Precision) -> Block:
@@ -81,22 +93,22 @@ Rows = tuple[Part, NDArray[np.int64]]
 """Rows of a part, from 0 on."""
 
 
-def jobs(parts: Sequence[Part], mask: Mask | None, queries: int, checkpoint: Checkpoint) -> Iterator[Rows]:
+def jobs(parts: Sequence[Part], mask: Mask | None, size: int, checkpoint: Checkpoint) -> Iterator[Rows]:
     """The rows of each block.
 
     Args:
         parts: the stored vectors, in row order.
         mask: rows that are scored; None for all.
-        queries: how many there are.
+        size: rows of a block at most, as far as the queries go.
         checkpoint: called before each block.
     """
     for part in parts:
         n = part.vectors.rows
         rows = np.arange(n) if mask is None else np.flatnonzero(mask[part.offset : part.offset + n])
-        size = max(1, min(block_rows(part.vectors.dim), VALUES // max(1, queries)))
-        for start in range(0, len(rows), size):
+        step = max(1, min(block_rows(part.vectors.dim), ROWS, size))
+        for start in range(0, len(rows), step):
             checkpoint()
-            yield part, rows[start : start + size]
+            yield part, rows[start : start + step]
 
 
 def products(parts: Sequence[Part], queries: Queries) -> Callable[[Rows], Block]:

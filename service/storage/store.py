@@ -109,7 +109,8 @@ class Store:
         while True:
             try:
                 self._roots.check(self.index, current.version, self._model)
-                return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped)
+                seq = current.log.seq if current.log else None  # what comes later is of the next look at CURRENT
+                return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped, seq=seq)
             except DamagedIndexError:
                 before, current = current, read_served(self.index)
                 if current == before:
@@ -302,7 +303,9 @@ class Store:
                     raise DamagedIndexError(damage)
                 if current.log is None or current.log.seq == lease.version.seq:
                     return lease.version.manifest.version
-            fresh = Lease(lease.version.under(read_deletes(self.index)) if same else self._fitting())
+            log = read_deletes(self.index)
+            log = log.until(current.log.seq) if log and current.log else log
+            fresh = Lease(lease.version.under(log) if same else self._fitting())
         except (InputError, DamageError) as error:
             raise DamagedIndexError(self._refused(error)) from error
         except AttridexError as error:

@@ -7,11 +7,12 @@ python -m tests.soak deadlines tests/results/soak/deadlines.json
 python -m tests.soak kills tests/results/soak/kills.json --rounds 100
 python -m tests.soak files tests/results/soak/files.json
 python -m tests.soak disks tests/results/soak/disks.json
+python -m tests.soak growing tests/results/soak/growing.json --instances 10000 --opt-125m
 """
 
 import typer
 
-from tests.soak import deadlines, disks, files, kills, load, malformed
+from tests.soak import deadlines, disks, files, growing, kills, load, malformed
 
 app = typer.Typer(help=__doc__)
 app.command("load")(load.load)
@@ -21,6 +22,7 @@ app.command("deadlines")(deadlines.run)
 app.command("kills")(kills.run)
 app.command("files")(files.run)
 app.command("disks")(disks.run)
+app.command("growing")(growing.run)
 
 if __name__ == "__main__":
     app()

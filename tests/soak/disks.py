@@ -130,7 +130,7 @@ def judge(name: str, where: str, ended: str, index: Path, expected: Rows, found:
         found.faults.append(f"{name}, {where}: {ended[:300]}")
     if kind.begin not in (emptied, broken):
         found.harmed += [f"{name}, {where}: {each.problem}" for each in verify(index) if each.problem][:1]
-    check(index, kind, expected, counts)
+    check(index, kind, expected, {}, counts)
     if counts.bad:
         found.harmed.append(f"{name}, {where}: {counts}")
 

@@ -1,6 +1,6 @@
 """What growth costs: ten appends of a hundredth each beside signing those instances, and queries beside a fresh build's.
 
-python -m tests.soak.growing tests/results/growing.json --instances 10000 --opt-125m
+python -m tests.soak growing tests/results/soak/growing.json --instances 10000 --opt-125m
 
 The model is loaded once. Signing is measured in the same process with the same batches, without writing anything; the queries
 are exact searches by gradient of stored instances, in turns on both indices.
@@ -57,7 +57,7 @@ def asking(grown: Path, fresh: Path) -> dict[str, float]:
     return {name: statistics.median(values[ASKED // 4 :]) for name, values in found.items()}
 
 
-def main(
+def run(
     out: Annotated[Path, typer.Argument(help="JSON file with the figures.")],
     instances: Annotated[int, typer.Option(help="Of the first build.")] = 500,
     opt_125m: Annotated[bool, typer.Option(help="A model of OPT-125m's size; else a small one.")] = False,
@@ -86,7 +86,3 @@ def main(
         }  # fmt: skip
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     typer.echo(json.dumps(figures))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -20,6 +20,7 @@ import typer
 from attridex.client.commands.app import main
 from attridex.indexer.config import load_config
 from attridex.indexer.errors import AttridexError
+from attridex.indexer.growth.appending import Appender
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.verify import verify
@@ -31,8 +32,8 @@ from attridex.indexer.renewal.repair import repair
 from attridex.v1 import admin_pb2, admin_pb2_grpc
 from tests.conftest import SEGMENTS, records, tiny_model, word_tokenizer, write_jsonl, write_toml
 
-ROWS, GONE = 24, {"t1", "t7"}
-"""Instances of the index that is worked on, and those that are deleted in it."""
+ROWS, GONE, NEW = 24, {"t1", "t7"}, 6
+"""Instances of the index that is worked on, those that are deleted in it, and those that are appended to it."""
 LATER = [f"t{row}" for row in range(ROWS) if f"t{row}" not in GONE]
 Rows = Mapping[str, tuple[Any, ...]]
 """What is stored of each live instance, by id."""
@@ -54,6 +55,10 @@ def made(directory: Path) -> Path:
     index = directory / "index"
     build(load_config(directory / "config.toml"), index, show_progress=False)
     delete_ids(index, sorted(GONE))
+    for number in range(NEW):
+        changed = {**records(ROWS + NEW)[ROWS + number], "premise": "a doctor paid a lawyer today"}
+        write_jsonl(directory / f"t{ROWS + number}.jsonl", [records(ROWS + NEW)[ROWS + number]])
+        write_jsonl(directory / f"{LATER[number]}.jsonl", [{**changed, "id": LATER[number]}])
     return index
 
 
@@ -98,6 +103,15 @@ def repairing(index: Path) -> None:
 def building(index: Path) -> None:
     """Build, or finish."""
     build(load_config(config_of(index)), index, show_progress=False)
+
+
+def growing(index: Path) -> None:
+    """Append an instance and update another, in turn."""
+    appender = Appender(index)
+    for number in range(NEW):
+        for action, name in (("append", f"t{ROWS + number}"), ("update", LATER[number])):
+            getattr(appender, action)([index.parent / f"{name}.jsonl"])
+            say(index, f"{action} {name}")
 
 
 def serving(index: Path) -> None:
@@ -145,18 +159,21 @@ class Kind:
         begin: what is done to the index before.
         ask: what another thread does meanwhile.
         deletes: whether instances are deleted, in the order of `LATER`.
+        grows: whether instances come and change.
     """
 
     work: Callable[[Path], None]
     begin: Callable[[Path], None] = whole
     ask: Callable[[Path], None] | None = None
     deletes: bool = False
+    grows: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
     "builder": Kind(building, emptied),
     "deleter": Kind(deleting, deletes=True),
     "compactor": Kind(compacting),
+    "appender": Kind(growing, grows=True),
     "repairer": Kind(repairing, broken),
     "server": Kind(serving, ask=ask, deletes=True),
 }
@@ -184,22 +201,24 @@ class Counts:
 def live_rows(index: Path) -> Rows:
     """What is stored of each instance that is not deleted."""
     version = read_current(index)
-    hidden, found = read_deleted(index, version), {}
+    hidden, found, first = read_deleted(index, version), {}, 0
     for shard in open_shards(index, read_manifest(index, version).shards):
         gradients = shard.gradients()
         for at, row in enumerate(shard.instances(["id", "premise", "loss"]).to_pylist()):
-            if shard.start + at not in hidden:
+            if first + at not in hidden:
                 found[row["id"]] = (*row.values(), gradients[at].tobytes())
+        first += len(gradients)
     return found
 
 
-def check(index: Path, kind: Kind, expected: Rows, counts: Counts) -> None:
+def check(index: Path, kind: Kind, expected: Rows, grown: Rows, counts: Counts) -> None:
     """Mend what was cut off, and compare what is live with what may be.
 
     Args:
         index: that was worked on.
         kind: of the process that was killed.
-        expected: what is stored of every instance.
+        expected: what is stored of every instance of the index.
+        grown: the same once it has grown; nothing where it does not.
         counts: hears what came of it.
     """
     acknowledged = [line.split() for line in said(index) if line != "begun"]
@@ -216,13 +235,23 @@ def check(index: Path, kind: Kind, expected: Rows, counts: Counts) -> None:
     gone = {name for name, action in last.items() if action == "delete"} | (GONE if kind.begin is not emptied else set())
     under_way = [name for name in LATER if name not in last][:1] if kind.deletes else []
     may_go = gone | {*under_way} | {name for name, action in last.items() if action == "asked"}
+    came = {name for name, action in last.items() if action in ("append", "update")}
     counts.lost_deletes += len(gone & live.keys())
-    counts.lost_rows += len(expected.keys() - live.keys() - may_go)
-    counts.wrong_rows += sum(expected[name] != row for name, row in live.items() if name in expected)
+    counts.lost_rows += len((expected.keys() | came) - live.keys() - may_go)
+    may_be = {name: {grown.get(name)} if name in came else {expected.get(name), grown.get(name)} for name in live}
+    counts.wrong_rows += sum(row not in may_be[name] for name, row in live.items())
 
 
-def run_round(base: Path, kind: Kind, expected: Rows, seconds: float | None, counts: Counts) -> float:
-    """One round; gives how long the work took, up to the kill after so many seconds, if it is killed."""
+def run_round(base: Path, kind: Kind, rows: tuple[Rows, Rows], seconds: float | None, counts: Counts) -> float:
+    """One round; gives how long the work took, up to the kill after so many seconds, if it is killed.
+
+    Args:
+        base: an index that `made` made.
+        kind: of the process.
+        rows: see `check`.
+        seconds: until it is killed; None lets it end.
+        counts: hears what came of it.
+    """
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         directory = Path(shutil.copytree(base.parent, Path(place) / "copy"))
         index = directory / base.name
@@ -232,7 +261,7 @@ def run_round(base: Path, kind: Kind, expected: Rows, seconds: float | None, cou
         passed = until_killed(process, kind, index, seconds)
         counts.rounds += 1
         counts.killed += process.exitcode != 0
-        check(index, kind, expected, counts)
+        check(index, kind, *rows, counts)
         return passed
 
 
@@ -275,26 +304,28 @@ def killed(base: Path, name: str, rounds: int, seed: int = 0) -> Counts:
         seed: of the points.
     """
     preloaded()
-    expected, chance, kind = everything(base), random.Random(seed), KINDS[name]
-    longest = run_round(base, kind, expected, None, Counts())
+    chance, kind = random.Random(seed), KINDS[name]
+    rows = everything(base), everything(base, growing) if kind.grows else {}
+    longest = run_round(base, kind, rows, None, Counts())
     counts = Counts()
     for _ in range(rounds):
-        run_round(base, kind, expected, chance.random() * longest, counts)
+        run_round(base, kind, rows, chance.random() * longest, counts)
     return counts
 
 
-def everything(base: Path) -> Rows:
-    """What is stored of each instance, deleted or not."""
+def everything(base: Path, work: Callable[[Path], None] = whole) -> Rows:
+    """What is stored of each instance, deleted or not, once some work is done."""
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
-        copy = Path(shutil.copytree(base, Path(place) / "index"))
+        copy = Path(shutil.copytree(base.parent, Path(place) / "copy")) / base.name
         undelete_ids(copy, sorted(GONE))
+        work(copy)
         return live_rows(copy)
 
 
 def run(out: Path, rounds: Annotated[int, typer.Option(help="Of each kind.")] = 100, only: str = "") -> None:
     """Kill each kind of process at random points, and say what was lost."""
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
-        base = made(Path(place))
+        base, bad = made(Path(place)), 0
         for name in [only] if only else KINDS:
             began = time.perf_counter()
             counts = killed(base, name, rounds)
@@ -303,3 +334,6 @@ def run(out: Path, rounds: Annotated[int, typer.Option(help="Of each kind.")] = 
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(json.dumps(found, indent=1) + "\n")
             typer.echo(f"{name}: {json.dumps(found[name])}")
+            bad += counts.bad
+    if bad:
+        raise typer.Exit(1)

@@ -73,6 +73,9 @@ def test_every_file_of_a_batch_is_mended_to_the_bit_or_named(
     flip(next((grown / "shards").glob("0000000014-*")) / "norms.npy")
     with pytest.raises(DamageError, match=r"shard 0000000014-0000000016 cannot be signed again: .*of_t3_2\.jsonl"):
         repair(grown)
+    lose(grown / "batches/2.json")
+    lose(grown / "batches/2.copy")
+    assert any("the plan that it was signed from is not here" in problem for problem in problems(grown))
 
 
 @pytest.mark.parametrize("action", ["append", "update"])

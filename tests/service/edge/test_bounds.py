@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attridex.service.edge.bounds import NAME_CHARACTERS, characters_of, check_answer, check_request
+from attridex.service.edge.bounds import NAME_CHARACTERS, characters_of, check_answer, check_lengths, check_request
 from attridex.service.errors import InvalidArgumentError, LimitError
 from attridex.v1.filters import And, Comparison, Membership, Not, TextMatch
 from attridex.v1.limits import Limits
@@ -20,6 +20,7 @@ from attridex.v1.requests import (
     PredictRequest,
     Query,
 )
+from attridex.v1.rpcs import RPCS
 
 SMALL = Limits(
     queries=5, results=40, ids=5, fields=5, interventions=5, neurons=5, text_characters=50, response_bytes=100,
@@ -51,11 +52,17 @@ CASES: dict[str, tuple[Callable[[int], Any], int, str]] = {
 }  # fmt: skip
 
 
+def check(request: Any) -> None:
+    """Look at a request as it comes and as it is read."""
+    check_lengths(RPCS[type(request)].request.encode(request), SMALL)
+    check_request(request, SMALL)
+
+
 @pytest.mark.parametrize(("make", "most", "words"), CASES.values(), ids=CASES.keys())
 def test_one_more_than_the_limit_is_refused(make: Callable[[int], Any], most: int, words: str) -> None:
-    check_request(make(most), SMALL)
+    check(make(most))
     with pytest.raises(InvalidArgumentError, match=words) as raised:
-        check_request(make(most + 1), SMALL)
+        check(make(most + 1))
     assert raised.value.field
     assert "\n" not in str(raised.value)
 

@@ -11,8 +11,8 @@ from grpc_status import rpc_status
 from attridex.client.errors import details_of, retry_hint
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service import errors
-from attridex.service.calls.live import parsed
 from attridex.service.calls.status import catalogued
+from attridex.service.calls.wire import parsed
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from attridex.client import AsyncClient, Client, Query, Ranking, Scoring, errors
+from attridex.service.errors import InvalidArgumentError
 from attridex.service.search import whole
 from attridex.v1.answers import Timings
 
@@ -23,6 +24,7 @@ WHERE = "genre = 'phone' AND NOT loss > 9"
 def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A client, whose blocks are small."""
     monkeypatch.setattr(whole, "VALUES", 12)
+    monkeypatch.setattr(whole, "ROWS", 7)
     found: Client = request.getfixturevalue(request.param)
     return found
 
@@ -77,6 +79,13 @@ def test_nothing_to_rank_is_an_answer(client: Client) -> None:
 def test_what_cannot_be_ranked_is_refused_in_one_line(client: Client, asked: Any, words: str) -> None:
     with pytest.raises(errors.ClientError, match=words):
         list(client.rank_instances(ASKED, **asked))
+
+
+def test_scores_beyond_float32_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match='beyond the range of float32; ask for "float64"'):
+        list(whole.row_blocks(np.array([1.0, 1e300]), None, "float32"))
+    (block,) = whole.row_blocks(np.array([1.0, 1e300]), None, "float64")
+    assert block.scores.tolist() == [[1.0, 1e300]]
 
 
 def test_a_block_left_alone_holds_nothing_up(client: Client) -> None:
