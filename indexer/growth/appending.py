@@ -1,7 +1,7 @@
 """Appending to an index, and updating records of it: only what comes in is signed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,9 @@ from attridex.indexer.building.versions import left_out
 from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
+from attridex.indexer.errors import NumericError
 from attridex.indexer.forms.encoding import Surroundings
-from attridex.indexer.growth.batches import begin, place_of, whole_versions, with_files
+from attridex.indexer.growth.batches import begin, place_of, with_files
 from attridex.indexer.growth.grown import GrownVersion
 from attridex.indexer.growth.models import check_model, signer_of
 from attridex.indexer.growth.naming import BatchNames, check_known, check_new, live_owners, next_record
@@ -95,6 +96,7 @@ class Appender:
             by: who asks for it, for the log of deletes.
 
         Raises:
+            NumericError: an instance that would replace another is not finite; the index is as it was.
             InputError: an id was never there, a record cannot be used, or the model is another; the index is as it was.
             DamageError: a file of the version before is not what was written; nothing of it is taken over.
             BusyError: another process writes.
@@ -114,13 +116,16 @@ class Appender:
             longer = log.with_entry(now(), "delete", replaced, [None] * len(replaced), by or action) if replaced else log
             since, built = log.head.seq + bool(replaced), first_instances(self._index)
             batch = Batch(0, action, 0, since, first, built, skip_bad, config.corpus.files)
-            plan = placed(self._index, Plan(config, self._identity, self._signer.labels, found, batch=batch), manifest, log)
-            begin(self._index, plan)
+            plan = Plan(config, self._identity, self._signer.labels, found, batch=batch)
+            batch = place_of(self._index, plan.settings, {entry.name for entry in manifest.shards})
+            plan = replace(plan, batch=batch)
+            begin(self._index, batch, plan.settings)
             say_all(found.remarks, enabled=self._show)
             signed = build_ranges(plan, self._signer, self._index, show_progress=self._show)
+            check_replaced(self._index, plan.shards, names, replaced)
             names_of = [*(entry.name for entry in manifest.shards), *plan.shards]
             writer = GrownVersion(self._index, grown_facts(self._index, manifest, plan), names_of, manifest, longer)
-            grown = writer.before() or writer.write(manifest)
+            grown = writer.write(manifest)
             write_current(self._index, grown.version, longer if replaced else None)
         return told(manifest, grown, signed, len(replaced))
 
@@ -147,17 +152,24 @@ class Appender:
         return live_owners(self._index, manifest, log, names)
 
 
-def placed(index: Path, plan: Plan, manifest: Manifest, log: Log) -> Plan:
-    """A plan with its place behind the batches before, or with the place that it has where it was cut off.
+def check_replaced(index: Path, shards: Sequence[str], names: BatchNames, replaced: Collection[str]) -> None:
+    """Refuse an update that would hide rows of a record and have nothing to put there.
 
     Args:
         index: the index directory.
-        plan: of the batch.
-        manifest: of the version that it comes to.
-        log: of deletes.
+        shards: of the update, which are there.
+        names: of its instances.
+        replaced: records whose rows it would hide.
+
+    Raises:
+        NumericError: an instance of one was left out; the first is named.
     """
-    versions = whole_versions(index, log.head)
-    return replace(plan, batch=place_of(index, plan.settings, versions, {entry.name for entry in manifest.shards}))
+    bad = [entry for shard in shards for entry in read_sidecar(index, shard).bad if names.owner(entry.id) in replaced]
+    if bad:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise NumericError(
+            f"{index}: '{bad[0].id}'{more} cannot replace what is there ({bad[0].reason}); nothing is changed; update without it"
+        )
 
 
 def first_instances(index: Path) -> int:

@@ -1,7 +1,7 @@
 """Later batches on the disk: what each is built from, which one was cut off, and where the next one begins."""
 
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from attridex.indexer.building.plan import Batch, Plan
@@ -9,10 +9,9 @@ from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.survey import survey
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.index.deletes import Head
 from attridex.indexer.index.directory import list_versions, read_manifest
-from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS, version_dir
-from attridex.indexer.index.records import Manifest, read_sealed, seal
+from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS
+from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.signing.signer import Signer
 
 SOURCES = ("dataset", "config", "split", "streaming")
@@ -104,13 +103,18 @@ def write_plan(path: Path, content: bytes) -> None:
             replace_file(each, content)
 
 
-def begin(index: Path, plan: Plan) -> None:
-    """Write the plan of a later batch; what another one that was cut off left behind is removed."""
-    number = plan.batch.batch if plan.batch else FIRST
+def begin(index: Path, batch: Batch, settings: JsonObject) -> None:
+    """Write the plan of a later batch; what another one that was cut off left behind is removed.
+
+    Args:
+        index: the index directory.
+        batch: with its place.
+        settings: of the plan.
+    """
     write_plan(batch_path(index, 1), (index / PLAN).read_bytes())
-    path, content = batch_path(index, number), seal(plan.settings)
+    path, content = batch_path(index, batch.batch), seal(settings)
     if not path.exists() or path.read_bytes() != content:
-        discard(index, number, plan.batch.start if plan.batch else 0)
+        discard(index, batch.batch, batch.start)
     write_plan(path, content)
 
 
@@ -124,33 +128,20 @@ def discard(index: Path, number: int, start: int) -> None:
             shutil.rmtree(path)
 
 
-def end_of(manifests: Iterable[Manifest]) -> int:
-    """Where the names of the next batch's shards begin."""
-    return max(manifest.corpus.instances for manifest in manifests)
+def end_of(index: Path) -> int:
+    """Where the names of the next batch's shards begin: behind those of every version."""
+    return max(read_manifest(index, number).corpus.instances for number in list_versions(index))
 
 
-def whole_versions(index: Path, head: Head) -> list[Manifest]:
-    """Manifests of the versions whose writing was not cut off; those are removed for whose batches the log is too short."""
-    found = []
-    for number in list_versions(index):
-        manifest = read_manifest(index, number)
-        if max((entry.since for entry in manifest.shards), default=0) > head.seq:
-            shutil.rmtree(version_dir(index, number))
-        else:
-            found.append(manifest)
-    return found
-
-
-def place_of(index: Path, settings: JsonObject, versions: Iterable[Manifest], listed: Collection[str]) -> Batch:
+def place_of(index: Path, settings: JsonObject, listed: Collection[str]) -> Batch:
     """Number and start of a batch: those of the last one where that is the same and was cut off, else behind all others.
 
     Args:
         index: the index directory.
         settings: of the batch.
-        versions: that are whole.
         listed: shards of the version that it comes to.
     """
-    numbers, end = batch_numbers(index), end_of(versions)
+    numbers, end = batch_numbers(index), end_of(index)
     last = read_batch(index, numbers[-1]) if numbers else {}
     same = last == settings | {name: last.get(name) for name in ("batch", "start")}
     if same and not any(int(name[:10]) == last["start"] for name in listed):

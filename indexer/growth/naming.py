@@ -26,14 +26,18 @@ class BatchNames:
     def __init__(self, corpus: CorpusConfig, columns: Mapping[str, Any]) -> None:
         """None yet; `columns` are those of the index."""
         self.owners: dict[str, None] = {}
-        self._ids: dict[str, None] = {}
+        self._ids: dict[str, str] = {}
         self._parted, self._per_token = corpus.form in PARTED and DOCUMENT in columns, corpus.per_token
 
     def see(self, instance: RenderedInstance) -> None:
         """Note an instance."""
-        self._ids[instance.id] = None
         owner = re.sub(PART, "", instance.id) if self._per_token else instance.id
-        self.owners[str(instance.fields[DOCUMENT]) if self._parted else owner] = None
+        self._ids[instance.id] = str(instance.fields[DOCUMENT]) if self._parted else owner
+        self.owners[self._ids[instance.id]] = None
+
+    def owner(self, id: str) -> str:
+        """The record that an instance is a part of."""
+        return self._ids[id]
 
     @property
     def all(self) -> Collection[str]:

@@ -3,15 +3,16 @@
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
-from attridex.indexer.files import clear_leftovers, file_hash, replace_file
+from attridex.indexer.files import clear_leftovers, file_hash, replace_file, temporary_beside
 from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Head, Log, read_log
 from attridex.indexer.index.layout import (
@@ -279,7 +280,43 @@ def writing(index: Path) -> Iterator[Current]:
         current = read_served(index)
         if current.log is None:
             raise InputError(f"{index}: index format 2 can only be read and built; `attridex migrate {index}` makes it {FORMAT}")
+        drop_cut_off(index, current)
         yield current
+
+
+def is_cut_off(index: Path, number: str, head: Head | None) -> bool:
+    """Whether an update was cut off when it had written a version, before the entry counted that hides what the version replaces.
+
+    A version of which no record can be read is none: nobody serves it.
+
+    Args:
+        index: the index directory.
+        number: of the version.
+        head: of the log that counts; None in format 2.
+    """
+    for name in (MANIFEST, MANIFEST_COPY):
+        path = version_dir(index, number) / name
+        with suppress(DamageError, InputError):
+            manifest = parse_record(Manifest, read_sealed(path), path)
+            return head is not None and max((shard.since for shard in manifest.shards), default=0) > head.seq
+    return False
+
+
+def drop_cut_off(index: Path, current: Current) -> None:
+    """Remove what updates that were cut off left, but never the served version: the next entry of the log is not theirs."""
+    for path in (index / VERSIONS).glob("[0-9]*"):
+        if path.name != current.version and is_cut_off(index, path.name, current.log):
+            shutil.rmtree(path.rename(temporary_beside(path)))
+
+
+def check_finished(index: Path, number: str, head: Head | None) -> None:
+    """Refuse a version whose writing was cut off; see `is_cut_off`.
+
+    Raises:
+        InputError: it is one.
+    """
+    if is_cut_off(index, number, head):
+        raise InputError(f"{index}: version {number} never counted, the update that wrote it was cut off; run that update again")
 
 
 def list_versions(index: Path) -> list[str]:

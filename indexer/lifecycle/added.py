@@ -82,16 +82,18 @@ def carried(index: Path, before: Manifest | None, shards: Sequence[ShardEntry]) 
 
 
 def places_before(index: Path, before: Manifest, shards: Sequence[ShardEntry]) -> Iterator[int | None]:
-    """For each row of some shards, the row of a version that it is or took the place of; see `carried`."""
+    """For each row of some shards, the row of a version that it is or took the place of; see `carried`.
+
+    An update's own entry is not in the log yet: what the log hides was deleted before.
+    """
     rows = {(row.id, row.since): row for row in named_rows(index, before)}
     latest = {row.id: row for row in sorted(rows.values(), key=lambda row: row.since)}
     log = read_deletes(index) or Log.begun("")
     for shard in shards:
         updating = is_update(index, shard.name)
-        until = log.until(shard.since - 1) if updating and shard.since else log  # an update's own entry hides the rows before
         for new in named_rows(index, before.model_copy(update={"shards": [shard]})):
             last = latest.get(new.id) if updating else None
-            old = rows.get((new.id, new.since)) or (last if last and not until.hides(last) else None)
+            old = rows.get((new.id, new.since)) or (last if last and not log.hides(last) else None)
             yield None if old is None else old.row
 
 

@@ -10,7 +10,9 @@ from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.files import check_free, file_hash, take_name, unfinished
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import (
+    check_finished,
     current_content,
+    is_cut_off,
     list_versions,
     now,
     read_deletes,
@@ -54,11 +56,11 @@ def snapshot(
         index: the index directory.
         path: of the snapshot; it appears once it is whole.
         version: is in it and served by what is restored; the served one where None.
-        every: whether all other versions are in it, too.
+        every: whether all other versions are in it, too, but those whose writing was cut off.
         show_progress: whether a bar or lines go to stderr.
 
     Raises:
-        InputError: there is no index or no such version, or the path is taken or inside the index.
+        InputError: there is no index or no such version, its writing was cut off, or the path is taken or inside the index.
         DamageError: a file of the index is not what was written.
         BusyError: another process writes to the index, or this snapshot.
         AttridexError: it cannot be written.
@@ -68,9 +70,12 @@ def snapshot(
         raise InputError(f"{path}: lies inside of the index; a snapshot belongs somewhere else")
     check_free(path)
     with write_lock(index):
-        known, chosen = list_versions(index), version or read_served(index).version
+        served, known = read_served(index), list_versions(index)
+        chosen = version or served.version
         if chosen not in known:
             raise InputError(f"{index}: no version '{chosen}'; there are {', '.join(known)}")
+        check_finished(index, chosen, served.log)
+        known = [number for number in known if not is_cut_off(index, number, served.log)]
         heads = head_contents(index, chosen)
         found = described(index, chosen, known if every else [chosen], heads)
         with unfinished(path, "writing this snapshot") as temporary:

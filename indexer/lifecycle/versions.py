@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.held.locks import unread
-from attridex.indexer.index.directory import list_versions, read_manifest, read_served, write_current, write_lock, writing
+from attridex.indexer.index.directory import (
+    check_finished,
+    list_versions,
+    read_manifest,
+    read_served,
+    write_current,
+    write_lock,
+    writing,
+)
 from attridex.indexer.index.layout import SHARDS, version_dir
 from attridex.indexer.index.verify import check_version
 
@@ -29,7 +37,7 @@ def activate(index: Path, number: str) -> None:
     """Make a version the current one; what is deleted stays deleted.
 
     Raises:
-        InputError: there is no such version.
+        InputError: there is no such version, or its writing was cut off.
         DamageError: a file of it is not what was written.
         BusyError: another process writes.
     """
@@ -38,6 +46,7 @@ def activate(index: Path, number: str) -> None:
         known = list_versions(index)
         if number not in known:
             raise InputError(f"{index}: no version '{number}'; there are {', '.join(known)}")
+        check_finished(index, number, read_served(index).log)
         check_version(index, read_manifest(index, number))
         write_current(index, number)
 
@@ -59,8 +68,14 @@ def prune(index: Path, keep: int = 1) -> Pruned:
         return remove_others(index, {current.version, *list_versions(index)[-keep:]})
 
 
-def remove_others(index: Path, kept: Collection[str]) -> Pruned:
-    """Remove all versions but some that nobody reads, and the shards that none lists any more; the index is held for writing."""
+def remove_others(index: Path, kept: Collection[str], *, appended: bool = False) -> Pruned:
+    """Remove all versions but some that nobody reads, and the shards that none lists any more; the index is held for writing.
+
+    Args:
+        index: the index directory.
+        kept: numbers of the versions that stay.
+        appended: see `drop_orphans`.
+    """
     found = Pruned([], [])
     for number in list_versions(index):
         if number not in kept:
@@ -68,16 +83,25 @@ def remove_others(index: Path, kept: Collection[str]) -> Pruned:
                 if free:
                     shutil.rmtree(version_dir(index, number))
             (found.removed if free else found.held).append(number)
-    drop_orphans(index)
+    drop_orphans(index, appended=appended)
     return found
 
 
-def drop_orphans(index: Path) -> list[Path]:
-    """Remove the shards that no version lists, but those behind the last instance, which are being appended; which they were."""
+def drop_orphans(index: Path, *, appended: bool = False) -> list[Path]:
+    """Remove the shards that no version lists; those behind the last instance, which are being appended, only where asked.
+
+    Args:
+        index: the index directory.
+        appended: whether these go, too: later batches of which no version is left, or that were cut off.
+
+    Returns:
+        Which they were.
+    """
     manifests = [read_manifest(index, number) for number in list_versions(index)]
     listed = {entry.name for manifest in manifests for entry in manifest.shards}
     end = max(manifest.corpus.instances for manifest in manifests)
-    found = [path for path in (index / SHARDS).glob("[0-9]*") if path.name not in listed and int(path.name[:10]) < end]
+    found = [path for path in (index / SHARDS).glob("[0-9]*") if path.name not in listed]
+    found = [path for path in found if appended or int(path.name[:10]) < end]
     for directory in found:
         shutil.rmtree(directory)
     return found

@@ -88,7 +88,7 @@ def compact(index: Path) -> Compacted:
             manifest = VersionWriter(index, facts, names, counted=counted).write()
             write_current(index, manifest.version)
         forget_rows(index, manifest, log)
-        return Compacted(manifest.version, removed, remove_others(index, {manifest.version}).held)
+        return Compacted(manifest.version, removed, remove_others(index, {manifest.version}, appended=True).held)
 
 
 def hidden_of(index: Path, manifest: Manifest, entry: ShardEntry, log: Log) -> Rows:
