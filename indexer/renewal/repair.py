@@ -1,7 +1,7 @@
 """Repair: an index whose files are not what was written is made whole, or what cannot be mended is named."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -46,16 +46,25 @@ from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
 from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
-from attridex.indexer.renewal.resigning import sign_again
+from attridex.indexer.renewal.resigning import Means, admit_all, sign_again
+from attridex.indexer.signing.signer import Signer
 
 
-def repair(index: Path, config: Config | None = None, model: str | None = None, *, show_progress: bool = False) -> Told:
+def repair(
+    index: Path,
+    config: Config | None = None,
+    model: str | None = None,
+    *,
+    admit: Callable[[Config], None] = admit_all,
+    show_progress: bool = False,
+) -> Told:
     """Make a damaged index whole: from what is whole, or by signing again; what is deleted stays deleted.
 
     Args:
         index: the index directory.
         config: what it was built from, where its corpus lies elsewhere now, or no manifest is left.
         model: where its model lies now.
+        admit: is given each configuration before its model is loaded or its records are read, and may refuse it.
         show_progress: whether a bar or lines go to stderr.
 
     Returns:
@@ -68,14 +77,13 @@ def repair(index: Path, config: Config | None = None, model: str | None = None, 
     """
     if not (index / PLAN).exists() and not (index / CURRENT).exists() and not (index / VERSIONS).is_dir():
         raise InputError(f"{index}: no attridex index there (no {CURRENT} file)")
-    told = Told()
+    told, means = Told(), Means(config, model, admit)
     with write_lock(index):
         if not problems_of(index):
             return told
         manifests = mend_manifests(index, told)
         if manifests:
-            latest = list(manifests.values())[-1]
-            mend(index, manifests, with_model(config or latest.config, model), told, show_progress=show_progress)
+            mend(index, manifests, means, told, show_progress=show_progress)
     if not manifests:
         built_again(index, with_model(config, model) if config else None, told, show_progress=show_progress)
     left = problems_of(index)
@@ -122,13 +130,13 @@ def built_again(index: Path, config: Config | None, told: Told, *, show_progress
     told.append(f"{index}: built again as version {built.manifest.version} ({built.signed} instances signed)")
 
 
-def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: Told, *, show_progress: bool) -> None:
+def mend(index: Path, manifests: Mapping[str, Manifest], means: Means, told: Told, *, show_progress: bool) -> None:
     """Mend an index that is held for writing and of which a manifest is left.
 
     Args:
         index: the index directory.
         manifests: of its versions by number.
-        config: what it was built from.
+        means: what is signed again is signed by them.
         told: hears what was mended.
         show_progress: see `repair`.
     """
@@ -138,7 +146,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: T
     damaged = damaged_shards(index, manifests, told)
     if damaged:
         latest = list(manifests.values())[-1]
-        sign_again(index, config, list(damaged), latest, told, show_progress=show_progress)
+        sign_again(index, means, list(damaged), latest, told, show_progress=show_progress)
     current = recovered_current(index) or next(iter(named(index)), None)
     served = current.version if current else list(manifests)[-1]
     if served not in manifests:
@@ -146,7 +154,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], config: Config, told: T
             f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
             f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
         )
-    written = mend_versions(index, manifests, config, log, told)
+    written = mend_versions(index, manifests, log, means, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}
     clear_places(index, heads, everything=log is None)
@@ -169,14 +177,14 @@ def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None
             (index / name).unlink(missing_ok=True)
 
 
-def mend_versions(index: Path, manifests: Mapping[str, Manifest], config: Config, log: Log | None, told: Told) -> dict[str, str]:
+def mend_versions(index: Path, manifests: Mapping[str, Manifest], log: Log | None, means: Means, told: Told) -> dict[str, str]:
     """Write each damaged version again under a new number; every statistic is of the rows that it was of.
 
     Args:
         index: the index directory.
         manifests: of the versions by number.
-        config: that says where the model lies now; it is needed where K-FAC's factors are lost.
         log: of deletes; None in format 2.
+        means: what sums over instances are taken by, where they need the model.
         told: hears what was written.
 
     Returns:
@@ -195,15 +203,19 @@ def mend_versions(index: Path, manifests: Mapping[str, Manifest], config: Config
         written[number] = next_version(index)
         counted = Counted.kept(index, manifest, log)
         if log and FACTORS in manifest.files:
-            moved = manifest.config.model_copy(update={"model": config.model})
-            signer = partial(signer_of, index, manifest.model_copy(update={"config": moved}))
-            there = whole(version_dir(index, number) / FACTORS, manifest)
-            alive = counted.alive[OF_CURVATURE]
-            sums = stored_sums(index, manifest) if there else factor_sums(index, manifest, log, alive, signer)
+            there, alive = whole(version_dir(index, number) / FACTORS, manifest), counted.alive[OF_CURVATURE]
+            again = partial(admitted_signer, index, manifest, means)
+            sums = stored_sums(index, manifest) if there else factor_sums(index, manifest, log, alive, again)
             counted = counted._replace(factors=sums)
         VersionWriter(index, facts, names, written[number], counted).write(manifest)
         told.append(f"version {number}: written again from its shards as {written[number]} ({bare(problem)})")
     return written
+
+
+def admitted_signer(index: Path, manifest: Manifest, means: Means) -> Signer:
+    """What signs instances of a version, if its configuration is admitted; see `signer_of` for what it raises."""
+    means.admit(with_model(manifest.config, means.model))
+    return signer_of(index, manifest, means.model)
 
 
 def check_tombstones(index: Path, manifest: Manifest, problem: Exception) -> None:

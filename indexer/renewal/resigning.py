@@ -1,6 +1,6 @@
 """Signing the instances of damaged shards again, each from the plan of the build or batch that it was signed from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -11,14 +11,39 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import AttridexError, DamageError
-from attridex.indexer.growth.batches import number_of, planned_again, read_batch
+from attridex.indexer.growth.batches import batch_of, number_of, planned_again, read_batch, with_files
 from attridex.indexer.index.layout import PLAN, shard_name
 from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.renewal.compaction import compacted_shard
 from attridex.indexer.renewal.mending import Told, bare
 from attridex.indexer.signing.signer import Signer
+
+
+def admit_all(_config: Config) -> None:
+    """Refuse no configuration."""
+
+
+class Means(NamedTuple):
+    """What instances are signed again by.
+
+    Attributes:
+        config: what the index was built from, where its corpus lies elsewhere now than the manifests say.
+        model: where its model lies now, if not where it was.
+        admit: is given each configuration before its model is loaded or its records are read, and may refuse it.
+    """
+
+    config: Config | None = None
+    model: str | None = None
+    admit: Callable[[Config], None] = admit_all
+
+    def of(self, manifest: Manifest) -> Config:
+        """The configuration of a version, admitted."""
+        config = with_model(self.config or manifest.config, self.model)
+        self.admit(config)
+        return config
 
 
 class Planned(NamedTuple):
@@ -28,19 +53,19 @@ class Planned(NamedTuple):
     signer: Signer
 
 
-def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
+def sign_again(index: Path, means: Means, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
     """Sign the instances of damaged shards again, from the plans that they were built from.
 
     Args:
         index: the index directory.
-        config: of the build.
+        means: what they are signed by.
         names: of the shards.
         manifest: of a version that has them.
         told: hears what was done.
         show_progress: whether a bar goes to stderr.
 
     Raises:
-        DamageError: model or records are not there, or are no longer what the shards were signed from.
+        DamageError: model or records are not admitted, not there, or no longer what the shards were signed from.
     """
     batches: dict[int, list[str]] = {}
     for name in names:
@@ -48,7 +73,8 @@ def sign_again(index: Path, config: Config, names: Sequence[str], manifest: Mani
     signer: Signer | None = None
     for number, own in batches.items():
         try:
-            planned = first_plan(index, config) if number == 1 else later_plan(index, number, config, signer)
+            config = means.of(manifest)
+            planned = first_plan(index, config) if number == 1 else later_plan(index, number, config, means, signer)
         except AttridexError as error:
             raise DamageError(f"{index}: shard {own[0]} cannot be signed again: {bare(error)}") from None
         signer = planned.signer
@@ -62,16 +88,19 @@ def first_plan(index: Path, config: Config) -> Planned:
     return Planned(plan, signer)
 
 
-def later_plan(index: Path, number: int, config: Config, signer: Signer | None) -> Planned:
+def later_plan(index: Path, number: int, config: Config, means: Means, signer: Signer | None) -> Planned:
     """The plan of a later batch.
 
     Args:
         index: the index directory.
         number: of the batch.
         config: of the index.
+        means: admits the batch's records.
         signer: of the same model, if it is loaded.
     """
-    own = as_signed(config, read_batch(index, number))
+    settings = read_batch(index, number)
+    own, batch = as_signed(config, settings), batch_of(settings)
+    means.admit(with_files(own, batch.files, skip_bad=batch.skip_bad))
     signer = signer or checked_signer(own)
     return Planned(planned_again(index, number, own, signer), signer)
 

@@ -109,7 +109,7 @@ def verify(store: Store, checkpoint: Checkpoint) -> tuple[int, list[str]]:
 
 
 def repair(store: Store) -> list[str]:
-    """Mend what is damaged; what was mended, a line each.
+    """Mend what is damaged; what was mended, a line each. What the server may not load or read is not signed by.
 
     Raises:
         DamagedIndexError: something cannot be mended; it says what, and why.
@@ -117,7 +117,7 @@ def repair(store: Store) -> list[str]:
     from attridex.indexer.renewal.repair import repair as run
 
     with changing(store):
-        mended = run(store.index)
+        mended = run(store.index, model=store.place, admit=store.admit)
     store.reload()
     return [placeless(line, store.index) for line in mended]
 

@@ -27,10 +27,6 @@ from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
 Result = TypeVar("Result")
-OWN_CODE = (
-    "the model may come with Python code of its own (model.trust_remote_code); read it, and serve with --trust-remote-code, "
-    "or without the model (--no-model)"
-)
 ALIVE_SECONDS = 2.0
 """How long the loop may take to answer a probe."""
 log = logging.getLogger("attridex.service")
@@ -65,12 +61,12 @@ def open_index(
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped, roots=roots)
+    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code)
     try:
         with store.version() as version:
-            if model and not own_code and version.manifest.config.model.trust_remote_code:
-                raise InputError(f"{index}: {OWN_CODE}")
-            encoder = Encoder.load(version.manifest, model if isinstance(model, str) else None) if model else None
+            if model:
+                store.check_code(version.manifest.config)
+            encoder = Encoder.load(version.manifest, store.place) if model else None
     except BaseException:
         store.close()
         raise

@@ -7,6 +7,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.errors import InputError
 from attridex.indexer.held.inside import check_tree, is_inside
 from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.lifecycle.moved_model import with_model
 
 
 class Roots:
@@ -23,23 +24,36 @@ class Roots:
                 raise InputError(f"--root {path}: no such directory")
         self._paths = [path.resolve() for path in paths]
 
-    def check(self, index: Path, version: str) -> None:
+    def check(self, index: Path, version: str, model: bool | str = True) -> None:
         """Refuse a version of an index that would lead elsewhere.
+
+        Args:
+            index: its directory.
+            version: which.
+            model: whether its model is loaded; or where that lies now.
 
         Raises:
             InputError: a link of it, or a name in its manifest, leads out.
         """
         check_tree(index, self._paths or [index.resolve()])
-        if not self._paths:
-            return
-        self._check_name("the index", index)
-        config = read_manifest(index, version).config
-        for setting, path in models(config):
+        if self._paths:
+            self._check_name("the index", index)
+            config = read_manifest(index, version).config
+            if model:
+                self.check_model(with_model(config, model if isinstance(model, str) else None))
+            self.check_files(config)
+
+    def check_model(self, config: Config) -> None:
+        """Refuse a configuration whose model lies elsewhere."""
+        for setting, path in models(config) if self._paths else ():
             if not path.is_dir():
                 raise InputError(f"{setting}: {path}: no directory here; with --root nothing is taken from the Hub or its cache")
             self._check_name(setting, path)
             check_tree(path, self._paths)
-        for setting, path in files(config):
+
+    def check_files(self, config: Config) -> None:
+        """Refuse a configuration whose records lie elsewhere."""
+        for setting, path in files(config) if self._paths else ():
             self._check_name(setting, path)
 
     def _check_name(self, what: str, path: Path) -> None:
@@ -62,10 +76,15 @@ def files(config: Config) -> Iterator[tuple[str, Path]]:
     """The files that a configuration names, each with its setting; what is on the Hub is none."""
     for path in config.corpus.files:
         yield "corpus.files", Path(path)
-    if config.corpus.dataset and Path(config.corpus.dataset).is_absolute():
+    if config.corpus.dataset and is_local(config.corpus.dataset):
         yield "corpus.dataset", Path(config.corpus.dataset)
     if config.training:
-        if Path(config.training.base).is_absolute():
+        if is_local(config.training.base):
             yield "training.base", Path(config.training.base)
         for path in config.training.test_files:
             yield "training.test_files", Path(path)
+
+
+def is_local(name: str) -> bool:
+    """Whether a name that may be one on the Hub is a path: libraries take what is there before they look on the Hub."""
+    return Path(name).is_absolute() or Path(name).exists()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from attridex.indexer.config import Config
 from attridex.indexer.errors import AttridexError, DamageError, InputError
-from attridex.indexer.index.directory import list_versions, read_deletes, read_served
+from attridex.indexer.index.directory import list_versions, read_deletes, read_manifest, read_served
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
@@ -24,6 +25,10 @@ SOURCES = ("files", "dataset", "split", "config", "streaming", "skip_bad", "meta
 """Settings of a corpus that say where its records lie and what else is kept of them."""
 KEPT = 4
 """Versions that are held for pages, beside the served one."""
+OWN_CODE = (
+    "the model may come with Python code of its own (model.trust_remote_code); read it, and serve with --trust-remote-code, "
+    "or without the model (--no-model)"
+)
 log = logging.getLogger("attridex.service")
 
 
@@ -52,10 +57,14 @@ class Lease:
 
 
 def signs(manifest: Manifest) -> tuple[object, ...]:
-    """What decides how an index's queries are read and signed: its model and settings, but not where its corpus lies."""
+    """What decides how an index's queries are read and signed: its model and settings.
+
+    Not where its corpus lies, nor its curvatures, which are read with each version.
+    """
     config = manifest.config
     corpus = config.corpus.model_copy(update=dict.fromkeys(SOURCES))
-    return manifest.model, manifest.checkpoints, config.model, corpus, config.gradients, config.neurons
+    gradients = config.gradients.model_copy(update={"curvature": None})
+    return manifest.model, manifest.checkpoints, config.model, corpus, gradients, config.neurons
 
 
 class Store:
@@ -66,7 +75,16 @@ class Store:
         changed: called after a swap, and when `problem` or `damaged` may have changed.
     """
 
-    def __init__(self, index: Path, *, verify: bool = True, mapped: bool = False, roots: Roots | None = None) -> None:
+    def __init__(
+        self,
+        index: Path,
+        *,
+        verify: bool = True,
+        mapped: bool = False,
+        roots: Roots | None = None,
+        model: bool | str = True,
+        own_code: bool = True,
+    ) -> None:
         """Open the current version; see `IndexVersion` for what it raises.
 
         Args:
@@ -74,8 +92,10 @@ class Store:
             verify: whether every file is read and checked first.
             mapped: whether posting lists are mapped.
             roots: where it, and what it names, may lie; see `Roots.check`.
+            model: whether its model is loaded; or where that lies now.
+            own_code: whether Python code that lies beside its model may run.
         """
-        self.index, self._roots = index, roots or Roots()
+        self.index, self._roots, self._model, self._own_code = index, roots or Roots(), model, own_code
         self.changed: Callable[[], None] = lambda: None
         self._verify, self._mapped = verify, mapped
         self._lock, self._turn = threading.Lock(), threading.Lock()
@@ -88,13 +108,32 @@ class Store:
         current = read_served(self.index)
         while True:
             try:
-                self._roots.check(self.index, current.version)
+                self._roots.check(self.index, current.version, self._model)
                 seq = current.log.seq if current.log else None  # what comes later is of the next look at CURRENT
                 return IndexVersion(self.index, current.version, verify=self._verify, mapped=self._mapped, seq=seq)
             except DamagedIndexError:
                 before, current = current, read_served(self.index)
                 if current == before:
                     raise
+
+    @property
+    def place(self) -> str | None:
+        """Where its model lies now, if not where it says."""
+        return self._model if isinstance(self._model, str) else None
+
+    def check_code(self, config: Config) -> None:
+        """Refuse a model that may bring code, where that may not run."""
+        if config.model.trust_remote_code and not self._own_code:
+            raise InputError(f"{self.index}: {OWN_CODE}")
+
+    def admit(self, config: Config) -> None:
+        """Refuse to sign by a configuration whose model may bring code that may not run, or that names what lies elsewhere."""
+        try:
+            self.check_code(config)
+            self._roots.check_model(config)
+            self._roots.check_files(config)
+        except InputError as error:
+            raise InputError(f"{error}; or mend it by `attridex repair` where it lies") from None
 
     @property
     def damaged(self) -> str:
@@ -186,7 +225,7 @@ class Store:
     def _light(self, number: str) -> IndexVersion:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
         directory, _, seq = number.partition("+")
-        self._roots.check(self.index, directory)
+        self._roots.check(self.index, directory, self._model)
         return IndexVersion(self.index, directory, verify=False, mapped=self._mapped, light=True, seq=int(seq or 0))
 
     @contextmanager
@@ -282,10 +321,17 @@ class Store:
     def _fitting(self) -> IndexVersion:
         """The version that CURRENT names, where its queries are read and signed as those of the served one."""
         version = self._current()
-        if signs(version.manifest) != signs(self._lease.version.manifest):
+        try:
+            self._check_fits(version.manifest)
+        except VersionGoneError:
             version.close()
-            raise VersionGoneError(f"{self.index}: built anew with another model or other settings; stop and serve it again")
+            raise
         return version
+
+    def _check_fits(self, manifest: Manifest) -> None:
+        """Refuse a version whose queries would be read or signed in another way than those of the served one."""
+        if signs(manifest) != signs(self._lease.version.manifest):
+            raise VersionGoneError(f"{self.index}: built anew with another model or other settings; stop and serve it again")
 
     def _refused(self, error: AttridexError) -> str:
         """Remember and log, once, why what CURRENT names is not served."""
@@ -322,11 +368,13 @@ class Store:
         return [served_manifest(self.index, number, log) for number in list_versions(self.index)]
 
     def activate(self, number: str) -> str:
-        """Make a version the current one and serve it; one that is damaged does not become it."""
+        """Make a version the current one and serve it; one that is damaged, or would not be served, does not become it."""
         known = list_versions(self.index)
         if number not in known:
             raise UnknownIndexError(f"no version '{number}' of {self.index.name}; there are {', '.join(known)}", "version")
         try:
+            self._roots.check(self.index, number, self._model)
+            self._check_fits(read_manifest(self.index, number))
             make_current(self.index, number)
         except DamageError as error:
             raise DamagedIndexError(str(error)) from error

@@ -13,9 +13,11 @@ import pytest
 from attridex.client import Client
 from attridex.client.errors import AbortedError, DataLossError
 from attridex.indexer.errors import AttridexError
+from attridex.indexer.index.directory import read_manifest
 from attridex.service.errors import VersionGoneError
 from attridex.service.storage.store import Store
 from tests.conftest import records, write_jsonl
+from tests.service.storage.made import resealed
 
 ASKED: dict[str, Callable[[Client], Any]] = {
     "listed": lambda client: [(each.id, each.fields["genre"]) for each in client.list_instances()],
@@ -86,6 +88,29 @@ def test_a_reload_serves_what_is_there_now(server: Any, remote: Client, index: P
             assert ask(remote) != asked[name]
             if name != "described":
                 assert ask(remote) == ask(fresh)
+
+
+def test_a_version_with_other_curvatures_is_served_without_a_new_start(old: Path) -> None:
+    store = Store(old)
+    kinds = read_manifest(old, "2").config.gradients.curvature[:1]
+    resealed(old, lambda data: data["config"]["gradients"].update(curvature=kinds))
+    assert store.reload() == "2"
+    with store.version() as version:
+        assert (version.manifest.config.gradients.curvature, store.problem) == (kinds, "")
+    store.close()
+
+
+def test_a_version_with_other_settings_does_not_become_the_current_one(old: Path) -> None:
+    store = Store(old)
+    store.activate("1")
+    before = (old / "CURRENT").read_text()
+    resealed(old, lambda data: data["config"]["neurons"].update(steps=7))
+    (old / "CURRENT").write_text(before)
+    with pytest.raises(VersionGoneError, match="with another model or other settings"):
+        store.activate("2")
+    assert (old / "CURRENT").read_text() == before
+    assert (store.number, store.problem, store.reload()) == ("1", "", "1")
+    store.close()
 
 
 def test_a_reload_of_an_index_with_other_settings_is_refused(index: Path, attridex: Any, project: Callable[..., Path]) -> None:
