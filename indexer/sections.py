@@ -10,6 +10,8 @@ CLASSIFIER: Task = "sequence-classification"
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
 Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 """Second-order statistics of the training gradients; "trak" is TRAK's kernel."""
+FACTORED = frozenset({"kfac", "ekfac"})
+"""Those that are made of K-FAC's factors."""
 
 Structure = Literal["sq8", "rabitq", "ivf"]
 """Structures for approximate search."""
@@ -61,7 +63,7 @@ class GradientsConfig(Section):
     @model_validator(mode="after")
     def curvature_fits_the_store(self) -> Self:
         """The exact Hessian is defined for the head's own, unprojected gradient, K-FAC for layers that keep their two sides."""
-        factored = {"kfac", "ekfac"} & set(self.curvature)
+        factored = FACTORED & set(self.curvature)
         if factored and self.resolved_projection not in ("none", "kronecker"):
             raise ValueError(
                 f'curvature \'{min(factored)}\' needs projection = "none" or "kronecker", this is "{self.resolved_projection}"'

@@ -21,6 +21,7 @@ from attridex.indexer.index.tables import Row
 from attridex.indexer.index.verify import check_shard
 from attridex.indexer.neurons.scores import dcns_weights
 from attridex.indexer.progress import Advance
+from attridex.indexer.sections import FACTORED
 from attridex.indexer.signing.signature import Decision, GradientReading, NeuronReading, ScoredNeuron
 from attridex.indexer.signing.signer import Signer
 
@@ -130,7 +131,7 @@ class RangeResults:
     def take_gradients(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:
         """Sign instances but for their neurons; `at` says which row each one has."""
         label = self._plan.config.gradients.label
-        if {"kfac", "ekfac"} & set(self._plan.config.gradients.curvature):
+        if FACTORED & set(self._plan.config.gradients.curvature):
             self.factors = self.factors or FactorSums(self._signer.gradients.blocks)
         for batch in self._signer.gradient_batches(instances, label=label, tracin=True, factors=self.factors):
             for position, reading in zip(batch.positions, batch.readings, strict=True):

@@ -12,7 +12,7 @@ from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.corpus.survey import Unusable
-from attridex.indexer.curvature.over_shards import FACTORED, Statistics
+from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
@@ -64,6 +64,7 @@ from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.packages import git_revision, installed_versions
+from attridex.indexer.sections import FACTORED
 from attridex.indexer.signing.signer import Signer
 
 SIGN = "higher = the training instance lowers the query's loss more (gradients of the loss, not negated)"

@@ -12,6 +12,7 @@ from attridex.indexer.array_types import Doubles, Singles
 from attridex.indexer.curvature.tensors import Tensors, values_name, vectors_name
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.records import Block
+from attridex.indexer.sections import FACTORED
 
 Matrix = Float64[Doubles, "_ _"]
 LIMIT = 16_384
@@ -27,7 +28,7 @@ def check_size(kinds: Iterable[str], blocks: Sequence[Block]) -> None:
         InputError: a matrix would have more than LIMIT rows.
     """
     for kind in kinds:
-        if kind in ("kfac", "ekfac"):
+        if kind in FACTORED:
             sizes = {block.name: max(block.rows, block.columns) for block in blocks}
         elif kind == "fisher":
             sizes = {block.name: block.stop - block.start for block in blocks}
@@ -54,7 +55,7 @@ def stored_bytes(kinds: Iterable[str], blocks: Sequence[Block]) -> int:
     numbers = sum(dim * dim + dim for kind in wanted & {"hessian", "trak"})
     if "fisher" in wanted:
         numbers += sum((block.stop - block.start) * (block.stop - block.start + 1) for block in blocks)
-    if wanted & {"kfac", "ekfac"}:
+    if wanted & FACTORED:
         kept = 2 if "ekfac" in wanted else 1  # EK-FAC's eigenvalues stand beside those of K-FAC
         numbers += sum(block.rows**2 + block.columns**2 + kept * block.rows * block.columns for block in blocks)
     return 8 * numbers

@@ -15,9 +15,8 @@ from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.index.layout import HIDDEN, SELF_INFLUENCE, SUMMED, self_influence_columns
 from attridex.indexer.index.records import Block
 from attridex.indexer.index.shards import Shard
+from attridex.indexer.sections import FACTORED
 
-FACTORED = {"kfac", "ekfac"}
-"""Curvatures that are made of K-FAC's factors."""
 ROWS = 1024
 """Instances whose self-influence is computed at a time."""
 

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from attridex.indexer.array_types import Doubles
 from attridex.indexer.curvature.tensors import left_name, right_name, values_name, vectors_name
 from attridex.indexer.index.records import Block
+from attridex.indexer.sections import FACTORED
 
 Filter = Callable[[Float64[Doubles, "..."]], Float64[Doubles, "..."]]
 """What each eigenvalue is replaced by."""
@@ -71,7 +72,7 @@ class Spectrum:
         """
         spans = [slice(block.start, block.stop) for block in layers] if kind in ("fisher", "kfac", "ekfac") else [slice(0, dim)]
         values = [tensors[values_name(kind, number)] for number in range(len(spans))]
-        if kind in ("kfac", "ekfac"):
+        if kind in FACTORED:
             sides = ((tensors[left_name(number)], tensors[right_name(number)]) for number in range(len(spans)))
             return cls([KroneckerBlock(at, own, *pair) for at, own, pair in zip(spans, values, sides, strict=True)])
         vectors = (tensors[vectors_name(kind, number)] for number in range(len(spans)))

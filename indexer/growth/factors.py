@@ -23,9 +23,6 @@ from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.counted import Alive, rows_of
 from attridex.indexer.signing.signer import Signer
 
-KRONECKER = {"kfac", "ekfac"}
-"""Curvatures that need the factors."""
-
 
 class Summed(NamedTuple):
     """Sums by name, and the rows that they are over [n]."""

@@ -12,7 +12,7 @@ from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import Config, describe
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError
-from attridex.indexer.growth.factors import KRONECKER, factor_sums
+from attridex.indexer.growth.factors import factor_sums
 from attridex.indexer.growth.models import signer_of
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
@@ -22,7 +22,7 @@ from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import stale_now
-from attridex.indexer.sections import GradientsConfig
+from attridex.indexer.sections import FACTORED, GradientsConfig
 
 ADDABLE = ("fisher", "kfac", "ekfac")
 """Curvatures that may be added to an index."""
@@ -110,7 +110,7 @@ def taken_anew(index: Path, manifest: Manifest, log: Log, config: Config, model:
     names = [entry.name for entry in manifest.shards]
     facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
     counted = Counted.under(index, manifest, log)
-    if KRONECKER & set(config.gradients.curvature):
+    if FACTORED & set(config.gradients.curvature):
         sums = factor_sums(index, manifest, log, counted.alive[OF_CURVATURE], partial(signer_of, index, manifest, model))
         counted = counted._replace(factors=sums)
     fresh = VersionWriter(index, replace(facts, config=config), names, counted=counted).write(manifest)
