@@ -22,14 +22,13 @@ from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.checkpoints import checkpoint_rates
 from attridex.indexer.models.identity import ModelIdentity
 from attridex.indexer.models.renderers import make_renderer, with_class_names, with_length
-from attridex.indexer.signing.row_checks import kind_of
+from attridex.indexer.signing.row_checks import Samples
 from attridex.indexer.signing.signer import Signer
 
 NEWER = (
@@ -180,18 +179,17 @@ def prepared(config: Config, index: Path) -> Prepared:
         torch.set_num_threads(config.engine.threads)
     config = with_rates(with_length(with_class_names(as_begun(config, index))))
     sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
-    held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
+    samples = Samples()
 
     def see(instance: RenderedInstance) -> None:
         sampler.see(instance)
         tally.see(instance)
-        if instance.surroundings:
-            held.setdefault(tuple(map(kind_of, instance.surroundings)), instance)
+        samples.see(instance)
 
     found = survey_corpus(config, see)
     reading = time.perf_counter() - began
     signer = checked_signer(config)
-    signer.rows.check_all(held.values())
+    signer.rows.check_all(samples)
     return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
 
 

@@ -15,7 +15,6 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.errors import NumericError
-from attridex.indexer.forms.encoding import Surroundings
 from attridex.indexer.growth.batches import begin, place_of, with_files
 from attridex.indexer.growth.grown import GrownVersion
 from attridex.indexer.growth.models import check_model, signer_of
@@ -29,7 +28,7 @@ from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import VersionFacts, corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.staleness import there
 from attridex.indexer.progress import say_all
-from attridex.indexer.signing.row_checks import kind_of
+from attridex.indexer.signing.row_checks import Samples
 
 
 class Grown(NamedTuple):
@@ -130,17 +129,16 @@ class Appender:
         return told(manifest, grown, signed, len(replaced))
 
     def _survey(self, config: Config, manifest: Manifest, names: BatchNames, first: int) -> Survey:
-        held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
+        samples = Samples()
 
         def see(instance: RenderedInstance) -> None:
             names.see(instance)
-            if instance.surroundings:
-                held.setdefault(tuple(map(kind_of, instance.surroundings)), instance)
+            samples.see(instance)
 
         needed = config.gradients.label == "gold"
         columns = corpus_columns(manifest)
         found = survey(config.corpus, self._signer.renderer, labels_needed=needed, see=see, first=first, columns=columns)
-        self._signer.rows.check_all(held.values())
+        self._signer.rows.check_all(samples)
         return found
 
     def _checked(self, action: str, manifest: Manifest, log: Log, names: BatchNames) -> list[str]:

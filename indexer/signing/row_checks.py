@@ -4,7 +4,7 @@ Attributions are of the text alone. A model that learned positions from a row's 
 on something else where padding stands before the text; so was one that does not part the texts of a packed row.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import cycle, islice
 
@@ -21,6 +21,23 @@ PADDING = 11
 """Tokens of padding that are tried."""
 EXACT, ROUNDED = 1e-4, 5e-2
 """How far logits may lie apart, as a share of the largest: in float32, and in half precision."""
+
+
+class Samples:
+    """One instance of each kind of surroundings, as many as a corpus has, for `RowChecks.check_all`."""
+
+    def __init__(self) -> None:
+        """Nothing seen."""
+        self._held: dict[tuple[Surroundings, ...], RenderedInstance] = {}
+
+    def see(self, instance: RenderedInstance) -> None:
+        """Hold an instance whose surroundings are new."""
+        if instance.surroundings:
+            self._held.setdefault(tuple(map(kind_of, instance.surroundings)), instance)
+
+    def __iter__(self) -> Iterator[RenderedInstance]:
+        """Those that are held."""
+        return iter(self._held.values())
 
 
 class RowChecks:
