@@ -69,7 +69,7 @@ def write_faiss(index: Any, path: Path) -> None:
                 if not refused:
                     stream.write(content)
             except OSError as error:
-                refused.append(error)
+                refused.append(OSError(error.errno, error.strerror))  # without the traceback, whose frames C++ would not let go
 
         faiss.write_index(index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]  # not in the stubs
     if refused:

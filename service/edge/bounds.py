@@ -78,7 +78,8 @@ def check_count(field: str, count: int, most: int, what: str = "") -> None:
         what: they are, where the field does not say it.
     """
     if count > most:
-        raise InvalidArgumentError(f"{field}: {count} {what or field}; at most {most} a request", field)
+        more = ", use AttributeStream for more" if (what or field) == "queries" else ""
+        raise InvalidArgumentError(f"{field}: {count} {what or field}; at most {most} a request{more}", field)
 
 
 def check_names(field: str, names: Iterable[str]) -> None:

@@ -105,7 +105,7 @@ def test_half_a_surrogate_pair_is_refused_before_it_is_sent(request_: Any) -> No
 
 def test_at_most_1024_queries_are_taken() -> None:
     assert len(wire_values.queries_from_wire([QUERY] * 1024)) == 1024
-    with pytest.raises(UsageError, match="1025 in one request; at most 1024"):
+    with pytest.raises(UsageError, match="queries: 1025 queries; at most 1024 a request, use AttributeStream"):
         wire_values.queries_from_wire([QUERY] * 1025)
 
 

@@ -261,7 +261,9 @@ def queries_from_wire(messages: Sequence[pb.Query]) -> tuple[Query, ...]:
         UsageError: too many, or a source that cannot be read.
     """
     if len(messages) > QUERIES:
-        raise UsageError(f"queries: {len(messages)} in one request; at most {QUERIES}, use AttributeStream for more", "queries")
+        raise UsageError(
+            f"queries: {len(messages)} queries; at most {QUERIES} a request, use AttributeStream for more", "queries"
+        )
     return tuple(query_from_wire(message, number) for number, message in enumerate(messages))
 
 
