@@ -12,7 +12,7 @@ from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
-from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS, check_hessian
+from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS, check_hessian, check_idle
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -321,7 +321,9 @@ def parse_config(data: JsonObject, where: str, base: Path) -> Config:
         config = Config.model_validate(with_base_model(data, base))
     except ValidationError as error:
         raise InputError(f"{where}: {describe(error.errors()[0])}") from None
-    return anchored(config, base)
+    found = anchored(config, base)
+    check_idle(found, where)
+    return found
 
 
 def stored(data: Mapping[str, Any]) -> JsonObject:

@@ -1,10 +1,16 @@
 """Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training; input forms."""
 
-from typing import Literal, Self, get_args
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from attridex.indexer.task_kinds import Task
+from attridex.indexer.errors import InputError
+from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
+
+if TYPE_CHECKING:
+    from attridex.indexer.config import Config
 
 CLASSIFIER: Task = "sequence-classification"
 Projection = Literal["none", "kronecker", "sjlt", "gaussian", "rademacher"]
@@ -171,3 +177,76 @@ def check_hessian(model: object, gradients: object) -> None:
             f'gradients.curvature: \'hessian\' is exact for model.task = "{CLASSIFIER}" only, this is "{task}"; '
             'use "fisher" here, or mend the task where the model is such a classifier'
         )
+
+
+class Idle(NamedTuple):
+    """A setting that nobody reads in some configurations.
+
+    Attributes:
+        name: of its section and its own.
+        unread: whether nobody reads it in a configuration.
+        reason: behind "says nothing here, ".
+    """
+
+    name: str
+    unread: Callable[["Config"], bool]
+    reason: str
+
+
+IDLE = (
+    Idle("model.revision", lambda config: Path(config.model.path).is_dir(), "it is of a model on the Hub"),
+    Idle("corpus.split", lambda config: config.corpus.dataset is None, "files have no splits; give the files that are meant"),
+    Idle("corpus.config", lambda config: config.corpus.dataset is None, "it is of a dataset, files have none"),
+    Idle("corpus.delimiter", lambda config: not reads_tables(config.corpus.files), "no file is CSV or TSV"),
+    Idle("corpus.quoting", lambda config: not reads_tables(config.corpus.files), "no file is CSV or TSV"),
+    Idle("corpus.label", lambda config: labels_nothing(config), "a language model's loss is that of its target"),
+    Idle("corpus.labels", lambda config: config.model.task in UNNAMED, "each record brings the outputs of this task itself"),
+    Idle("corpus.choices", lambda config: not offers_choices(config), 'it is for task = "multiple-choice" of texts'),
+    Idle("corpus.word_pieces", lambda config: not reads_words(config), 'it is for task = "token-classification" of words'),
+    Idle("gradients.dim", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
+    Idle("gradients.seed", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
+)  # fmt: skip
+UNNAMED: tuple[Task, ...] = ("multiple-choice", *LANGUAGE_TASKS)
+"""Tasks whose outputs no setting names."""
+
+
+def reads_tables(files: Sequence[str]) -> bool:
+    """Whether one of some files is CSV or TSV, packed or not."""
+    return any(suffix in (".csv", ".tsv") for name in files for suffix in Path(name.lower()).suffixes[-2:])
+
+
+def labels_nothing(config: "Config") -> bool:
+    """Whether no record has a label beside its target; that of encoded rows is what a target is called there."""
+    return config.model.task in LANGUAGE_TASKS and not config.corpus.encoded
+
+
+def offers_choices(config: "Config") -> bool:
+    """Whether records have choices in a column of their own."""
+    return config.model.task == "multiple-choice" and not config.corpus.encoded
+
+
+def reads_words(config: "Config") -> bool:
+    """Whether words are split into tokens here."""
+    return config.model.task == "token-classification" and not config.corpus.encoded
+
+
+def keeps_gradients(config: "Config") -> bool:
+    """Whether gradients are not projected."""
+    return config.gradients.resolved_projection == "none"
+
+
+def check_idle(config: "Config", where: str) -> None:
+    """Refuse a setting that is given and that nobody would read; an index that was built with one is read as before.
+
+    Args:
+        config: the whole configuration, its paths absolute.
+        where: names its source.
+
+    Raises:
+        InputError: there is one.
+    """
+    for name, unread, reason in IDLE:
+        section, _, key = name.partition(".")
+        values: Section = getattr(config, section)
+        if getattr(values, key) != type(values).model_fields[key].default and unread(config):
+            raise InputError(f"{where}: {name} says nothing here, {reason}; leave it out")
