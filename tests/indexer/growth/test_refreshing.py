@@ -70,9 +70,7 @@ def test_nothing_is_taken_of_a_version_without_a_live_row(grown: Path, file_of: 
     Appender(grown).update([file_of([{**row, "premise": "cat ran"} for row in records(BEGUN)])])
     activate(grown, "1")
     for act in (refresh, lambda index: add_curvature(index, ["kfac"]), compact):
-        with pytest.raises(
-            InputError, match=r"no instance of version 1 is live; `attridex versions .*` names others"
-        ):
+        with pytest.raises(InputError, match=r"no instance of version 1 is live; `attridex versions .*` names others"):
             act(grown)
     activate(grown, "2")
     assert compact(grown).removed == BEGUN
