@@ -24,8 +24,8 @@ from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
-RENDERING = 2
-"""Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
+RENDERING = 3
+"""Number of the rules by which records are read now; 1 are those of indices that do not say theirs, 3 hash all tokenizers' files."""
 
 
 class ModelConfig(Section):

@@ -206,7 +206,7 @@ IDLE = (
     Idle("gradients.dim", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
     Idle("gradients.seed", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
 )  # fmt: skip
-UNNAMED: tuple[Task, ...] = ("multiple-choice", *LANGUAGE_TASKS)
+UNNAMED = ("multiple-choice", *LANGUAGE_TASKS)
 """Tasks whose outputs no setting names."""
 
 
