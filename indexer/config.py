@@ -25,7 +25,7 @@ from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
 
 RENDERING = 3
-"""Number of the rules by which records are read now; 1 are those of indices that do not say theirs, 3 hash all tokenizers' files."""
+"""Number of the rules by which records are read now; 1 where an index says none; from 3 on each file of a tokenizer counts."""
 
 
 class ModelConfig(Section):
