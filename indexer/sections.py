@@ -193,6 +193,8 @@ class Idle(NamedTuple):
     reason: str
 
 
+UNNAMED = ("multiple-choice", *LANGUAGE_TASKS)
+"""Tasks whose outputs no setting names."""
 IDLE = (
     Idle("model.revision", lambda config: Path(config.model.path).is_dir(), "it is of a model on the Hub"),
     Idle("corpus.split", lambda config: config.corpus.dataset is None, "files have no splits; give the files that are meant"),
@@ -206,8 +208,6 @@ IDLE = (
     Idle("gradients.dim", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
     Idle("gradients.seed", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
 )  # fmt: skip
-UNNAMED = ("multiple-choice", *LANGUAGE_TASKS)
-"""Tasks whose outputs no setting names."""
 
 
 def reads_tables(files: Sequence[str]) -> bool:
