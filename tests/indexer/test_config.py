@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from attridex.indexer.config import Config, parse_config
+from attridex.indexer.config import IDLE, Config, parse_config
 from attridex.indexer.errors import InputError
-from attridex.indexer.sections import IDLE
 
 TABLE = {"corpus": {"files": ["a.csv.gz"]}}
 DATASET = {"corpus": {"files": [], "dataset": "some/data"}}
