@@ -23,9 +23,10 @@ from attridex.service.calls.rates import Rates
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, LimitError, StoppingError
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
+from attridex.service.operations.witness import CALL, CallFacts, Ending, Witness
 from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
+from attridex.v1.request_ids import REQUEST_ID
 
 STOPPING = "the server is stopping; ask again"
 log = logging.getLogger("attridex.calls")

@@ -65,8 +65,8 @@ def open_index(
     try:
         with store.version() as version:
             if model:
-                store.check_code(version.manifest.config)
-            encoder = Encoder.load(version.manifest, store.place) if model else None
+                store.opening.check_code(version.manifest.config)
+            encoder = Encoder.load(version.manifest, store.opening.place) if model else None
     except BaseException:
         store.close()
         raise

@@ -16,13 +16,13 @@ from attridex.service.edge.security import (
     address,
     check_admin,
     check_listen,
-    is_loopback,
     parse_mode,
     tls_of,
     warn_of_tokens,
 )
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.addresses import is_local
 
 ASK = pb.AttributeInstancesRequest(queries=[pb.Query(id="q", instance_id="t1")])
 PAIR = Tls(Path("c.pem"), Path("k.pem"))
@@ -30,7 +30,7 @@ PAIR = Tls(Path("c.pem"), Path("k.pem"))
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "127.8.8.8:65535", "[::1]:1", "localhost:50051", "unix:/tmp/x.sock"])
 def test_loopback_needs_no_tls(listen: str) -> None:
-    assert is_loopback(listen)
+    assert is_local(listen)
     check_listen(listen, None, insecure=False)
 
 

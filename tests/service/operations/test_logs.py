@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending
+from attridex.service.operations.witness import CALL, CallFacts, Ending
+from attridex.v1.request_ids import REQUEST_ID
 
 HOSTILE = ["a\nb", "a\rb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\x85b", "a\ud800b", "a\u202eb", "\x7f"]
 
