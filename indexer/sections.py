@@ -22,8 +22,12 @@ ENCODED_FORMS = ("messages", "documents", "encoded")
 """Those whose instances an index's columns do not tell: it stores their encodings."""
 LONG_FORMS = ("messages", "documents")
 """Those of language models where many tokens of an instance have a loss."""
+PARTED_FORMS, DOCUMENT = ("documents", "encoded"), "document"
+"""Those of which a record may give several instances, and the column with the id of the record that an instance is a part of."""
 PAIRED_FORMS = ("text", "pair", "encoded")
 """Those of encoder-decoder models: a source, and what is to follow from it."""
+SOURCES = ("files", "dataset", "split", "config", "streaming")
+"""Settings of the corpus that say where its records lie."""
 FORM_SETTINGS = {
     "truncate": ("segments",),
     "truncation": ("text", "pair", "messages"),

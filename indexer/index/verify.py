@@ -38,6 +38,7 @@ from attridex.indexer.index.layout import (
     SOURCE,
     SOURCE_RECORD,
     VERSIONS,
+    paths_in,
     shard_dir,
     version_dir,
 )
@@ -83,6 +84,11 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     for file, entry in sidecar.files.items():
         check_file(path.parent / file, entry)
     return sidecar
+
+
+def is_whole_shard(index: Path, name: str, listed: str | None = None) -> bool:
+    """Whether a shard is byte for byte what was written; see `check_shard`."""
+    return problem_of(partial(check_shard, index, name, listed)) is None
 
 
 def check_own_files(index: Path, manifest: Manifest) -> None:
@@ -131,10 +137,10 @@ def expected_files(index: Path) -> Iterator[Checked]:
     if (index / SOURCE).exists():
         yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
-    for directory in sorted((index / VERSIONS).glob("[0-9]*")):
+    for directory in paths_in(index, VERSIONS):
         yield from verify_version(index, directory, listed)
     plans = known_plans(index)
-    for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
+    for name in sorted({*listed, *(path.name for path in paths_in(index, SHARDS))}):
         yield from verify_shard(index, name, listed.get(name), plans)
 
 
@@ -142,7 +148,7 @@ def known_plans(index: Path) -> set[str]:
     """Hashes of the plans that shards may be of; none where the first build's is damaged, which is told by itself."""
     if problem_of(partial(read_sealed, index / PLAN)):
         return set()
-    paths = (index / PLAN, *(index / BATCHES).glob("*.json"), *(index / BATCHES).glob(f"*{COPY}"))
+    paths = (index / PLAN, *paths_in(index, BATCHES))
     return {file_hash(path) for path in paths if not problem_of(partial(file_hash, path))}
 
 
@@ -176,7 +182,7 @@ def verify_head(index: Path) -> Iterator[Checked]:
     """Check CURRENT, plan.json, the plans of batches, and the log of deletes."""
     found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
     yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
-    for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
+    for path in (index / PLAN, *(path for path in paths_in(index, BATCHES) if path.suffix != COPY)):
         yield Checked(path, unread(problem_of(partial(read_sealed, path))))
         if path.parent.name == BATCHES:
             copy = path.with_suffix(COPY)

@@ -20,6 +20,7 @@ from attridex.indexer.index.layout import (
     SHARDS,
     SIDECAR,
     VERSIONS,
+    paths_in,
     shard_dir,
 )
 from attridex.indexer.index.records import (
@@ -32,7 +33,7 @@ from attridex.indexer.index.records import (
     unseal,
 )
 from attridex.indexer.index.tables import read_table
-from attridex.indexer.index.verify import check_shard
+from attridex.indexer.index.verify import is_whole_shard
 from attridex.indexer.lifecycle.facts import corpus_columns
 from attridex.indexer.lifecycle.recovery import read_bytes
 
@@ -58,7 +59,7 @@ def put(path: Path, content: bytes) -> None:
 def mend_manifests(index: Path, told: Told) -> dict[str, Manifest]:
     """The manifests of all versions by number, each mended by its copy or mending that; one that is lost is not among them."""
     found: dict[str, Manifest] = {}
-    for directory in sorted((index / VERSIONS).glob("[0-9]*"), key=lambda path: (len(path.name), path.name)):
+    for directory in paths_in(index, VERSIONS):
         contents = {name: read_bytes(directory / name) for name in (MANIFEST, MANIFEST_COPY)}
         whole = {name: content for name, content in contents.items() if (content and sound(content, directory))}
         if not whole:
@@ -94,7 +95,7 @@ def mend_plan(index: Path, manifests: Mapping[str, Manifest], told: Told) -> Non
         return
     except (DamageError, OSError):
         pass
-    plans = set(filter(None, (plan_of(index, path.parent.name) for path in (index / SHARDS).glob(f"*/{SIDECAR}"))))
+    plans = set(filter(None, (plan_of(index, path.name) for path in paths_in(index, SHARDS))))
     for manifest in reversed(list(manifests.values())):
         content = seal(settings_of(manifest))
         if hashlib.sha256(content).hexdigest() in plans or not plans:
@@ -106,7 +107,7 @@ def mend_plan(index: Path, manifests: Mapping[str, Manifest], told: Told) -> Non
 
 def mend_batches(index: Path, told: Told) -> None:
     """Write the plan of each batch again from its copy, or the copy from it; that of the first build mends plan.json."""
-    for name in sorted({path.stem for path in (index / BATCHES).glob("[0-9]*")}):
+    for name in dict.fromkeys(path.stem for path in paths_in(index, BATCHES)):
         path = index / BATCHES / f"{name}.json"
         pair = (path, path.with_suffix(COPY))
         contents = [content for each in pair if (content := read_bytes(each)) and is_sealed(content, each)]
@@ -206,23 +207,13 @@ def damaged_shards(index: Path, manifests: Mapping[str, Manifest], told: Told) -
     listed = {entry.name: (entry.sha256, manifest) for manifest in manifests.values() for entry in manifest.shards}
     found = {}
     for name, (sha256, manifest) in listed.items():
-        if not is_listed(index, name, sha256) and not (
-            mend_sidecar(index, name, sha256, manifest, told) and is_listed(index, name, sha256)
+        if not is_whole_shard(index, name, sha256) and not (
+            mend_sidecar(index, name, sha256, manifest, told) and is_whole_shard(index, name, sha256)
         ):
             found[name] = sha256
     return found
 
 
-def is_listed(index: Path, name: str, sha256: str) -> bool:
-    """Whether a shard is byte for byte what a manifest lists."""
-    try:
-        check_shard(index, name, sha256)
-    except (DamageError, InputError, OSError):
-        return False
-    return True
-
-
 def lost_versions(index: Path, manifests: Mapping[str, Manifest]) -> list[Path]:
     """Directories of versions whose manifests cannot be mended."""
-    directories = sorted((index / VERSIONS).glob("[0-9]*"))
-    return [path for path in directories if path.name not in manifests]
+    return [path for path in paths_in(index, VERSIONS) if path.name not in manifests]

@@ -7,12 +7,13 @@ from attridex.indexer.config import Config
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import list_versions, read_deletes, read_served
 from attridex.indexer.index.records import Manifest
+from attridex.indexer.sections import SOURCES
 from attridex.service.errors import DamagedIndexError, VersionGoneError
 from attridex.service.storage.leases import PAGE_SECONDS
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
 
-SOURCES = ("files", "dataset", "split", "config", "streaming", "skip_bad", "metadata")
+APART = (*SOURCES, "skip_bad", "metadata")
 """Settings of a corpus that say where its records lie and what else is kept of them."""
 OWN_CODE = (
     "the model may come with Python code of its own (model.trust_remote_code); read it, and serve with --trust-remote-code, "
@@ -26,7 +27,7 @@ def signs(manifest: Manifest) -> tuple[object, ...]:
     Not where its corpus lies, nor its curvatures, which are read with each version.
     """
     config = manifest.config
-    corpus = config.corpus.model_copy(update=dict.fromkeys(SOURCES))
+    corpus = config.corpus.model_copy(update=dict.fromkeys(APART))
     gradients = config.gradients.model_copy(update={"curvature": None})
     return manifest.model, manifest.checkpoints, config.model, corpus, gradients, config.neurons
 
