@@ -52,13 +52,13 @@ def private_text(path: Path, *, pipes: bool = False) -> str:
 
     Args:
         path: the file.
-        pipes: whether it may be a pipe, which is read without a look at its mode.
+        pipes: whether it may be a pipe, which is waited for, and read without a look at its mode.
 
     Raises:
         InputError: it cannot be read, others may read it, it is longer than a mebibyte, or it is no text.
     """
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if pipes else os.O_NONBLOCK)), "rb") as file:
             found = os.fstat(file.fileno())
             if not (stat.S_ISREG(found.st_mode) or (pipes and stat.S_ISFIFO(found.st_mode))):
                 raise InputError(f"{path}: not a file")

@@ -39,6 +39,9 @@ class Tls:
         Raises:
             InputError: a file cannot be read, is no PEM, certificate and key do not belong together, or it is not valid now.
         """
+        for path in self.paths:
+            if path.is_fifo():  # nobody may ever write to it
+                raise InputError(f"TLS: {path}: not a file")
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None

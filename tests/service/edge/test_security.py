@@ -1,5 +1,6 @@
 """Nobody is served in the clear by accident, and certificates are looked at before the port is."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -164,3 +165,9 @@ def test_tokens_in_the_clear_are_warned_of(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.text == ""
     warn_of_tokens("0.0.0.0:1", None, Path("t"))
     assert "tokens travel in the clear to 0.0.0.0:1; give --tls-cert and --tls-key" in caplog.text
+
+
+def test_a_pipe_where_a_certificate_should_be_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"TLS: .*pipe: not a file"):
+        Certificates(Tls(tmp_path / "pipe", tmp_path / "pipe"))
