@@ -13,7 +13,7 @@ from attridex.client.errors import ServiceError, UsageError, details_of, from_rp
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import private_text
 from attridex.v1.addresses import is_local
-from attridex.v1.request_ids import REQUEST_ID, is_request_id
+from attridex.v1.rpcs import REQUEST_ID, is_request_id
 
 LONGEST_SECONDS = 30.0
 """The longest that a caller waits for another try, jitter left out."""

@@ -26,7 +26,7 @@ from attridex.service.errors import CancelledError, DeadlineError, LimitError, S
 from attridex.service.operations.witness import CALL, CallFacts, Ending, Witness
 from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
-from attridex.v1.request_ids import REQUEST_ID
+from attridex.v1.rpcs import REQUEST_ID
 
 STOPPING = "the server is stopping; ask again"
 log = logging.getLogger("attridex.calls")

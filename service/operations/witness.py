@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attridex.v1.answers import Timings
-from attridex.v1.request_ids import REQUEST_ID, is_request_id
+from attridex.v1.rpcs import REQUEST_ID, is_request_id
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How versions of one index are opened by a server: as it was told to, from where it may read, by what it may run."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,36 +33,44 @@ def signs(manifest: Manifest) -> tuple[object, ...]:
     return manifest.model, manifest.checkpoints, config.model, corpus, gradients, config.neurons
 
 
+@dataclass(frozen=True)
 class Opening:
-    """Opens versions of an index."""
+    """Opens versions of an index.
 
-    def __init__(
-        self, index: Path, *, verify: bool, mapped: bool, roots: Roots | None, model: bool | str, own_code: bool
-    ) -> None:
-        """See `Store` for what they are."""
-        self._index, self._roots, self._model, self._own_code = index, roots or Roots(), model, own_code
-        self._verify, self._mapped = verify, mapped
+    Attributes:
+        index: its directory.
+        verify: whether every file is read and checked first.
+        mapped: whether posting lists are mapped.
+        roots: where it, and what it names, may lie; see `Roots.check`.
+        model: whether its model is loaded; or where that lies now.
+        own_code: whether Python code that lies beside its model may run.
+    """
+
+    index: Path
+    verify: bool
+    mapped: bool
+    roots: Roots
+    model: bool | str
+    own_code: bool
 
     @property
     def place(self) -> str | None:
         """Where its model lies now, if not where it says."""
-        return self._model if isinstance(self._model, str) else None
+        return self.model if isinstance(self.model, str) else None
 
     def current(self, beside: IndexVersion | None = None) -> IndexVersion:
         """The version that CURRENT names, shards of which are not opened again that are open `beside`.
 
         One that another process removes meanwhile is no longer that version.
         """
-        current = read_served(self._index)
+        current = read_served(self.index)
         while True:
             try:
                 self.check_place(current.version)
                 seq = current.log.seq if current.log else None  # what comes later is of the next look at CURRENT
-                return IndexVersion(
-                    self._index, current.version, verify=self._verify, mapped=self._mapped, seq=seq, beside=beside
-                )
+                return IndexVersion(self.index, current.version, verify=self.verify, mapped=self.mapped, seq=seq, beside=beside)
             except DamagedIndexError:
-                before, current = current, read_served(self._index)
+                before, current = current, read_served(self.index)
                 if current == before:
                     raise
 
@@ -69,7 +78,7 @@ class Opening:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
         directory, _, seq = number.partition("+")
         self.check_place(directory)
-        return IndexVersion(self._index, directory, verify=False, mapped=self._mapped, light=True, seq=int(seq or 0))
+        return IndexVersion(self.index, directory, verify=False, mapped=self.mapped, light=True, seq=int(seq or 0))
 
     def older(self, number: str) -> IndexVersion:
         """A version that a listing began with a moment ago, see `light`.
@@ -79,12 +88,12 @@ class Opening:
         """
         directory, _, seq = number.partition("+")
         gone = f"page_token: version {number}, with which the listing began, is gone or was replaced long ago; begin anew"
-        if directory not in list_versions(self._index) or not self._recent(int(seq or 0)):
+        if directory not in list_versions(self.index) or not self._recent(int(seq or 0)):
             raise VersionGoneError(gone)
         try:
             return self.light(number)
         except DamagedIndexError:
-            if directory in list_versions(self._index):
+            if directory in list_versions(self.index):
                 raise
             raise VersionGoneError(gone) from None
 
@@ -93,7 +102,7 @@ class Opening:
 
         Anybody can make up a token: what was deleted before that is shown to nobody. Format 2 does not say when that was.
         """
-        log = read_deletes(self._index)
+        log = read_deletes(self.index)
         if log is None or seq > log.head.seq:
             return False
         now, window = datetime.now(UTC), timedelta(seconds=PAGE_SECONDS)  # a clock may have been set back since
@@ -101,23 +110,23 @@ class Opening:
 
     def check_place(self, number: str) -> None:
         """Refuse a version that would lead elsewhere; see `Roots.check`."""
-        self._roots.check(self._index, number, self._model)
+        self.roots.check(self.index, number, self.model)
 
     def check_fits(self, manifest: Manifest, served: Manifest) -> None:
         """Refuse a version whose queries would be read or signed in another way than those of the served one."""
         if signs(manifest) != signs(served):
-            raise VersionGoneError(f"{self._index}: built anew with another model or other settings; stop and serve it again")
+            raise VersionGoneError(f"{self.index}: built anew with another model or other settings; stop and serve it again")
 
     def check_code(self, config: Config) -> None:
         """Refuse a model that may bring code, where that may not run."""
-        if config.model.trust_remote_code and not self._own_code:
-            raise InputError(f"{self._index}: {OWN_CODE}")
+        if config.model.trust_remote_code and not self.own_code:
+            raise InputError(f"{self.index}: {OWN_CODE}")
 
     def admit(self, config: Config) -> None:
         """Refuse to sign by a configuration whose model may bring code that may not run, or that names what lies elsewhere."""
         try:
             self.check_code(config)
-            self._roots.check_model(config)
-            self._roots.check_files(config)
+            self.roots.check_model(config)
+            self.roots.check_files(config)
         except InputError as error:
             raise InputError(f"{error}; or mend it by `attridex repair` where it lies") from None

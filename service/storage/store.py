@@ -55,7 +55,7 @@ class Store:
             own_code: whether Python code that lies beside its model may run.
         """
         self.index = index
-        self.opening = Opening(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code)
+        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code)
         self.changed: Callable[[], None] = lambda: None
         self._turn, self._guard = threading.Lock(), threading.Lock()
         self._reopening = WeakValueDictionary[str, threading.Lock]()

@@ -11,7 +11,7 @@ import pytest
 from attridex.service.operations import logs
 from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped, logging_on_stderr
 from attridex.service.operations.witness import CALL, CallFacts, Ending
-from attridex.v1.request_ids import REQUEST_ID
+from attridex.v1.rpcs import REQUEST_ID
 
 HOSTILE = ["a\nb", "a\rb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\x85b", "a\ud800b", "a\u202eb", "\x7f"]
 
