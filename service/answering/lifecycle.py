@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from attridex.indexer.errors import AttridexError, BusyError, InputError
+from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.indexer.index import verify as checks
 from attridex.indexer.index.directory import list_versions
 from attridex.indexer.index.records import Manifest
@@ -30,6 +30,8 @@ def changing(field: str = "") -> Iterator[None]:
         yield
     except InputError as error:
         raise InvalidArgumentError(str(error), field) from None
+    except DamageError as error:
+        raise DamagedIndexError(str(error)) from None
 
 
 def serve_changed(store: Store) -> None:
@@ -129,7 +131,7 @@ def repair(store: Store) -> list[str]:
     """Mend what is damaged; what was mended, a line each. What the server may not load or read is not signed by.
 
     Raises:
-        DamageError: something cannot be mended; it says what, and why.
+        DamagedIndexError: something cannot be mended; it says what, and why.
     """
     from attridex.indexer.renewal.repair import repair as run
 

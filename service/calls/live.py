@@ -204,8 +204,9 @@ class LiveCall:
         writing = _task(self._context.write(data))
         done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
         if not done:
-            log.warning("%s takes no answers: its connection is ended", self._peer)
-            hang_up(self._peer)
+            what = "its connection is ended" if hang_up(self._peer) else "its call waits for the end of its connection"
+            log.warning("%s takes no answers: %s", self._peer, what)
+            await asyncio.wait({writing})  # until it ends, gRPC takes nothing else for the call, not even its status
             raise CancelledError("the answer was not taken")
         writing.result()
 
