@@ -68,11 +68,11 @@ def check_new(index: Path, manifest: Manifest, log: Log, names: BatchNames) -> N
         InputError: an id is live; the first one is named.
     """
     live = {name for row in rows_called(index, manifest, names.all) if not log.hides(row) for name in (row.id, row.owner)}
-    found = [name for name in (*names.owners, *names.all) if name in live]
+    found = [name for name in names.owners if name in live] or [name for name in names.all if name in live]
     if found:
-        more = f" and {len(set(found)) - 1} more" if len(set(found)) > 1 else ""
+        there = f"and {len(found) - 1} more are" if len(found) > 1 else "is"
         raise InputError(
-            f"{index}: '{found[0]}'{more} is there already; `attridex update` replaces what has changed, `append` takes new ids"
+            f"{index}: '{found[0]}' {there} there already; `attridex update` replaces what has changed, `append` takes new ids"
         )
 
 
