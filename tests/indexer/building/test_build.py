@@ -81,7 +81,7 @@ def test_two_builds_at_once_are_refused(project: Callable[..., Path], tmp_path: 
     with write_lock(tmp_path / "i"):
         ran = attridex("build", config, "--out", tmp_path / "i")
     assert ran.code == 1
-    assert "another process is building" in ran.err
+    assert "another process is writing to this index" in ran.err
 
 
 def test_verify_finds_a_flipped_bit_in_every_file(project: Callable[..., Path], tmp_path: Path, attridex: Any) -> None:
