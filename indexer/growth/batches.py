@@ -10,7 +10,7 @@ from attridex.indexer.corpus.survey import survey
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.index.directory import list_versions, read_manifest
-from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS
+from attridex.indexer.index.layout import BATCHES, COPY, PLAN, shard_paths
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.signing.signer import Signer
 
@@ -28,7 +28,7 @@ def batch_path(index: Path, number: int) -> Path:
 def batch_numbers(index: Path) -> list[int]:
     """The later batches that are on the disk, in order."""
     names = (path.stem for path in (index / BATCHES).glob("*.json"))
-    return sorted(number for number in (int(name) for name in names if name.isdigit()) if number >= FIRST)
+    return sorted(number for number in (int(name) for name in names if name.isascii() and name.isdigit()) if number >= FIRST)
 
 
 def read_batch(index: Path, number: int) -> JsonObject:
@@ -123,7 +123,7 @@ def discard(index: Path, number: int, start: int) -> None:
     for later in (each for each in batch_numbers(index) if each >= number):
         batch_path(index, later).unlink()
         batch_path(index, later).with_suffix(COPY).unlink(missing_ok=True)
-    for path in (index / SHARDS).glob("[0-9]*"):
+    for path in shard_paths(index):
         if int(path.name[:10]) >= start:
             shutil.rmtree(path)
 

@@ -31,7 +31,9 @@ from attridex.indexer.index.layout import (
     SOURCE,
     VERSIONS,
     shard_dir,
+    shard_paths,
     version_dir,
+    version_paths,
 )
 from attridex.indexer.index.records import Manifest, Sidecar, parse_record, read_sealed, write_record
 
@@ -304,7 +306,7 @@ def is_cut_off(index: Path, number: str, head: Head | None) -> bool:
 
 def drop_cut_off(index: Path, current: Current) -> None:
     """Remove what updates that were cut off left, but never the served version: the next entry of the log is not theirs."""
-    for path in (index / VERSIONS).glob("[0-9]*"):
+    for path in version_paths(index):
         if path.name != current.version and is_cut_off(index, path.name, current.log):
             shutil.rmtree(path.rename(temporary_beside(path)))
 
@@ -321,8 +323,20 @@ def check_finished(index: Path, number: str, head: Head | None) -> None:
 
 def list_versions(index: Path) -> list[str]:
     """The versions on disk, oldest first."""
-    names = [path.parent.name for path in (index / VERSIONS).glob(f"*/{MANIFEST}")]
-    return sorted((name for name in names if name.isdigit()), key=int)
+    return [path.name for path in version_paths(index) if (path / MANIFEST).exists()]
+
+
+def unlisted_shards(index: Path, *, appended: bool = False) -> list[Path]:
+    """Shards that no version lists; those behind the last instance, which are being appended, only where asked.
+
+    Raises:
+        DamageError: a manifest is not what was written.
+    """
+    manifests = [read_manifest(index, number) for number in list_versions(index)]
+    listed = {entry.name for manifest in manifests for entry in manifest.shards}
+    end = max((manifest.corpus.instances for manifest in manifests), default=0)
+    found = [path for path in shard_paths(index) if path.name not in listed]
+    return [path for path in found if appended or int(path.name[:10]) < end]
 
 
 def next_version(index: Path) -> str:

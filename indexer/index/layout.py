@@ -29,6 +29,7 @@ Letters: n instances of a shard or version, d stored dimensions of a gradient, h
 s dimensions of a dense signature, m kept neurons over all instances, L layers of F units.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -211,3 +212,18 @@ def shard_dir(index: Path, name: str) -> Path:
 def version_dir(index: Path, version: str) -> Path:
     """Directory of a version."""
     return index / VERSIONS / version
+
+
+def shard_paths(index: Path) -> list[Path]:
+    """Directories that are called as shards are, in the order of their names."""
+    return named_as(index / SHARDS, r"\d{10,}-\d{10,}(\.\d+)*")
+
+
+def version_paths(index: Path) -> list[Path]:
+    """Directories that are called as versions are, oldest first."""
+    return sorted(named_as(index / VERSIONS, r"[1-9]\d*"), key=lambda path: int(path.name))
+
+
+def named_as(directory: Path, pattern: str) -> list[Path]:
+    """Directories in a directory whose whole names match; what somebody else has put there is none of them."""
+    return sorted(path for path in directory.glob("*") if re.fullmatch(pattern, path.name, re.ASCII) and path.is_dir())

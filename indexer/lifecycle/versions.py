@@ -10,14 +10,17 @@ from attridex.indexer.held.locks import unread
 from attridex.indexer.index.directory import (
     check_finished,
     list_versions,
+    read_deletes,
     read_manifest,
     read_served,
+    unlisted_shards,
     write_current,
     write_lock,
     writing,
 )
-from attridex.indexer.index.layout import SHARDS, version_dir
+from attridex.indexer.index.layout import version_dir
 from attridex.indexer.index.verify import check_version
+from attridex.indexer.lifecycle.liveness import hidden_rows
 
 
 class Pruned(NamedTuple):
@@ -37,7 +40,7 @@ def activate(index: Path, number: str) -> None:
     """Make a version the current one; what is deleted stays deleted.
 
     Raises:
-        InputError: there is no such version, or its writing was cut off.
+        InputError: there is no such version, its writing was cut off, or everything in it is deleted.
         DamageError: a file of it is not what was written.
         BusyError: another process writes.
     """
@@ -47,7 +50,10 @@ def activate(index: Path, number: str) -> None:
         if number not in known:
             raise InputError(f"{index}: no version '{number}'; there are {', '.join(known)}")
         check_finished(index, number, read_served(index).log)
-        check_version(index, read_manifest(index, number))
+        manifest, log = read_manifest(index, number), read_deletes(index)
+        check_version(index, manifest)
+        if log and len(hidden_rows(index, manifest, log)) == manifest.instances:
+            raise InputError(f"{index}: every instance of version {number} is deleted")
         write_current(index, number)
 
 
@@ -88,20 +94,16 @@ def remove_others(index: Path, kept: Collection[str], *, appended: bool = False)
 
 
 def drop_orphans(index: Path, *, appended: bool = False) -> list[Path]:
-    """Remove the shards that no version lists; those behind the last instance, which are being appended, only where asked.
+    """Remove the shards that no version lists.
 
     Args:
         index: the index directory.
-        appended: whether these go, too: later batches of which no version is left, or that were cut off.
+        appended: whether those behind the last instance go, too: later batches of which no version is left, or that were cut off.
 
     Returns:
         Which they were.
     """
-    manifests = [read_manifest(index, number) for number in list_versions(index)]
-    listed = {entry.name for manifest in manifests for entry in manifest.shards}
-    end = max(manifest.corpus.instances for manifest in manifests)
-    found = [path for path in (index / SHARDS).glob("[0-9]*") if path.name not in listed]
-    found = [path for path in found if appended or int(path.name[:10]) < end]
+    found = unlisted_shards(index, appended=appended)
     for directory in found:
         shutil.rmtree(directory)
     return found

@@ -78,6 +78,8 @@ def compact(index: Path) -> Compacted:
         check_version(index, manifest)
         gone = {entry.name: hidden_of(index, manifest, entry, log) for entry in manifest.shards}
         removed = sum(map(len, gone.values()))
+        if removed == manifest.instances:
+            raise InputError(f"{index}: every instance of version {current.version} is deleted; activate another version first")
         if removed:
             check_sums(index, manifest)
             names = [
