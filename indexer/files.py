@@ -209,13 +209,14 @@ def take_name(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path, what: str, other: str = "--out") -> Iterator[int]:
+def alone(path: Path, what: str, other: str = "--out", *, named: Path | None = None) -> Iterator[int]:
     """Hold a file, made where it is missing, or a directory against other processes; the hold goes with the process.
 
     Args:
         path: what is held, by whatever name others know it.
         what: what is done there, for the message that others see, as "writing its answers".
         other: what others may choose another of.
+        named: of what `path` is the lock alone, and which is named in its place; there is no other to choose then.
 
     Yields:
         A descriptor of it, for reading and, of a file, appending.
@@ -226,19 +227,21 @@ def alone(path: Path, what: str, other: str = "--out") -> Iterator[int]:
     """
     import fcntl  # not on Windows, where a client does everything but this
 
+    place = named or path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise AttridexError(f"{path}: cannot be written: {error.strerror}") from None
+        raise AttridexError(f"{place}: cannot be written: {error.strerror}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # excludes nobody; it tells others this process's number
         except BlockingIOError:
-            raise BusyError(f"{path}: {holder(descriptor)} is {what}; wait for it or choose another {other}") from None
+            advice = f"wait for it or choose another {other}" if named is None else "run this again when it is done"
+            raise BusyError(f"{place}: {holder(descriptor)} is {what}; {advice}") from None
         except OSError as error:
-            raise AttridexError(f"{path}: cannot be locked: {error.strerror}") from None
+            raise AttridexError(f"{place}: cannot be locked: {error.strerror}") from None
         yield descriptor
     finally:
         os.close(descriptor)

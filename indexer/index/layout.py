@@ -42,6 +42,14 @@ SOURCE, SOURCE_RECORD = "source", "source.json"
 """Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
 
+NUMBER = "[1-9][0-9]{0,17}"
+NAMES = {
+    VERSIONS: re.compile(NUMBER),
+    SHARDS: re.compile(rf"[0-9]{{10}}-[0-9]{{10}}(?:\.{NUMBER})*"),
+    BATCHES: re.compile(rf"{NUMBER}(?:\.json|\{COPY})"),
+}
+"""What attridex calls versions, shards and plans of batches; whatever else lies beside them is none."""
+
 # Files of a shard.
 SIDECAR = "shard.json"
 GRADIENTS, NORMS = "gradients.faiss", "norms.npy"
@@ -204,6 +212,27 @@ def shard_name(start: int, stop: int) -> str:
     return f"{start:010d}-{stop:010d}"
 
 
+def is_named(place: str, name: str) -> bool:
+    """Whether a name is one that attridex gives in a place of an index: VERSIONS, SHARDS or BATCHES."""
+    return NAMES[place].fullmatch(name) is not None
+
+
+def paths_in(index: Path, place: str) -> list[Path]:
+    """What an index has in such a place, by number."""
+    found = [path for path in (index / place).glob("*") if is_named(place, path.name)]
+    return sorted(found, key=lambda path: (number_in(path), path.name))
+
+
+def number_in(path: Path) -> int:
+    """The number that such a name begins with: a version's, that of a shard's first row, or a batch's."""
+    return int(re.split("[.-]", path.name, maxsplit=1)[0])
+
+
+def start_of(shard: str) -> int:
+    """Where the range of the shard of a name begins."""
+    return number_in(Path(shard))
+
+
 def shard_dir(index: Path, name: str) -> Path:
     """Directory of a shard."""
     return index / SHARDS / name
@@ -212,18 +241,3 @@ def shard_dir(index: Path, name: str) -> Path:
 def version_dir(index: Path, version: str) -> Path:
     """Directory of a version."""
     return index / VERSIONS / version
-
-
-def shard_paths(index: Path) -> list[Path]:
-    """Directories that are called as shards are, in the order of their names."""
-    return named_as(index / SHARDS, r"\d{10,}-\d{10,}(\.\d+)*")
-
-
-def version_paths(index: Path) -> list[Path]:
-    """Directories that are called as versions are, oldest first."""
-    return sorted(named_as(index / VERSIONS, r"[1-9]\d*"), key=lambda path: int(path.name))
-
-
-def named_as(directory: Path, pattern: str) -> list[Path]:
-    """Directories in a directory whose whole names match; what somebody else has put there is none of them."""
-    return sorted(path for path in directory.glob("*") if re.fullmatch(pattern, path.name, re.ASCII) and path.is_dir())

@@ -35,13 +35,14 @@ from attridex.indexer.index.layout import (
     MANIFEST,
     MANIFEST_COPY,
     PLAN,
+    SHARDS,
     SIDECAR,
     SOURCE,
     SOURCE_RECORD,
+    VERSIONS,
+    paths_in,
     shard_dir,
-    shard_paths,
     version_dir,
-    version_paths,
 )
 from attridex.indexer.index.records import FileEntry, Manifest, Sidecar, Source, parse_record, read_sealed
 
@@ -85,6 +86,11 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     for file, entry in sidecar.files.items():
         check_file(path.parent / file, entry)
     return sidecar
+
+
+def is_whole_shard(index: Path, name: str, listed: str | None = None) -> bool:
+    """Whether a shard is byte for byte what was written; see `check_shard`."""
+    return problem_of(partial(check_shard, index, name, listed)) is None
 
 
 def check_own_files(index: Path, manifest: Manifest) -> None:
@@ -133,10 +139,10 @@ def expected_files(index: Path) -> Iterator[Checked]:
     if (index / SOURCE).exists():
         yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
-    for directory in version_paths(index):
+    for directory in paths_in(index, VERSIONS):
         yield from verify_version(index, directory, listed)
     plans = known_plans(index)
-    there = {path.name for path in shard_paths(index)}
+    there = {path.name for path in paths_in(index, SHARDS)}
     for name in sorted({*listed, *there - left_over(index)}):
         yield from verify_shard(index, name, listed.get(name), plans)
 
@@ -156,7 +162,7 @@ def known_plans(index: Path) -> set[str]:
     """Hashes of the plans that shards may be of; none where the first build's is damaged, which is told by itself."""
     if problem_of(partial(read_sealed, index / PLAN)):
         return set()
-    paths = (index / PLAN, *(index / BATCHES).glob("*.json"), *(index / BATCHES).glob(f"*{COPY}"))
+    paths = (index / PLAN, *paths_in(index, BATCHES))
     return {file_hash(path) for path in paths if not problem_of(partial(file_hash, path))}
 
 
@@ -191,7 +197,7 @@ def verify_head(index: Path) -> Iterator[Checked]:
     found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
     yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
     yield Checked(index / PLAN, unread(problem_of(partial(check_plan, index))))
-    for path in sorted({path.with_suffix(".json") for path in (index / BATCHES).glob("[0-9]*.*")}):
+    for path in dict.fromkeys(path.with_suffix(".json") for path in paths_in(index, BATCHES)):
         copy = path.with_suffix(COPY)
         if path.exists() or not is_begun(index, copy):
             yield Checked(path, unread(problem_of(partial(read_sealed, path))))
@@ -218,8 +224,9 @@ def is_begun(index: Path, copy: Path) -> bool:
     try:
         ends = [read_manifest(index, number).corpus.instances for number in list_versions(index)]
         settings = read_sealed(copy)  # the first build's plan, which is copied before a batch's, has no start
-        return bool(settings.get("start", settings["instances"]) >= max(ends, default=0))
-    except (DamageError, InputError):
+        start: int = settings["start"] if "start" in settings else settings["instances"]
+        return start >= max(ends, default=0)
+    except (DamageError, InputError, KeyError):
         return False
 
 

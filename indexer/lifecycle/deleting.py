@@ -11,7 +11,8 @@ from attridex.indexer.index.deletes import Log, NamedRow
 from attridex.indexer.index.directory import list_versions, now, read_deletes, read_manifest, write_current, writing
 from attridex.indexer.index.layout import CATALOG, ROW, version_dir
 from attridex.indexer.index.records import Manifest
-from attridex.indexer.lifecycle.liveness import PARTED, named_rows
+from attridex.indexer.lifecycle.liveness import named_rows
+from attridex.indexer.sections import PARTED_FORMS
 
 Where = Callable[[Path, Manifest], Iterable[int]]
 """Which rows of a version a condition holds for, deleted ones or not."""
@@ -156,7 +157,7 @@ def write_rows(index: Path, manifest: Manifest, log: Log, rows: Sequence[NamedRo
         rows: live ones.
         by: who asks for it.
     """
-    bound = not manifest.config.corpus.id or manifest.config.corpus.form in PARTED
+    bound = not manifest.config.corpus.id or manifest.config.corpus.form in PARTED_FORMS
     contents = [row.content if bound else None for row in rows]
     return write_delete(index, manifest, log, [row.id for row in rows], contents, len(rows), by)
 

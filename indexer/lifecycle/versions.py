@@ -10,7 +10,6 @@ from attridex.indexer.held.locks import unread
 from attridex.indexer.index.directory import (
     check_finished,
     list_versions,
-    read_deletes,
     read_manifest,
     read_served,
     unlisted_shards,
@@ -19,8 +18,7 @@ from attridex.indexer.index.directory import (
     writing,
 )
 from attridex.indexer.index.layout import version_dir
-from attridex.indexer.index.verify import check_version
-from attridex.indexer.lifecycle.liveness import hidden_rows
+from attridex.indexer.index.verify import check_version, is_whole_shard
 
 
 class Pruned(NamedTuple):
@@ -40,7 +38,7 @@ def activate(index: Path, number: str) -> None:
     """Make a version the current one; what is deleted stays deleted.
 
     Raises:
-        InputError: there is no such version, its writing was cut off, or everything in it is deleted.
+        InputError: there is no such version, or its writing was cut off.
         DamageError: a file of it is not what was written.
         BusyError: another process writes.
     """
@@ -50,10 +48,7 @@ def activate(index: Path, number: str) -> None:
         if number not in known:
             raise InputError(f"{index}: no version '{number}'; there are {', '.join(known)}")
         check_finished(index, number, read_served(index).log)
-        manifest, log = read_manifest(index, number), read_deletes(index)
-        check_version(index, manifest)
-        if log and len(hidden_rows(index, manifest, log)) == manifest.instances:
-            raise InputError(f"{index}: every instance of version {number} is deleted")
+        check_version(index, read_manifest(index, number))
         write_current(index, number)
 
 
@@ -93,17 +88,20 @@ def remove_others(index: Path, kept: Collection[str], *, appended: bool = False)
     return found
 
 
-def drop_orphans(index: Path, *, appended: bool = False) -> list[Path]:
-    """Remove the shards that no version lists.
+def drop_orphans(index: Path, *, appended: bool = False, whole: bool = True) -> list[Path]:
+    """Remove the shards that no version lists; those behind the last instance, which are being appended, only where asked.
 
     Args:
         index: the index directory.
-        appended: whether those behind the last instance go, too: later batches of which no version is left, or that were cut off.
+        appended: whether these go, too: later batches of which no version is left, or that were cut off.
+        whole: whether those of them that are not what was written stay all the same.
 
     Returns:
         Which they were.
     """
     found = unlisted_shards(index, appended=appended)
+    others = [] if whole else [path for path in unlisted_shards(index, appended=True) if path not in found]
+    found += [path for path in others if not is_whole_shard(index, path.name)]
     for directory in found:
         shutil.rmtree(directory)
     return found

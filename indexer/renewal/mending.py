@@ -10,7 +10,7 @@ from attridex.indexer.errors import AGAIN, DamageError, InputError
 from attridex.indexer.files import JsonObject, file_hash, replace_file
 from attridex.indexer.growth.batches import plan_path
 from attridex.indexer.index.arrays import read_array
-from attridex.indexer.index.directory import read_manifest, read_sidecar, unlisted_shards
+from attridex.indexer.index.directory import read_manifest, read_sidecar
 from attridex.indexer.index.layout import (
     BATCHES,
     COPY,
@@ -18,8 +18,9 @@ from attridex.indexer.index.layout import (
     MANIFEST_COPY,
     PLAN,
     SIDECAR,
+    VERSIONS,
+    paths_in,
     shard_dir,
-    version_paths,
 )
 from attridex.indexer.index.records import (
     Manifest,
@@ -30,7 +31,7 @@ from attridex.indexer.index.records import (
     unseal,
 )
 from attridex.indexer.index.tables import read_table
-from attridex.indexer.index.verify import check_shard
+from attridex.indexer.index.verify import is_whole_shard
 from attridex.indexer.lifecycle.facts import corpus_columns
 from attridex.indexer.lifecycle.recovery import read_bytes
 
@@ -56,7 +57,7 @@ def put(path: Path, content: bytes) -> None:
 def mend_manifests(index: Path, told: Told) -> dict[str, Manifest]:
     """The manifests of all versions by number, each mended by its copy or mending that; one that is lost is not among them."""
     found: dict[str, Manifest] = {}
-    for directory in version_paths(index):
+    for directory in paths_in(index, VERSIONS):
         contents = {name: read_bytes(directory / name) for name in (MANIFEST, MANIFEST_COPY)}
         whole = {name: content for name, content in contents.items() if (content and sound(content, directory))}
         if not whole:
@@ -91,7 +92,7 @@ def mend_plans(index: Path, manifests: Mapping[str, Manifest], told: Told) -> No
     """
     named = named_plans(index, manifests)
     mend_plan(index, manifests, named, told)
-    for name in sorted({path.stem for path in (index / BATCHES).glob("[0-9]*")}):
+    for name in dict.fromkeys(path.stem for path in paths_in(index, BATCHES)):
         path = index / BATCHES / f"{name}.json"
         pair = (path, path.with_suffix(COPY))
         content = best(sealed_of([index / PLAN] if name == "1" else pair), named)
@@ -229,30 +230,13 @@ def damaged_shards(index: Path, manifests: Mapping[str, Manifest], told: Told) -
     listed = {entry.name: (entry.sha256, manifest) for manifest in manifests.values() for entry in manifest.shards}
     found = {}
     for name, (sha256, manifest) in listed.items():
-        if not is_listed(index, name, sha256) and not (
-            mend_sidecar(index, name, sha256, manifest, told) and is_listed(index, name, sha256)
+        if not is_whole_shard(index, name, sha256) and not (
+            mend_sidecar(index, name, sha256, manifest, told) and is_whole_shard(index, name, sha256)
         ):
             found[name] = sha256
     return found
 
 
-def drop_begun(index: Path, told: Told) -> None:
-    """Remove damaged shards of a batch that was cut off: no version has them, and the same command signs them again."""
-    for path in unlisted_shards(index, appended=True):
-        if not is_listed(index, path.name):
-            shutil.rmtree(path)
-            told.append(f"{path}: removed (damaged, and in no version)")
-
-
-def is_listed(index: Path, name: str, sha256: str | None = None) -> bool:
-    """Whether a shard is byte for byte what a manifest lists, or its own record."""
-    try:
-        check_shard(index, name, sha256)
-    except (DamageError, InputError, OSError):
-        return False
-    return True
-
-
 def lost_versions(index: Path, manifests: Mapping[str, Manifest]) -> list[Path]:
     """Directories of versions whose manifests cannot be mended."""
-    return [path for path in version_paths(index) if path.name not in manifests]
+    return [path for path in paths_in(index, VERSIONS) if path.name not in manifests]

@@ -15,13 +15,14 @@ from attridex.indexer.index.directory import list_versions, read_deletes, read_m
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
+from attridex.indexer.sections import SOURCES
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
 
 PAGE_SECONDS = 600.0
 """How long a version is held for the next page of a listing that began with it."""
-SOURCES = ("files", "dataset", "split", "config", "streaming", "skip_bad", "metadata")
+APART = (*SOURCES, "skip_bad", "metadata")
 """Settings of a corpus that say where its records lie and what else is kept of them."""
 KEPT = 4
 """Versions that are held for pages, beside the served one."""
@@ -62,7 +63,7 @@ def signs(manifest: Manifest) -> tuple[object, ...]:
     Not where its corpus lies, nor its curvatures, which are read with each version.
     """
     config = manifest.config
-    corpus = config.corpus.model_copy(update=dict.fromkeys(SOURCES))
+    corpus = config.corpus.model_copy(update=dict.fromkeys(APART))
     gradients = config.gradients.model_copy(update={"curvature": None})
     return manifest.model, manifest.checkpoints, config.model, corpus, gradients, config.neurons
 

@@ -109,9 +109,7 @@ class Oracle:
         return after
 
     def activated(self, number: int) -> "Oracle":
-        """Another version is served; one in which nothing is live is not."""
-        if not self.live(number):
-            raise RefusedError
+        """Another version is served."""
         return replace(self, current=number)
 
     def pruned(self, keep: int) -> "Oracle":
@@ -119,8 +117,14 @@ class Oracle:
         kept = {self.current, *sorted(self.versions)[-keep:]}
         return replace(self, versions={number: rows for number, rows in self.versions.items() if number in kept})
 
+    def refreshed(self) -> "Oracle":
+        """Statistics were taken anew, of the live rows, if there are any."""
+        if not self.live():
+            raise RefusedError
+        return self.with_version(self.rows)
+
     def compacted(self) -> "Oracle":
-        """One version is left, and only live rows in it."""
+        """One version is left, and only live rows in it, if there are any."""
         if not self.live():
             raise RefusedError
         live, every = self.live(), {row.mark for rows in self.versions.values() for row in rows}

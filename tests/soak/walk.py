@@ -8,17 +8,15 @@ python -m tests.soak walk tests/results/soak/walk.json --walks 20 --steps 40
 """
 
 import json
-import os
 import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from unittest.mock import patch
 
 import duckdb
 import pyarrow.parquet as pq
@@ -30,7 +28,6 @@ from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.growth.appending import Appender
 from attridex.indexer.growth.refreshing import refresh
 from attridex.indexer.index.directory import list_versions, read_manifest, read_served
-from attridex.indexer.index.layout import LOCK
 from attridex.indexer.index.shards import open_shards
 from attridex.indexer.index.verify import verify
 from attridex.indexer.lifecycle.deleting import delete_ids, undelete_ids
@@ -40,19 +37,14 @@ from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import SEGMENTS, records, tiny_model, word_tokenizer, write_jsonl, write_toml
+from tests.soak.breaking import DAMAGE, files_of, killed_at
 from tests.soak.oracle import Oracle, RefusedError, Row
 
 FIRST, MOST, ASKED = 9, 30, 2
 """Records of the first build, rows that an index may have before it is compacted, and records that questions are of."""
-WRITES = ("replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
-"""Calls of the system before each of which a process may be killed."""
 METHODS = ("grad-dot", "grad-cos", "rep-sim", "influence", "trak", "bm25")
 NEAR = 1e-4
 """Of the largest score: few rows are live at times, and the same row was signed in batches of other lengths, in float32."""
-
-
-class Killed(BaseException):
-    """The process is gone; nothing that it still tries happens."""
 
 
 class Step(NamedTuple):
@@ -61,31 +53,6 @@ class Step(NamedTuple):
     name: str
     work: Callable[[], Any]
     after: Oracle | None
-
-
-@contextmanager
-def killed_at(number: int) -> Iterator[None]:
-    """Kill what runs at its so many-th write; its own cleaning up does not happen either."""
-    left = [number]
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **named: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Killed
-            return real(*given, **named)
-
-        return call
-
-    patches = [patch.object(os, name, counted(getattr(os, name))) for name in WRITES]
-    for each in patches:
-        each.start()
-    try:
-        with suppress(Killed):
-            yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def record(name: str, mark: str, chance: random.Random) -> dict[str, Any]:
@@ -108,11 +75,6 @@ def place_of(directory: Path, rows: list[dict[str, Any]]) -> Path:
     write_toml(directory / "config.toml", settings)
     build(load_config(directory / "config.toml"), directory / "index", show_progress=False)
     return directory / "index"
-
-
-def files_of(index: Path) -> list[Path]:
-    """Every file but the lock."""
-    return sorted(path for path in index.rglob("*") if path.is_file() and path.name != LOCK)
 
 
 def texts_in(path: Path) -> bytes:
@@ -226,7 +188,7 @@ class Walk:
     def activate(self) -> Step:
         """Any version."""
         number = self.chance.choice(sorted(self.oracle.versions))
-        return Step(f"activate {number}", lambda: activate(self.index, str(number)), self.expected(self.oracle.activated, number))
+        return Step(f"activate {number}", lambda: activate(self.index, str(number)), self.oracle.activated(number))
 
     def prune(self) -> Step:
         """All but the last one or two."""
@@ -239,7 +201,7 @@ class Walk:
 
     def refresh(self) -> Step:
         """Take statistics anew, as a version of the same rows."""
-        return Step("refresh", lambda: refresh(self.index), self.oracle.with_version(self.oracle.rows))
+        return Step("refresh", lambda: refresh(self.index), self.expected(self.oracle.refreshed))
 
     def build(self) -> Step:
         """The first build once more, which keeps what came in later or says what differs."""
@@ -375,6 +337,8 @@ class Walk:
     def answers(self) -> None:
         """Compare answers with those of a fresh build of the live rows."""
         live = self.oracle.live()
+        if not live:
+            return
         fresh = place_of(self.place / "fresh", [self.texts[row.mark] for row in live])
         copy = Path(shutil.copytree(self.index, self.place / "copy"))
         queries = records(ASKED)
@@ -392,58 +356,6 @@ class Walk:
         shutil.rmtree(copy)
         shutil.rmtree(fresh.parent)
         self.counts["answers compared"] += 1
-
-
-def flip(path: Path, chance: random.Random) -> None:
-    """One bit anywhere, in place of the file."""
-    content = bytearray(path.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    put(path, bytes(content))
-
-
-def cut(path: Path, chance: random.Random) -> None:
-    """Its first bytes."""
-    put(path, path.read_bytes()[: chance.randrange(path.stat().st_size)])
-
-
-def lose(path: Path, _chance: random.Random) -> None:
-    """Nothing."""
-    path.unlink()
-
-
-def fill(path: Path, chance: random.Random) -> None:
-    """As many other bytes."""
-    put(path, chance.randbytes(path.stat().st_size))
-
-
-def double(path: Path, _chance: random.Random) -> None:
-    """Everything twice."""
-    put(path, path.read_bytes() * 2)
-
-
-def folder(path: Path, _chance: random.Random) -> None:
-    """A directory with a file in it."""
-    path.unlink()
-    path.mkdir()
-    (path / "file").write_bytes(b"x")
-
-
-def other(path: Path, chance: random.Random) -> None:
-    """The content of another file of the index."""
-    index = next(parent for parent in path.parents if (parent / "shards").is_dir())
-    contents = sorted({each.read_bytes() for each in files_of(index)} - {path.read_bytes()})
-    put(path, chance.choice(contents))
-
-
-def put(path: Path, content: bytes) -> None:
-    """Not through a link that another version shares."""
-    path.unlink()
-    path.write_bytes(content)
-
-
-DAMAGE: dict[str, Callable[[Path, random.Random], None]] = {
-    "flip": flip, "cut": cut, "lose": lose, "fill": fill, "double": double, "folder": folder, "other": other,
-}  # fmt: skip
 
 
 def walked(seed: int, steps: int, *, every: int = 6) -> tuple[Counter[str], str | None]:

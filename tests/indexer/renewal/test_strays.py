@@ -9,11 +9,9 @@ import pytest
 
 from attridex.client import Client
 from attridex.indexer.config import load_config
-from attridex.indexer.errors import InputError
 from attridex.indexer.growth.appending import append
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.lifecycle.deleting import delete_ids
-from attridex.indexer.lifecycle.versions import activate
 from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
@@ -81,7 +79,7 @@ def test_a_damaged_shard_of_an_append_that_was_cut_off_is_removed_and_signed_aga
     assert problems(index) == []
     flip(shard / "norms.npy")
     assert problems(index)
-    assert repair(index) == [f"{shard}: removed (damaged, and in no version)"]
+    assert repair(index) == [f"{shard}: removed (in no version)"]
     assert problems(index) == []
     assert append(index, [whole.parent / "more.jsonl"], show_progress=False).signed == 2
 
@@ -121,12 +119,3 @@ def test_a_log_of_deletes_of_nested_lists_is_damage(index: Path) -> None:
     assert [problem for problem in problems(index) if "line 1 is not what was written" in problem]
     assert repair(index)
     assert problems(index) == []
-
-
-def test_a_version_in_which_everything_is_deleted_is_neither_activated_nor_compacted(index: Path) -> None:
-    delete_ids(index, [f"t{row}" for row in range(2, 10)] + ["t0"])
-    with pytest.raises(InputError, match="every instance of version 1 is deleted"):
-        activate(index, "1")
-    compact(index)
-    with Client.local(index) as client:
-        assert client.get_index().instances == 2

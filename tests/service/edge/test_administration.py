@@ -10,7 +10,7 @@ import pytest
 from attridex.client import Client
 from attridex.client.administration import AdminClient, AsyncAdminClient
 from attridex.client.errors import DataLossError, InvalidArgumentError, NotFoundError, PermissionDeniedError
-from attridex.indexer.index.directory import list_versions, read_deletes
+from attridex.indexer.index.directory import list_versions, read_deletes, read_manifest
 from attridex.indexer.index.layout import CATALOG, version_dir
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.server import Server, open_index
@@ -79,9 +79,13 @@ def test_what_is_wrong_has_its_class_and_names_no_place_of_the_server(start: Any
             assert str(index) not in str(raised.value)
         for path in (index / "shards").rglob("instances.parquet"):
             path.write_bytes(b"other bytes")
-        (index.parent / "train.jsonl").unlink()
-        with pytest.raises(DataLossError, match="cannot be signed again") as lost:
-            admin.repair()
+        corpus = Path(read_manifest(index, "1").config.corpus.files[0])
+        elsewhere = corpus.rename(corpus.with_suffix(".elsewhere"))
+        try:
+            with pytest.raises(DataLossError, match="cannot be signed again") as lost:
+                admin.repair()
+        finally:
+            elsewhere.rename(corpus)
         assert str(index) not in str(lost.value)
     with AdminClient(address, token=OTHER) as nobody, pytest.raises(PermissionDeniedError):
         nobody.compact()
