@@ -28,6 +28,7 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     SOURCE,
     VERSIONS,
+    number_in,
     paths_in,
     shard_dir,
     version_dir,
@@ -312,6 +313,19 @@ def check_finished(index: Path, number: str, head: Head | None) -> None:
 def list_versions(index: Path) -> list[str]:
     """The versions on disk, oldest first."""
     return [path.name for path in paths_in(index, VERSIONS) if (path / MANIFEST).exists()]
+
+
+def unlisted_shards(index: Path, *, appended: bool = False) -> list[Path]:
+    """Shards that no version lists; those behind the last instance, which are being appended, only where asked.
+
+    Raises:
+        DamageError: a manifest is not what was written.
+    """
+    manifests = [read_manifest(index, number) for number in list_versions(index)]
+    listed = {entry.name for manifest in manifests for entry in manifest.shards}
+    end = max((manifest.corpus.instances for manifest in manifests), default=0)
+    found = [path for path in paths_in(index, SHARDS) if path.name not in listed]
+    return [path for path in found if appended or number_in(path) < end]
 
 
 def next_version(index: Path) -> str:

@@ -12,11 +12,12 @@ from attridex.indexer.index.directory import (
     list_versions,
     read_manifest,
     read_served,
+    unlisted_shards,
     write_current,
     write_lock,
     writing,
 )
-from attridex.indexer.index.layout import SHARDS, number_in, paths_in, version_dir
+from attridex.indexer.index.layout import version_dir
 from attridex.indexer.index.verify import check_version, is_whole_shard
 
 
@@ -98,11 +99,9 @@ def drop_orphans(index: Path, *, appended: bool = False, whole: bool = True) -> 
     Returns:
         Which they were.
     """
-    manifests = [read_manifest(index, number) for number in list_versions(index)]
-    listed = {entry.name for manifest in manifests for entry in manifest.shards}
-    end = max(manifest.corpus.instances for manifest in manifests)
-    found = [path for path in paths_in(index, SHARDS) if path.name not in listed]
-    found = [path for path in found if appended or number_in(path) < end or not (whole or is_whole_shard(index, path.name))]
+    found = unlisted_shards(index, appended=appended)
+    others = [] if whole else [path for path in unlisted_shards(index, appended=True) if path not in found]
+    found += [path for path in others if not is_whole_shard(index, path.name)]
     for directory in found:
         shutil.rmtree(directory)
     return found

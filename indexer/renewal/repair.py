@@ -46,7 +46,7 @@ from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
-from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
+from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_manifests, mend_plans
 from attridex.indexer.renewal.resigning import Means, admit_all, sign_again
 from attridex.indexer.signing.signer import Signer
 
@@ -144,8 +144,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], means: Means, told: Tol
     log = recovered_log(index) if index_format(index) > 2 else None
     manifests = without_cut_off(index, manifests, log, told)
     served = served_number(index, manifests)
-    mend_batches(index, told)
-    mend_plan(index, manifests, told)
+    mend_plans(index, manifests, told)
     damaged = damaged_shards(index, manifests, told)
     if damaged:
         sign_again(index, means, damaged, told, show_progress=show_progress)

@@ -69,9 +69,9 @@ def row(content: str = "c", since: int = 0, id: str = "a", owner: str | None = N
 
 
 def logged(*actions: tuple[str, str] | tuple[str, str, str]) -> Log:
-    log = Log.begun("now")
+    log = Log.begun("2026-11-28T09:00:00+00:00")
     for action, name, *content in actions:
-        log = log.with_entry("now", action, [name], [*content, None][:1] if action == "delete" else [], "")  # type: ignore[arg-type]
+        log = log.with_entry("2026-11-28T09:00:00+00:00", action, [name], [*content, None][:1] if action == "delete" else [], "")  # type: ignore[arg-type]
     return log
 
 
