@@ -92,7 +92,7 @@ class ShardEntry(Record):
     rows: Count
     sha256: str
     since: int = 0
-    parts: list[Part] = []
+    parts: tuple[Part, ...] = ()
 
 
 class LeftOut(Record):
@@ -124,7 +124,7 @@ class Sidecar(Record):
     bad: list[LeftOut]
     files: dict[FileName, FileEntry]
     since: int = 0
-    parts: list[Part] = []
+    parts: tuple[Part, ...] = ()
 
 
 class Source(Record):

@@ -68,18 +68,18 @@ def merged(index: Path, names: Sequence[str], entries: int) -> str:
             "bad": [left for each in sidecars for left in each.bad],
             "files": file_entries(directory, FORMAT),
             "since": max(each.since for each in sidecars),
-            "parts": [part for each in zip(names, sidecars, strict=True) for part in parts_of(*each)],
+            "parts": tuple(part for each in zip(names, sidecars, strict=True) for part in parts_of(*each)),
         }
         write_record(directory / SIDECAR, sidecars[0].model_copy(update=changed))
     return name
 
 
-def parts_of(name: str, sidecar: Sidecar) -> list[Part]:
+def parts_of(name: str, sidecar: Sidecar) -> tuple[Part, ...]:
     """The parts of a shard: itself where it was not merged."""
-    return sidecar.parts or [Part(name=name, rows=sidecar.rows)]
+    return sidecar.parts or (Part(name=name, rows=sidecar.rows),)
 
 
-def parts_left(parts: Sequence[Part], keep: NDArray[np.int64], entries: int) -> list[Part]:
+def parts_left(parts: Sequence[Part], keep: NDArray[np.int64], entries: int) -> tuple[Part, ...]:
     """The parts of a merged shard of which some rows are kept; those that lose any are compacted like a shard of that name.
 
     Args:
@@ -89,11 +89,11 @@ def parts_left(parts: Sequence[Part], keep: NDArray[np.int64], entries: int) -> 
     """
     ends = np.cumsum([part.rows for part in parts])
     left = np.bincount(np.searchsorted(ends, keep, side="right"), minlength=len(parts))
-    return [
+    return tuple(
         part if rows == part.rows else Part(name=f"{part.name}.{entries}", rows=int(rows))
         for part, rows in zip(parts, left, strict=True)
         if rows
-    ]
+    )
 
 
 def merge_files(index: Path, names: Sequence[str], target: Path) -> None:

@@ -55,10 +55,10 @@ def test_small_shards_become_one_that_answers_grows_and_is_mended_as_they_did(
     assert compact(grown).removed == 4
     merged = f"{MERGED[:10]}-0000000015.2"
     assert shards(grown) == [f"{FULL[0]}.2", FULL[1], merged]
-    assert read_manifest(grown, read_current(grown)).shards[-1].parts == [
+    assert read_manifest(grown, read_current(grown)).shards[-1].parts == (
         Part(name="0000000013-0000000014", rows=1),
         Part(name="0000000014-0000000015", rows=1),
-    ]
+    )
     same(scores(grown, ASKED), before, exact=True)
     assert (problems(grown), notes(grown)) == ([], noted)
     held, written = live(grown), content(grown / "shards" / merged)
@@ -72,9 +72,9 @@ def test_small_shards_become_one_that_answers_grows_and_is_mended_as_they_did(
 
 
 def test_parts_of_a_merged_shard_follow_its_rows() -> None:
-    parts = [Part(name=f"000000000{at}-000000000{at + 1}", rows=rows) for at, rows in enumerate((2, 3, 1))]
+    parts = tuple(Part(name=f"000000000{at}-000000000{at + 1}", rows=rows) for at, rows in enumerate((2, 3, 1)))
     assert parts_left(parts, np.arange(6), 7) == parts
-    assert parts_left(parts, np.array([2, 4, 5]), 7) == [Part(name="0000000001-0000000002.7", rows=2), parts[2]]
+    assert parts_left(parts, np.array([2, 4, 5]), 7) == (Part(name="0000000001-0000000002.7", rows=2), parts[2])
 
 
 def test_probabilities_are_as_wide_as_the_most_outputs_that_are_left() -> None:
