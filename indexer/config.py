@@ -1,9 +1,9 @@
 """The configuration of a build: TOML, validated once, unknown keys refused with the nearest known one."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -12,7 +12,9 @@ from attridex.indexer.adapter_paths import with_base_model
 from attridex.indexer.errors import InputError, nearest
 from attridex.indexer.files import JsonObject
 from attridex.indexer.patterns import matching_files
-from attridex.indexer.sections import ENCODED_FORMS, FORM_SETTINGS, FORMS, LONG_FORMS, PAIRED_FORMS, check_hessian
+from attridex.indexer.sections import LONG_FORMS, PAIRED_FORMS, check_hessian
+from attridex.indexer.sections import RENDERING as RENDERING
+from attridex.indexer.sections import CorpusConfig as CorpusConfig
 from attridex.indexer.sections import Curvature as Curvature
 from attridex.indexer.sections import EngineConfig as EngineConfig
 from attridex.indexer.sections import GradientsConfig as GradientsConfig
@@ -23,9 +25,6 @@ from attridex.indexer.sections import Section as Section
 from attridex.indexer.sections import Structure as Structure
 from attridex.indexer.sections import TrainingConfig as TrainingConfig
 from attridex.indexer.task_kinds import LANGUAGE_TASKS, Task
-
-RENDERING = 2
-"""Number of the rules by which records are read now; 1 are those of indices that do not say theirs."""
 
 
 class ModelConfig(Section):
@@ -66,141 +65,6 @@ class ModelConfig(Section):
         """TracIn weights every checkpoint by its learning rate; 1 where none is given."""
         if self.checkpoint_rates and len(self.checkpoint_rates) != len(self.checkpoints):
             raise ValueError(f"{len(self.checkpoint_rates)} checkpoint_rates for {len(self.checkpoints)} checkpoints")
-        return self
-
-
-class CorpusConfig(Section):
-    """The training data, and how a record becomes a text."""
-
-    files: list[str] = []
-    """JSONL, JSON, CSV, TSV or Parquet, also packed (.gz, .zst, .bz2, .xz); patterns as "data/*.jsonl" too. Either these or a
-    `dataset`."""
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """Between the columns of CSV and TSV; a comma or a tab unless given."""
-    quoting: Literal["minimal", "none"] | None = None
-    """Of CSV and TSV: "minimal" where quotes may stand around values, "none" where they belong to them; a TSV with quotes
-    must say it."""
-    dataset: str | None = None
-    """A dataset of the Hub, or a directory that `datasets` saved or reads."""
-    split: str = "train"
-    """Split of the dataset."""
-    config: str | None = None
-    """Configuration of the dataset."""
-    streaming: bool = False
-    """Read the dataset as it comes, without keeping a copy of it on the disk."""
-    skip_bad: bool = False
-    """Leave out records that cannot be used, and list them; refused unless given, as `attridex build --skip-bad` does."""
-    id: str = "id"
-    """Column of the ids; "" numbers the instances."""
-    label: str = "label"
-    """Column of the label: an output's name, or its number where no output is named by a number; of choices the right one's own
-    label, or its number from 0."""
-    labels: list[str] | None = None
-    """Names of the model's outputs, in their order; the model's own unless given, and never in another order than those."""
-    segments: list[str] = []
-    """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
-    text: str | None = None
-    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`; of a language model every
-    token has a loss, or with a `target` those that `tokenizer(text + target)` adds."""
-    pair: list[str] = []
-    """Input form: two columns (or format strings), given to the tokenizer as `tokenizer(first, second)`, with token types."""
-    messages: str | None = None
-    """Input form: a column of chat messages, read by the tokenizer's chat template."""
-    documents: str | None = None
-    """Input form of causal-lm: a column of long texts, read in windows of `model.max_length` tokens."""
-    encoded: bool = False
-    """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
-    choices: str = "choices"
-    """For multiple-choice: column with the list of choices, which the input form shows as `{choice}` (a pair as `choice`); with
-    labels of their own as `{"text": [...], "label": [...]}`."""
-    target: str | None = None
-    """For causal-lm and seq2seq-lm: format string of the text to predict."""
-    per_token: bool = False
-    """For causal-lm: index every target token by itself, as `ID#0`, `ID#1`."""
-    truncate: str | None = None
-    """Column whose segment is shortened, from its end, where an instance is too long; refused unless given."""
-    truncation: Literal["longest_first", "only_first", "only_second"] | bool = False
-    """For text, pair and messages: how an input that is too long is shortened, as the tokenizer does it; refused unless given."""
-    truncation_side: Literal["left", "right"] | None = None
-    """Side from which the tokenizer shortens; its own unless given."""
-    chat_template: str | None = None
-    """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
-    tools: str | None = None
-    """For messages: a column with the tools that the chat template is given; "" where it is given none of a column `tools`."""
-    chat_template_kwargs: str | None = None
-    """For messages: a column with what else the chat template is given, by name; "" for none, as of `tools`."""
-    loss_on: Literal["assistant", "last", "all"] = "assistant"
-    """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
-    loss_on_padding: bool | None = None
-    """For causal-lm: whether the tokenizer's padding token has a loss where it stands in a text, as EOS where that pads; false is
-    what DataCollatorForLanguageModeling does. It has one unless this is false; the build says so where it is not given."""
-    word_pieces: Literal["first", "all"] = "first"
-    """For token-classification: whether a word's label is that of its first token, or of all."""
-    stride: int = Field(0, ge=0)
-    """For documents: tokens that a window shares with the one before; they are context and have no loss."""
-    metadata: list[str] = []
-    """Columns that are kept for filters and SQL."""
-    rendering: int = Field(RENDERING, ge=1, le=RENDERING)
-    """Number of the rules by which records are read; an index keeps the number that it was begun with."""
-
-    @property
-    def form(self) -> str:
-        """Name of the input form."""
-        return next(name for name in FORMS if getattr(self, name))
-
-    @property
-    def keeps_encodings(self) -> bool:
-        """Whether an index stores what the model reads of each instance."""
-        return self.form in ENCODED_FORMS
-
-    @model_validator(mode="after")
-    def one_form(self) -> Self:
-        """Refuse a corpus that does not say how a record becomes an input, or says it twice."""
-        given = [name for name in FORMS if getattr(self, name)]
-        if len(given) != 1:
-            found = f"this has {' and '.join(given)}" if given else "this has none"
-            raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
-        if self.form == "messages" and isinstance(self.truncation, str):
-            raise ValueError("truncation of messages is true or false: whole turns are left out, the oldest first")
-        if self.form == "pair" and (len(self.pair) != 2 or not all(self.pair)):
-            raise ValueError(f'pair = ["first", "second"] names two columns; this is {self.pair}')
-        return self
-
-    @model_validator(mode="after")
-    def truncation_of_the_form(self) -> Self:
-        """Refuse a truncation that the tokenizer's call would not make of this form, or that nothing asks for."""
-        if self.truncation_side is not None and not self.truncation:
-            raise ValueError("truncation_side says nothing without truncation; set truncation = true too")
-        if self.truncation in ("only_first", "only_second") and self.form != "pair":
-            raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
-        return self
-
-    @property
-    def template_columns(self) -> dict[str, str]:
-        """Columns that a chat template is given, by their settings; a record may lack them."""
-        named = {"tools": self.tools, "chat_template_kwargs": self.chat_template_kwargs}
-        return {setting: column for setting, column in named.items() if column}
-
-    @property
-    def shown(self) -> str:
-        """All templates of the input form, for a look at what they show."""
-        return " ".join([*self.segments, self.text or "", *(part if "{" in part else f"{{{part}}}" for part in self.pair)])
-
-    @model_validator(mode="after")
-    def settings_of_the_form(self) -> Self:
-        """Refuse a setting of another input form, which would say nothing."""
-        for name, forms in FORM_SETTINGS.items():
-            if self.form not in forms and getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for {' and '.join(forms)} only; the input form of this is {self.form}")
-        return self
-
-    @model_validator(mode="after")
-    def one_source(self) -> Self:
-        """Refuse a corpus with no source, or with two."""
-        if bool(self.files) == bool(self.dataset):
-            raise ValueError('give either files = [...] or dataset = "..."')
-        if self.files and self.streaming:
-            raise ValueError("streaming = true is for a dataset; files are never copied")
         return self
 
 
@@ -298,6 +162,79 @@ class Config(Section):
             )
 
 
+class Idle(NamedTuple):
+    """A setting that nobody reads in some configurations.
+
+    Attributes:
+        name: of its section and its own.
+        unread: whether nobody reads it in a configuration.
+        reason: behind "says nothing here, ".
+    """
+
+    name: str
+    unread: Callable[[Config], bool]
+    reason: str
+
+
+UNNAMED = ("multiple-choice", *LANGUAGE_TASKS)
+"""Tasks whose outputs no setting names."""
+IDLE = (
+    Idle("model.revision", lambda config: Path(config.model.path).is_dir(), "it is of a model on the Hub"),
+    Idle("corpus.split", lambda config: config.corpus.dataset is None, "files have no splits; give the files that are meant"),
+    Idle("corpus.config", lambda config: config.corpus.dataset is None, "it is of a dataset, files have none"),
+    Idle("corpus.delimiter", lambda config: not reads_tables(config.corpus.files), "no file is CSV or TSV"),
+    Idle("corpus.quoting", lambda config: not reads_tables(config.corpus.files), "no file is CSV or TSV"),
+    Idle("corpus.label", lambda config: labels_nothing(config), "a language model's loss is that of its target"),
+    Idle("corpus.labels", lambda config: config.model.task in UNNAMED, "each record brings the outputs of this task itself"),
+    Idle("corpus.choices", lambda config: not offers_choices(config), 'it is for task = "multiple-choice" of texts'),
+    Idle("corpus.word_pieces", lambda config: not reads_words(config), 'it is for task = "token-classification" of words'),
+    Idle("gradients.dim", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
+    Idle("gradients.seed", lambda config: keeps_gradients(config), 'gradients are kept whole (projection = "none")'),
+)  # fmt: skip
+
+
+def reads_tables(files: Sequence[str]) -> bool:
+    """Whether one of some files is CSV or TSV, packed or not."""
+    return any(suffix in (".csv", ".tsv") for name in files for suffix in Path(name.lower()).suffixes[-2:])
+
+
+def labels_nothing(config: Config) -> bool:
+    """Whether no record has a label beside its target; that of encoded rows is what a target is called there."""
+    return config.model.task in LANGUAGE_TASKS and not config.corpus.encoded
+
+
+def offers_choices(config: Config) -> bool:
+    """Whether records have choices in a column of their own."""
+    return config.model.task == "multiple-choice" and not config.corpus.encoded
+
+
+def reads_words(config: Config) -> bool:
+    """Whether words are split into tokens here."""
+    return config.model.task == "token-classification" and not config.corpus.encoded
+
+
+def keeps_gradients(config: Config) -> bool:
+    """Whether gradients are not projected."""
+    return config.gradients.resolved_projection == "none"
+
+
+def check_idle(config: Config, where: str) -> None:
+    """Refuse a setting that is given and that nobody would read; an index that was built with one is read as before.
+
+    Args:
+        config: the whole configuration, its paths absolute.
+        where: names its source.
+
+    Raises:
+        InputError: there is one.
+    """
+    for name, unread, reason in IDLE:
+        section, _, key = name.partition(".")
+        values: Section = getattr(config, section)
+        if getattr(values, key) != type(values).model_fields[key].default and unread(config):
+            raise InputError(f"{where}: {name} says nothing here, {reason}; leave it out")
+
+
 def load_config(path: Path) -> Config:
     """Read and validate a configuration file; relative paths in it become absolute.
 
@@ -321,7 +258,9 @@ def parse_config(data: JsonObject, where: str, base: Path) -> Config:
         config = Config.model_validate(with_base_model(data, base))
     except ValidationError as error:
         raise InputError(f"{where}: {describe(error.errors()[0])}") from None
-    return anchored(config, base)
+    found = anchored(config, base)
+    check_idle(found, where)
+    return found
 
 
 def stored(data: Mapping[str, Any]) -> JsonObject:

@@ -26,6 +26,9 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 TRAINING_RECORD = "finetune.json"
 """Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
 
+PRIVATE_BYTES = 1 << 20
+"""Bytes of a file of secrets at most."""
+
 
 def json_bytes(data: Mapping[str, Any]) -> bytes:
     """The one way JSON is written to files, so that a file's bytes follow from its content."""
@@ -42,6 +45,34 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def private_text(path: Path, *, pipes: bool = False) -> str:
+    """Text of a file that nobody but its owner may read; opened once, so that what is checked is what is read.
+
+    Args:
+        path: the file.
+        pipes: whether it may be a pipe, which is waited for, and read without a look at its mode.
+
+    Raises:
+        InputError: it cannot be read, others may read it, it is longer than a mebibyte, or it is no text.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if pipes else os.O_NONBLOCK)), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not (stat.S_ISREG(found.st_mode) or (pipes and stat.S_ISFIFO(found.st_mode))):
+                raise InputError(f"{path}: not a file")
+            if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+                raise InputError(f"{path}: others may read it (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 is needed")
+            content = file.read(PRIVATE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(content) > PRIVATE_BYTES:
+        raise InputError(f"{path}: longer than {PRIVATE_BYTES} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8") from None
 
 
 def write_synced(path: Path, content: bytes) -> None:
@@ -209,13 +240,14 @@ def take_name(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path, what: str, other: str = "--out") -> Iterator[int]:
+def alone(path: Path, what: str, other: str = "--out", *, named: Path | None = None) -> Iterator[int]:
     """Hold a file, made where it is missing, or a directory against other processes; the hold goes with the process.
 
     Args:
         path: what is held, by whatever name others know it.
         what: what is done there, for the message that others see, as "writing its answers".
         other: what others may choose another of.
+        named: of what `path` is the lock alone, and which is named in its place; there is no other to choose then.
 
     Yields:
         A descriptor of it, for reading and, of a file, appending.
@@ -226,19 +258,21 @@ def alone(path: Path, what: str, other: str = "--out") -> Iterator[int]:
     """
     import fcntl  # not on Windows, where a client does everything but this
 
+    place = named or path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
-        raise AttridexError(f"{path}: cannot be written: {error.strerror}") from None
+        raise AttridexError(f"{place}: cannot be written: {error.strerror}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # excludes nobody; it tells others this process's number
         except BlockingIOError:
-            raise BusyError(f"{path}: {holder(descriptor)} is {what}; wait for it or choose another {other}") from None
+            advice = f"wait for it or choose another {other}" if named is None else "run this again when it is done"
+            raise BusyError(f"{place}: {holder(descriptor)} is {what}; {advice}") from None
         except OSError as error:
-            raise AttridexError(f"{path}: cannot be locked: {error.strerror}") from None
+            raise AttridexError(f"{place}: cannot be locked: {error.strerror}") from None
         yield descriptor
     finally:
         os.close(descriptor)

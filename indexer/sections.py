@@ -1,4 +1,4 @@
-"""Sections of a configuration that say how an index is built: gradients, neurons, storage, work and training; input forms."""
+"""Sections of a configuration: the corpus and its input forms, gradients, neurons, storage, work and training."""
 
 from typing import Literal, Self, get_args
 
@@ -17,14 +17,21 @@ FACTORED = frozenset({"kfac", "ekfac"})
 Structure = Literal["sq8", "rabitq", "ivf"]
 """Structures for approximate search."""
 
+RENDERING = 3
+"""Number of the rules by which records are read now; 1 where an index says none; from 3 on each file of a tokenizer counts."""
+
 FORMS = ("segments", "text", "pair", "messages", "documents", "encoded")
 """Input forms: settings of the corpus that say how a record becomes what the model reads; a corpus has exactly one."""
 ENCODED_FORMS = ("messages", "documents", "encoded")
 """Those whose instances an index's columns do not tell: it stores their encodings."""
 LONG_FORMS = ("messages", "documents")
 """Those of language models where many tokens of an instance have a loss."""
+PARTED_FORMS, DOCUMENT = ("documents", "encoded"), "document"
+"""Those of which a record may give several instances, and the column with the id of the record that an instance is a part of."""
 PAIRED_FORMS = ("text", "pair", "encoded")
 """Those of encoder-decoder models: a source, and what is to follow from it."""
+SOURCES = ("files", "dataset", "split", "config", "streaming")
+"""Settings of the corpus that say where its records lie."""
 FORM_SETTINGS = {
     "truncate": ("segments",),
     "truncation": ("text", "pair", "messages"),
@@ -42,6 +49,141 @@ class Section(BaseModel):
     """A table of the configuration file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+
+
+class CorpusConfig(Section):
+    """The training data, and how a record becomes a text."""
+
+    files: list[str] = []
+    """JSONL, JSON, CSV, TSV or Parquet, also packed (.gz, .zst, .bz2, .xz); patterns as "data/*.jsonl" too. Either these or a
+    `dataset`."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """Between the columns of CSV and TSV; a comma or a tab unless given."""
+    quoting: Literal["minimal", "none"] | None = None
+    """Of CSV and TSV: "minimal" where quotes may stand around values, "none" where they belong to them; a TSV with quotes
+    must say it."""
+    dataset: str | None = None
+    """A dataset of the Hub, or a directory that `datasets` saved or reads."""
+    split: str = "train"
+    """Split of the dataset."""
+    config: str | None = None
+    """Configuration of the dataset."""
+    streaming: bool = False
+    """Read the dataset as it comes, without keeping a copy of it on the disk."""
+    skip_bad: bool = False
+    """Leave out records that cannot be used, and list them; refused unless given, as `attridex build --skip-bad` does."""
+    id: str = "id"
+    """Column of the ids; "" numbers the instances."""
+    label: str = "label"
+    """Column of the label: an output's name, or its number where no output is named by a number; of choices the right one's own
+    label, or its number from 0."""
+    labels: list[str] | None = None
+    """Names of the model's outputs, in their order; the model's own unless given, and never in another order than those."""
+    segments: list[str] = []
+    """Input form: format strings over the columns, tokenised one by one and put together behind the first special token."""
+    text: str | None = None
+    """Input form: a format string over the columns, given to the tokenizer as `tokenizer(text)`; of a language model every
+    token has a loss, or with a `target` those that `tokenizer(text + target)` adds."""
+    pair: list[str] = []
+    """Input form: two columns (or format strings), given to the tokenizer as `tokenizer(first, second)`, with token types."""
+    messages: str | None = None
+    """Input form: a column of chat messages, read by the tokenizer's chat template."""
+    documents: str | None = None
+    """Input form of causal-lm: a column of long texts, read in windows of `model.max_length` tokens."""
+    encoded: bool = False
+    """Input form: columns `input_ids`, `labels` and others that a Trainer's own dataset has."""
+    choices: str = "choices"
+    """For multiple-choice: column with the list of choices, which the input form shows as `{choice}` (a pair as `choice`); with
+    labels of their own as `{"text": [...], "label": [...]}`."""
+    target: str | None = None
+    """For causal-lm and seq2seq-lm: format string of the text to predict."""
+    per_token: bool = False
+    """For causal-lm: index every target token by itself, as `ID#0`, `ID#1`."""
+    truncate: str | None = None
+    """Column whose segment is shortened, from its end, where an instance is too long; refused unless given."""
+    truncation: Literal["longest_first", "only_first", "only_second"] | bool = False
+    """For text, pair and messages: how an input that is too long is shortened, as the tokenizer does it; refused unless given."""
+    truncation_side: Literal["left", "right"] | None = None
+    """Side from which the tokenizer shortens; its own unless given."""
+    chat_template: str | None = None
+    """For messages: a file with a chat template in place of the tokenizer's own; the index keeps the template itself."""
+    tools: str | None = None
+    """For messages: a column with the tools that the chat template is given; "" where it is given none of a column `tools`."""
+    chat_template_kwargs: str | None = None
+    """For messages: a column with what else the chat template is given, by name; "" for none, as of `tools`."""
+    loss_on: Literal["assistant", "last", "all"] = "assistant"
+    """For messages: whose tokens have a loss: all turns of the assistant, its last one, or every token."""
+    loss_on_padding: bool | None = None
+    """For causal-lm: whether the tokenizer's padding token has a loss where it stands in a text, as EOS where that pads; false is
+    what DataCollatorForLanguageModeling does. It has one unless this is false; the build says so where it is not given."""
+    word_pieces: Literal["first", "all"] = "first"
+    """For token-classification: whether a word's label is that of its first token, or of all."""
+    stride: int = Field(0, ge=0)
+    """For documents: tokens that a window shares with the one before; they are context and have no loss."""
+    metadata: list[str] = []
+    """Columns that are kept for filters and SQL."""
+    rendering: int = Field(RENDERING, ge=1, le=RENDERING)
+    """Number of the rules by which records are read; an index keeps the number that it was begun with."""
+
+    @property
+    def form(self) -> str:
+        """Name of the input form."""
+        return next(name for name in FORMS if getattr(self, name))
+
+    @property
+    def keeps_encodings(self) -> bool:
+        """Whether an index stores what the model reads of each instance."""
+        return self.form in ENCODED_FORMS
+
+    @model_validator(mode="after")
+    def one_form(self) -> Self:
+        """Refuse a corpus that does not say how a record becomes an input, or says it twice."""
+        given = [name for name in FORMS if getattr(self, name)]
+        if len(given) != 1:
+            found = f"this has {' and '.join(given)}" if given else "this has none"
+            raise ValueError(f"exactly one input form is needed ({', '.join(FORMS)}); {found}")
+        if self.form == "messages" and isinstance(self.truncation, str):
+            raise ValueError("truncation of messages is true or false: whole turns are left out, the oldest first")
+        if self.form == "pair" and (len(self.pair) != 2 or not all(self.pair)):
+            raise ValueError(f'pair = ["first", "second"] names two columns; this is {self.pair}')
+        return self
+
+    @model_validator(mode="after")
+    def truncation_of_the_form(self) -> Self:
+        """Refuse a truncation that the tokenizer's call would not make of this form, or that nothing asks for."""
+        if self.truncation_side is not None and not self.truncation:
+            raise ValueError("truncation_side says nothing without truncation; set truncation = true too")
+        if self.truncation in ("only_first", "only_second") and self.form != "pair":
+            raise ValueError(f'truncation = "{self.truncation}" is for a pair; of {self.form} use true')
+        return self
+
+    @property
+    def template_columns(self) -> dict[str, str]:
+        """Columns that a chat template is given, by their settings; a record may lack them."""
+        named = {"tools": self.tools, "chat_template_kwargs": self.chat_template_kwargs}
+        return {setting: column for setting, column in named.items() if column}
+
+    @property
+    def shown(self) -> str:
+        """All templates of the input form, for a look at what they show."""
+        return " ".join([*self.segments, self.text or "", *(part if "{" in part else f"{{{part}}}" for part in self.pair)])
+
+    @model_validator(mode="after")
+    def settings_of_the_form(self) -> Self:
+        """Refuse a setting of another input form, which would say nothing."""
+        for name, forms in FORM_SETTINGS.items():
+            if self.form not in forms and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for {' and '.join(forms)} only; the input form of this is {self.form}")
+        return self
+
+    @model_validator(mode="after")
+    def one_source(self) -> Self:
+        """Refuse a corpus with no source, or with two."""
+        if bool(self.files) == bool(self.dataset):
+            raise ValueError('give either files = [...] or dataset = "..."')
+        if self.files and self.streaming:
+            raise ValueError("streaming = true is for a dataset; files are never copied")
+        return self
 
 
 class GradientsConfig(Section):

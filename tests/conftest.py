@@ -58,6 +58,12 @@ CONFIGS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: tests often wait, for processes, sockets and deadlines."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny tensors: threads would only get in each other's way."""
@@ -146,22 +152,56 @@ def write_toml(path: Path, sections: Mapping[str, Mapping[str, Any]]) -> Path:
     return path
 
 
+def write_project(
+    directory: Path, model: Path, count: int, task: str, sections: Mapping[str, Mapping[str, Any]] | None = None
+) -> Path:
+    """Write a corpus, queries and a configuration, which is given back.
+
+    Args:
+        directory: where.
+        model: its directory.
+        count: records of the corpus; the first four are the queries.
+        task: of the model.
+        sections: of the configuration, merged into those that are there.
+    """
+    write_jsonl(directory / "train.jsonl", records(count))
+    write_jsonl(directory / "queries.jsonl", [{**row, "id": f"q{row['id']}"} for row in records(count)[:4]])
+    config: dict[str, dict[str, Any]] = {
+        "model": {"path": str(model), "task": task},
+        "corpus": {"files": ["train.jsonl"], "metadata": ["genre"], **SHOWN[task]},
+        "index": {"shard_rows": 5},
+    }
+    for name, values in (sections or {}).items():
+        config[name] = {**config.get(name, {}), **values}
+    return write_toml(directory / "config.toml", config)
+
+
 @pytest.fixture
 def project(tmp_path: Path, model_dir: Callable[..., Path]) -> Callable[..., Path]:
     """A directory with corpus, queries and a configuration; sections given as dicts are merged in."""
 
     def make(family: str = "opt", count: int = 12, task: str = "sequence-classification", **sections: dict[str, Any]) -> Path:
-        write_jsonl(tmp_path / "train.jsonl", records(count))
-        queries = [{**row, "id": f"q{row['id']}"} for row in records(count)[:4]]
-        write_jsonl(tmp_path / "queries.jsonl", queries)
-        config: dict[str, dict[str, Any]] = {
-            "model": {"path": str(model_dir(family, task)), "task": task},
-            "corpus": {"files": ["train.jsonl"], "metadata": ["genre"], **SHOWN[task]},
-            "index": {"shard_rows": 5},
-        }
-        for name, values in sections.items():
-            config[name] = {**config.get(name, {}), **values}
-        return write_toml(tmp_path / "config.toml", config)
+        return write_project(tmp_path, model_dir(family, task), count, task, sections)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def indexed(tmp_path_factory: pytest.TempPathFactory, model_dir: Callable[..., Path]) -> Callable[..., Path]:
+    """A directory as `project` makes it, with its `index`, built once for what is given: tests that change it take a copy."""
+    from attridex.indexer.building.build import build
+    from attridex.indexer.config import load_config
+
+    made: dict[str, Path] = {}
+
+    def make(family: str = "opt", count: int = 12, task: str = "sequence-classification", **sections: dict[str, Any]) -> Path:
+        key = json.dumps([family, count, task, sections])
+        if key not in made:
+            directory = tmp_path_factory.mktemp("indexed")
+            config = write_project(directory, model_dir(family, task), count, task, sections)
+            build(load_config(config), directory / "index", show_progress=False)
+            made[key] = directory
+        return made[key]
 
     return make
 

@@ -10,7 +10,7 @@ from attridex.indexer.building.load import Sampler, work_of
 from attridex.indexer.building.pace import measured_pace
 from attridex.indexer.building.plan import CORPUS, Plan, bind, changed_settings, prepared
 from attridex.indexer.building.versions import VersionWriter, commit, shard_entry
-from attridex.indexer.config import Config
+from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import InputError
@@ -188,7 +188,8 @@ def neuron_forecast(signer: Signer, sampler: Sampler) -> str:
     pace, load = measured_pace(signer, sampler.kept, TRIAL), sampler.load
     fast = about(pace.fast * work_of(signer, load, fast=True).probe_tokens)
     if signer.rule == GRADIENT:
-        return f'neurons: about {fast} by rule = "gradient"'
+        idle = "" if signer.config.neurons.steps == NeuronsConfig().steps else ", which has no steps: neurons.steps is not read"
+        return f'neurons: about {fast} by rule = "gradient"{idle}'
     whole, points = about(pace.neurons * work_of(signer, load).probe_tokens), len(signer.rule.points)
     return (
         f'neurons: about {whole} by rule = "{signer.config.neurons.rule}" with {points} points; '

@@ -171,8 +171,10 @@ def check_value(name: str, value: Any, where: str) -> None:
         check_value(name, each, where)
 
 
+OWN = ColumnRules(column_type, merged_type, as_column, check_value)
 RULES = {
     1: ColumnRules(first_columns.column_type, first_columns.merged_type, first_columns.as_column, lambda *_: None),
-    2: ColumnRules(column_type, merged_type, as_column, check_value),
+    2: OWN,
+    3: OWN,
 }
 """The rules by their number, `corpus.rendering`."""

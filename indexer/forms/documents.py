@@ -10,8 +10,9 @@ from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
 from attridex.indexer.forms.calls import TokenizerCall
 from attridex.indexer.forms.columns import text_of
-from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens, losses_of
+from attridex.indexer.forms.encoding import Encoding, Tokens, losses_of
 from attridex.indexer.forms.special_tokens import own_special_tokens
+from attridex.indexer.sections import DOCUMENT
 
 TEXT = "text"
 """Column of the windows' texts where that of the documents is called as that of their ids."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import DOCUMENT, Encoding
+from attridex.indexer.forms.encoding import Encoding
 from attridex.indexer.forms.token_rows import (
     IDS,
     LABELS,
@@ -27,6 +27,7 @@ from attridex.indexer.forms.token_rows import (
     read_row,
     values,
 )
+from attridex.indexer.sections import DOCUMENT
 from attridex.indexer.task_kinds import Task
 
 Decode = Callable[[Sequence[int]], str]

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Tokens = tuple[int, ...]
-DOCUMENT = "document"
-"""Column with the id of the record that an instance is a part of."""
 
 
 @dataclass(frozen=True)

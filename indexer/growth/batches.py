@@ -10,12 +10,11 @@ from attridex.indexer.corpus.survey import survey
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
 from attridex.indexer.index.directory import list_versions, read_manifest
-from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS
+from attridex.indexer.index.layout import BATCHES, COPY, PLAN, SHARDS, number_in, paths_in, start_of
 from attridex.indexer.index.records import read_sealed, seal
+from attridex.indexer.sections import SOURCES
 from attridex.indexer.signing.signer import Signer
 
-SOURCES = ("dataset", "config", "split", "streaming")
-"""Settings of a corpus that say where its records lie, beside its files."""
 FIRST = 2
 """Number of the first later batch; the first build has its plan elsewhere, and here a copy."""
 
@@ -27,8 +26,8 @@ def batch_path(index: Path, number: int) -> Path:
 
 def batch_numbers(index: Path) -> list[int]:
     """The later batches that are on the disk, in order."""
-    names = (path.stem for path in (index / BATCHES).glob("*.json"))
-    return sorted(number for number in (int(name) for name in names if name.isdigit()) if number >= FIRST)
+    numbers = (number_in(path) for path in paths_in(index, BATCHES) if path.suffix != COPY)
+    return [number for number in numbers if number >= FIRST]
 
 
 def read_batch(index: Path, number: int) -> JsonObject:
@@ -47,7 +46,7 @@ def batch_of(settings: JsonObject) -> Batch:
 
 def number_of(index: Path, shard: str) -> int:
     """Number of the batch that a shard is of; 1 for the first build."""
-    start = int(shard[:10])
+    start = start_of(shard)
     return max([1, *(number for number in batch_numbers(index) if read_batch(index, number)["start"] <= start)])
 
 
@@ -124,8 +123,8 @@ def discard(index: Path, number: int, start: int) -> None:
     for later in (each for each in batch_numbers(index) if each >= number):
         batch_path(index, later).unlink()
         batch_path(index, later).with_suffix(COPY).unlink(missing_ok=True)
-    for path in (index / SHARDS).glob("[0-9]*"):
-        if int(path.name[:10]) >= start:
+    for path in paths_in(index, SHARDS):
+        if number_in(path) >= start:
             shutil.rmtree(path)
 
 
@@ -145,7 +144,7 @@ def place_of(index: Path, settings: JsonObject, listed: Collection[str]) -> Batc
     numbers, end = batch_numbers(index), end_of(index)
     last = read_batch(index, numbers[-1]) if numbers else {}
     same = last == settings | {name: last.get(name) for name in ("batch", "start")}
-    if same and not any(int(name[:10]) == last["start"] for name in listed):
+    if same and not any(start_of(name) == last["start"] for name in listed):
         return batch_of(last)
     done = [number for number in numbers if read_batch(index, number)["start"] < end]
     return batch_of(settings)._replace(batch=max([1, *done]) + 1, start=end)

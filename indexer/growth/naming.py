@@ -13,7 +13,11 @@ from attridex.indexer.index.catalog import Catalog
 from attridex.indexer.index.deletes import Log, NamedRow
 from attridex.indexer.index.layout import CATALOG, version_dir
 from attridex.indexer.index.records import Manifest
-from attridex.indexer.lifecycle.liveness import DOCUMENT, PART, PARTED, named_in, named_rows
+from attridex.indexer.lifecycle.liveness import PART, named_in, named_rows
+from attridex.indexer.sections import DOCUMENT, PARTED_FORMS
+
+NUMBERED = re.compile("[0-9]+")
+"""Id of a record that is called by its number."""
 
 
 class BatchNames:
@@ -27,7 +31,7 @@ class BatchNames:
         """None yet; `columns` are those of the index."""
         self.owners: dict[str, None] = {}
         self._ids: dict[str, str] = {}
-        self._parted, self._per_token = corpus.form in PARTED and DOCUMENT in columns, corpus.per_token
+        self._parted, self._per_token = corpus.form in PARTED_FORMS and DOCUMENT in columns, corpus.per_token
 
     def see(self, instance: RenderedInstance) -> None:
         """Note an instance."""
@@ -64,11 +68,11 @@ def check_new(index: Path, manifest: Manifest, log: Log, names: BatchNames) -> N
         InputError: an id is live; the first one is named.
     """
     live = {name for row in rows_called(index, manifest, names.all) if not log.hides(row) for name in (row.id, row.owner)}
-    found = [name for name in (*names.owners, *names.all) if name in live]
+    found = [name for name in names.owners if name in live] or [name for name in names.all if name in live]
     if found:
-        more = f" and {len(set(found)) - 1} more" if len(set(found)) > 1 else ""
+        there = f"and {len(found) - 1} more are" if len(found) > 1 else "is"
         raise InputError(
-            f"{index}: '{found[0]}'{more} is there already; `attridex update` replaces what has changed, `append` takes new ids"
+            f"{index}: '{found[0]}' {there} there already; `attridex update` replaces what has changed, `append` takes new ids"
         )
 
 
@@ -104,5 +108,5 @@ def next_record(index: Path, manifest: Manifest) -> int:
     """The number of the next record, where records are called by their numbers; else 0."""
     if manifest.config.corpus.id:
         return 0
-    numbers = [int(row.owner) for row in named_rows(index, manifest) if row.owner.isdigit()]
+    numbers = [int(row.owner) for row in named_rows(index, manifest) if NUMBERED.fullmatch(row.owner)]
     return 1 + max([*numbers, *(left.position for left in manifest.bad)], default=-1)

@@ -21,7 +21,7 @@ from attridex.indexer.index.verify import check_version
 from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
-from attridex.indexer.lifecycle.staleness import stale_now
+from attridex.indexer.lifecycle.staleness import none_live, stale_now
 from attridex.indexer.sections import FACTORED, GradientsConfig
 
 ADDABLE = ("fisher", "kfac", "ekfac")
@@ -104,12 +104,15 @@ def taken_anew(index: Path, manifest: Manifest, log: Log, config: Config, model:
         model: where the model lies now, if not where it was.
 
     Raises:
+        InputError: no row is live.
         DamageError: a file of the version before is not what was written.
     """
     check_version(index, manifest)
     names = [entry.name for entry in manifest.shards]
     facts = facts_of_version(manifest, corpus_columns(manifest), [read_sidecar(index, name) for name in names])
     counted = Counted.under(index, manifest, log)
+    if not counted.alive[OF_CURVATURE].any():
+        raise InputError(none_live(index, manifest))
     if FACTORED & set(config.gradients.curvature):
         sums = factor_sums(index, manifest, log, counted.alive[OF_CURVATURE], partial(signer_of, index, manifest, model))
         counted = counted._replace(factors=sums)

@@ -9,9 +9,12 @@ is damaged, and the other one mends it.
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from pydantic import model_validator
 
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import replace_file
@@ -53,6 +56,14 @@ class Entry(Record):
     contents: list[str | None]
     by: str = ""
     prior: str
+
+    @model_validator(mode="after")
+    def _as_written(self) -> "Entry":
+        if self.action != "begin":
+            datetime.fromisoformat(self.at)
+        if self.action == "delete" and len(self.ids) != len(self.contents):
+            raise ValueError(f"{len(self.ids)} ids, {len(self.contents)} contents")
+        return self
 
     @property
     def line(self) -> bytes:
@@ -191,7 +202,7 @@ def parse_line(line: bytes, where: Path) -> Entry | None:
         data = json.loads(line)
         del data["seal"]
         whole = line_of({**data, "seal": digest(line_of(data))}) == line
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return parse_record(Entry, data, where) if whole else None
 

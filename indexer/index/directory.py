@@ -1,7 +1,5 @@
 """The index directory as a whole: who may write, which versions there are, and which one is served."""
 
-import fcntl
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attridex.indexer.config import Config
-from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
-from attridex.indexer.files import clear_leftovers, file_hash, replace_file, temporary_beside
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.files import alone, clear_leftovers, file_hash, replace_file, temporary_beside
 from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Head, Log, read_log
 from attridex.indexer.index.layout import (
@@ -30,6 +28,8 @@ from attridex.indexer.index.layout import (
     SIDECAR,
     SOURCE,
     VERSIONS,
+    number_in,
+    paths_in,
     shard_dir,
     version_dir,
 )
@@ -43,22 +43,12 @@ def write_lock(index: Path) -> Iterator[None]:
     Raises:
         BusyError: another process holds it.
         InputError: a link leads out of it.
+        AttridexError: it cannot be written.
     """
-    try:
-        index.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(index / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise AttridexError(f"{index}: cannot be written: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"{index}: another process is building this index; wait for it or choose another --out") from None
+    with alone(index / LOCK, "writing to this index", named=index):
         check_tree(index, [index.resolve()])
         clear_leftovers(index)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def read_sidecar(index: Path, name: str) -> Sidecar:
@@ -147,7 +137,8 @@ def index_format(index: Path) -> int:
         return FORMAT if current.log else 2
     if any((index / name).exists() for name in (CURRENT_COPY, DELETES, DELETES_COPY)):
         return FORMAT
-    return 2 if 2 in map(format_of, (*index.glob(f"{SHARDS}/*/{SIDECAR}"), *index.glob(f"{VERSIONS}/*/{MANIFEST}"))) else FORMAT
+    records = [path / name for place, name in ((SHARDS, SIDECAR), (VERSIONS, MANIFEST)) for path in paths_in(index, place)]
+    return 2 if 2 in map(format_of, records) else FORMAT
 
 
 def format_of(path: Path) -> int | None:
@@ -186,7 +177,7 @@ def read_served(index: Path, name: str = CURRENT) -> Current:
     try:
         content = path.read_text(encoding="ascii")
     except FileNotFoundError:
-        if next(index.glob(f"{VERSIONS}/*/{MANIFEST}"), None):
+        if list_versions(index):
             raise DamageError(f"{path}: missing; `attridex repair {index}` mends it") from None
         if (index / PLAN).exists():
             raise InputError(f"{index}: the build of this index has not finished; run the same `attridex build` again") from None
@@ -304,7 +295,7 @@ def is_cut_off(index: Path, number: str, head: Head | None) -> bool:
 
 def drop_cut_off(index: Path, current: Current) -> None:
     """Remove what updates that were cut off left, but never the served version: the next entry of the log is not theirs."""
-    for path in (index / VERSIONS).glob("[0-9]*"):
+    for path in paths_in(index, VERSIONS):
         if path.name != current.version and is_cut_off(index, path.name, current.log):
             shutil.rmtree(path.rename(temporary_beside(path)))
 
@@ -321,8 +312,20 @@ def check_finished(index: Path, number: str, head: Head | None) -> None:
 
 def list_versions(index: Path) -> list[str]:
     """The versions on disk, oldest first."""
-    names = [path.parent.name for path in (index / VERSIONS).glob(f"*/{MANIFEST}")]
-    return sorted((name for name in names if name.isdigit()), key=int)
+    return [path.name for path in paths_in(index, VERSIONS) if (path / MANIFEST).exists()]
+
+
+def unlisted_shards(index: Path, *, appended: bool = False) -> list[Path]:
+    """Shards that no version lists; those behind the last instance, which are being appended, only where asked.
+
+    Raises:
+        DamageError: a manifest is not what was written.
+    """
+    manifests = [read_manifest(index, number) for number in list_versions(index)]
+    listed = {entry.name for manifest in manifests for entry in manifest.shards}
+    end = max((manifest.corpus.instances for manifest in manifests), default=0)
+    found = [path for path in paths_in(index, SHARDS) if path.name not in listed]
+    return [path for path in found if appended or number_in(path) < end]
 
 
 def next_version(index: Path) -> str:

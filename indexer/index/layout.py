@@ -29,6 +29,7 @@ Letters: n instances of a shard or version, d stored dimensions of a gradient, h
 s dimensions of a dense signature, m kept neurons over all instances, L layers of F units.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +41,14 @@ DELETES, DELETES_COPY, BATCHES, COPY = "deletes.log", "deletes.copy", "batches",
 SOURCE, SOURCE_RECORD = "source", "source.json"
 """Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
+
+NUMBER = "[1-9][0-9]{0,17}"
+NAMES = {
+    VERSIONS: re.compile(NUMBER),
+    SHARDS: re.compile(rf"[0-9]{{10}}-[0-9]{{10}}(?:\.{NUMBER})*"),
+    BATCHES: re.compile(rf"{NUMBER}(?:\.json|\{COPY})"),
+}
+"""What attridex calls versions, shards and plans of batches; whatever else lies beside them is none."""
 
 # Files of a shard.
 SIDECAR = "shard.json"
@@ -201,6 +210,27 @@ def own_columns(columns: Iterable[Column]) -> list[str]:
 def shard_name(start: int, stop: int) -> str:
     """Directory name of a range."""
     return f"{start:010d}-{stop:010d}"
+
+
+def is_named(place: str, name: str) -> bool:
+    """Whether a name is one that attridex gives in a place of an index: VERSIONS, SHARDS or BATCHES."""
+    return NAMES[place].fullmatch(name) is not None
+
+
+def paths_in(index: Path, place: str) -> list[Path]:
+    """What an index has in such a place, by number."""
+    found = [path for path in (index / place).glob("*") if is_named(place, path.name)]
+    return sorted(found, key=lambda path: (number_in(path), path.name))
+
+
+def number_in(path: Path) -> int:
+    """The number that such a name begins with: a version's, that of a shard's first row, or a batch's."""
+    return int(re.split("[.-]", path.name, maxsplit=1)[0])
+
+
+def start_of(shard: str) -> int:
+    """Where the range of the shard of a name begins."""
+    return number_in(Path(shard))
 
 
 def shard_dir(index: Path, name: str) -> Path:

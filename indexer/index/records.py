@@ -25,13 +25,24 @@ from attridex.indexer.fit import Fit
 from attridex.indexer.held.files import Written
 from attridex.indexer.held.inside import plain_name, plain_path
 from attridex.indexer.held.sums import file_checksums, sums_text
-from attridex.indexer.index.layout import FORMAT, Column, shown_name
+from attridex.indexer.index.layout import FORMAT, SHARDS, VERSIONS, Column, is_named, shown_name
 
 FileName = Annotated[str, AfterValidator(plain_name)]
 """Of a file or directory of the index: what somebody else wrote names nothing elsewhere."""
 FilePath = Annotated[str, AfterValidator(plain_path)]
 """Of a file below a directory."""
 Count = Annotated[int, Field(ge=0)]
+
+
+def name_in(place: str) -> AfterValidator:
+    """Refuses what is no name in a place of an index; see `layout.is_named`."""
+
+    def check(name: str) -> str:
+        if not is_named(place, name):
+            raise ValueError(f"a name as those in {place}/ is needed")
+        return name
+
+    return AfterValidator(check)
 
 
 class Record(BaseModel):
@@ -70,7 +81,7 @@ class ShardEntry(Record):
     """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and the sidecar's `since`."""
 
     newer = ("since",)
-    name: FileName
+    name: Annotated[str, name_in(SHARDS)]
     rows: Count
     sha256: str
     since: int = 0
@@ -178,7 +189,7 @@ class Manifest(Record):
 
     newer = ("fit", "added", "statistics", "factors_of")
     format: int = FORMAT
-    version: FileName
+    version: Annotated[str, name_in(VERSIONS)]
     created: str
     task: str
     instances: Count

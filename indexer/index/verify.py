@@ -14,6 +14,7 @@ from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Log, parse_log, read_log
 from attridex.indexer.index.directory import (
     index_format,
+    list_versions,
     parse_current,
     read_current,
     read_deletes,
@@ -21,6 +22,7 @@ from attridex.indexer.index.directory import (
     read_served,
     read_sidecar,
     text_of,
+    unlisted_shards,
 )
 from attridex.indexer.index.layout import (
     BATCHES,
@@ -38,6 +40,7 @@ from attridex.indexer.index.layout import (
     SOURCE,
     SOURCE_RECORD,
     VERSIONS,
+    paths_in,
     shard_dir,
     version_dir,
 )
@@ -83,6 +86,11 @@ def check_shard(index: Path, name: str, listed: str | None = None) -> Sidecar:
     for file, entry in sidecar.files.items():
         check_file(path.parent / file, entry)
     return sidecar
+
+
+def is_whole_shard(index: Path, name: str, listed: str | None = None) -> bool:
+    """Whether a shard is byte for byte what was written; see `check_shard`."""
+    return problem_of(partial(check_shard, index, name, listed)) is None
 
 
 def check_own_files(index: Path, manifest: Manifest) -> None:
@@ -131,18 +139,30 @@ def expected_files(index: Path) -> Iterator[Checked]:
     if (index / SOURCE).exists():
         yield from verify_source(index / SOURCE)
     listed: dict[str, str] = {}
-    for directory in sorted((index / VERSIONS).glob("[0-9]*")):
+    for directory in paths_in(index, VERSIONS):
         yield from verify_version(index, directory, listed)
     plans = known_plans(index)
-    for name in sorted({*listed, *(path.name for path in (index / SHARDS).glob("[0-9]*"))}):
+    there = {path.name for path in paths_in(index, SHARDS)}
+    for name in sorted({*listed, *there - left_over(index)}):
         yield from verify_shard(index, name, listed.get(name), plans)
+
+
+def left_over(index: Path) -> set[str]:
+    """Shards of no version, which a repair that was cut off left; none where a manifest is damaged, which is told by itself.
+
+    Their files are none of this index: they may hold text that a compaction has removed.
+    """
+    try:
+        return {path.name for path in unlisted_shards(index)}
+    except (DamageError, InputError):
+        return set()
 
 
 def known_plans(index: Path) -> set[str]:
     """Hashes of the plans that shards may be of; none where the first build's is damaged, which is told by itself."""
     if problem_of(partial(read_sealed, index / PLAN)):
         return set()
-    paths = (index / PLAN, *(index / BATCHES).glob("*.json"), *(index / BATCHES).glob(f"*{COPY}"))
+    paths = (index / PLAN, *paths_in(index, BATCHES))
     return {file_hash(path) for path in paths if not problem_of(partial(file_hash, path))}
 
 
@@ -176,14 +196,38 @@ def verify_head(index: Path) -> Iterator[Checked]:
     """Check CURRENT, plan.json, the plans of batches, and the log of deletes."""
     found = problem_of(partial(read_current, index)) or problem_of(partial(read_deletes, index))
     yield Checked(index / CURRENT, found if found and str(index / CURRENT) in found else None)
-    for path in (index / PLAN, *sorted((index / BATCHES).glob("*.json"))):
-        yield Checked(path, unread(problem_of(partial(read_sealed, path))))
-        if path.parent.name == BATCHES:
-            copy = path.with_suffix(COPY)
-            yield Checked(copy, unread(problem_of(partial(check_copy, copy, path))))
+    yield Checked(index / PLAN, unread(problem_of(partial(check_plan, index))))
+    for path in dict.fromkeys(path.with_suffix(".json") for path in paths_in(index, BATCHES)):
+        copy = path.with_suffix(COPY)
+        if path.exists() or not is_begun(index, copy):
+            yield Checked(path, unread(problem_of(partial(read_sealed, path))))
+        yield Checked(copy, unread(problem_of(partial(check_copy, copy, path))) if path.exists() else None)
     if index_format(index) > 2:
         yield Checked(index / CURRENT_COPY, unread(problem_of(partial(check_current_copy, index))))
         yield from verify_log(index)
+
+
+def check_plan(index: Path) -> None:
+    """Check plan.json by its seal, and where later batches came in by its copy there.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
+    read_sealed(index / PLAN)
+    first = index / BATCHES / "1.json"
+    if first.exists() and not problem_of(partial(read_sealed, first)):
+        check_copy(index / PLAN, first)
+
+
+def is_begun(index: Path, copy: Path) -> bool:
+    """Whether a batch, whose copy alone is there, was cut off when nothing of it counted: its plan is written behind its copy."""
+    try:
+        ends = [read_manifest(index, number).corpus.instances for number in list_versions(index)]
+        settings = read_sealed(copy)  # the first build's plan, which is copied before a batch's, has no start
+        start: int = settings["start"] if "start" in settings else settings["instances"]
+        return start >= max(ends, default=0)
+    except (DamageError, InputError, KeyError):
+        return False
 
 
 def verify_log(index: Path) -> Iterator[Checked]:

@@ -12,7 +12,7 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.files import file_hash
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_current, read_deletes, read_manifest, read_sidecar
-from attridex.indexer.index.layout import ADDED, ADDED_COPY, BATCHES, CURRENT, version_dir
+from attridex.indexer.index.layout import ADDED, ADDED_COPY, BATCHES, CURRENT, paths_in, version_dir
 from attridex.indexer.index.records import Manifest, ShardEntry, read_sealed
 from attridex.indexer.index.tables import arrow_type, read_table
 from attridex.indexer.index.verify import check_file
@@ -100,5 +100,5 @@ def places_before(index: Path, before: Manifest, shards: Sequence[ShardEntry]) -
 def is_update(index: Path, shard: str) -> bool:
     """Whether a shard is of a batch that replaced rows."""
     plan = read_sidecar(index, shard).plan
-    path = next((path for path in (index / BATCHES).glob("*.json") if file_hash(path) == plan), None)
+    path = next((path for path in paths_in(index, BATCHES) if file_hash(path) == plan), None)
     return path is not None and read_sealed(path).get("action") == "update"

@@ -24,6 +24,7 @@ from attridex.indexer.index.layout import (
     SOURCE,
     VERSION_FILES,
     VERSIONS,
+    is_named,
 )
 from attridex.indexer.index.records import FileEntry, Record, parse_record, seal, unseal
 from attridex.indexer.progress import Advance
@@ -119,8 +120,10 @@ def is_member(name: str) -> bool:
         return False
     if first in (SHARDS, VERSIONS) and len(inner) == 2:
         kinds = SHARD_FILES if first == SHARDS else VERSION_FILES
-        return inner[0][:1].isdigit() and any(fnmatch.fnmatchcase(inner[1], kind.name) for kind in kinds)
-    return bool(inner) if first == SOURCE else len(inner) == 1 if first == BATCHES else name in ROOT_FILES
+        return is_named(first, inner[0]) and any(fnmatch.fnmatchcase(inner[1], kind.name) for kind in kinds)
+    if first == BATCHES:
+        return len(inner) == 1 and is_named(first, inner[0])
+    return bool(inner) if first == SOURCE else name in ROOT_FILES
 
 
 def unpack(stream: BinaryIO, path: Path, snapshot: Snapshot, target: Path, advance: Advance) -> None:

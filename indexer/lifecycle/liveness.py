@@ -14,10 +14,9 @@ from attridex.indexer.index.directory import read_current, read_deletes, read_ma
 from attridex.indexer.index.layout import TOMBSTONES, version_dir
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.shards import open_shards
+from attridex.indexer.sections import DOCUMENT, PARTED_FORMS
 
 Rows = NDArray[np.int64]
-DOCUMENT, PARTED = "document", ("documents", "encoded")
-"""Column with the id of the record that an instance is a part of, and the input forms that have it."""
 PART = r"#\d+$"
 """What the id of a record's part has behind the record's."""
 
@@ -39,7 +38,7 @@ def columns_of(index: Path, manifest: Manifest) -> Columns:
 def named_in(columns: Columns, manifest: Manifest, names: Collection[str] | None) -> Iterator[NamedRow]:
     """See `named_rows`."""
     corpus = manifest.config.corpus
-    parted = corpus.form in PARTED and DOCUMENT in dict(manifest.columns)
+    parted = corpus.form in PARTED_FORMS and DOCUMENT in dict(manifest.columns)
     table = columns(["id", "content_hash", *([DOCUMENT] if parted else [])])
     ids, owner = table["id"], table[DOCUMENT] if parted else table["id"]
     if corpus.per_token and not parted:

@@ -17,7 +17,8 @@ from attridex.indexer.index.directory import (
 from attridex.indexer.index.layout import CURRENT_COPY, DELETES, DELETES_COPY, FORMAT, TOMBSTONES, version_dir
 from attridex.indexer.index.records import Manifest, ShardEntry
 from attridex.indexer.index.verify import verify
-from attridex.indexer.lifecycle.liveness import PARTED, hidden_rows, named_rows
+from attridex.indexer.lifecycle.liveness import hidden_rows, named_rows
+from attridex.indexer.sections import PARTED_FORMS
 
 
 def migrate(index: Path) -> Manifest:
@@ -70,6 +71,6 @@ def first_log(index: Path, before: Manifest) -> Log:
     if not gone:
         return log
     rows = [row for row in named_rows(index, before) if row.row in gone]
-    bound = not before.config.corpus.id or before.config.corpus.form in PARTED
+    bound = not before.config.corpus.id or before.config.corpus.form in PARTED_FORMS
     contents = [row.content if bound else None for row in rows]
     return log.with_entry(at, "delete", [row.id for row in rows], contents, "migrate")

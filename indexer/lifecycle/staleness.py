@@ -42,6 +42,11 @@ def stale_now(index: Path, manifest: Manifest) -> tuple[str, ...]:
     return stale_of(columns_of(index, manifest), manifest, log, hidden_rows(index, manifest, log))
 
 
+def none_live(index: Path, manifest: Manifest) -> str:
+    """What is said of a version of which every row is hidden, as of an older one that was made current after updates."""
+    return f"{index}: no instance of version {manifest.version} is live; `attridex versions {index}` names others to activate"
+
+
 def is_stale(name: str, columns: Columns, manifest: Manifest, log: Log, hidden: NDArray[np.int64]) -> bool:
     """Whether one statistic is stale.
 

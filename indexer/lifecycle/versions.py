@@ -12,12 +12,13 @@ from attridex.indexer.index.directory import (
     list_versions,
     read_manifest,
     read_served,
+    unlisted_shards,
     write_current,
     write_lock,
     writing,
 )
-from attridex.indexer.index.layout import SHARDS, version_dir
-from attridex.indexer.index.verify import check_version
+from attridex.indexer.index.layout import version_dir
+from attridex.indexer.index.verify import check_version, is_whole_shard
 
 
 class Pruned(NamedTuple):
@@ -87,21 +88,20 @@ def remove_others(index: Path, kept: Collection[str], *, appended: bool = False)
     return found
 
 
-def drop_orphans(index: Path, *, appended: bool = False) -> list[Path]:
+def drop_orphans(index: Path, *, appended: bool = False, whole: bool = True) -> list[Path]:
     """Remove the shards that no version lists; those behind the last instance, which are being appended, only where asked.
 
     Args:
         index: the index directory.
         appended: whether these go, too: later batches of which no version is left, or that were cut off.
+        whole: whether those of them that are not what was written stay all the same.
 
     Returns:
         Which they were.
     """
-    manifests = [read_manifest(index, number) for number in list_versions(index)]
-    listed = {entry.name for manifest in manifests for entry in manifest.shards}
-    end = max(manifest.corpus.instances for manifest in manifests)
-    found = [path for path in (index / SHARDS).glob("[0-9]*") if path.name not in listed]
-    found = [path for path in found if appended or int(path.name[:10]) < end]
+    found = unlisted_shards(index, appended=appended)
+    others = [] if whole else [path for path in unlisted_shards(index, appended=True) if path not in found]
+    found += [path for path in others if not is_whole_shard(index, path.name)]
     for directory in found:
         shutil.rmtree(directory)
     return found

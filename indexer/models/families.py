@@ -4,7 +4,9 @@ The parts of a model are found by structure (see `indexer.structure`). A family 
 point of the group `attridex.families`, whose name is the model type.
 """
 
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 from attridex.indexer.errors import InputError, first_line
@@ -24,11 +26,17 @@ def known_families() -> dict[str, Family]:
         InputError: one of another package cannot be loaded, or has a name that is taken.
     """
     known: dict[str, Family] = {}
-    for point in entry_points(group=GROUP):
+    for point in registered(tuple(sys.path)):
         if point.name in known:
             raise InputError(f"{GROUP}: '{point.value}' is named '{point.name}' as another family is; rename or uninstall it")
         known[point.name] = load_family(point)
     return known
+
+
+@lru_cache(maxsize=1)
+def registered(_path: tuple[str, ...]) -> EntryPoints:
+    """The group's entry points of the packages on a path, which are read once: every load of a model asks for them."""
+    return entry_points(group=GROUP)
 
 
 def load_family(point: EntryPoint) -> Family:

@@ -16,6 +16,11 @@ from attridex.indexer.models.tokenizers import tokenizer_source
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json")
 TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "added_tokens.json")
+OTHER_TOKENIZERS = (
+    "tekken.json", "*.tiktoken", "*.spm", "*.tokenizer", "*vocab*.json", "bpe.codes", "dict.txt", "emoji.json", "word_*.json",
+    "byte_maps.json",
+)  # fmt: skip
+"""Further files of tokenizers, which count from rendering 3 on: older indices were built without a look at them."""
 CODE = ("*.py",)
 """Code of a model's own, which counts where it may run."""
 
@@ -43,7 +48,8 @@ def model_identity(model: ModelConfig, rendering: int = RENDERING, *, chats: boo
     checkpoints = [model_hash(at_checkpoint(model, path)) for path in model.checkpoints]
     source = tokenizer_source(model, rendering)
     directory = model_directory(model) if source == model.path else Path(source)
-    return ModelIdentity(model_hash(model), files_hash(directory, (*TOKENIZER, *(CHAT if chats else ()))), checkpoints)
+    patterns = (*TOKENIZER, *(OTHER_TOKENIZERS if rendering > 2 else ()), *(CHAT if chats else ()))
+    return ModelIdentity(model_hash(model), files_hash(directory, patterns), checkpoints)
 
 
 def config_identity(config: Config) -> ModelIdentity:

@@ -7,7 +7,7 @@ from pathlib import Path
 from attridex.indexer.building.build import Built
 from attridex.indexer.building.build import build as build_whole
 from attridex.indexer.config import Config
-from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, VERSIONS
+from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, VERSIONS, paths_in
 from attridex.indexer.progress import say_all
 from attridex.indexer.renewal.mending import Told
 from attridex.indexer.renewal.repair import repair
@@ -30,7 +30,7 @@ def build(
         DamageError: something is damaged and cannot be mended.
         BusyError: another process is building it.
     """
-    begun = [*(index / name for name in (CURRENT, CURRENT_COPY)), *index.glob(f"{VERSIONS}/[0-9]*")]
+    begun = [*(index / name for name in (CURRENT, CURRENT_COPY)), *paths_in(index, VERSIONS)]
     there = any(path.exists() for path in begun)
     mended = repair(index, config, show_progress=show_progress) if there else Told()
     say_all([f"mended: {line}" for line in mended], enabled=show_progress)

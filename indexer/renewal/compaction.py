@@ -47,7 +47,7 @@ from attridex.indexer.lifecycle.counted import Counted, stored_sums
 from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
-from attridex.indexer.lifecycle.staleness import stale_now
+from attridex.indexer.lifecycle.staleness import none_live, stale_now
 from attridex.indexer.lifecycle.versions import remove_others
 
 Rows = NDArray[np.int64]
@@ -69,7 +69,7 @@ def compact(index: Path) -> Compacted:
     rows that they lack or count too much could not be told from them later.
 
     Raises:
-        InputError: there is no index, it is of format 2, or K-FAC's factors have to be refreshed first.
+        InputError: there is no index, it is of format 2, no row is live, or K-FAC's factors have to be refreshed first.
         DamageError: a file is not what was written.
         BusyError: another process writes.
     """
@@ -78,6 +78,8 @@ def compact(index: Path) -> Compacted:
         check_version(index, manifest)
         gone = {entry.name: hidden_of(index, manifest, entry, log) for entry in manifest.shards}
         removed = sum(map(len, gone.values()))
+        if removed == manifest.instances:
+            raise InputError(none_live(index, manifest))
         if removed:
             check_sums(index, manifest)
             names = [
@@ -99,8 +101,8 @@ def check_sums(index: Path, manifest: Manifest) -> None:
     """Refuse where a version's own sums of K-FAC's factors are of other rows than those that stay."""
     if FACTORS in manifest.files and OF_CURVATURE in stale_now(index, manifest):
         raise InputError(
-            f"{index}: K-FAC's factors were summed over other rows than those that are live; "
-            f"run `attridex refresh {index}` first, then compact"
+            f"{index}: K-FAC's factors were summed over other rows than those that are live; run `attridex refresh {index}` "
+            "first, which loads the model for them, then compact"
         )
 
 

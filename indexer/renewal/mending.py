@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from attridex.indexer.building.plan import content_settings
@@ -17,9 +17,9 @@ from attridex.indexer.index.layout import (
     MANIFEST,
     MANIFEST_COPY,
     PLAN,
-    SHARDS,
     SIDECAR,
     VERSIONS,
+    paths_in,
     shard_dir,
 )
 from attridex.indexer.index.records import (
@@ -27,12 +27,11 @@ from attridex.indexer.index.records import (
     Sidecar,
     file_entries,
     parse_record,
-    read_sealed,
     seal,
     unseal,
 )
 from attridex.indexer.index.tables import read_table
-from attridex.indexer.index.verify import check_shard
+from attridex.indexer.index.verify import is_whole_shard
 from attridex.indexer.lifecycle.facts import corpus_columns
 from attridex.indexer.lifecycle.recovery import read_bytes
 
@@ -58,7 +57,7 @@ def put(path: Path, content: bytes) -> None:
 def mend_manifests(index: Path, told: Told) -> dict[str, Manifest]:
     """The manifests of all versions by number, each mended by its copy or mending that; one that is lost is not among them."""
     found: dict[str, Manifest] = {}
-    for directory in sorted((index / VERSIONS).glob("[0-9]*"), key=lambda path: (len(path.name), path.name)):
+    for directory in paths_in(index, VERSIONS):
         contents = {name: read_bytes(directory / name) for name in (MANIFEST, MANIFEST_COPY)}
         whole = {name: content for name, content in contents.items() if (content and sound(content, directory))}
         if not whole:
@@ -83,40 +82,65 @@ def sound(content: bytes, directory: Path) -> bool:
         return False
 
 
-def mend_plan(index: Path, manifests: Mapping[str, Manifest], told: Told) -> None:
-    """Write plan.json again from a manifest, if it is damaged; that it is the same, the shards' sidecars say.
+def mend_plans(index: Path, manifests: Mapping[str, Manifest], told: Told) -> None:
+    """Write the plans of the first build and of each batch again, each from a copy or, of the first build, from a manifest.
+
+    Of several the one counts that the batch's shards name: another index's is sealed, too.
 
     Raises:
         DamageError: no manifest gives the plan that the shards were built from.
     """
-    try:
-        read_sealed(index / PLAN)
-        return
-    except (DamageError, OSError):
-        pass
-    plans = set(filter(None, (plan_of(index, path.parent.name) for path in (index / SHARDS).glob(f"*/{SIDECAR}"))))
-    for manifest in reversed(list(manifests.values())):
-        content = seal(settings_of(manifest))
-        if hashlib.sha256(content).hexdigest() in plans or not plans:
-            put(index / PLAN, content)
-            told.append(f"{index / PLAN}: from the manifest of version {manifest.version}")
-            return
-    raise DamageError(f"{index / PLAN}: cannot be mended (no manifest gives the settings that the shards were built from)")
-
-
-def mend_batches(index: Path, told: Told) -> None:
-    """Write the plan of each batch again from its copy, or the copy from it; that of the first build mends plan.json."""
-    for name in sorted({path.stem for path in (index / BATCHES).glob("[0-9]*")}):
+    named = named_plans(index, manifests)
+    mend_plan(index, manifests, named, told)
+    for name in dict.fromkeys(path.stem for path in paths_in(index, BATCHES)):
         path = index / BATCHES / f"{name}.json"
         pair = (path, path.with_suffix(COPY))
-        contents = [content for each in pair if (content := read_bytes(each)) and is_sealed(content, each)]
-        for each in pair if contents else ():
-            if read_bytes(each) != contents[0]:
-                put(each, contents[0])
-                told.append(f"{each}: from the other of the two")
-        if contents and name == "1" and read_bytes(index / PLAN) != contents[0]:
-            put(index / PLAN, contents[0])
-            told.append(f"{index / PLAN}: from its copy")
+        content = best(sealed_of([index / PLAN] if name == "1" else pair), named)
+        for each in pair if content else ():
+            if content and read_bytes(each) != content:
+                put(each, content)
+                told.append(f"{each}: from {PLAN if name == '1' else 'the other of the two'}")
+
+
+def mend_plan(index: Path, manifests: Mapping[str, Manifest], named: Set[str], told: Told) -> None:
+    """Write plan.json again; see `mend_plans`.
+
+    Args:
+        index: the index directory.
+        manifests: of its versions by number.
+        named: hashes of the plans that shards name.
+        told: hears that it was mended.
+    """
+    own = sealed_of([index / PLAN, *(index / BATCHES / f"1{suffix}" for suffix in (".json", COPY))])
+    made = [seal(settings_of(manifest)) for manifest in reversed(list(manifests.values()))]
+    content = best([*own, *(each for each in made if digest(each) in named or not named)], named)
+    if content is None:
+        raise DamageError(f"{index / PLAN}: cannot be mended (no manifest gives the settings that the shards were built from)")
+    if read_bytes(index / PLAN) != content:
+        put(index / PLAN, content)
+        told.append(f"{index / PLAN}: from {'its copy' if content in own else 'a manifest'}")
+
+
+def named_plans(index: Path, manifests: Mapping[str, Manifest]) -> set[str]:
+    """Hashes of the plans that shards were signed from, as those records of them say that a manifest lists."""
+    listed = {entry.name: entry.sha256 for manifest in manifests.values() for entry in manifest.shards}
+    whole = [name for name, sha256 in listed.items() if digest(read_bytes(shard_dir(index, name) / SIDECAR) or b"") == sha256]
+    return set(filter(None, (plan_of(index, name) for name in whole)))
+
+
+def sealed_of(paths: Iterable[Path]) -> list[bytes]:
+    """Contents of those records that are sealed."""
+    return [content for path in paths if (content := read_bytes(path)) and is_sealed(content, path)]
+
+
+def best(contents: Sequence[bytes], named: Set[str]) -> bytes | None:
+    """The first content whose hash is named, or the first of all; None where there is none."""
+    return next((content for content in contents if digest(content) in named), next(iter(contents), None))
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a content."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def is_sealed(content: bytes, path: Path) -> bool:
@@ -166,7 +190,7 @@ def mend_sidecar(index: Path, name: str, listed: str, manifest: Manifest, told: 
             content = seal(sidecar_of(index, name, number, manifest).model_dump(mode="json"))
         except (DamageError, OSError, ValueError, KeyError):
             return False
-        if hashlib.sha256(content).hexdigest() == listed:
+        if digest(content) == listed:
             put(path, content)
             told.append(f"{path}: from the shard's files")
             return True
@@ -206,23 +230,13 @@ def damaged_shards(index: Path, manifests: Mapping[str, Manifest], told: Told) -
     listed = {entry.name: (entry.sha256, manifest) for manifest in manifests.values() for entry in manifest.shards}
     found = {}
     for name, (sha256, manifest) in listed.items():
-        if not is_listed(index, name, sha256) and not (
-            mend_sidecar(index, name, sha256, manifest, told) and is_listed(index, name, sha256)
+        if not is_whole_shard(index, name, sha256) and not (
+            mend_sidecar(index, name, sha256, manifest, told) and is_whole_shard(index, name, sha256)
         ):
             found[name] = sha256
     return found
 
 
-def is_listed(index: Path, name: str, sha256: str) -> bool:
-    """Whether a shard is byte for byte what a manifest lists."""
-    try:
-        check_shard(index, name, sha256)
-    except (DamageError, InputError, OSError):
-        return False
-    return True
-
-
 def lost_versions(index: Path, manifests: Mapping[str, Manifest]) -> list[Path]:
     """Directories of versions whose manifests cannot be mended."""
-    directories = sorted((index / VERSIONS).glob("[0-9]*"))
-    return [path for path in directories if path.name not in manifests]
+    return [path for path in paths_in(index, VERSIONS) if path.name not in manifests]

@@ -18,6 +18,7 @@ from attridex.indexer.index.arrays import write_array
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import (
     index_format,
+    is_cut_off,
     next_version,
     parse_current,
     read_sidecar,
@@ -45,7 +46,7 @@ from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import named, read_bytes, recovered_current, recovered_log
 from attridex.indexer.lifecycle.versions import drop_orphans
-from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_batches, mend_manifests, mend_plan
+from attridex.indexer.renewal.mending import Told, bare, damaged_shards, lost_versions, mend_manifests, mend_plans
 from attridex.indexer.renewal.resigning import Means, admit_all, sign_again
 from attridex.indexer.signing.signer import Signer
 
@@ -141,19 +142,13 @@ def mend(index: Path, manifests: Mapping[str, Manifest], means: Means, told: Tol
         show_progress: see `repair`.
     """
     log = recovered_log(index) if index_format(index) > 2 else None
-    mend_batches(index, told)
-    mend_plan(index, manifests, told)
+    manifests = without_cut_off(index, manifests, log, told)
+    served = served_number(index, manifests)
+    mend_plans(index, manifests, told)
     damaged = damaged_shards(index, manifests, told)
     if damaged:
         latest = list(manifests.values())[-1]
         sign_again(index, means, list(damaged), latest, told, show_progress=show_progress)
-    current = recovered_current(index) or next(iter(named(index)), None)
-    served = current.version if current else list(manifests)[-1]
-    if served not in manifests:
-        raise DamageError(
-            f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
-            f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
-        )
     written = mend_versions(index, manifests, log, means, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}
@@ -165,7 +160,51 @@ def mend(index: Path, manifests: Mapping[str, Manifest], means: Means, told: Tol
     for path in [version_dir(index, number) for number in written] + lost:
         shutil.rmtree(path, ignore_errors=True)
     told += [f"{path}: removed (no manifest of this older version is whole)" for path in lost]
-    told += [f"{path}: removed (in no version)" for path in drop_orphans(index)]
+    told += [f"{path}: removed (in no version)" for path in drop_orphans(index, whole=False)]
+
+
+def without_cut_off(index: Path, manifests: Mapping[str, Manifest], log: Log | None, told: Told) -> dict[str, Manifest]:
+    """The versions that counted; those that updates were writing when they were cut off leave the disk, see `is_cut_off`.
+
+    Args:
+        index: the index directory.
+        manifests: of the versions by number.
+        log: of deletes; None in format 2.
+        told: hears what was removed.
+
+    Raises:
+        DamageError: no other is left, and nothing is removed.
+    """
+    cut = [number for number in manifests if is_cut_off(index, number, log.head if log else None)]
+    if len(cut) == len(manifests):
+        raise DamageError(
+            f"{index / VERSIONS}: cannot be mended (what is whole of it, {', '.join(cut)}, never counted: the update that wrote "
+            "it was cut off); restore the index from a snapshot"
+        )
+    for path in (version_dir(index, number) for number in cut):
+        shutil.rmtree(path)
+        told.append(f"{path}: removed (it never counted, the update that wrote it was cut off)")
+    return {number: manifest for number, manifest in manifests.items() if number not in cut}
+
+
+def served_number(index: Path, manifests: Mapping[str, Manifest]) -> str:
+    """The version that CURRENT or its copy names; where both are lost the last one.
+
+    Args:
+        index: the index directory.
+        manifests: of the versions that counted, by number.
+
+    Raises:
+        DamageError: no manifest of the version that is named is whole.
+    """
+    current = recovered_current(index) or next(iter(named(index)), None)
+    served = current.version if current else list(manifests)[-1]
+    if served not in manifests:
+        raise DamageError(
+            f"{version_dir(index, served)}: the served version cannot be mended (no manifest of it is whole); versions "
+            f"{', '.join(manifests)} are; remove {CURRENT} and {CURRENT_COPY}, and `attridex repair` serves the last of them"
+        )
+    return served
 
 
 def clear_places(index: Path, names: Sequence[str], *, everything: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.errors import InputError
-from attridex.indexer.forms.encoding import DOCUMENT, Encoding, Tokens
+from attridex.indexer.forms.encoding import Encoding, Tokens
 from attridex.indexer.forms.token_rows import (
     DECODER_IDS,
     DECODER_MASK,
@@ -25,6 +25,7 @@ from attridex.indexer.forms.token_rows import (
     parts_of,
     read_row,
 )
+from attridex.indexer.sections import DOCUMENT
 
 
 @dataclass(frozen=True)

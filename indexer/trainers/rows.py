@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from attridex.indexer.errors import InputError, first_line, nearest
-from attridex.indexer.forms.encoding import DOCUMENT
 from attridex.indexer.forms.token_rows import DECODER_IDS, DECODER_MASK, IDS, LABELS, MASK, NO_LOSS, POSITIONS, TEXT, TYPES
 from attridex.indexer.index.layout import is_reserved
+from attridex.indexer.sections import DOCUMENT
 
 READ = (IDS, MASK, TYPES, POSITIONS, LABELS, DECODER_IDS, DECODER_MASK)
 """Columns of a batch that say what the model reads and learns."""

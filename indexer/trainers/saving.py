@@ -10,7 +10,7 @@ from typing import Any
 from attridex.indexer.adapter_paths import CONFIG as ADAPTER_CONFIG
 from attridex.indexer.files import file_hash, publish
 from attridex.indexer.models.adapters import FILES as ADAPTER_FILES
-from attridex.indexer.models.identity import TOKENIZER, WEIGHTS
+from attridex.indexer.models.identity import OTHER_TOKENIZERS, TOKENIZER, WEIGHTS
 from attridex.indexer.models.loading import quiet_transformers
 from attridex.indexer.trainers.trained import Trained
 
@@ -66,5 +66,5 @@ def settings_of(path: Path) -> dict[str, Any]:
 
 def model_files(directory: Path) -> Iterator[Path]:
     """Files of a model, an adapter and a tokenizer."""
-    for pattern in (*WEIGHTS, *TOKENIZER, *ADAPTER_FILES):
+    for pattern in (*WEIGHTS, *TOKENIZER, *OTHER_TOKENIZERS, *ADAPTER_FILES):
         yield from directory.glob(pattern)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attridex.indexer.models.sources import load_hf_config
+from attridex.indexer.models.tokenizers import UNCUT
 from attridex.indexer.trainers.saving import SavedModel
 from attridex.indexer.trainers.source import ROWS
 from attridex.indexer.trainers.trained import Trained
@@ -50,9 +51,12 @@ def own_code(done: Trained) -> bool:
 
 
 def accepted(done: Trained) -> int:
-    """Tokens that the tokenizer says a text may have, for queries that are longer than every row; 0 where it says nothing."""
+    """Tokens that the tokenizer says a text may have, for queries and later records that are longer than every row.
+
+    Where it says nothing that is what any corpus may have; nothing is longer than the model itself takes.
+    """
     limit = int(min(done.tokenizer.model_max_length, NO_LIMIT))
-    return 0 if limit == NO_LIMIT else limit
+    return UNCUT if limit == NO_LIMIT else limit
 
 
 def corpus_settings(done: Trained) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class Operating:
         self._stopping, self._alive = False, _never
         self._metrics: Metrics | None = load_metrics() if listen else None
         self._tracing: Tracing | None = load_tracing(traces) if traces else None
-        seen = (CallLog(), Audit(ADMIN, audit), self._metrics, self._tracing)
+        self._audit = Audit(ADMIN, audit)
+        seen = (CallLog(), self._audit, self._metrics, self._tracing)
         self.witness: Witness = Witnesses(each for each in seen if each is not None)
         self._web = Web(listen, {"/metrics": self._page, "/healthz": self._health, "/readyz": self._ready}) if listen else None
 
@@ -96,6 +97,7 @@ class Operating:
         """Let port, file and collector go."""
         if self._web:
             self._web.close()
+        self._audit.close()
         if self._tracing:
             self._tracing.close()
 

@@ -2,77 +2,94 @@
 
 import json
 import logging
-import os
-import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attridex.indexer.errors import InputError
 from attridex.service.errors import AuditError
+from attridex.service.operations.audit_file import AuditFile
+from attridex.service.operations.refusals import MOST, Refusals
 from attridex.service.operations.witness import CallFacts, Ending, Witness
 
+ASKED = "audit"
+"""Among the notes of a call: it was asked for by somebody who may, and its line is written."""
 log = logging.getLogger("attridex.audit")
 
 
 class Audit(Witness):
     """Writes each call of a service before it is done, and how it ended.
 
-    A call that cannot be written is not done. With a file its line is on the disk before it begins; without one
-    the lines go to the log, whatever its level.
+    A call that cannot be written is not done. With a file its line is on the disk before it begins, and a thread that is no
+    administrator's never waits for that disk; without one the lines go to the log, whatever its level.
     """
 
-    def __init__(self, service: str, path: Path | None = None) -> None:
-        """Audit calls of this service, into a file where one is given.
+    def __init__(self, service: str, path: Path | None = None, refused: int = MOST) -> None:
+        """Audit calls of this service.
+
+        Args:
+            service: its full name.
+            path: a file for it; the log where None.
+            refused: calls that never began, of which so many a minute have a line; the others are counted in one.
 
         Raises:
-            InputError: it cannot be opened.
+            InputError: the file cannot be opened.
         """
-        self._prefix, self._lock = f"/{service}/", threading.Lock()
-        self._file: int | None = None
-        self._torn = False
+        self._prefix = f"/{service}/"
+        self._file = AuditFile(path) if path else None
+        self._refusals = Refusals(self._tell_more, refused)
         log.setLevel(logging.INFO)
-        if path is not None:
-            try:
-                self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                raise InputError(f"--audit {path}: cannot be written: {error.strerror}") from None
-            size = os.fstat(self._file).st_size
-            self._torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
     def change(self, call: CallFacts, asked: Mapping[str, Any]) -> None:
-        """See `Witness`.
+        """See `Witness`; waits until the line is on the disk.
 
         Raises:
             AuditError: it cannot be written.
         """
         if call.rpc.startswith(self._prefix):
-            self._write(call, {"event": "asked", "asked": asked}, sync=True)
+            try:
+                self._write({**facts(call), "event": "asked", "asked": asked}, call.number).result()
+            except AuditError as error:
+                raise AuditError(f"{error}; nothing was changed") from None
+            call.notes[ASKED] = True
 
     def end(self, call: CallFacts, how: Ending) -> None:
-        """See `Witness`."""
-        if not call.rpc.startswith(self._prefix):
-            return
-        try:
-            self._write(call, {"event": "ended", "code": how.code, "message": how.message, "seconds": round(how.seconds, 6)})
-        except AuditError as error:
-            log.error("%s: the end of %s (%s) is not in the audit", error, call.rpc, how.code)
+        """See `Witness`; waits for nothing."""
+        if call.rpc.startswith(self._prefix) and (ASKED in call.notes or self._refusals.one_more(how.code)):
+            said = {**facts(call), "event": "ended", "code": how.code, "message": how.message, "seconds": round(how.seconds, 6)}
+            self._later(said, call.number)
 
-    def _write(self, call: CallFacts, said: Mapping[str, Any], *, sync: bool = False) -> None:
-        facts = {"rpc": call.rpc, "client": call.client, "identity": call.identity, "request": call.request_id, **said}
+    def close(self) -> None:
+        """Write what is left."""
+        self._refusals.end_period()
+        if self._file:
+            self._file.close()
+
+    def _tell_more(self, codes: Mapping[str, int]) -> None:
+        self._later({"event": "refused", "more": sum(codes.values()), "codes": dict(codes)})
+
+    def _later(self, said: Mapping[str, Any], number: str = "") -> None:
+        """Write a line that nothing waits for."""
+        self._write(said, number).add_done_callback(lambda done: missed(said, done.exception()))
+
+    def _write(self, said: Mapping[str, Any], number: str = "") -> "Future[None]":
+        """Write a line, with the number of its call if it has one."""
         if self._file is None:
-            log.info("%s", json.dumps(facts), extra={"event": said["event"]})
-            return
-        line = json.dumps({"at": datetime.now(UTC).isoformat(), "call": call.number, **facts}).encode() + b"\n"
-        try:
-            with self._lock:
-                line = b"\n" * self._torn + line
-                self._torn = True  # until it is whole
-                if os.write(self._file, line) != len(line):
-                    raise OSError(0, "the disk is full")
-                self._torn = False
-                if sync:
-                    os.fsync(self._file)
-        except OSError as error:
-            raise AuditError(f"the audit cannot be written ({error.strerror}); nothing was changed") from None
+            log.info("%s", json.dumps(said), extra={"event": said["event"]})
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done
+        known = {"at": datetime.now(UTC).isoformat(), **({"call": number} if number else {})}
+        return self._file.append(json.dumps({**known, **said}).encode() + b"\n")
+
+
+def facts(call: CallFacts) -> dict[str, Any]:
+    """Which call a line is about."""
+    return {"rpc": call.rpc, "client": call.client, "identity": call.identity, "request": call.request_id}
+
+
+def missed(said: Mapping[str, Any], error: BaseException | None) -> None:
+    """Log a line that could not be written."""
+    if error is not None:
+        log.error("%s: this is not in the audit: %s", error, json.dumps(said))

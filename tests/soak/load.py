@@ -34,7 +34,7 @@ from attridex.v1.requests import Query
 from tests.soak.tiny import server_process
 
 CLIENTS = (1, 8, 32, 128)
-INSTANCES, WORDS, DIM = 2000, 31, 1024
+INSTANCES, WORDS = 2000, 31
 TINY = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
 """A model that costs little: what is measured is the service around it."""
 TEXTS = 1000
@@ -74,7 +74,7 @@ def served() -> Iterator[tuple[str, Path]]:
     """A server of a small index with gradients and neurons: its address, and the index."""
     with scene(TINY, texts(INSTANCES, WORDS, WORDS)) as directory:
         index = directory / "load"
-        build(configuration(directory, gradients={"dim": DIM}, neurons={"rule": "gradient"}), index, show_progress=False)
+        build(configuration(directory, neurons={"rule": "gradient"}), index, show_progress=False)
         with server_beside(index) as address:
             yield address, index
 

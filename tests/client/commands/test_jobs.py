@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Ran, records, write_jsonl
+from tests.conftest import records, write_jsonl
+from tests.processes import running
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 COUNT = 400
@@ -47,20 +49,22 @@ class Place:
         return subprocess.run(self.command(out, *options), capture_output=True, text=True, timeout=WAIT, preexec_fn=limit)
 
 
-@pytest.fixture
-def place(project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path) -> Iterator[Place]:
+@contextmanager
+def serving(indexed: Callable[..., Path], directory: Path) -> Iterator[Place]:
     """A server process over a tiny index."""
-    config, index = project(neurons={"enabled": False}), tmp_path / "index"
-    assert attridex("build", config, "--out", index).code == 0
+    index = indexed(neurons={"enabled": False}) / "index"
     rows = [{**row, "id": f"q{number}"} for number, row in enumerate(records(COUNT))]
-    command = [*COMMAND, "serve", str(index), "--listen", "127.0.0.1:0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    address = next(line for line in server.stderr if line.startswith("listening on ")).split()[-1]
-    yield Place(server, address, write_jsonl(tmp_path / "many.jsonl", rows))
-    server.kill()
-    server.wait()
-    server.stderr.close()
+    with running([*COMMAND, "serve", str(index), "--listen", "127.0.0.1:0"]) as server:
+        assert server.stderr is not None
+        address = next(line for line in server.stderr if line.startswith("listening on ")).split()[-1]
+        yield Place(server, address, write_jsonl(directory / "many.jsonl", rows))
+
+
+@pytest.fixture(scope="module")
+def place(indexed: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A server that stays, for all jobs."""
+    with serving(indexed, tmp_path_factory.mktemp("place")) as made:
+        yield made
 
 
 def wait_for(out: Path, size: int, job: "subprocess.Popen[str]") -> None:
@@ -105,7 +109,9 @@ def test_a_full_disk_is_told_in_a_line_and_the_job_goes_on_once_there_is_room(pl
 
 
 def test_of_two_jobs_on_one_file_the_second_says_who_has_it_and_the_first_ends_well(place: Place, tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
+    out, rows = tmp_path / "out.jsonl", [json.loads(line) for line in place.queries.read_text().splitlines()]
+    new = write_jsonl(tmp_path / "new.jsonl", [{**row, "premise": f"{row['premise']} today"} for row in rows])
+    place = replace(place, queries=new)  # texts that the server does not remember, so that the job takes its time
     first = place.start(out)
     wait_for(out, 1, first)
     first.send_signal(signal.SIGSTOP)
@@ -120,12 +126,15 @@ def test_of_two_jobs_on_one_file_the_second_says_who_has_it_and_the_first_ends_w
     assert [json.loads(line)["query"] for line in out.read_text().splitlines()] == [f"q{number}" for number in range(COUNT)]
 
 
-def test_a_server_that_is_killed_ends_the_job_in_a_line_and_what_is_written_is_whole(place: Place, tmp_path: Path) -> None:
+def test_a_server_that_is_killed_ends_the_job_in_a_line_and_what_is_written_is_whole(
+    indexed: Callable[..., Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out.jsonl"
-    job = place.start(out)
-    wait_for(out, 1, job)
-    place.server.kill()
-    _, errors = job.communicate(timeout=WAIT)
+    with serving(indexed, tmp_path) as place:
+        job = place.start(out)
+        wait_for(out, 1, job)
+        place.server.kill()
+        _, errors = job.communicate(timeout=WAIT)
     assert job.returncode == 1, errors
     assert errors.splitlines()[-1].startswith(f"error: no attridex server answers at {place.address}")
     assert all(json.loads(line) for line in out.read_text().splitlines())
@@ -137,6 +146,7 @@ def test_a_changed_setting_is_named_by_a_job_that_would_go_on(place: Place, tmp_
     ran = place.run(out, "--where", "genre = 'phone'")
     assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
     assert "begun with where not given, now genre = 'phone' (see " in ran.stderr
-    with place.queries.open("a") as stream:
-        stream.write(json.dumps({**records(1)[0], "id": "more"}) + "\n")
+    longer = tmp_path / "longer.jsonl"
+    longer.write_text(place.queries.read_text() + json.dumps({**records(1)[0], "id": "more"}) + "\n")
+    place = replace(place, queries=longer)
     assert re.search(r"begun with queries \w{12}\.\.\., now \w{12}\.\.\. ", place.run(out).stderr)

@@ -42,7 +42,9 @@ def test_labels_are_names_or_output_numbers(project: Callable[..., Path]) -> Non
 
 @pytest.mark.parametrize("task", SHOWN)
 def test_an_index_s_own_columns_give_the_instance_that_they_were_stored_of(task: str, project: Callable[..., Path]) -> None:
-    config = load_config(project(task=task, corpus={"id": "key", "label": "gold", "per_token": task == "causal-lm"}))
+    config = load_config(
+        project(task=task, corpus={"id": "key", **({"per_token": True} if task == "causal-lm" else {"label": "gold"})})
+    )
     renderer = make_renderer(config)
     for row in records(4):
         for made in renderer.instances({**row, "key": row["id"], "gold": row["label"]}, "x"):

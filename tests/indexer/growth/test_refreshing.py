@@ -10,6 +10,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.growth.appending import Appender
 from attridex.indexer.growth.refreshing import add_curvature, refresh
 from attridex.indexer.lifecycle.deleting import delete_ids
+from attridex.indexer.lifecycle.versions import activate
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import records
@@ -62,3 +63,14 @@ def test_a_delete_makes_stale_what_counts_the_row_until_a_refresh(grown: Path) -
 def test_what_cannot_be_added_is_refused(grown: Path, kind: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         add_curvature(grown, [kind])
+
+
+def test_nothing_is_taken_of_a_version_without_a_live_row(grown: Path, file_of: File) -> None:
+    """An older one that is made current again, after every record of it was replaced."""
+    Appender(grown).update([file_of([{**row, "premise": "cat ran"} for row in records(BEGUN)])])
+    activate(grown, "1")
+    for act in (refresh, lambda index: add_curvature(index, ["kfac"]), compact):
+        with pytest.raises(InputError, match=r"no instance of version 1 is live; `attridex versions .*` names others"):
+            act(grown)
+    activate(grown, "2")
+    assert compact(grown).removed == BEGUN

@@ -14,6 +14,7 @@ from attridex.indexer.growth import appending
 from attridex.indexer.growth.appending import Appender
 from attridex.indexer.growth.refreshing import refresh
 from attridex.indexer.index.directory import list_versions, read_current, read_manifest
+from attridex.indexer.index.layout import CURRENT, CURRENT_COPY
 from attridex.indexer.index.records import LeftOut
 from attridex.indexer.lifecycle.deleting import delete_ids, undelete_ids
 from attridex.indexer.lifecycle.snapshots import snapshot
@@ -38,6 +39,12 @@ def cut_off(grow: Callable[[], Any]) -> None:
         patch.setattr(appending, "write_current", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             grow()
+
+
+def lose_heads(index: Path) -> None:
+    """Neither CURRENT nor its copy is left."""
+    for name in (CURRENT, CURRENT_COPY):
+        (index / name).unlink()
 
 
 @pytest.fixture
@@ -111,6 +118,26 @@ def test_an_update_that_was_cut_off_never_counts_by_another_entry_of_the_log(
     assert appender.update([file_of([CHANGED])]).replaced == 1
     assert live(grown).keys() == before.keys()
     assert problems(grown) == []
+
+
+@pytest.mark.parametrize("damaged", ["versions/3/catalog.duckdb", "shards/0000000011-0000000012/norms.npy"])
+def test_a_repair_without_current_serves_the_last_version_that_counted(
+    grown: Path, appender: Appender, file_of: File, damaged: str
+) -> None:
+    """An update that was cut off leaves a version that must not be served; one that was acknowledged must be."""
+    appender.append([file_of([records(BEGUN + 1)[BEGUN]])])
+    before = live(grown)
+    cut_off(lambda: appender.update([file_of([CHANGED])]))
+    flip(grown / damaged)
+    lose_heads(grown)
+    assert repair(grown)
+    assert (read_current(grown), live(grown), problems(grown)) == ("2", before, [])
+    appender.update([file_of([CHANGED])])
+    after = live(grown)
+    lose_heads(grown)
+    assert repair(grown)
+    assert (live(grown), problems(grown)) == (after, [])
+    assert after["t3"] != before["t3"]
 
 
 def test_what_grows_keeps_what_the_served_version_has_not_an_older_one_of_the_same_shards(

@@ -5,21 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from attridex.indexer.index.directory import read_manifest, read_sidecar
+from attridex.indexer.index.directory import list_versions, read_current, read_manifest, read_sidecar
 from attridex.indexer.index.layout import (
+    MANIFEST,
     OWN_COLUMNS,
     RESERVED,
     SHARD_FILES,
     VERSION_FILES,
     FileKind,
     instance_columns,
+    is_named,
     is_reserved,
     own_columns,
+    paths_in,
     self_influence_columns,
     shard_dir,
     shard_name,
     version_dir,
 )
+from attridex.indexer.index.verify import verify
 
 
 @pytest.mark.parametrize(("folder", "kinds"), [("shards", SHARD_FILES), ("versions", VERSION_FILES)])
@@ -43,6 +47,27 @@ def test_files_are_described_once() -> None:
 def test_names_of_shards_sort_as_their_ranges() -> None:
     names = [shard_name(start, start + 5) for start in range(0, 1005, 5)]
     assert sorted(names) == names
+
+
+@pytest.mark.parametrize(
+    ("place", "names", "others"),
+    [
+        ("versions", ["1", "10"], ["0", "01", "1²", "²", "\u0661", "1.bak", "1+2", "1\n"]),
+        ("shards", ["0000000000-0000000005", "0000000000-0000000005.3.12"], ["0000000000-000000000²", "0-5", "1.bak"]),
+        ("batches", ["1.json", "12.copy"], ["1².json", "1.json.bak", "x.json", ".1.json.7.tmp"]),
+    ],
+)
+def test_what_has_no_name_that_attridex_gives_is_no_part_of_an_index(
+    old: Path, place: str, names: list[str], others: list[str]
+) -> None:
+    assert [is_named(place, name) for name in (*names, *others)] == [True] * len(names) + [False] * len(others)
+    before = paths_in(old, place), list_versions(old), read_current(old)
+    for name in others:
+        (old / place / name).mkdir(parents=True)
+        (old / place / name / MANIFEST).touch()
+    assert (paths_in(old, place), list_versions(old), read_current(old)) == before
+    found = {checked.path for checked in verify(old) if checked.problem}
+    assert found == {old / place / name / MANIFEST for name in others}
 
 
 def test_directories_are_below_the_index() -> None:

@@ -1,5 +1,6 @@
 """Neuron statistics in the catalog and the command that lists them, against plain loops over the stored neurons."""
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +18,8 @@ Neurons = dict[tuple[int, int], list[tuple[int, float, int]]]
 
 
 @pytest.fixture
-def index(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> Path:
-    assert attridex("build", project(count=30), "--out", tmp_path / "i").code == 0
-    return tmp_path / "i"
+def index(indexed: Callable[..., Path]) -> Path:
+    return indexed(count=30) / "index"
 
 
 def rows(index: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -108,7 +108,8 @@ def test_the_command_lists_the_highest_lifts_of_a_label(kind: str, index: Path, 
         assert values == pytest.approx(lifts[line["layer"], line["unit"], label])
 
 
-def test_tables_describe_the_build_and_the_command_says_how_many_are_deleted(index: Path, attridex: Any) -> None:
+def test_tables_describe_the_build_and_the_command_says_how_many_are_deleted(index: Path, tmp_path: Path, attridex: Any) -> None:
+    index = shutil.copytree(index, tmp_path / "index")
     before = attridex("neurons", index, "--json")
     delete_rows(index, [0, 3])
     after = attridex("neurons", index, "--json")

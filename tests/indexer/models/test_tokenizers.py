@@ -1,5 +1,6 @@
 """Tokenizers: found where the training saved them, refused where texts would become other tokens than the model's."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import transformers as hf
 from tokenizers import Tokenizer, models, normalizers
 
 from attridex.indexer.building.plan import survey_corpus
-from attridex.indexer.config import Config, parse_config
+from attridex.indexer.config import Config, ModelConfig, parse_config
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.identity import model_identity
 from attridex.indexer.models.loading import load_model
@@ -158,6 +159,22 @@ def test_an_adapter_without_a_tokenizer_has_that_of_its_base(adapted: Callable[[
     config = adapted(None)
     assert tokenizer_source(config.model, 2) == config.model.path
     assert model_identity(config.model).tokenizer == model_identity(config.model, rendering=1).tokenizer
+
+
+@pytest.mark.parametrize("name", ["tekken.json", "qwen.tiktoken", "source.spm", "entity_vocab.json", "bpe.codes"])
+def test_every_file_of_a_tokenizer_is_of_its_identity_but_for_indices_that_were_built_without_a_look_at_it(
+    name: str, model_dir: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = ModelConfig(path=str(shutil.copytree(model_dir("opt"), tmp_path / "m")))
+    bare = [model_identity(model, rendering).tokenizer for rendering in (2, 3)]
+    assert bare[0] == bare[1]
+    found = []
+    for content in ("one", "other"):
+        (tmp_path / "m" / name).write_text(content)
+        found.append([model_identity(model, rendering).tokenizer for rendering in (2, 3)])
+    (old, new), (same, changed) = found
+    assert (old, same) == (bare[0], bare[0])
+    assert len({bare[1], new, changed}) == 3
 
 
 def test_tiny_models_of_the_tests_read_their_words(model_dir: Callable[..., Path]) -> None:

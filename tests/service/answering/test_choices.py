@@ -13,19 +13,18 @@ from attridex.indexer.signing.signer import Signer
 from tests.conftest import Ran, records, write_jsonl
 
 Asked = Callable[..., Ran]
+FEW: dict[str, Any] = {"neurons": {"steps": 3}}
 
 
 @pytest.fixture
-def built(project: Callable[..., Path], attridex: Asked, tmp_path: Path) -> Callable[..., Asked]:
-    """Build an index of a task, and ask it."""
+def built(indexed: Callable[..., Path], served_at: Callable[[Path], str], attridex: Asked) -> Callable[..., Asked]:
+    """Ask an index of a task."""
 
-    def build(task: str, **sections: Any) -> Asked:
-        config = project("gpt2", 6, task, neurons={"steps": 3}, **sections)
-        ran = attridex("build", config, "--out", tmp_path / "index")
-        assert ran.code == 0, ran.err
-        return lambda *command: attridex(*command, "--index", tmp_path / "index", "--json")
+    def ask(task: str, **sections: Any) -> Asked:
+        address = served_at(indexed("gpt2", 6, task, **FEW, **sections) / "index")
+        return lambda *command: attridex(*command, "--server", address, "--json")
 
-    return build
+    return ask
 
 
 def test_neurons_of_another_output_than_the_predicted_one_can_be_asked_for(built: Callable[..., Asked]) -> None:
@@ -54,16 +53,20 @@ def test_a_choice_s_neurons_are_scored_in_its_own_sequence(built: Callable[..., 
     ],
 )
 def test_a_choice_that_means_nothing_is_one_line(
-    built: Callable[..., Asked], tmp_path: Path, task: str, command: tuple[Any, ...], said: str
+    built: Callable[..., Asked], indexed: Callable[..., Path], task: str, command: tuple[Any, ...], said: str
 ) -> None:
-    ran = built(task)(*command, "--queries", tmp_path / "queries.jsonl")
+    ran = built(task)(*command, "--queries", indexed("gpt2", 6, task, **FEW) / "queries.jsonl")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1), ran.err
     assert said in ran.err
 
 
 @pytest.mark.parametrize("form", [{}, {"segments": [], "text": "Premise : {premise} / Answer :", "target": " {answer}"}])
 def test_a_language_model_asked_without_a_target_explains_what_it_says_next(
-    built: Callable[..., Asked], tmp_path: Path, form: dict[str, Any], model_dir: Callable[..., Path]
+    built: Callable[..., Asked],
+    indexed: Callable[..., Path],
+    tmp_path: Path,
+    form: dict[str, Any],
+    model_dir: Callable[..., Path],
 ) -> None:
     ask = built("causal-lm", corpus=form)
     row = records(4)[3]
@@ -74,7 +77,7 @@ def test_a_language_model_asked_without_a_target_explains_what_it_says_next(
     for _ in range(4):  # the plain way: the most probable token, four times
         said.append(int(model(input_ids=torch.tensor([ids + said])).logits[0, -1].argmax()))
     said = said[: said.index(1)] if 1 in said else said
-    signer = Signer.load(read_manifest(tmp_path / "index", "1").config)
+    signer = Signer.load(read_manifest(indexed("gpt2", 6, "causal-lm", **FEW, corpus=form) / "index", "1").config)
     begun = signer.renderer.prompt(prompt, "row")
     assert begun is not None
     made = signer.continued(begun, 4)

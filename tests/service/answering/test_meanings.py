@@ -6,18 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Ran
+from tests.conftest import Ran, records, write_jsonl
 
 
 @pytest.fixture
-def asked(project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path) -> Callable[..., Ran]:
+def queries(tmp_path: Path) -> Path:
+    """Queries of any task."""
+    return write_jsonl(tmp_path / "queries.jsonl", [{**row, "id": f"q{row['id']}"} for row in records(4)])
+
+
+@pytest.fixture
+def asked(
+    indexed: Callable[..., Path], served_at: Callable[[Path], str], queries: Path, attridex: Callable[..., Ran]
+) -> Callable[..., Ran]:
     """Ask an index of a task."""
 
     def ask(task: str, *command: str) -> Ran:
-        index = tmp_path / "index"
-        if not index.exists():
-            assert attridex("build", project("gpt2", 12, task), "--out", index).code == 0
-        return attridex(*command, "--index", index, "--queries", tmp_path / "queries.jsonl", "--limit", "1")
+        where = ("--server", served_at(indexed("gpt2", 12, task) / "index"))
+        return attridex(*command, *where, "--queries", queries, "--limit", "1")
 
     return ask
 
@@ -107,12 +113,11 @@ def relabel(queries: Path, label: str | None) -> None:
     ids=" ".join,
 )
 def test_a_label_that_the_model_does_not_have_harms_only_what_uses_it(
-    asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
+    asked: Callable[..., Ran], queries: Path, command: tuple[str, ...]
 ) -> None:
-    asked("sequence-classification", "query", "ia")
     lines = []
     for label in ("non-entailment", None):
-        relabel(tmp_path / "queries.jsonl", label)
+        relabel(queries, label)
         ran = asked("sequence-classification", *command, "--json")
         assert ran.code == 0, ran.err
         lines.append(ran.lines[0])
@@ -123,10 +128,9 @@ def test_a_label_that_the_model_does_not_have_harms_only_what_uses_it(
     "command", [("query", "ia"), ("query", "ia-neurons"), ("predict", "--suppress", "ia:grad-dot:2")], ids=" ".join
 )
 def test_a_label_that_the_model_does_not_have_is_refused_where_its_loss_is_asked_for(
-    asked: Callable[..., Ran], tmp_path: Path, command: tuple[str, ...]
+    asked: Callable[..., Ran], queries: Path, command: tuple[str, ...]
 ) -> None:
-    asked("sequence-classification", "query", "ia")
-    relabel(tmp_path / "queries.jsonl", "non-entailment")
+    relabel(queries, "non-entailment")
     ran = asked("sequence-classification", *command)
     assert ran.code == 2
     assert "label 'non-entailment' is none of the model's outputs" in ran.err

@@ -22,11 +22,11 @@ def test_nothing_is_deleted_without_a_condition(stand_in: Any) -> None:
     assert raised.value.field == "where"
 
 
-def test_administration_counts_what_it_deletes_on_the_current_version(server: Any, index: Path) -> None:
+def test_administration_counts_what_it_deletes_on_the_current_version(own_server: Any, index: Path) -> None:
     from attridex.indexer.lifecycle.deleting import delete_rows
 
     delete_rows(index, [0, 2])  # another process moved CURRENT; the server still answers from version 1
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{own_server.port}") as channel:
         admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         comparison = pb.Comparison(column="genre", operator=pb.OPERATOR_EQUAL, value=pb.Literal(string_value="phone"))
         answer = admin.DeleteInstances(admin_pb2.DeleteInstancesRequest(where=pb.Filter(comparison=comparison)))
@@ -43,10 +43,10 @@ def test_administration_counts_what_it_deletes_on_the_current_version(server: An
         assert raised.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-def test_an_index_being_written_is_said_to_be_busy(server: Any, index: Path) -> None:
+def test_an_index_being_written_is_said_to_be_busy(own_server: Any, index: Path) -> None:
     from attridex.indexer.index.directory import write_lock
 
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, write_lock(index):
+    with grpc.insecure_channel(f"127.0.0.1:{own_server.port}") as channel, write_lock(index):
         admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         with pytest.raises(grpc.RpcError) as raised:
             admin.Activate(admin_pb2.ActivateRequest(version="1"))
@@ -54,8 +54,8 @@ def test_an_index_being_written_is_said_to_be_busy(server: Any, index: Path) -> 
     assert details_of(raised.value)[0] == "BUSY"
 
 
-def test_ids_are_deleted_undeleted_and_compacted(server: Any, index: Path) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+def test_ids_are_deleted_undeleted_and_compacted(own_server: Any, index: Path) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{own_server.port}") as channel:
         admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         deleted = admin.DeleteInstances(admin_pb2.DeleteInstancesRequest(ids=["t3", "t4"]))
         assert (deleted.deleted, deleted.index_version) == (2, "1+1")

@@ -53,13 +53,13 @@ def settle(true: Any) -> None:
         time.sleep(0.01)
 
 
-def test_a_single_question_waits_for_one_batch_of_four_clients_that_ask_1024_texts_each(server: Any) -> None:
-    encoder = server._indexes["index"].tools.encoder
+def test_a_single_question_waits_for_one_batch_of_four_clients_that_ask_1024_texts_each(own_server: Any) -> None:
+    encoder = own_server._indexes["index"].tools.encoder
     signer = encoder._signer = GatedSigner(encoder._signer)
     with ExitStack() as stack:
         options = [("grpc.use_local_subchannel_pool", 1)]
         stubs = [
-            rpc.AttributionServiceStub(stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{server.port}", options)))
+            rpc.AttributionServiceStub(stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{own_server.port}", options)))
             for _ in range(CLIENTS + 1)
         ]
         many = [stub.AttributeInstances.future(asked(TEXTS, at), timeout=WAIT) for at, stub in enumerate(stubs[:-1])]

@@ -19,8 +19,8 @@ COUNT = int(os.environ.get("ATTRIDEX_MALFORMED", "300"))
 WAIT = 60  # seconds after which a test that hangs fails
 
 
-def test_no_request_is_a_fault_of_the_server(server: Any, caplog: pytest.LogCaptureFixture) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+def test_no_request_is_a_fault_of_the_server(own_server: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{own_server.port}") as channel:
 
         @settings(
             max_examples=COUNT, deadline=None, database=None, derandomize=COUNT <= 1000,

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -96,8 +97,8 @@ def test_a_training_instance_as_text_scores_as_its_stored_row(local: Client) -> 
 
 
 def test_a_text_asked_again_costs_no_model_work(remote: Client) -> None:
-    first = remote.attribute_instances([RECORD])
-    again = remote.attribute_instances([RECORD])
+    asked = [{**RECORD, "premise": "a text that nobody asked before"}]
+    first, again = remote.attribute_instances(asked), remote.attribute_instances(asked)
     assert first.info.timings.encode > 0
     assert again.info.timings.encode == 0
     assert again.results == first.results
@@ -220,10 +221,11 @@ def test_many_callers_at_once_get_their_own_answers(remote: Client) -> None:
     assert found == expected
 
 
-def test_deleted_instances_are_gone_and_readers_keep_their_version(server: Any, remote: Client, index: Path) -> None:
-    before = remote.attribute_instances([RECORD], k=30).results[0].hits
-    page = remote.list_page(page_size=5)
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+def test_deleted_instances_are_gone_and_readers_keep_their_version(own_server: Any) -> None:
+    address = f"127.0.0.1:{own_server.port}"
+    with Client(address) as remote, grpc.insecure_channel(address) as channel:
+        before = remote.attribute_instances([RECORD], k=30).results[0].hits
+        page = remote.list_page(page_size=5)
         admin = admin_pb2_grpc.AdminServiceStub(channel)
         where = pb.Filter(
             comparison=pb.Comparison(column="genre", operator=pb.OPERATOR_EQUAL, value=pb.Literal(string_value="phone"))
@@ -244,7 +246,8 @@ def test_deleted_instances_are_gone_and_readers_keep_their_version(server: Any, 
         assert remote.attribute_instances([RECORD], k=15).results[0].hits == after  # what is deleted stays deleted
 
 
-def test_a_model_that_changed_is_refused(index: Path, attridex: Any) -> None:
+def test_a_model_that_changed_is_refused(shared: Path, attridex: Any) -> None:
+    index = shared / "index"
     manifest = json.loads((index / "versions/1/manifest.json").read_text())
     path = Path(manifest["model"]["path"]) / "config.json"
     before = path.read_text()
@@ -257,7 +260,7 @@ def test_a_model_that_changed_is_refused(index: Path, attridex: Any) -> None:
     assert "not the model that this index was built with" in ran.err
 
 
-def test_without_a_model_only_lookups_are_answered_and_torch_stays_out(index: Path) -> None:
+def test_without_a_model_only_lookups_are_answered_and_torch_stays_out(shared: Path) -> None:
     code = """
 import sys
 from attridex.client import Client, Query, errors
@@ -273,11 +276,11 @@ with Client.local(sys.argv[1], model=False) as client:
 heavy = {"torch", "transformers"} & set(sys.modules)
 assert not heavy, heavy
 """
-    ran = subprocess.run([sys.executable, "-c", code, str(index)], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-c", code, str(shared / "index")], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_batch_job_killed_midway_ends_with_the_same_file(index: Path, server: Any, tmp_path: Path, attridex: Any) -> None:
+def test_a_batch_job_killed_midway_ends_with_the_same_file(server: Any, tmp_path: Path, attridex: Any) -> None:
     queries = tmp_path / "many.jsonl"
     queries.write_text(
         "".join(json.dumps({**RECORD, "id": f"m{n}", "premise": "the dog " * (1 + n % 7)}) + "\n" for n in range(400))
@@ -286,7 +289,7 @@ def test_a_batch_job_killed_midway_ends_with_the_same_file(index: Path, server: 
     assert attridex(*ask, "--out", tmp_path / "whole.jsonl").code == 0
     process = subprocess.Popen([*COMMAND, *map(str, ask), "--out", str(tmp_path / "cut.jsonl")], stderr=subprocess.DEVNULL)
     while process.poll() is None and not ((tmp_path / "cut.jsonl").exists() and (tmp_path / "cut.jsonl").stat().st_size):
-        pass
+        time.sleep(0.01)
     process.kill()
     process.wait()
     cut = tmp_path / "cut.jsonl"

@@ -112,22 +112,19 @@ def dense_kfac(plain: Plain, train: list[Any], refit: bool) -> Array:
 
 
 @pytest.fixture
-def scores(project: Callable[..., Path], attridex: Callable[..., Any]) -> Callable[..., Array]:
+def place(indexed: Callable[..., Path]) -> Callable[..., Path]:
+    """A directory with an index without neurons."""
+    return lambda gradients, **sections: indexed("opt", COUNT, gradients=gradients, neurons={"enabled": False}, **sections)
+
+
+@pytest.fixture
+def scores(place: Callable[..., Path], attridex: Callable[..., Any]) -> Callable[..., Array]:
     """Scores [query, train] of a method, through the command line."""
 
-    def ask(gradients: dict[str, Any], *options: object, model: dict[str, Any] | None = None, **sections: Any) -> Array:
-        config = project("opt", COUNT, gradients=gradients, neurons={"enabled": False}, **sections)
-        if model:
-            config.write_text(
-                config.read_text().replace("[model]", "[model]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in model.items()))
-            )
-        index = config.parent / "index"
-        if not index.exists():
-            built = attridex("build", config, "--out", index)
-            assert built.code == 0, built.err
-        ran = attridex(
-            "query", "ia", "--index", index, "--queries", config.parent / "queries.jsonl", "--json", "--k", COUNT, *options
-        )
+    def ask(gradients: dict[str, Any], *options: object, **sections: Any) -> Array:
+        made = place(gradients, **sections)
+        where = ("--index", made / "index", "--queries", made / "queries.jsonl")
+        ran = attridex("query", "ia", *where, "--json", "--k", COUNT, *options)
         assert ran.code == 0, ran.err
         found = np.full((QUERIES, COUNT), np.nan)
         for row, line in enumerate(ran.lines):
@@ -298,13 +295,12 @@ def test_random_is_seeded_by_the_query(scores: Callable[..., Array]) -> None:
     assert 0 <= first.min() < 0.2 < 0.8 < first.max() < 1
 
 
-def test_self_influence_is_a_column(scores: Callable[..., Array], model_dir: Callable[..., Path], tmp_path: Path) -> None:
+def test_self_influence_is_a_column(place: Callable[..., Path], model_dir: Callable[..., Path]) -> None:
     plain = Plain(model_dir("opt"), "head")
     stored = np.stack([flat(g) for g, _, _, _ in plain.all(train_rows())])
     fisher = stored.T @ stored / COUNT
     fisher += 0.1 * np.trace(fisher) / len(fisher) * np.eye(len(fisher))
-    scores({"curvature": ["fisher", "ekfac"]}, "--method", "random")
-    index = tmp_path / "index"
+    index = place({"curvature": ["fisher", "ekfac"]}) / "index"
     with duckdb.connect(str(version_dir(index, read_current(index)) / "catalog.duckdb"), read_only=True) as catalog:
         rows = catalog.execute(
             "SELECT self_influence, self_influence_fisher, self_influence_ekfac FROM instances ORDER BY row"
@@ -316,11 +312,10 @@ def test_self_influence_is_a_column(scores: Callable[..., Array], model_dir: Cal
 
 
 @pytest.mark.parametrize("model", [True, False])
-def test_baselines_need_no_model(model: bool, scores: Callable[..., Array], tmp_path: Path) -> None:
+def test_baselines_need_no_model(model: bool, place: Callable[..., Path]) -> None:
     from attridex.client import Client
 
-    scores({}, "--method", "random")
-    with Client.local(tmp_path / "index", model=model) as client:
+    with Client.local(place({}) / "index", model=model) as client:
         for method in ("bm25", "random"):
             answer = client.attribute_instances([{k: v for k, v in query_rows()[0].items() if k != "choices"}], method=method)
             assert len(answer.results[0].hits) == 10
@@ -342,12 +337,10 @@ def test_baselines_need_no_model(model: bool, scores: Callable[..., Array], tmp_
     ],
 )
 def test_a_method_that_cannot_be_asked_is_one_line(
-    options: list[object], said: str, project: Callable[..., Path], attridex: Callable[..., Any]
+    options: list[object], said: str, place: Callable[..., Path], attridex: Callable[..., Any]
 ) -> None:
-    config = project("opt", 6, gradients={"curvature": ["fisher"]}, neurons={"enabled": False})
-    index = config.parent / "index"
-    attridex("build", config, "--out", index)
-    ran = attridex("query", "ia", "--index", index, "--queries", config.parent / "queries.jsonl", *options)
+    made = place({"curvature": ["fisher"]})
+    ran = attridex("query", "ia", "--index", made / "index", "--queries", made / "queries.jsonl", *options)
     assert ran.code in (1, 2)
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1

@@ -6,6 +6,8 @@ import os
 import resource
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from attridex.indexer.errors import InputError
 from attridex.service.errors import AuditError
 from attridex.service.operations.audit import Audit
+from attridex.service.operations.refusals import Refusals
 from attridex.service.operations.witness import CallFacts, Ending
 
 CALL = CallFacts("/attridex.v1.AdminService/Reload", "ipv4:1", "mine-1", "ann")
@@ -34,6 +37,7 @@ for number in (1, 2):
     except AuditError as error:
         print(error)
 audit.end(call, Ending("OK", "", 0.0))
+audit._file._writer.submit(int).result()  # that line is behind
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 audit.change(call, {"number": 3})
 """
@@ -52,15 +56,69 @@ def test_each_change_is_written_before_and_after_and_nothing_else_is(tmp_path: P
         audit.change(CALL, {"index": "a\nb"})
         assert lines(path)[-1]["event"] == "asked"
         audit.end(CALL, Ending("OK", "", 0.1))
+        audit.close()
     assert [each["event"] for each in lines(path)] == ["asked", "ended"] * 2
     assert all((each["identity"], each["request"], each["client"]) == ("ann", "mine-1", "ipv4:1") for each in lines(path))
     assert lines(path)[0]["asked"] == {"index": "a\nb"}
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_refused_call_is_written_too(tmp_path: Path) -> None:
-    Audit(SERVICE, tmp_path / "audit").end(CALL, Ending("PERMISSION_DENIED", "no role", 0.1))
-    assert [each["code"] for each in lines(tmp_path / "audit")] == ["PERMISSION_DENIED"]
+def call(number: int) -> CallFacts:
+    """A call of somebody."""
+    return CallFacts("/attridex.v1.AdminService/Reload", "ipv4:1", f"mine-{number}")
+
+
+def test_refused_calls_are_written_up_to_a_number_and_counted_beyond_it(tmp_path: Path) -> None:
+    audit = Audit(SERVICE, tmp_path / "audit", refused=2)
+    for number in range(5):
+        audit.end(call(number), Ending("PERMISSION_DENIED" if number else "UNAUTHENTICATED", "no role", 0.1))
+    allowed = call(5)
+    audit.change(allowed, {})  # one that may be done has its lines whatever was refused
+    audit.end(allowed, Ending("OK", "", 0.1))
+    audit.close()
+    written = lines(tmp_path / "audit")
+    assert [each.get("code", each["event"]) for each in written] == [
+        "UNAUTHENTICATED",
+        "PERMISSION_DENIED",
+        "asked",
+        "OK",
+        "refused",
+    ]
+    assert (written[-1]["more"], written[-1]["codes"]) == (3, {"PERMISSION_DENIED": 3})
+
+
+def test_the_number_of_refused_calls_is_told_once_their_time_is_over() -> None:
+    told, over = list[Mapping[str, int]](), threading.Event()
+    refusals = Refusals(lambda codes: (told.append(codes), over.set()), most=1, seconds=0.01)
+    refusals.one_more("UNAUTHENTICATED")
+    refusals.one_more("UNAUTHENTICATED")
+    assert over.wait(60)
+    assert told == [{"UNAUTHENTICATED": 1}]
+    assert refusals.one_more("UNAUTHENTICATED")
+
+
+def test_only_who_changes_something_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncing, go = threading.Event(), threading.Event()
+    audit = Audit(SERVICE, tmp_path / "audit")
+    monkeypatch.setattr("os.fsync", lambda _: (syncing.set(), go.wait(60)))
+    administrator = threading.Thread(target=audit.change, args=(call(1), {}))
+    administrator.start()
+    assert syncing.wait(60)
+    audit.end(call(2), Ending("PERMISSION_DENIED", "no role", 0.1))  # the event loop's own part
+    assert administrator.is_alive()
+    go.set()
+    administrator.join()
+    audit.close()
+    assert [each["request"] for each in lines(tmp_path / "audit")] == ["mine-1", "mine-2"]
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    audit = Audit(SERVICE, tmp_path / "audit")
+    audit.change(call(1), {})
+    (tmp_path / "audit").rename(tmp_path / "audit.1")
+    audit.change(call(2), {})
+    audit.close()
+    assert [[each["request"] for each in lines(tmp_path / name)] for name in ("audit.1", "audit")] == [["mine-1"], ["mine-2"]]
 
 
 def test_without_a_file_the_lines_are_in_the_log_whatever_its_level(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +152,7 @@ def test_a_file_that_cannot_be_opened_is_told_at_the_start(tmp_path: Path) -> No
 def test_a_closed_disk_is_an_error_of_the_catalogue(tmp_path: Path) -> None:
     audit = Audit(SERVICE, tmp_path / "audit")
     assert audit._file is not None
-    os.close(audit._file)
+    os.close(audit._file._file)
     with pytest.raises(AuditError, match="nothing was changed"):
         audit.change(CALL, {})
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY

@@ -41,7 +41,7 @@ def index(tmp_path_factory: pytest.TempPathFactory, model_dir: Callable[..., Pat
     return directory / "index"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def local(index: Path) -> Iterator[Client]:
     with Client.local(index) as client:
         yield client

@@ -76,18 +76,19 @@ def test_an_open_index_answers_as_before_or_not_at_all(
             assert "new-t" in json.dumps(found) if isinstance(found, list) else found
 
 
-def test_a_reload_serves_what_is_there_now(server: Any, remote: Client, index: Path, rebuilt: Callable[..., None]) -> None:
-    asked = {name: ask(remote) for name, ask in ASKED.items()}
-    rebuilt()
-    store = server._indexes["index"].store
-    with suppress(AttridexError):
-        store.reload()  # tells what is wrong with the files that were served
-    assert store.reload() == "1"
-    with Client.local(index) as fresh:
-        for name, ask in ASKED.items():
-            assert ask(remote) != asked[name]
-            if name != "described":
-                assert ask(remote) == ask(fresh)
+def test_a_reload_serves_what_is_there_now(own_server: Any, index: Path, rebuilt: Callable[..., None]) -> None:
+    with Client(f"127.0.0.1:{own_server.port}") as remote:
+        asked = {name: ask(remote) for name, ask in ASKED.items()}
+        rebuilt()
+        store = own_server._indexes["index"].store
+        with suppress(AttridexError):
+            store.reload()  # tells what is wrong with the files that were served
+        assert store.reload() == "1"
+        with Client.local(index) as fresh:
+            for name, ask in ASKED.items():
+                assert ask(remote) != asked[name]
+                if name != "described":
+                    assert ask(remote) == ask(fresh)
 
 
 def test_a_version_with_other_curvatures_is_served_without_a_new_start(old: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_reload_of_an_index_with_other_settings_is_refused(index: Path, attrid
     store = Store(index)
     shutil.rmtree(index)
     assert attridex("build", project(count=30, neurons={"enabled": False}), "--out", index).code == 0
-    store.mark(store._lease.version, "changed")
+    store.mark(store._leases.served.version, "changed")
     with pytest.raises(VersionGoneError, match="built anew with another model or other settings; stop and serve it again"):
         store.reload()
     store.close()
