@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ try:
     from ray.exceptions import RayError
 except ImportError as missing:
     raise MissingExtraError("engine ray: needs the extra: pip install 'attridex[ray]'") from missing
+
+ANSWER = 10.0
+"""Seconds in which a cluster's address must take a connection."""
 
 
 class Share(NamedTuple):
@@ -190,6 +194,7 @@ def cluster(address: str | None) -> Iterator[None]:
     where = address or os.environ.get("RAY_ADDRESS")
     settings: Any = {"address": where} if where else {"include_dashboard": False}
     try:
+        check_answers(where)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except (RayError, OSError, RuntimeError, ValueError) as error:
         raise InputError(f"engine ray: no cluster at {where or 'this machine'}: {one_line(error)}") from None
@@ -197,6 +202,17 @@ def cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_answers(address: str | None) -> None:
+    """Look whether anybody listens at `host:port`; Ray itself tries for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = (address or "").rpartition(":")
+    if colon and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), ANSWER).close()
 
 
 @contextmanager
