@@ -1,9 +1,7 @@
 """Channels: addresses, TLS, message limits, and which failures are worth another try."""
 
-import ipaddress
 import os
 import random
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,10 @@ from typing import Any
 import grpc
 
 from attridex.client.errors import ServiceError, UsageError, details_of, from_rpc, retry_hint
+from attridex.indexer.errors import InputError
+from attridex.indexer.files import private_text
+from attridex.v1.addresses import is_local
+from attridex.v1.rpcs import REQUEST_ID, is_request_id
 
 LONGEST_SECONDS = 30.0
 """The longest that a caller waits for another try, jitter left out."""
@@ -75,14 +77,9 @@ def given_token(path: Path | None) -> str | None:
     if path is None:
         return os.environ.get(TOKEN_VARIABLE) or None
     try:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
-            raise UsageError(f"--token-file {path}: others may read it; chmod 600 is needed")
-        return path.read_text().strip()
-    except OSError as error:
-        raise UsageError(f"--token-file {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"--token-file {path}: not text") from None
+        return private_text(path, pipes=True).strip()
+    except InputError as error:
+        raise UsageError(f"--token-file {error}") from None
 
 
 def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
@@ -94,21 +91,6 @@ def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls |
     if bool(certificate) != bool(key):
         raise UsageError("--tls-cert and --tls-key go together")
     return Tls(ca, certificate, key) if ca or certificate else None
-
-
-def is_local(target: str) -> bool:
-    """Whether a target, as gRPC takes it, is on this machine; where in doubt, it is not."""
-    if target.startswith(("unix:", "unix-abstract:")):
-        return True
-    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
-        if target.startswith(scheme):
-            target = target.removeprefix(scheme)
-            break
-    host = target.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def worth_retrying(error: Any) -> bool:
@@ -135,17 +117,13 @@ def backoff(attempt: int, hint: float = 0.0) -> float:
     return least * random.uniform(1.0, 1.5) + min(0.1 * float(2**attempt), LONGEST_SECONDS) * random.uniform(0.5, 1.5)
 
 
-REQUEST_ID = "x-request-id"
-"""The metadata that names a call, in the server's log too."""
-
-
 def checked_request_id(name: str | None) -> str | None:
     """A name for calls, if any.
 
     Raises:
         UsageError: the server would give it another.
     """
-    if name is not None and not (name.isascii() and name.isprintable() and " " not in name and 1 <= len(name) <= 128):
+    if name is not None and not is_request_id(name):
         raise UsageError(f"request_id: {name!a:.80} must be 1 to 128 printable ASCII characters without spaces")
     return name
 

@@ -26,6 +26,9 @@ NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 TRAINING_RECORD = "finetune.json"
 """Written beside a model's weights: configuration, seed and figures of its training, or a checkpoint's learning rate."""
 
+PRIVATE_BYTES = 1 << 20
+"""Bytes of a file of secrets at most."""
+
 
 def json_bytes(data: Mapping[str, Any]) -> bytes:
     """The one way JSON is written to files, so that a file's bytes follow from its content."""
@@ -42,6 +45,34 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def private_text(path: Path, *, pipes: bool = False) -> str:
+    """Text of a file that nobody but its owner may read; opened once, so that what is checked is what is read.
+
+    Args:
+        path: the file.
+        pipes: whether it may be a pipe, which is waited for, and read without a look at its mode.
+
+    Raises:
+        InputError: it cannot be read, others may read it, it is longer than a mebibyte, or it is no text.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if pipes else os.O_NONBLOCK)), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not (stat.S_ISREG(found.st_mode) or (pipes and stat.S_ISFIFO(found.st_mode))):
+                raise InputError(f"{path}: not a file")
+            if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
+                raise InputError(f"{path}: others may read it (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 is needed")
+            content = file.read(PRIVATE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(content) > PRIVATE_BYTES:
+        raise InputError(f"{path}: longer than {PRIVATE_BYTES} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8") from None
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -86,3 +86,11 @@ def test_every_metric_is_on_the_page_and_every_one_on_the_page_is_there() -> Non
 def test_every_option_of_operations_is_on_the_page() -> None:
     given = set(re.findall(r"--[a-z][a-z-]+", PAGE))
     assert {"--operations", "--audit", "--traces", "--log-format", "--log-level"} <= given <= serve_options()
+
+
+def test_the_unit_lets_the_server_write_to_what_it_serves_and_to_its_audit() -> None:
+    unit, given = UNIT.read_text(), arguments(UNIT)
+    writable = [Path(each) for line in re.findall(r"^ReadWritePaths=(.*)$", unit, re.MULTILINE) for each in line.split()]
+    logs = [Path("/var/log") / each for each in re.findall(r"^LogsDirectory=(.*)$", unit, re.MULTILINE)]
+    assert Path(given[given.index("serve") + 1]) in writable
+    assert Path(given[given.index("--audit") + 1]).parent in logs

@@ -213,7 +213,8 @@ def verify(served: Served, index: IndexPath = None, as_json: Json = False) -> No
     if as_json:
         emit({"server": served.server, **asdict(found)})
     if found.problems:
-        raise ClientError(f"{served.server}: {len(found.problems)} of {found.files} files are not what was written")
+        damaged = max(found.damaged, len(found.problems))  # an older server does not tell how many
+        raise ClientError(f"{served.server}: {damaged} of {found.files} files are not what was written")
     if not as_json:
         say(f"{served.server}: {found.files} files, all as they were written")
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from attridex.indexer.errors import AGAIN, DamageError
 from attridex.indexer.held.sums import BLOCK, Sums, blocks_of, checksums, sums_of
+from attridex.indexer.held.waited import still_waited
 
 
 class Written(NamedTuple):
@@ -91,6 +92,7 @@ class HeldFile:
         return map(self.block, range(blocks_of(self.written.size)))
 
     def _raw(self, number: int) -> bytes:
+        still_waited()
         size = min(BLOCK, self.written.size - number * BLOCK)
         try:
             content = os.pread(self._descriptor, size, number * BLOCK)

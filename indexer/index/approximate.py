@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
 from attridex.indexer.held.files import Place, path_of
+from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.arrays import read_array, write_array
 from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
 from attridex.indexer.index.shards import Shard
@@ -228,6 +229,7 @@ class Approximate:
         length = float(np.linalg.norm(query))
         scores, places = np.zeros(0, np.float32), np.zeros(0, np.int64)
         for piece in pieces:
+            still_waited()
             if weighted and len(scores) >= count and piece.largest * length < scores.min():
                 break
             # The last norms of a smallest piece may be unlike its first, so all of its rows are weighed.

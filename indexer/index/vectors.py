@@ -117,21 +117,21 @@ def bounded(size: int) -> Iterator[None]:
 def _read_faiss(source: Source) -> Any:
     if isinstance(source, Path):
         return faiss.read_index(str(source))
-    damage: list[DamageError] = []
+    raised: list[Exception] = []
     stream = source.stream()
 
     def read(size: int) -> bytes:
         try:
             return stream.read(size)
-        except DamageError as error:  # C++ stands between
-            damage.append(error)
+        except Exception as error:  # C++ stands between: damage, or nobody waits any more
+            raised.append(error)
             return b""
 
     try:
         return faiss.read_index(faiss.PyCallbackIOReader(read))  # type: ignore[attr-defined]  # not in the stubs
     except RuntimeError:
-        if damage:
-            raise damage[0] from None
+        if raised:
+            raise raised[0] from None
         raise
 
 

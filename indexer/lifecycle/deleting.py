@@ -95,7 +95,8 @@ def undelete_ids(index: Path, ids: Sequence[str], *, by: str = "") -> Changed:
     with writing(index) as current:
         manifest, log = read_manifest(index, current.version), counted_log(index)
         rows = list(named_rows(index, manifest, set(ids)))
-        names = [name for wanted in dict.fromkeys(ids) for name in deleted_names(index, wanted, rows, log)]
+        meant = by_name(rows)
+        names = [name for wanted in dict.fromkeys(ids) for name in deleted_names(index, wanted, meant.get(wanted, ()), log)]
         longer = log.with_entry(now(), "undelete", list(dict.fromkeys(names)), [], by)
         back = [row for row in rows if log.hides(row) and not longer.hides(row)]
         check_single(index, longer, {row.owner for row in rows})
@@ -125,16 +126,24 @@ def check_single(index: Path, log: Log, owners: Collection[str]) -> None:
                 )
 
 
-def deleted_names(index: Path, wanted: str, rows: Sequence[NamedRow], log: Log) -> list[str]:
+def by_name(rows: Iterable[NamedRow]) -> dict[str, list[NamedRow]]:
+    """The rows that each id means, their own or their owner's."""
+    found: dict[str, list[NamedRow]] = {}
+    for row in rows:
+        for name in {row.id, row.owner}:
+            found.setdefault(name, []).append(row)
+    return found
+
+
+def deleted_names(index: Path, wanted: str, own: Sequence[NamedRow], log: Log) -> list[str]:
     """Names by which what an id stands for was deleted; see `undelete_ids` for what it raises.
 
     Args:
         index: the index directory.
         wanted: the id.
-        rows: of a version, those that the id may mean among them.
+        own: the rows of a version that it means.
         log: that counts.
     """
-    own = [row for row in rows if wanted in (row.id, row.owner)]
     hiding = [log.hides(row) for row in own]
     if not own:
         raise InputError(f"{index}: no deleted instance '{wanted}' (it was never there, or `compact` has removed it)")

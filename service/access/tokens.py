@@ -2,20 +2,18 @@
 
 import hashlib
 import hmac
-import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from attridex.indexer.errors import InputError
+from attridex.indexer.files import private_text
 from attridex.service.rights import ROLES, Asker
 
 SHORTEST = 20
 """Characters of a token: what is shorter can be guessed."""
-MOST_BYTES = 1 << 20
 LINE = "<role> <name> <token or sha256:HEX or cert:NAME> [index ...]"
 HASHED, CERTIFICATE = "sha256:", "cert:"
 
@@ -55,7 +53,7 @@ def read_tokens(path: Path) -> Tokens:
     Raises:
         InputError: it cannot be read, others may read it, or a line is wrong; the message holds no token.
     """
-    numbered = enumerate(_private_text(path).splitlines(), 1)
+    numbered = enumerate(private_text(path).splitlines(), 1)
     lines = [(number, line.split()) for number, line in numbered if line.strip() and not line.strip().startswith("#")]
     entries = tuple(_entry(words, f"{path}: line {number}") for number, words in lines)
     if not entries:
@@ -64,26 +62,6 @@ def read_tokens(path: Path) -> Tokens:
     if times > 1:
         raise InputError(f"{path}: a token, or a certificate's name, stands in {times} lines; one is needed")
     return Tokens(entries)
-
-
-def _private_text(path: Path) -> str:
-    """A file's text, where nobody but its owner may read it; opened once, so that what is checked is what is read."""
-    try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise InputError(f"{path}: not a file of tokens")
-            if found.st_mode & 0o077:
-                raise InputError(f"{path}: others may read it (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 is needed")
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{path}: longer than {MOST_BYTES} bytes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8") from None
 
 
 def _entry(words: list[str], where: str) -> Entry:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import numpy as np
-
 from attridex.indexer.index.layout import ROW, is_reserved
 from attridex.service.answering.call import Call
 from attridex.service.answering.hits import instances_of
@@ -15,7 +13,6 @@ from attridex.service.search.pages import PageToken, listing_digest
 from attridex.service.search.planner import listing_sql
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.answers import IndexInfo, Instance, Instances, Page
-from attridex.v1.filters import Filter
 from attridex.v1.requests import GetInstancesRequest, ListInstancesRequest
 
 PAGE_LIMIT = 1000
@@ -65,12 +62,6 @@ def list_instances(call: Call, request: ListInstancesRequest) -> Page:
     end = offset + len(page)
     token = PageToken(number, end, digest).encode() if end < len(live) else ""
     return Page(number, instances_of(version, page, request.fields), token, len(live))
-
-
-def matching_rows(call: Call, where: Filter) -> list[int]:
-    """Rows that a condition holds for, for deletion."""
-    mask = call.mask(where)
-    return [] if mask is None else [int(row) for row in np.flatnonzero(mask)]
 
 
 def describe_index(call: Call) -> IndexInfo:

@@ -1,19 +1,20 @@
 """Changing which instances and versions of a served index there are: what an administrator asks for.
 
-What was changed is served when a function here has ended. Errors name the index's files as they lie in its directory, not
-where the server keeps that.
+What was changed is served when a function here has ended; where it cannot be, the error says that it was changed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from attridex.indexer.errors import BusyError, DamageError, InputError
+from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.indexer.index import verify as checks
+from attridex.indexer.index.directory import list_versions
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle import deleting, migration, versions
 from attridex.service.caller import Checkpoint
-from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError
+from attridex.service.errors import DamagedIndexError, InvalidArgumentError
 from attridex.service.search.planner import compile_filter
 from attridex.service.storage.store import Store
 from attridex.v1.filters import Filter
@@ -22,22 +23,27 @@ PROBLEMS = 1000
 """Problems that are told at most."""
 
 
-def placeless(text: str, index: Path) -> str:
-    """Words without the place of an index's directory."""
-    return text.replace(f"{index}/", "").replace(str(index), index.name)
-
-
 @contextmanager
-def changing(store: Store, field: str = "") -> Iterator[None]:
-    """What the indexer refuses in the block, as a refusal of the request, or of its `field`."""
+def changing(field: str = "") -> Iterator[None]:
+    """What the indexer refuses in the block is a refusal of the request, or of its `field`."""
     try:
         yield
     except InputError as error:
-        raise InvalidArgumentError(placeless(str(error), store.index), field) from None
-    except BusyError as error:
-        raise BusyIndexError(placeless(str(error), store.index)) from None
+        raise InvalidArgumentError(str(error), field) from None
     except DamageError as error:
-        raise DamagedIndexError(placeless(str(error), store.index)) from None
+        raise DamagedIndexError(str(error)) from None
+
+
+def serve_changed(store: Store) -> None:
+    """Serve what was changed.
+
+    Raises:
+        DamagedIndexError: it was changed, and cannot be served.
+    """
+    try:
+        store.reload()
+    except AttridexError as error:
+        raise DamagedIndexError(f"it was done, and is on the disk, but is not served: {error}") from error
 
 
 def delete_where(store: Store, condition: Filter, by: str = "") -> int:
@@ -69,43 +75,56 @@ def undelete_ids(store: Store, ids: Sequence[str], by: str = "") -> int:
 
 def changed(store: Store, field: str, change: Callable[[], int]) -> int:
     """What a change of the log gives, once it is served."""
-    with changing(store, field):
+    with changing(field):
         found = change()
-    store.reload()
+    serve_changed(store)
     return found
 
 
 def compact(store: Store) -> tuple[int, list[str]]:
-    """Remove what is deleted from the disk; how many instances went, and which versions are still read."""
+    """Remove what is deleted from the disk; how many instances went, and which older versions are still there."""
     from attridex.indexer.renewal.compaction import compact as run
 
-    with changing(store):
+    with changing():
         removed = run(store.index).removed
-    store.reload()  # so that this server does not read what is to go
-    return removed, prune(store, 1).held
+    serve_changed(store)  # so that this server does not read what is to go
+    try:
+        return removed, prune(store, 1).held
+    except BusyError:  # another process writes: it is done all the same, and older versions leave with the next Prune
+        return removed, [number for number in list_versions(store.index) if number != store.number]
 
 
 def prune(store: Store, keep: int) -> versions.Pruned:
     """Remove older versions from the disk; see `lifecycle.versions.prune`."""
-    with changing(store, "keep"):
+    with changing("keep"):
         return versions.prune(store.index, keep)
 
 
-def verify(store: Store, checkpoint: Checkpoint) -> tuple[int, list[str]]:
-    """Check every file; how many there are, and what is wrong with them.
+@dataclass
+class Checked:
+    """Files that were checked, what is wrong with them, up to `PROBLEMS` lines, and how many files that is."""
+
+    files: int = 0
+    problems: list[str] = field(default_factory=list)
+    damaged: int = 0
+
+
+def verify(store: Store, checkpoint: Checkpoint) -> Checked:
+    """Check every file.
 
     Args:
         store: the index.
         checkpoint: called between files.
     """
-    files, problems = 0, list[str]()
-    with changing(store):
+    checked = Checked()
+    with changing():
         for found in checks.verify(store.index):
             checkpoint()
-            files += 1
-            if found.problem and len(problems) < PROBLEMS:
-                problems.append(placeless(found.problem, store.index))
-    return files, problems
+            checked.files += 1
+            if found.problem:
+                checked.damaged += 1
+                checked.problems += [found.problem] if len(checked.problems) < PROBLEMS else []
+    return checked
 
 
 def repair(store: Store) -> list[str]:
@@ -116,15 +135,15 @@ def repair(store: Store) -> list[str]:
     """
     from attridex.indexer.renewal.repair import repair as run
 
-    with changing(store):
-        mended = run(store.index, model=store.place, admit=store.admit)
-    store.reload()
-    return [placeless(line, store.index) for line in mended]
+    with changing():
+        mended = run(store.index, model=store.opening.place, admit=store.opening.admit)
+    serve_changed(store)
+    return mended
 
 
 def migrate(store: Store) -> int:
     """Make an index of format 2 one of format 3; its format."""
-    with changing(store):
+    with changing():
         found = migration.migrate(store.index).format
-    store.reload()
+    serve_changed(store)
     return found

@@ -11,7 +11,7 @@ from attridex.indexer.held.waited import waited_for
 from attridex.service.answering.attribute_instances import attribute_instances
 from attridex.service.answering.attribute_neurons import attribute_neurons
 from attridex.service.answering.call import Call, Tools
-from attridex.service.answering.catalogue import describe_index, get_instances, list_instances, matching_rows
+from attridex.service.answering.catalogue import describe_index, get_instances, list_instances
 from attridex.service.answering.compute_signature import compute_signature
 from attridex.service.answering.find_instances_by_neurons import find_instances_by_neurons
 from attridex.service.answering.find_neurons_by_instances import find_neurons_by_instances
@@ -24,12 +24,12 @@ from attridex.service.scoring.settle import Methods
 from attridex.service.search.pages import PageToken, listing_digest
 from attridex.service.search.planner import Planner
 from attridex.service.search.scan import Scanner
+from attridex.service.storage.roots import files, is_local, models
 from attridex.service.storage.store import Store
 from attridex.service.storage.version import IndexVersion
 from attridex.service.storage.watch import Watch
 from attridex.v1 import requests
 from attridex.v1.answers import IndexInfo, Page
-from attridex.v1.filters import Filter
 from attridex.v1.rankings import RankBlock
 from attridex.v1.requests import ListInstancesRequest, RankInstancesRequest
 
@@ -91,7 +91,7 @@ class ServedIndex:
         Raises:
             ServiceError: the request cannot be answered.
         """
-        with self._version_for(request) as version:
+        with waited_for(checkpoint), self._version_for(request) as version:
             answer = self.answer_from(version, request, Caller(checkpoint, client=client))
             if isinstance(answer, Page) and answer.next_page_token:
                 self.store.keep(version)
@@ -129,17 +129,13 @@ class ServedIndex:
 
     @property
     def places(self) -> dict[Path, str]:
-        """Where it and its models lie, and what clients are told instead."""
+        """Where it lies, and what it was made of, and what clients are told instead."""
         with self.store.version(whole=False) as version:
-            model = version.manifest.config.model
-        paths = [Path(path) for path in (model.path, model.adapter, *model.checkpoints) if path]
-        models = {path: f"the model of {self.name}" for path in paths if path.is_absolute()}
-        return {**models, self.store.index: self.name}
-
-    def matching_rows(self, where: Filter) -> list[int]:
-        """Rows that a condition holds for."""
-        with self.store.version() as version:
-            return matching_rows(self._call(version), where)
+            config = version.manifest.config
+        named = [Path(self.store.opening.place or ""), *(path for _, path in models(config))]
+        found = {path: f"the model of {self.name}" for path in named if is_local(str(path))}
+        found |= {path: f"the corpus of {self.name}" for _, path in files(config)}
+        return {**found, self.store.index: self.name}
 
     def _call(self, version: IndexVersion, caller: Caller | None = None) -> Call:
         return Call(self.tools, version, caller or Caller())

@@ -3,6 +3,8 @@
 import ipaddress
 from urllib.parse import unquote
 
+from attridex.v1.addresses import ip_of
+
 NETWORK = 64
 """Bits of an IPv6 address that one owner has, who may use any address below them."""
 
@@ -19,13 +21,9 @@ def client_of(peer: str, name: str = "") -> str:
     """
     if name:
         return f"name:{name}"
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = ip_of(unquote(peer))
+    if address is None:
         return peer
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
     if address.is_loopback:
         return peer
     if address.version == 4 or address.is_link_local:

@@ -23,9 +23,10 @@ from attridex.service.calls.rates import Rates
 from attridex.service.calls.sockets import hang_up
 from attridex.service.calls.status import status
 from attridex.service.errors import CancelledError, DeadlineError, LimitError, StoppingError
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending, Witness
+from attridex.service.operations.witness import CALL, CallFacts, Ending, Witness
 from attridex.service.rights import EVERYBODY, Asker
 from attridex.v1.limits import Limits
+from attridex.v1.rpcs import REQUEST_ID
 
 STOPPING = "the server is stopping; ask again"
 log = logging.getLogger("attridex.calls")
@@ -203,8 +204,9 @@ class LiveCall:
         writing = _task(self._context.write(data))
         done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
         if not done:
-            log.warning("%s takes no answers: its connection is ended", self._peer)
-            hang_up(self._peer)
+            what = "its connection is ended" if hang_up(self._peer) else "its call waits for the end of its connection"
+            log.warning("%s takes no answers: %s", self._peer, what)
+            await asyncio.wait({writing})  # until it ends, gRPC takes nothing else for the call, not even its status
             raise CancelledError("the answer was not taken")
         writing.result()
 

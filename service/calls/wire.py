@@ -11,24 +11,23 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
 from attridex.service.errors import InvalidArgumentError
+from attridex.v1.limits import MESSAGE_FIELDS
 
 UNREADABLE = "the request cannot be read: it is damaged, or nested more than 100 messages deep"
 SMALL = 1 << 16
 """Bytes of a message that is parsed in no time, whatever it holds."""
-FIELDS = 1 << 18
-"""Fields that a message may have, with those of the messages in it that hold messages."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """What the content of a field is on the wire: https://protobuf.dev/programming-guides/encoding/."""
 
 
-def parsed(kind: type[Any], data: bytes) -> Any:
-    """A message.
+def parsed(kind: type[Any], data: bytes, most: int = MESSAGE_FIELDS) -> Any:
+    """A message, of so many fields at most: see `Limits`.
 
     Raises:
         InvalidArgumentError: the bytes are none, or it holds too much.
     """
     if len(data) > SMALL:
-        check_fields(kind.DESCRIPTOR, data, FIELDS)
+        check_fields(kind.DESCRIPTOR, data, most)
     try:
         return kind.FromString(data)
     except DecodeError:

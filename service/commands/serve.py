@@ -1,6 +1,7 @@
 """The command that serves indices."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,15 +78,18 @@ def serve(
     from attridex.service.edge.options import ServerOptions
     from attridex.service.edge.security import parse_mode, tls_of
     from attridex.service.edge.server import run_server
-    from attridex.service.operations.logs import set_up
+    from attridex.service.operations.logs import logging_on_stderr
     from attridex.v1.limits import Limits
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
-    set_up(log_format, "info" if verbose and log_level == "warning" else log_level)
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         roots=tuple(root or ()), own_code=trust_remote_code, model=not no_model, models=tuple(model or ()), verify=not no_verify,
         threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
     )  # fmt: skip
-    run_server(indexes, options, lambda line: typer.echo(line, err=True))
+    with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level):
+        ended = run_server(indexes, options, lambda line: typer.echo(line, err=True))
+    if not ended:
+        sys.stderr.flush()
+        os._exit(0)

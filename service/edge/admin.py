@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from attridex.service.answering import lifecycle
 from attridex.service.answering.served import ServedIndex
 from attridex.service.caller import Waiter
+from attridex.service.calls.places import without_places
 from attridex.service.edge.bounds import check_request
 from attridex.service.edge.servicer import Indexes
 from attridex.service.errors import InvalidArgumentError
@@ -89,13 +90,13 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def Verify(self, request: pb.VerifyRequest, context: Waiter) -> pb.VerifyResponse:
         """Check every file."""
-        files, problems = lifecycle.verify(self._index(request.index, context).store, context.check)
-        return pb.VerifyResponse(files=files, problems=problems)
+        found = lifecycle.verify(self._index(request.index, context).store, context.check)
+        return pb.VerifyResponse(files=found.files, problems=map(without_places, found.problems), damaged=found.damaged)
 
     def Repair(self, request: pb.RepairRequest, context: Waiter) -> pb.RepairResponse:
         """Mend what is damaged."""
         store = self._index(request.index, context).store
-        mended = lifecycle.repair(store)
+        mended = map(without_places, lifecycle.repair(store))
         return pb.RepairResponse(index_version=store.served, mended=mended)
 
     def Migrate(self, request: pb.MigrateRequest, context: Waiter) -> pb.MigrateResponse:

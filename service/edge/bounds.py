@@ -8,10 +8,8 @@ from google.protobuf.message import Message
 from attridex.service.errors import InvalidArgumentError, LimitError
 from attridex.v1.filters import And, Comparison, Filter, Membership, Not, Or, TextMatch
 from attridex.v1.limits import Limits
-from attridex.v1.requests import Query, RecordSource
+from attridex.v1.requests import HITS, Query, RecordSource
 
-DEFAULT_HITS = 10
-"""Results of a query where the request does not say; about as many as any default of theirs."""
 NAME_CHARACTERS = 1024
 """Characters of an id, and of any other name."""
 
@@ -54,7 +52,7 @@ def check_results(request: Any, queries: int, most: int) -> None:
     """Refuse more results than an answer may hold: of all queries together."""
     for field in ("k", "instances", "r"):
         each = getattr(request, field, 0)
-        asked = DEFAULT_HITS if each is None else each
+        asked = HITS if each is None else each
         if queries > 1 and queries * asked > most:
             raise InvalidArgumentError(
                 f"{field} = {asked} for each of {queries} queries: at most {most} results a request; ask in several", field

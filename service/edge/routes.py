@@ -76,7 +76,7 @@ class Routes:
         async def behaviour(call: LiveCall) -> None:
             data = await self._request(call)
             with self._activity.streaming(call.client, self._limits.streams), self._activity.working(), self._holding(call, data):
-                message = self._within(parsed(kind, data))
+                message = self._within(parsed(kind, data, self._limits.message_fields))
                 steps, turns = Steps(answer(message, call.waiter)), self._turns(message)
                 try:
                     while (block := await self._run(call, turns, steps.next)) is not None:
@@ -98,7 +98,7 @@ class Routes:
                 try:
                     call.count()
                     with self._holding(call, data):
-                        message = parsed(pb.AttributeStreamRequest, data)
+                        message = parsed(pb.AttributeStreamRequest, data, self._limits.message_fields)
                         kind = message.WhichOneof("request")
                         asked = self._within(getattr(message, kind) if kind else message)
                         work = partial(servicer.answer_streamed, session, message, call.waiter)
@@ -116,7 +116,7 @@ class Routes:
     async def _unary(self, kind: type[Message], answer: Callable[[Any, Waiter], Message], changes: bool, call: LiveCall) -> None:
         data = await self._request(call)
         with self._activity.working(), self._holding(call, data):
-            message = self._within(parsed(kind, data))
+            message = self._within(parsed(kind, data, self._limits.message_fields))
             turns = self.pools.administration if changes else self._turns(message)
 
             def work() -> Message:

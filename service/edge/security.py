@@ -1,6 +1,5 @@
 """Who may connect: loopback by default, TLS elsewhere."""
 
-import ipaddress
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import grpc
 from attridex.indexer.errors import InputError
 from attridex.service.access.certificates import check_now, days_left, validities
 from attridex.service.access.followed import Followed
+from attridex.v1.addresses import is_local
 
 WARNED_DAYS = 30.0
 """Days before a certificate expires from which on the log says so."""
@@ -39,6 +39,9 @@ class Tls:
         Raises:
             InputError: a file cannot be read, is no PEM, certificate and key do not belong together, or it is not valid now.
         """
+        for path in self.paths:
+            if path.is_fifo():  # nobody may ever write to it
+                raise InputError(f"TLS: {path}: not a file")
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())
             ca = self.client_ca.read_bytes() if self.client_ca else None
@@ -118,17 +121,6 @@ def tls_of(certificate: Path | None, key: Path | None, client_ca: Path | None) -
     return None
 
 
-def is_loopback(listen: str) -> bool:
-    """Whether an address is reachable from this machine alone."""
-    host = listen.rpartition(":")[0].strip("[]")
-    if host == "localhost" or listen.startswith("unix:"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
     """Refuse to let everybody administrate but on this machine.
 
@@ -137,13 +129,13 @@ def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
     """
     if insecure_admin and tokens:
         raise InputError("--insecure-admin lets everybody administrate, --tokens those with the role admin: give one of them")
-    if insecure_admin and not is_loopback(listen):
+    if insecure_admin and not is_local(listen):
         raise InputError(f"--insecure-admin: {listen} is reachable from other machines; give --tokens FILE")
 
 
 def warn_of_tokens(listen: str, tls: Tls | None, tokens: Path | None) -> None:
     """Say in the log that tokens can be read on their way, where they can."""
-    if tokens and tls is None and not is_loopback(listen):
+    if tokens and tls is None and not is_local(listen):
         log.warning("--tokens with --insecure: tokens travel in the clear to %s; give --tls-cert and --tls-key", listen)
 
 
@@ -187,7 +179,7 @@ def check_listen(listen: str, tls: Tls | None, insecure: bool) -> None:
         raise InputError(
             f"--listen {listen}: an address such as 127.0.0.1:50051 or [::1]:50051 is needed, with a port up to 65535"
         )
-    if tls is None and not insecure and not is_loopback(listen):
+    if tls is None and not insecure and not is_local(listen):
         raise InputError(
             f"--listen {listen}: reachable from other machines without TLS; give --tls-cert and --tls-key, or --insecure"
         )

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +27,8 @@ from attridex.service.storage.store import Store
 Result = TypeVar("Result")
 ALIVE_SECONDS = 2.0
 """How long the loop may take to answer a probe."""
+STOP_SECONDS = 3 * LAST_SECONDS
+"""How long a stop may take beyond its grace."""
 log = logging.getLogger("attridex.service")
 
 
@@ -65,8 +65,8 @@ def open_index(
     try:
         with store.version() as version:
             if model:
-                store.check_code(version.manifest.config)
-            encoder = Encoder.load(version.manifest, store.place) if model else None
+                store.opening.check_code(version.manifest.config)
+            encoder = Encoder.load(version.manifest, store.opening.place) if model else None
     except BaseException:
         store.close()
         raise
@@ -135,7 +135,13 @@ class Server:
         if self._loop.is_closed():
             return True
         self._operating.stop()
-        quiet = self._await(self._edge.stop(grace))
+        stopping = asyncio.run_coroutine_threadsafe(self._edge.stop(grace), self._loop)
+        try:
+            quiet = stopping.result(grace + STOP_SECONDS)
+        except TimeoutError:
+            stopping.cancel()
+            log.error("the event loop does not answer; the server ends without it")
+            return False
         self._end_loop()
         show(self._places)
         if quiet:  # else a thread reads what would be closed
@@ -204,8 +210,18 @@ def parse_models(arguments: Sequence[str], names: Sequence[str]) -> dict[str, st
     return found
 
 
-def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> None:
-    """Open indices, serve until a signal; `announce` is called with a line for each port, the last once calls are answered."""
+def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> bool:
+    """Open indices, serve until a signal; whether all work has ended: else to end the interpreter would wait for it.
+
+    Args:
+        arguments: NAME=DIR, or DIR.
+        options: how to serve them.
+        announce: is called with a line for each port, the last once calls are answered.
+
+    Raises:
+        InputError: something cannot be used as it is.
+        DamagedIndexError: there is no whole index.
+    """
     paths = parse_indexes(arguments)
     models = parse_models(options.models, list(paths))
     if models and not options.model:
@@ -238,8 +254,6 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     stopped.recv(1)
     ended = server.stop(options.grace)
     operating.close()
-    if not ended:
-        # A thread is inside a pass of the model, or a query, that nobody waits for: to end the interpreter would wait for it.
+    if not ended:  # a thread is inside a pass of the model, or a query, that nobody waits for
         log.warning("stopped while a pass of work was under way")
-        sys.stderr.flush()
-        os._exit(0)
+    return ended

@@ -3,7 +3,12 @@
 import json
 import logging
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler
+from queue import Full, Queue
 from typing import Literal
 
 from attridex.service.operations.witness import CALL, CallFacts, Ending, Witness
@@ -12,6 +17,10 @@ LogFormat = Literal["text", "json"]
 LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("rpc", "client", "identity", "code", "seconds", "asked", "event")
 """What a record may carry beside its message."""
+WAITING = 10_000
+"""Lines that may wait for whoever reads them."""
+LAST_SECONDS = 2.0
+"""How long they are waited for at the end."""
 calls = logging.getLogger("attridex.calls")
 
 
@@ -54,11 +63,63 @@ def moment(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
-def set_up(form: LogFormat, level: str) -> None:
-    """Log on stderr from now on, in this form, from this level on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else TextLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+class Lines(QueueHandler):
+    """Hands lines over, formatted where they are logged; those beyond a number that wait are dropped, and counted."""
+
+    dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Wait for nobody: who logs may be the event loop."""
+        try:
+            self.queue.put_nowait(record)
+        except Full:
+            self.dropped += 1
+
+
+class Writer(threading.Thread):
+    """Writes lines, and alone waits for whoever reads them."""
+
+    def __init__(self, lines: Lines, waiting: "Queue[logging.LogRecord | None]") -> None:
+        """On stderr as it is now; begun by `start`."""
+        super().__init__(name="log", daemon=True)
+        self._lines, self._waiting = lines, waiting
+        self._written = logging.StreamHandler(sys.stderr)
+
+    def run(self) -> None:
+        """Write each line, and before it how many were dropped."""
+        while (record := self._waiting.get()) is not None:
+            dropped, self._lines.dropped = self._lines.dropped, 0
+            if dropped:
+                words = f"{dropped} lines were dropped: what reads the log is too slow"
+                told = logging.LogRecord("attridex.service", logging.WARNING, __file__, 0, words, None, None)
+                self._written.handle(self._lines.prepare(told))
+            self._written.handle(record)
+
+    def stop(self) -> None:
+        """Write what waits; who reads nothing is not waited for long."""
+        with suppress(Full):
+            self._waiting.put(None, timeout=LAST_SECONDS)
+        self.join(LAST_SECONDS)
+
+
+@contextmanager
+def logging_on_stderr(form: LogFormat, level: str) -> Iterator[None]:
+    """Log on stderr in the block, in this form, from this level on; afterwards as before."""
+    root = logging.getLogger()
+    before, level_before = root.handlers[:], root.level
+    waiting: Queue[logging.LogRecord | None] = Queue(WAITING)
+    lines = Lines(waiting)
+    lines.setFormatter(JsonLines() if form == "json" else TextLines())
+    writer = Writer(lines, waiting)
+    root.handlers[:] = [lines]
+    root.setLevel(level.upper())
+    writer.start()
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level_before)
+        writer.stop()
 
 
 class CallLog(Witness):

@@ -1,6 +1,5 @@
 """Who sees calls and requests: the log, the audit, metrics and traces are all told the same."""
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -8,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attridex.v1.answers import Timings
-
-REQUEST_ID = "x-request-id"
-"""The metadata that names a request, both ways."""
-READABLE = re.compile(r"[\x21-\x7e]{1,128}")
+from attridex.v1.rpcs import REQUEST_ID, is_request_id
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class CallFacts:
         """
         said = {key: value for key, value in metadata if isinstance(value, str) and key != "authorization"}
         given = said.get(REQUEST_ID, "")
-        return cls(rpc, client, given if READABLE.fullmatch(given) else uuid.uuid4().hex, identity, said)
+        return cls(rpc, client, given if is_request_id(given) else uuid.uuid4().hex, identity, said)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from attridex.service.errors import InvalidArgumentError, NotIndexedError
 from attridex.service.search.planner import check_column
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.neurons import Neuron, NeuronLayout
-from attridex.v1.requests import LabelSource, Query
+from attridex.v1.requests import HITS, LabelSource, Query
 
-HITS = 10
-"""Hits of a query where nothing else is asked for."""
 Kind = TypeVar("Kind")
 
 

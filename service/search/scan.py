@@ -9,7 +9,7 @@ Letters: q queries, n rows of the index, b rows of a block, m of these or of any
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from attridex.indexer.index.vectors import Part, VectorFile
 from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 from attridex.service.search.ranking import ranked
-from attridex.service.search.slices import Turns, in_turn
+from attridex.service.search.slices import Turns, Workers, in_turn
 
 Rows = Int64[Integers, " m"]
 Scores = Float64[Doubles, " m"]
@@ -62,7 +62,7 @@ class Scanner:
     def __init__(self, threads: int | None = None) -> None:
         """`threads` defaults to the processors that this process may use."""
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.pool = ThreadPoolExecutor(self.threads, "scan")
+        self.pool = Workers(self.threads, "scan")
         # The pool spreads the work; BLAS threads of its own would only fight over the same cores.
         ThreadpoolController().select(internal_api="openblas").limit(limits=1)
 

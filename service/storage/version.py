@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,31 +39,12 @@ from attridex.indexer.lifecycle.liveness import hidden_in, under_log
 from attridex.indexer.lifecycle.staleness import counted_rows, stale_of
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 from attridex.service.storage.held import HeldVersion
+from attridex.service.storage.held_shards import How
+from attridex.service.storage.shared import Shared
 
 Rows = NDArray[np.int64]
 SAMPLE = 3
 """Ids that are named where one is not known."""
-
-
-class Shared:
-    """What several open versions share; it closes with the last of them."""
-
-    def __init__(self, closing: ExitStack) -> None:
-        """Of one."""
-        self._closing, self._count, self._lock = closing, 1, Lock()
-
-    def more(self) -> None:
-        """Share it with one more."""
-        with self._lock:
-            self._count += 1
-
-    def close(self) -> None:
-        """One of them has closed."""
-        with self._lock:
-            self._count -= 1
-            last = self._count == 0
-        if last:
-            self._closing.close()
 
 
 class IndexVersion:
@@ -91,6 +71,7 @@ class IndexVersion:
         mapped: bool = False,
         light: bool = False,
         seq: int | None = None,
+        beside: "IndexVersion | None" = None,
     ) -> None:
         """Open a version.
 
@@ -101,6 +82,7 @@ class IndexVersion:
             mapped: map posting lists, which is faster and sees what changes underneath unchecked.
             light: read no vectors before they are asked for.
             seq: entries of the log of deletes that count; all of them where None.
+            beside: a version that is open, with which it shares the shards that both have.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
@@ -111,7 +93,8 @@ class IndexVersion:
         try:
             with ExitStack() as opening:
                 log = read_deletes(index)
-                held = self._held = opening.enter_context(closing(HeldVersion(index, number, verify=verify, mapped=mapped)))
+                held = HeldVersion(index, number, How(verify, mapped), beside._held if beside else None)
+                self._held: HeldVersion = opening.enter_context(closing(held))
                 self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
                 self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
                 self._read(log.until(seq) if log and seq is not None else log)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from attridex.client.channel import Tls, bearer, given_token, is_local
+from attridex.client.channel import Tls, bearer, given_token
 from attridex.client.client import Client
 from attridex.client.errors import UsageError
+from attridex.v1.addresses import is_local
 
 TOKEN = "a-token-of-some-twenty-letters"
 
@@ -46,7 +47,7 @@ def test_a_command_takes_a_token_of_a_private_file_or_of_the_environment(tmp_pat
     file.chmod(0o600)
     assert given_token(file) == "another"
     file.chmod(0o644)
-    with pytest.raises(UsageError, match="others may read it; chmod 600"):
+    with pytest.raises(UsageError, match="others may read it"):
         given_token(file)
     with pytest.raises(UsageError, match="No such file"):
         given_token(tmp_path / "none")

@@ -16,15 +16,13 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture
-def mixture(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> Path:
+def mixture(indexed: Callable[..., Path]) -> Path:
     """A built index of a model whose second layer has no experts."""
-    config = project("qwen3_moe", 12, **SETTINGS)
-    assert attridex("build", config, "--out", tmp_path / "index").code == 0
-    assert attridex("verify", tmp_path / "index").code == 0
-    return tmp_path / "index"
+    return indexed("qwen3_moe", 12, **SETTINGS) / "index"
 
 
-def test_neurons_of_experts_are_found_asked_for_and_edited(mixture: Path, attridex: Any, tmp_path: Path) -> None:
+def test_neurons_of_experts_are_found_asked_for_and_edited(mixture: Path, attridex: Any) -> None:
+    assert attridex("verify", mixture).code == 0
     with Client.local(mixture) as client:
         info = client.get_index()
         assert (info.layers, info.units, info.experts, info.expert_units) == (3, 4 * 8 + 12, 4, 8)
@@ -50,7 +48,7 @@ def test_neurons_of_experts_are_found_asked_for_and_edited(mixture: Path, attrid
     shown = attridex("query", "na", "--index", mixture, "--instance", "t1", "--json").lines[0]["neurons"]
     assert [Neuron(each["layer"], each["unit"], each.get("expert")) for each in shown] == names[: len(shown)]
     predicted = attridex(
-        "predict", "--index", mixture, "--queries", tmp_path / "queries.jsonl", "--suppress", best.name, "--json"
+        "predict", "--index", mixture, "--queries", mixture.with_name("queries.jsonl"), "--suppress", best.name, "--json"
     )
     assert predicted.lines[0]["interventions"][0]["neurons"] == [best.numbers]
 

@@ -134,12 +134,14 @@ class VerifyRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ...) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("files", "problems")
+    __slots__ = ("files", "problems", "damaged")
     FILES_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
     files: int
     problems: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, files: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
+    damaged: int
+    def __init__(self, files: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ..., damaged: _Optional[int] = ...) -> None: ...
 
 class RepairRequest(_message.Message):
     __slots__ = ("index",)

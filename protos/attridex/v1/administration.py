@@ -69,10 +69,11 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Verified:
-    """Files that were checked, and what is not as it was written, a line each (1,000 at most)."""
+    """Files that were checked, what is not as it was written, a line each (1,000 at most), and how many files that is."""
 
     files: int
     problems: tuple[str, ...]
+    damaged: int
 
 
 @dataclass(frozen=True)

@@ -719,7 +719,7 @@ class Method(_message.Message):
     def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., sources: _Optional[_Iterable[str]] = ..., missing: _Optional[str] = ..., compared: _Optional[bool] = ..., baseline: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("request_bytes", "response_bytes", "queries", "results", "ids", "fields", "interventions", "neurons", "text_characters", "conditions", "page_size", "streams", "calls", "connections", "idle_seconds", "slow_seconds", "connection_seconds", "call_seconds", "requests_per_second", "waiting_bytes")
+    __slots__ = ("request_bytes", "response_bytes", "queries", "results", "ids", "fields", "interventions", "neurons", "text_characters", "conditions", "page_size", "streams", "calls", "connections", "idle_seconds", "slow_seconds", "connection_seconds", "call_seconds", "requests_per_second", "waiting_bytes", "message_fields")
     REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_BYTES_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
@@ -740,6 +740,7 @@ class Limits(_message.Message):
     CALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELDS_FIELD_NUMBER: _ClassVar[int]
     request_bytes: int
     response_bytes: int
     queries: int
@@ -760,7 +761,8 @@ class Limits(_message.Message):
     call_seconds: float
     requests_per_second: float
     waiting_bytes: int
-    def __init__(self, request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., queries: _Optional[int] = ..., results: _Optional[int] = ..., ids: _Optional[int] = ..., fields: _Optional[int] = ..., interventions: _Optional[int] = ..., neurons: _Optional[int] = ..., text_characters: _Optional[int] = ..., conditions: _Optional[int] = ..., page_size: _Optional[int] = ..., streams: _Optional[int] = ..., calls: _Optional[int] = ..., connections: _Optional[int] = ..., idle_seconds: _Optional[float] = ..., slow_seconds: _Optional[float] = ..., connection_seconds: _Optional[float] = ..., call_seconds: _Optional[float] = ..., requests_per_second: _Optional[float] = ..., waiting_bytes: _Optional[int] = ...) -> None: ...
+    message_fields: int
+    def __init__(self, request_bytes: _Optional[int] = ..., response_bytes: _Optional[int] = ..., queries: _Optional[int] = ..., results: _Optional[int] = ..., ids: _Optional[int] = ..., fields: _Optional[int] = ..., interventions: _Optional[int] = ..., neurons: _Optional[int] = ..., text_characters: _Optional[int] = ..., conditions: _Optional[int] = ..., page_size: _Optional[int] = ..., streams: _Optional[int] = ..., calls: _Optional[int] = ..., connections: _Optional[int] = ..., idle_seconds: _Optional[float] = ..., slow_seconds: _Optional[float] = ..., connection_seconds: _Optional[float] = ..., call_seconds: _Optional[float] = ..., requests_per_second: _Optional[float] = ..., waiting_bytes: _Optional[int] = ..., message_fields: _Optional[int] = ...) -> None: ...
 
 class IndexInfo(_message.Message):
     __slots__ = ("name", "version", "instances", "task", "labels", "columns", "methods", "curvatures", "gradient_dim", "layers", "units", "site", "has_model", "manifest", "method_details", "own_columns", "experts", "expert_units", "shared_units", "dense_layers", "watch_seconds", "problem", "limits", "stale")

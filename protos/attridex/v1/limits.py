@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from attridex.v1.filters import NODES
 from attridex.v1.requests import QUERIES
 
+MESSAGE_FIELDS = 1 << 18
+"""Fields of a message: what a reader of it makes is bounded by them, not by its bytes."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -30,6 +33,7 @@ class Limits:
         connection_seconds: after which a connection is ended once its calls have.
         call_seconds: that a call without a deadline may take.
         requests_per_second: of a client; 0 for any number.
+        message_fields: of a request, counted with those of the messages in it; a small one may have any number.
         waiting_bytes: of the requests of all clients that wait or are worked on.
     """
 
@@ -52,4 +56,5 @@ class Limits:
     connection_seconds: float = 86400.0
     call_seconds: float = 3600.0
     requests_per_second: float = 0.0
+    message_fields: int = MESSAGE_FIELDS
     waiting_bytes: int = 512 << 20

@@ -18,6 +18,8 @@ LabelSource = Literal["gold", "predicted"]
 Precision = Literal["float32", "float64"]
 Mode = Literal["suppress", "keep"]
 MODES: tuple[Mode, ...] = ("suppress", "keep")
+HITS = 10
+"""Hits of a query where nothing else is asked for."""
 QUERIES = 1024
 """Queries a request may hold; a stream takes more."""
 

@@ -1,5 +1,6 @@
-"""The unary calls of AttributionService as a table: what is sent for each request, and what its answer is read as."""
+"""Calls: the unary ones of AttributionService as a table (what is sent, what the answer is read as), and what names one."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -7,8 +8,16 @@ from attridex.v1 import answers, rankings, requests
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.codec import Codec
 
+REQUEST_ID = "x-request-id"
+"""The metadata that names a call, both ways."""
+READABLE = re.compile(r"[\x21-\x7e]{1,128}")
 FIELDS = {field.message_type.name: field.name for field in pb.AttributeStreamRequest.DESCRIPTOR.fields if field.message_type}
 """Where a stream's message holds a request, by the request's name."""
+
+
+def is_request_id(name: str) -> bool:
+    """Whether a name can be a call's: 1 to 128 printable ASCII characters without spaces."""
+    return READABLE.fullmatch(name) is not None
 
 
 class Rpc(NamedTuple):

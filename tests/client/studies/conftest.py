@@ -118,7 +118,7 @@ def trained_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "config.toml").write_text(
         '[model]\npath = "model"\n[corpus]\nfiles = ["train.jsonl"]\nlabels = ["no", "yes"]\n'
         'segments = ["Premise : {premise}", "/ Hypothesis : {hypothesis}", "/ Answer :"]\n'
-        '[gradients]\ncurvature = ["hessian"]\n[index]\nshard_rows = 16\napproximate = ["sq8"]\n'
+        '[gradients]\ncurvature = ["hessian"]\n[neurons]\nsteps = 4\n[index]\nshard_rows = 16\napproximate = ["sq8"]\n'
         '[training]\nbase = "base"\nepochs = 3\nbatch_size = 8\nlearning_rate = 1e-2\ntest_files = ["test.jsonl"]\n'
     )
     (directory / "settings.toml").write_text(

@@ -187,7 +187,7 @@ LEFT_OUT = {"multiple-choice": {"mislabel", "finetune-subsets"}, "causal-lm": {"
 def test_studies_of_other_tasks_and_what_they_cannot_do_is_said(
     task: str, project: Callable[..., Path], tmp_path: Path, attridex: Callable[..., Ran]
 ) -> None:
-    config = project("opt", 12, task)
+    config = project("opt", 12, task, neurons={"steps": 4})
     assert attridex("build", config, "--out", tmp_path / "index").code == 0
     second = "choices" if task == "multiple-choice" else "premise"
     (tmp_path / "settings.toml").write_text(

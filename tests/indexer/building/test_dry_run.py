@@ -31,7 +31,7 @@ def vector_bytes(index: Path, name: str) -> int:
         ("opt", "sequence-classification", {"gradients": {"curvature": ["fisher"]}}),
         ("opt", "sequence-classification", {"gradients": {"parameters": "linear", "dim": 512, "curvature": ["ekfac"]}}),
         ("bert", "multiple-choice", {"neurons": {"enabled": False}}),
-        ("llama", "causal-lm", {"index": {"precision": "float16", "shard_rows": 40}}),
+        ("llama", "causal-lm", {"index": {"precision": "float16", "shard_rows": 20}}),
         ("gpt2", "causal-lm", {"corpus": {"per_token": True}, "gradients": {"dim": 256}}),
     ],
 )
@@ -44,16 +44,16 @@ def test_a_forecast_is_what_the_build_does(
     attridex: Any,
     monkeypatch: Any,
 ) -> None:
-    monkeypatch.setattr(load_module, "SAMPLE", 40)
-    defaults = {"index": {"shard_rows": 50}, "neurons": {"steps": 3}}
+    monkeypatch.setattr(load_module, "SAMPLE", 20)
+    defaults = {"index": {"shard_rows": 25}, "neurons": {"steps": 3}}
     merged = {name: {**defaults.get(name, {}), **sections.get(name, {})} for name in {*defaults, *sections}}
-    config, index = project(family, count=120, task=task, **merged), tmp_path / "i"
+    config, index = project(family, count=60, task=task, **merged), tmp_path / "i"
     before = sorted(tmp_path.rglob("*"))
     ran = attridex("build", config, "--out", index, "--dry-run", "--json")
     assert ran.code == 0, ran.err
     (said,) = ran.lines
     assert sorted(tmp_path.rglob("*")) == before
-    assert said["pilot"] == 40
+    assert said["pilot"] == 20
     built = attridex("build", config, "--out", index, "--json").lines[0]
     manifest = attridex("info", index, "--json").lines[0]["manifest"]
     assert said["instances"] == built["instances"]

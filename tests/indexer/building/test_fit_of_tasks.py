@@ -59,7 +59,7 @@ def write(place: Path, task: str, labels: list[Any]) -> Path:
     write_jsonl(place / "train.jsonl", rows)
     sections = {
         "model": {"path": str(place / "model"), "task": task}, "neurons": {"enabled": False},
-        "corpus": {"files": ["train.jsonl"], "text": "{words}"}, "gradients": {"dim": 16},
+        "corpus": {"files": ["train.jsonl"], "text": "{words}"},
     }  # fmt: skip
     return write_toml(place / "c.toml", sections)
 

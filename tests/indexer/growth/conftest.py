@@ -1,5 +1,6 @@
 """Indices of parts of a corpus, and what they answer."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,9 +21,10 @@ Rows = list[dict[str, Any]]
 Build = Callable[..., Path]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def begin(tmp_path_factory: pytest.TempPathFactory, model_dir: Callable[..., Path]) -> Build:
-    """Builds an index of some records, beside its configuration and corpus."""
+    """An index of some records, beside its configuration: a copy of one that is built once for what is given."""
+    made: dict[str, Path] = {}
 
     def make(rows: Rows, **gradients: Any) -> Path:
         place = tmp_path_factory.mktemp("begun")
@@ -31,21 +33,28 @@ def begin(tmp_path_factory: pytest.TempPathFactory, model_dir: Callable[..., Pat
             "model": {"path": str(model_dir("opt")), "task": "sequence-classification"},
             "corpus": {"files": ["train.jsonl"], "metadata": ["genre"], **SHOWN["sequence-classification"]},
             "gradients": {"curvature": ["fisher", "trak"], **gradients},
+            "neurons": {"steps": 3},
             "index": {"shard_rows": 5, "approximate": ["sq8"]},
         }
         build(load_config(write_toml(place / "config.toml", sections)), place / "index", show_progress=False)
-        return place / "index"
+        return place
 
-    return make
+    def copy(rows: Rows, **gradients: Any) -> Path:
+        key = json.dumps([rows, gradients])
+        if key not in made:
+            made[key] = make(rows, **gradients)
+        return Path(shutil.copytree(made[key], tmp_path_factory.mktemp("copy"), dirs_exist_ok=True)) / "index"
+
+    return copy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first(begin: Build) -> Path:
     """An index of the first ten records; not to be changed."""
     return begin(records(BEGUN))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(begin: Build) -> Path:
     """An index of all records, built from scratch; not to be changed."""
     return begin(records(CORPUS))

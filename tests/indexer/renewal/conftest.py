@@ -13,6 +13,8 @@ from attridex.indexer.index.verify import verify
 from attridex.indexer.lifecycle.deleting import delete_ids
 from attridex.indexer.renewal.building import build
 
+SECTIONS: dict[str, Any] = {"gradients": {"curvature": ["fisher"]}, "neurons": {"steps": 3}}
+"""Of the configuration of the index that `built` makes."""
 GONE = {1, 7}
 """Rows that are deleted in the index that `built` makes."""
 
@@ -20,7 +22,7 @@ GONE = {1, 7}
 @pytest.fixture
 def built(project: Callable[..., Path], tmp_path: Path) -> Path:
     """An index of 12 instances in three shards, of which two are deleted."""
-    build(load_config(project(count=12, gradients={"curvature": ["fisher"]})), tmp_path / "index", show_progress=False)
+    build(load_config(project(count=12, **SECTIONS)), tmp_path / "index", show_progress=False)
     delete_ids(tmp_path / "index", [f"t{row}" for row in GONE])
     return tmp_path / "index"
 

@@ -25,7 +25,7 @@ from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import records, write_jsonl
-from tests.indexer.renewal.conftest import flip, problems
+from tests.indexer.renewal.conftest import SECTIONS, flip, problems
 from tests.indexer.trainers.scripts import SMALL, classifier, language_model
 
 CURVATURES = ["ekfac", "fisher", "hessian", "kfac"]
@@ -42,7 +42,7 @@ def curvature(index: Path) -> dict[str, Any]:
 def test_curvature_is_that_of_what_is_left_and_factors_say_of_what_they_are(
     project: Callable[..., Path], tmp_path: Path, attridex: Any
 ) -> None:
-    config = load_config(project(count=12, gradients={"curvature": CURVATURES}))
+    config = load_config(project(count=12, gradients={"curvature": CURVATURES}, neurons={"steps": 3}))
     index, fresh = tmp_path / "index", tmp_path / "fresh"
     build(config, index, show_progress=False)
     before = curvature(index)
@@ -85,7 +85,7 @@ def test_a_version_that_is_read_stays_and_is_told(built: Path, attridex: Any) ->
 
 def test_a_build_that_asks_for_a_structure_gives_a_compacted_index_one(built: Path, project: Callable[..., Path]) -> None:
     compact(built)
-    wider = load_config(project(count=12, gradients={"curvature": ["fisher"]}, index={"approximate": ["sq8"]}))
+    wider = load_config(project(count=12, **SECTIONS, index={"approximate": ["sq8"]}))
     done = build(wider, built, show_progress=False)
     assert (done.signed, done.manifest.instances, served(built)) == (0, 10, done.manifest)
     assert "sq8/fisher" in done.manifest.recall

@@ -21,7 +21,7 @@ from attridex.indexer.lifecycle.liveness import read_deleted
 from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
-from tests.indexer.renewal.conftest import DAMAGE, GONE, copies, files_of, flip, problems
+from tests.indexer.renewal.conftest import DAMAGE, GONE, SECTIONS, copies, files_of, flip, problems
 
 ROUNDS = int(os.environ.get("ATTRIDEX_KILL_ROUNDS", "3"))
 """Rounds of kills at random points; a soak asks for more."""
@@ -111,7 +111,7 @@ def holding(index: Path, text: bytes) -> list[Path]:
 def test_after_a_compaction_no_deleted_text_is_left_and_the_rest_answers_as_before(
     project: Callable[..., Path], tmp_path: Path
 ) -> None:
-    config, corpus, index = project(count=12, gradients={"curvature": ["fisher"]}), tmp_path / "train.jsonl", tmp_path / "i"
+    config, corpus, index = project(count=12, **SECTIONS), tmp_path / "train.jsonl", tmp_path / "i"
     corpus.write_text(corpus.read_text().replace('"genre": "travel"', '"genre": "zqsecretx"', 1))
     build(load_config(config), index, show_progress=False)
     before = read_manifest(index, read_current(index))

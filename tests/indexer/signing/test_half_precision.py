@@ -6,6 +6,7 @@ it is wide: rounding the weights of these tiny random models may turn units of t
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from attridex.indexer.index.vectors import VectorFile
 from attridex.indexer.signing.signature import Signature
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import SHOWN, records
+from tests.service.conftest import serving
 
 FAMILIES = ["opt", "llama", "bert", "bloom", "gpt2"]
 CASES = [
@@ -47,6 +49,11 @@ def signer(directory: Path, task: str, dtype: str, **sections: dict[str, Any]) -
 def signed(made: Signer) -> tuple[list[RenderedInstance], list[Signature]]:
     instances = [made.render(row, "row") for row in records(9)]
     return instances, made.sign(instances)
+
+
+@cache
+def signed_in_float32(directory: Path, task: str) -> list[Signature]:
+    return signed(signer(directory, task, "float32"))[1]
 
 
 def distance(found: Any, wanted: Any) -> float:
@@ -89,7 +96,7 @@ def test_signatures_are_float32_finite_and_near_those_of_the_float32_model(
     family: str, task: str, dtype: str, model_dir: Callable[..., Path]
 ) -> None:
     _, found = signed(signer(model_dir(family, task), task, dtype))
-    _, wanted = signed(signer(model_dir(family, task), task, "float32"))
+    wanted = signed_in_float32(model_dir(family, task), task)
     far: dict[str, list[float]] = {"gradient": [], "scores": [], "hidden": []}
     for one, other in zip(found, wanted, strict=True):
         for name in ARRAYS:
@@ -175,11 +182,13 @@ def test_an_index_is_built_and_answers_every_query(
     assert vectors.codes.dtype == np.float32
     calls: list[list[Any]] = [["ia", *queries, "--method", method] for method in ("grad-dot", "grad-cos", "influence", "trak")]
     calls[2] += ["--curvature", "ekfac"]
-    for call in [*calls, ["na", *queries], ["na-instances", *queries], ["ia-neurons", *queries]]:
-        ran = attridex("query", *call, "--index", index, "--json")
-        assert ran.code == 0, (call, ran.err)
-        assert ran.lines
-        assert "NaN" not in ran.out
-        assert "Infinity" not in ran.out
-    ran = attridex("predict", *queries, "--index", index, "--json")
-    assert ran.code == 0, ran.err
+    with serving(index) as server:
+        where = ("--server", f"127.0.0.1:{server.port}", "--json")
+        for call in [*calls, ["na", *queries], ["na-instances", *queries], ["ia-neurons", *queries]]:
+            ran = attridex("query", *call, *where)
+            assert ran.code == 0, (call, ran.err)
+            assert ran.lines
+            assert "NaN" not in ran.out
+            assert "Infinity" not in ran.out
+        ran = attridex("predict", *queries, *where)
+        assert ran.code == 0, ran.err

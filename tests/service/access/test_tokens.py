@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes").chmod(0o600)
     (tmp_path / "long").write_bytes(b"#" * (2 << 20))
     (tmp_path / "long").chmod(0o600)
-    for name, words in {"none": "No such file", ".": "directory", "bytes": "not UTF-8", "long": "longer than"}.items():
+    os.mkfifo(tmp_path / "pipe", 0o600)  # nobody writes to it: whoever opened it would wait for ever
+    said = {"none": "No such file", ".": "directory", "bytes": "not UTF-8", "long": "longer than", "pipe": "not a file"}
+    for name, words in said.items():
         with pytest.raises(InputError, match=words):
             read_tokens(tmp_path / name)
 

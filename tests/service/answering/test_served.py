@@ -50,9 +50,5 @@ def test_a_description_tells_methods_with_what_is_missing_and_whose_columns_are_
     assert (told.name, told.instances, told.has_model) == ("mine", 30, True)
 
 
-def test_rows_of_a_condition_are_found(served: ServedIndex) -> None:
-    assert served.matching_rows(PHONE) == list(range(0, 30, 2))
-
-
 def test_a_description_is_made_once_a_version(served: ServedIndex) -> None:
     assert served.describe() is served.describe()

@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 
 from attridex.client import Client, Query
-from tests.conftest import Ran
 
 
 @pytest.mark.parametrize("task", ["sequence-classification", "multiple-choice", "causal-lm"])
-def test_a_stored_state_is_that_of_the_instance_s_text(
-    task: str, project: Callable[..., Path], tmp_path: Path, attridex: Callable[..., Ran]
-) -> None:
-    assert attridex("build", project("gpt2", 12, task), "--out", tmp_path / "index").code == 0
+def test_a_stored_state_is_that_of_the_instance_s_text(task: str, indexed: Callable[..., Path]) -> None:
     ids = ["t7", "t2"]
-    with Client.local(tmp_path / "index") as client:
+    with Client.local(indexed("gpt2", 12, task) / "index") as client:
         stored = client.get_instances(ids, fields=["id"], with_hidden=True)
         signed = client.compute_signature([Query.instance(one) for one in ids]).results
         assert [each.id for each in stored] == ids

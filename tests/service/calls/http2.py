@@ -5,8 +5,10 @@ import struct
 from typing import Self
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
+DATA, HEADERS, RESET, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS = 1, 4
+FRAME = 16384
+"""Bytes of a frame at most, where nothing else was agreed upon."""
 WINDOW = 4
 """The setting of how much may be sent to a stream."""
 
@@ -38,9 +40,11 @@ def message(content: bytes) -> bytes:
 class Wire:
     """A connection that speaks HTTP/2 as it likes."""
 
-    def __init__(self, port: int, window: int | None = None) -> None:
-        """Connect; `window` is what each stream lets the server send."""
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, place: int | str, window: int | None = None) -> None:
+        """Connect to a port, or to a Unix socket; `window` is what each stream lets the server send."""
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(place, str) else socket.AF_INET)
+        self.socket.settimeout(20)
+        self.socket.connect(place if isinstance(place, str) else ("127.0.0.1", place))
         settings = b"" if window is None else struct.pack(">HI", WINDOW, window)
         self.send(PREFACE + frame(SETTINGS, 0, 0, settings) + frame(SETTINGS, 1, 0))
 
@@ -52,7 +56,10 @@ class Wire:
         """Begin a call, with a whole message or none."""
         self.send(frame(HEADERS, END_HEADERS, stream, headers(path)))
         if content is not None:
-            self.send(frame(DATA, END_STREAM, stream, message(content)))
+            parts = [message(content)[at : at + FRAME] for at in range(0, len(message(content)), FRAME)]
+            for part in parts[:-1]:
+                self.send(frame(DATA, 0, stream, part))
+            self.send(frame(DATA, END_STREAM, stream, parts[-1]))
 
     def ended(self) -> bool:
         """Read until the server ends the connection, which it does before the socket's timeout."""

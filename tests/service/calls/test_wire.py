@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from attridex.service.calls.wire import FIELDS, SMALL, check_fields, parsed
+from attridex.service.calls.wire import SMALL, check_fields, parsed
 from attridex.service.errors import InvalidArgumentError
 from attridex.v1 import attribution_pb2 as pb
+from attridex.v1.limits import MESSAGE_FIELDS as FIELDS
 
 RECORD = pb.Query(id="q", record_json="{}")
 RECORD.record.update({"a": [1, None, {"b": "c"}], "d": True})

@@ -1,5 +1,6 @@
 """The serve command: it announces its address, reports health, stops on a signal, and refuses what is unsafe."""
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_bytes_of_clients_are_no_lines_of_the_log(index: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--listen", "0.0.0.0:0"], ["--listen", "nowhere"], ["--tls-cert", "x.pem"]])
 def test_an_unsafe_or_wrong_address_is_refused(arguments: list[str], index: Path, attridex: Any) -> None:
+    before = logging.getLogger().handlers[:]
     ran = attridex("serve", index, "--no-model", *arguments)
     assert ran.code == 2
     assert ran.err.startswith("error: --")
+    assert logging.getLogger().handlers == before

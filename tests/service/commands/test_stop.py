@@ -55,18 +55,20 @@ def idle_stream(stub: Any, number: int) -> Any:
         over.set()
 
 
-KINDS: dict[str, tuple[Callable[[Any, int], Any], float]] = {
-    "short calls": (batch(1), 10),
-    "calls that end within the grace": (batch(40), 10),
-    "calls longer than the grace": (batch(1000), 0.3),
-    "look-ups": (look_up, 0.3),
-    "idle streams": (idle_stream, 10),
+KINDS: dict[str, tuple[Callable[[Any, int], Any], float, tuple[str, ...]]] = {
+    "short calls": (batch(1), 10, ()),
+    "calls that end within the grace": (batch(40), 10, ()),
+    "calls longer than the grace": (batch(1000), 0.3, ()),
+    "look-ups": (look_up, 0.3, ("--no-model",)),
+    "idle streams": (idle_stream, 10, ("--no-model",)),
 }
 
 
-@pytest.mark.parametrize(("call", "grace"), KINDS.values(), ids=KINDS.keys())
-def test_a_stop_under_load_is_a_clean_end(call: Callable[[Any, int], Any], grace: float, index: Path) -> None:
-    command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--grace", str(grace)]
+@pytest.mark.parametrize(("call", "grace", "more"), KINDS.values(), ids=KINDS.keys())
+def test_a_stop_under_load_is_a_clean_end(
+    call: Callable[[Any, int], Any], grace: float, more: tuple[str, ...], index: Path
+) -> None:
+    command = [*COMMAND, "serve", f"mine={index}", "--listen", "127.0.0.1:0", "--grace", str(grace), *more]
     with running(command) as process:
         assert process.stderr is not None
         port = process.stderr.readline().strip().rpartition(":")[2]

@@ -66,7 +66,7 @@ def start(stand_in: StandIn) -> Iterator[Callable[..., Server]]:
 
     def run(*names: str, **options: Any) -> Server:
         indexes: dict[str, Any] = dict.fromkeys(names or ("mine",), stand_in)
-        servers.append(Server(indexes, ServerOptions("127.0.0.1:0", **options)))
+        servers.append(Server(indexes, ServerOptions(**{"listen": "127.0.0.1:0", **options})))
         servers[-1].start()
         return servers[-1]
 

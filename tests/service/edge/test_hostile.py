@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -161,6 +162,35 @@ def test_a_client_that_takes_no_answers_loses_its_connection(start: Any) -> None
         answers_untaken(wire)
         assert wire.ended()
     assert answered(port)
+
+
+LARGE = pb.AttributeInstancesRequest(queries=[pb.Query(id=f"{'q' * 1000}", instance_id="t1")] * 1024)
+
+
+def test_a_client_of_a_unix_socket_that_takes_no_answers_loses_its_connection_and_no_other_does(
+    start: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "socket"
+    start(listen=f"unix:{place}", limits=Limits(slow_seconds=0.2))
+    with Wire(str(place), window=0) as closed:
+        closed.call(1, PATH, ASK.SerializeToString())
+        closed.frames_until(http2.HEADERS, 1)  # it reads, and lets nothing be sent
+        until(lambda: "its call waits" in caplog.text)
+        with Wire(str(place), window=2**30) as deaf, grpc.insecure_channel(f"unix:{place}", options=OWN) as own:
+            deaf.send(frame(http2.WINDOW_UPDATE, 0, 0, (2**30).to_bytes(4, "big")))
+            deaf.call(1, PATH, LARGE.SerializeToString())  # it reads nothing
+            until(lambda: "its connection is ended" in caplog.text)
+            assert rpc.AttributionServiceStub(own).AttributeInstances(ASK, timeout=WAIT).results
+            assert deaf.ended()
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what must come."""
+    last = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < last
+        time.sleep(0.05)
 
 
 def test_a_connection_over_the_limit_is_closed_and_there_is_room_again_after_it(start: Any) -> None:

@@ -87,6 +87,13 @@ def test_no_failure_names_a_place(channel: grpc.Channel, old: Path) -> None:
     assert {name: words for name, words in said.items() if "secret-place" in words or str(old.parents[1]) in words} == {}
 
 
+def test_a_relative_path_is_hidden_where_it_is_one() -> None:
+    places = {Path("indices/mine"): "mine", Path("data"): "no word"}
+    hide(places)
+    assert without_places("indices/mine/CURRENT: no data at other/indices/mine") == "mine/CURRENT: no data at other/indices/mine"
+    show(places)
+
+
 def test_the_longer_of_two_places_counts_and_they_are_shown_again(tmp_path: Path) -> None:
     places = {tmp_path / "a": "first", tmp_path / "a" / "b": "second"}
     hide(places)

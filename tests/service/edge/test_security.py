@@ -1,5 +1,6 @@
 """Nobody is served in the clear by accident, and certificates are looked at before the port is."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,13 +17,13 @@ from attridex.service.edge.security import (
     address,
     check_admin,
     check_listen,
-    is_loopback,
     parse_mode,
     tls_of,
     warn_of_tokens,
 )
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
+from attridex.v1.addresses import is_local
 
 ASK = pb.AttributeInstancesRequest(queries=[pb.Query(id="q", instance_id="t1")])
 PAIR = Tls(Path("c.pem"), Path("k.pem"))
@@ -30,7 +31,7 @@ PAIR = Tls(Path("c.pem"), Path("k.pem"))
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "127.8.8.8:65535", "[::1]:1", "localhost:50051", "unix:/tmp/x.sock"])
 def test_loopback_needs_no_tls(listen: str) -> None:
-    assert is_loopback(listen)
+    assert is_local(listen)
     check_listen(listen, None, insecure=False)
 
 
@@ -164,3 +165,9 @@ def test_tokens_in_the_clear_are_warned_of(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.text == ""
     warn_of_tokens("0.0.0.0:1", None, Path("t"))
     assert "tokens travel in the clear to 0.0.0.0:1; give --tls-cert and --tls-key" in caplog.text
+
+
+def test_a_pipe_where_a_certificate_should_be_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"TLS: .*pipe: not a file"):
+        Certificates(Tls(tmp_path / "pipe", tmp_path / "pipe"))

@@ -202,3 +202,11 @@ main(["serve", sys.argv[1], "--listen", "127.0.0.1:0", "--no-model"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT) == 0
         assert "heavy: []" in process.stderr.read()
+
+
+def test_a_stop_does_not_wait_for_an_event_loop_that_hangs(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attridex.service.edge.server.STOP_SECONDS", 0.1)
+    server, release = start(), threading.Event()
+    server._loop.call_soon_threadsafe(release.wait)
+    assert not server.stop(0)
+    release.set()

@@ -1,13 +1,17 @@
 """The log: a line is a line, whatever clients send, and says which request it belongs to."""
 
+import io
 import json
 import logging
 import sys
+import threading
 
 import pytest
 
-from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped
-from attridex.service.operations.witness import CALL, REQUEST_ID, CallFacts, Ending
+from attridex.service.operations import logs
+from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped, logging_on_stderr
+from attridex.service.operations.witness import CALL, CallFacts, Ending
+from attridex.v1.rpcs import REQUEST_ID
 
 HOSTILE = ["a\nb", "a\rb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\x85b", "a\ud800b", "a\u202eb", "\x7f"]
 
@@ -68,3 +72,33 @@ def test_a_line_names_its_request(caplog: pytest.LogCaptureFixture) -> None:
     assert {name: said[name] for name in ("rpc", "client", "code", "seconds")} == {
         "rpc": "/s/M", "client": "ipv4:1", "code": "NOT_FOUND", "seconds": 0.5,
     }  # fmt: skip
+
+
+class Slow(io.StringIO):
+    """Takes nothing before it is told to go on."""
+
+    def __init__(self) -> None:
+        """Nothing written yet."""
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        """Wait, then take it."""
+        self.begun.set()
+        assert self.go_on.wait(60)
+        return super().write(text)
+
+
+def test_the_log_waits_for_no_reader_and_is_afterwards_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, slow, log = logging.getLogger().handlers[:], Slow(), logging.getLogger("attridex.service")
+    monkeypatch.setattr(logs, "WAITING", 2)
+    monkeypatch.setattr(sys, "stderr", slow)
+    with logging_on_stderr("text", "info"):
+        log.info("line 0")
+        assert slow.begun.wait(60)
+        for number in range(1, 10):
+            log.info("line %d", number)
+        slow.go_on.set()
+    assert logging.getLogger().handlers == before
+    said = [line.partition("attridex.service ")[2] for line in slow.getvalue().splitlines()]
+    assert said == ["line 0", "7 lines were dropped: what reads the log is too slow", "line 1", "line 2"]

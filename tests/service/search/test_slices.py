@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from attridex.indexer.held.waited import still_waited, waited_for
+from attridex.service.errors import CancelledError
 from attridex.service.search import slices
-from attridex.service.search.slices import Turns, in_turn
+from attridex.service.search.slices import Turns, Workers, in_turn
 
 
 def steps(name: str, count: int, done: list[str]) -> Turns[str]:
@@ -36,3 +38,18 @@ def test_what_goes_wrong_is_raised() -> None:
 
     with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
         in_turn(pool, wrong()).result(20)
+
+
+def test_threads_see_whether_their_caller_still_waits() -> None:
+    def gone() -> None:
+        raise CancelledError("gone")
+
+    with Workers(1) as workers:
+        with waited_for(gone):
+            first = workers.submit(still_waited)
+            all_at_once = workers.map(lambda _: still_waited(), range(2))
+        with pytest.raises(CancelledError):
+            first.result()
+        with pytest.raises(CancelledError):
+            list(all_at_once)
+        workers.submit(still_waited).result()  # those of another caller, in the same thread

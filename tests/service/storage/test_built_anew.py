@@ -118,7 +118,7 @@ def test_a_reload_of_an_index_with_other_settings_is_refused(index: Path, attrid
     store = Store(index)
     shutil.rmtree(index)
     assert attridex("build", project(count=30, neurons={"enabled": False}), "--out", index).code == 0
-    store.mark(store._lease.version, "changed")
+    store.mark(store._leases.served.version, "changed")
     with pytest.raises(VersionGoneError, match="built anew with another model or other settings; stop and serve it again"):
         store.reload()
     store.close()

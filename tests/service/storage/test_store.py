@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from attridex.indexer.held.locks import unread
+from attridex.indexer.held.waited import waited_for
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_current, write_current
 from attridex.indexer.lifecycle.deleting import delete_rows
 from attridex.indexer.lifecycle.migration import migrate
-from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
+from attridex.service.errors import CancelledError, DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.held import HeldVersion
-from attridex.service.storage.store import PAGE_SECONDS, Store
+from attridex.service.storage.held_shards import HeldShard
+from attridex.service.storage.leases import PAGE_SECONDS
+from attridex.service.storage.opening import Opening
+from attridex.service.storage.store import Store
 from attridex.service.storage.version import IndexVersion
 from attridex.service.storage.watch import Watch
 
@@ -115,7 +119,7 @@ def test_a_version_held_for_pages_stays_open_a_bounded_time(
 ) -> None:
     migrate(old)
     store, now = Store(old), [100.0]
-    monkeypatch.setattr("attridex.service.storage.store.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("attridex.service.storage.leases.time.monotonic", lambda: now[0])
     with store.version() as version:
         store.keep(version)
     delete_rows(old, [0])
@@ -190,16 +194,33 @@ def test_a_version_that_is_replaced_and_removed_while_it_is_opened_is_not_missed
 ) -> None:
     real, first = HeldVersion.__init__, [True]
 
-    def overtaken(version: HeldVersion, index: Path, number: str, **more: Any) -> None:
+    def overtaken(version: HeldVersion, index: Path, number: str, *more: Any) -> None:
         if first and first.pop():
             write_current(old, "1")
             shutil.rmtree(old / "versions" / number)
-        real(version, index, number, **more)
+        real(version, index, number, *more)
 
     monkeypatch.setattr(HeldVersion, "__init__", overtaken)
     store = Store(old)
     with store.version() as version:
         assert version.manifest.version == "1"
+    store.close()
+
+
+def test_what_is_opened_is_of_one_look_at_current(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(old)
+    real, first = HeldVersion.__init__, [True]
+
+    def overtaken(version: HeldVersion, index: Path, number: str, *more: Any) -> None:
+        if first and first.pop():
+            delete_rows(old, [0])
+        real(version, index, number, *more)
+
+    monkeypatch.setattr(HeldVersion, "__init__", overtaken)
+    store = Store(old)
+    with store.version() as version:
+        assert (version.manifest.version, version.live) == ("3+1", 41)
+    assert store.reload() == "3+2"
     store.close()
 
 
@@ -210,7 +231,7 @@ def test_a_delete_reads_no_file_again(old: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         HeldVersion,
         "__init__",
-        lambda version, index, number, **more: opened.append(number) or real(version, index, number, **more),
+        lambda version, index, number, *more: opened.append(number) or real(version, index, number, *more),
     )
     with store.version() as before:
         delete_rows(old, [0])
@@ -254,4 +275,63 @@ def test_a_token_that_was_made_up_shows_nothing_that_was_deleted_long_ago_or_und
         assert version.live == 40
     with pytest.raises(VersionGoneError, match=r"version .* is gone or was replaced long ago"), store.at(number):
         pass
+    store.close()
+
+
+def test_a_version_that_is_followed_opens_and_loads_only_the_shards_that_are_new(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, opened = Store(old), list[str]()
+    real = HeldShard.__init__
+    monkeypatch.setattr(HeldShard, "__init__", lambda held, path, *more: opened.append(path.name) or real(held, path, *more))
+    with store.version() as before:
+        assert store.activate("1") == "1"
+        with store.version() as version:
+            assert opened == []
+            assert all(new.vectors is part.vectors for new, part in zip(version.gradients, before.gradients, strict=True))
+    with store.version() as version:  # what is shared stays open for the one that is left
+        assert (version.look(), version.hidden[0].vectors.rows) == ("", 16)
+    touched = next((old / "shards").glob("*/gradients.faiss"))
+    touched.write_bytes(touched.read_bytes()[:-1] + b"?")
+    write_current(old, "2")
+    with pytest.raises(DamagedIndexError, match=r"gradients\.faiss"):  # it is opened again, and its damage told
+        store.reload()
+    assert opened == [touched.parent.name]
+    store.close()
+
+
+def test_who_opens_an_old_version_for_a_page_keeps_nobody_else_waiting(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(old)
+    store, begun, go, pages = Store(old), threading.Event(), threading.Event(), list[str]()
+    delete_rows(old, [0])
+    store.reload()
+    real = Opening.older
+
+    def slow(opening: Opening, number: str) -> IndexVersion:
+        begun.set()
+        assert go.wait(60)
+        return real(opening, number)
+
+    monkeypatch.setattr(Opening, "older", slow)
+
+    def page() -> None:
+        with store.at("3+1") as version:
+            pages.append(version.manifest.version)
+
+    threads = [threading.Thread(target=page) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(60)
+    delete_rows(old, [1])
+    assert store.reload() == "3+3"  # a reload does not wait
+
+    def gone() -> None:
+        raise CancelledError("gone")
+
+    with waited_for(gone), pytest.raises(CancelledError), store.at("3+1"):
+        pass  # nor does a page of the same version whose caller has gone
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert pages == ["3+1"] * 2
     store.close()
