@@ -105,6 +105,12 @@ class AuditError(ServiceError):
     code, reason = "UNAVAILABLE", "AUDIT_FAILED"
 
 
+class MachineError(ServiceError):
+    """The server's machine refuses what is needed: a disk is full, read-only or away; the message says which."""
+
+    code, reason = "FAILED_PRECONDITION", "MACHINE"
+
+
 class CancelledError(ServiceError):
     """The caller went away while work was under way."""
 

@@ -58,6 +58,12 @@ CONFIGS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: tests often wait, for processes, sockets and deadlines."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny tensors: threads would only get in each other's way."""

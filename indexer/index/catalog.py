@@ -312,6 +312,17 @@ class Catalog:
             raise DamageError(str(error).splitlines()[0]) from error
         return int(found)
 
+    def kinds(self) -> dict[str, str]:
+        """DuckDB's type of each column of the instances.
+
+        Raises:
+            DamageError: DuckDB cannot tell.
+        """
+        try:
+            return dict(self._con.cursor().sql("SELECT column_name, column_type FROM (DESCRIBE instances)").fetchall())
+        except duckdb.Error as error:
+            raise DamageError(str(error).splitlines()[0]) from error
+
     def ids(self) -> pa.Array:
         """Ids of the instances, in row order.
 

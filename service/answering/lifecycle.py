@@ -14,7 +14,7 @@ from attridex.indexer.index.directory import list_versions
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle import deleting, migration, versions
 from attridex.service.caller import Checkpoint
-from attridex.service.errors import DamagedIndexError, InvalidArgumentError
+from attridex.service.errors import DamagedIndexError, InvalidArgumentError, MachineError, ServiceError
 from attridex.service.search.planner import compile_filter
 from attridex.service.storage.store import Store
 from attridex.v1.filters import Filter
@@ -38,12 +38,13 @@ def serve_changed(store: Store) -> None:
     """Serve what was changed.
 
     Raises:
-        DamagedIndexError: it was changed, and cannot be served.
+        ServiceError: it was changed, and cannot be served; of the kind of what is in the way.
     """
     try:
         store.reload()
     except AttridexError as error:
-        raise DamagedIndexError(f"it was done, and is on the disk, but is not served: {error}") from error
+        kind = type(error) if isinstance(error, ServiceError) else MachineError
+        raise kind(f"it was done, and is on the disk, but is not served: {error}") from error
 
 
 def delete_where(store: Store, condition: Filter, by: str = "") -> int:

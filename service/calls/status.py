@@ -11,7 +11,14 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from attridex.indexer.errors import AttridexError, BusyError, DamageError, InputError
 from attridex.service.calls.places import without_places
-from attridex.service.errors import BusyIndexError, DamagedIndexError, InvalidArgumentError, OverloadedError, ServiceError
+from attridex.service.errors import (
+    BusyIndexError,
+    DamagedIndexError,
+    InvalidArgumentError,
+    MachineError,
+    OverloadedError,
+    ServiceError,
+)
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1.errors import UsageError
 
@@ -23,7 +30,7 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What would break a line, or a terminal: a message may hold what a client sent."""
 CATALOGUED: dict[type[Exception], type[ServiceError]] = {
     UsageError: InvalidArgumentError, InputError: InvalidArgumentError,
-    DamageError: DamagedIndexError, BusyError: BusyIndexError,
+    DamageError: DamagedIndexError, BusyError: BusyIndexError, AttridexError: MachineError,
 }  # fmt: skip
 """What others raise, as callers meet it."""
 log = logging.getLogger("attridex.service")
@@ -35,11 +42,11 @@ def catalogued(error: Exception) -> ServiceError:
         return error
     for kind, known in CATALOGUED.items():
         if isinstance(error, kind):
+            if known is MachineError:
+                log.error("%s", error)
             return known(str(error), getattr(error, "field", ""))
     number = uuid.uuid4().hex[:8]
     log.error("internal error %s", number, exc_info=error)
-    if isinstance(error, AttridexError):
-        return ServiceError(str(error))
     return ServiceError(f"internal error {number}; the server's log has the details")
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
+from attridex.indexer.errors import AGAIN, DamageError
 from attridex.indexer.held.waited import still_waited
+from attridex.indexer.index.layout import CSC_ROWS, CSR_NEURONS
 from attridex.service.search.groups import Grouping
 from attridex.service.search.ranking import ranked
 from attridex.service.storage.version import IndexVersion
@@ -68,8 +70,19 @@ def lists_of(version: IndexVersion, neurons: Sequence[int]) -> list[tuple[Entrie
     for neuron in neurons:
         still_waited()
         part = slice(int(indptr[neuron]), int(indptr[neuron + 1]))
-        found.append((rows[part], weights[part]))
+        found.append((within(rows[part], version.rows, CSC_ROWS), weights[part]))
     return found
+
+
+def within(entries: Entries, end: int, name: str) -> Entries:
+    """Entries of a list in a file of that name, if all are in [0, end).
+
+    Raises:
+        DamageError: one is not.
+    """
+    if len(entries) and not 0 <= entries.min() <= entries.max() < end:
+        raise DamageError(f"{name}: damaged (an entry is not in [0, {end})); {AGAIN}")
+    return entries
 
 
 def sharing(version: IndexVersion, neurons: Sequence[int], mask: Mask | None) -> tuple[Rows, Scores]:
@@ -174,5 +187,8 @@ def kept_neurons(version: IndexVersion, row: int, most: int | None = None) -> li
     still_waited()
     indptr, neurons, scores = version.kept
     part = slice(int(indptr[row]), int(indptr[row + 1]))
-    pairs = zip(neurons[part][:most].tolist(), scores[part][:most].tolist(), strict=True)
+    model = version.manifest.model
+    pairs = zip(
+        within(neurons[part][:most], model.layers * model.units, CSR_NEURONS).tolist(), scores[part][:most].tolist(), strict=True
+    )
     return [Weighted(neuron, score) for neuron, score in pairs]

@@ -109,6 +109,7 @@ class IndexVersion:
         self.rows = self.manifest.instances
         # The shards' files, whose sizes are known, bound the others: a few bytes of a catalog may say that they are many rows.
         self._check_rows(sum(len(shard.norms()) for shard in self._shards), self._catalog.rows)
+        self._check_columns()
         self.ids = self._catalog.ids()
         self._hide(log)
 
@@ -146,6 +147,14 @@ class IndexVersion:
     def _check_rows(self, *counted: int) -> None:
         if any(rows != self.rows for rows in counted):
             raise DamageError(f"{self._directory.path}: shards, catalog and manifest do not hold the same number of instances")
+
+    def _check_columns(self) -> None:
+        there = self._catalog.kinds()
+        wrong = [name for name, kind in self.manifest.columns if there.get(name) != kind]
+        if wrong:
+            raise DamageError(
+                f"{self._directory.path}: catalog and manifest do not hold the same columns; the first: {wrong[0]!r}"
+            )
 
     def close(self) -> None:
         """Let its files and the hold on them go, unless it shares them with another."""

@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ def serving(index: Path) -> Iterator[Any]:
     running.start()
     yield running
     running.stop(0)
+
+
+@pytest.fixture(scope="module")
+def served_at() -> Iterator[Callable[[Path], str]]:
+    """The address of a server of a shared index, which loads its model once for all commands of a file."""
+    with ExitStack() as stack:
+        yield cache(lambda index: f"127.0.0.1:{stack.enter_context(serving(index)).port}")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from attridex.indexer.index.layout import LOCK
 from attridex.indexer.lifecycle.deleting import delete_ids
 from attridex.indexer.lifecycle.migration import migrate
 from attridex.indexer.renewal.compaction import compact
-from attridex.service.storage.held import UNREAD
+from attridex.service.storage.held_shards import UNREAD
 
 OLD = Path(__file__).parents[1] / "fixtures" / "index_5f8e7b1"
 ASKED = [Query.instance("t7", id="q")]

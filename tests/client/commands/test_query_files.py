@@ -41,11 +41,13 @@ FILES: dict[str, tuple[bytes, list[str]]] = {
 }
 
 
-def test_every_kind_of_file_gives_the_same_answers(
-    project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path
-) -> None:
-    config, index = project(neurons={"steps": 2}), tmp_path / "index"
-    assert attridex("build", config, "--out", index).code == 0
+@pytest.fixture
+def index(indexed: Callable[..., Path]) -> Path:
+    """Of the records that are asked about."""
+    return indexed(neurons={"steps": 2}) / "index"
+
+
+def test_every_kind_of_file_gives_the_same_answers(index: Path, attridex: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text(LINES)
     commands: dict[str, tuple[Any, ...]] = {
         "query": ("query", "ia", "--index", index, "--json"), "predict": ("predict", "--index", index, "--json"),
@@ -83,10 +85,8 @@ def test_what_parts_no_columns_is_refused(
 
 
 def test_standard_input_is_a_file_of_json_lines(
-    project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: Path, attridex: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, index = project(neurons={"steps": 2}), tmp_path / "index"
-    assert attridex("build", config, "--out", index).code == 0
     (tmp_path / "q.jsonl").write_text(LINES)
     command = ("query", "ia", "--index", index, "--json", "--k", 99)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LINES.encode())))

@@ -27,11 +27,10 @@ def test_a_query_is_of_the_group_that_its_column_says() -> None:
 
 
 @pytest.fixture
-def asked(project: Callable[..., Path], attridex: Any, tmp_path: Path) -> tuple[Path, Path]:
+def asked(indexed: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
     """An index, and queries in groups that do not lie together."""
-    assert attridex("build", project(count=12), "--out", tmp_path / "i").code == 0
     rows = [{**row, "fact": f"fact {number % 3}"} for number, row in enumerate(records(40))]
-    return tmp_path / "i", write_jsonl(tmp_path / "grouped.jsonl", rows)
+    return indexed(count=12) / "index", write_jsonl(tmp_path / "grouped.jsonl", rows)
 
 
 @pytest.mark.parametrize("method", ["integrated-gradients", "activation-gradient"])

@@ -1,7 +1,7 @@
 """Deletes are facts about ids: no version, repair, rebuild, activation or crash brings an acknowledged one back."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from attridex.indexer.index.deletes import Log, NamedRow, parse_log
 from attridex.indexer.index.directory import list_versions, read_current, read_deletes, read_manifest, write_current
 from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, DELETES, DELETES_COPY
 from attridex.indexer.index.verify import verify
+from attridex.indexer.lifecycle import deleting
 from attridex.indexer.lifecycle.deleting import delete_ids, delete_rows, undelete_ids
 from attridex.indexer.lifecycle.liveness import read_deleted, served_manifest
 from attridex.indexer.lifecycle.versions import activate
@@ -36,6 +37,19 @@ def test_a_delete_hides_an_id_in_every_version(index: Path) -> None:
     assert hidden(index) == before | {5}
     assert served_manifest(index, "3", read_deletes(index)).version == "3+3"
     assert problems(index) == []
+
+
+def test_an_undelete_of_many_ids_looks_at_the_rows_of_each_alone(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids, looked, real = ["t3", "t5", "t7"], list[list[str]](), deleting.deleted_names
+    delete_ids(index, ids)
+
+    def names(index: Path, wanted: str, own: Sequence[NamedRow], log: Log) -> list[str]:
+        looked.append([row.id for row in own])
+        return real(index, wanted, own, log)
+
+    monkeypatch.setattr(deleting, "deleted_names", names)
+    assert undelete_ids(index, ids) == (3, 3)
+    assert looked == [[each] for each in ids]
 
 
 @pytest.mark.parametrize(

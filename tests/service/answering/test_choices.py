@@ -17,12 +17,12 @@ FEW: dict[str, Any] = {"neurons": {"steps": 3}}
 
 
 @pytest.fixture
-def built(indexed: Callable[..., Path], attridex: Asked) -> Callable[..., Asked]:
+def built(indexed: Callable[..., Path], served_at: Callable[[Path], str], attridex: Asked) -> Callable[..., Asked]:
     """Ask an index of a task."""
 
     def ask(task: str, **sections: Any) -> Asked:
-        index = indexed("gpt2", 6, task, **FEW, **sections) / "index"
-        return lambda *command: attridex(*command, "--index", index, "--json")
+        address = served_at(indexed("gpt2", 6, task, **FEW, **sections) / "index")
+        return lambda *command: attridex(*command, "--server", address, "--json")
 
     return ask
 

@@ -16,11 +16,14 @@ def queries(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(indexed: Callable[..., Path], queries: Path, attridex: Callable[..., Ran]) -> Callable[..., Ran]:
+def asked(
+    indexed: Callable[..., Path], served_at: Callable[[Path], str], queries: Path, attridex: Callable[..., Ran]
+) -> Callable[..., Ran]:
     """Ask an index of a task."""
 
     def ask(task: str, *command: str) -> Ran:
-        return attridex(*command, "--index", indexed("gpt2", 12, task) / "index", "--queries", queries, "--limit", "1")
+        where = ("--server", served_at(indexed("gpt2", 12, task) / "index"))
+        return attridex(*command, *where, "--queries", queries, "--limit", "1")
 
     return ask
 

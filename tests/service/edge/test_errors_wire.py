@@ -58,7 +58,7 @@ def test_status_details_are_those_of_google_rpc(stub: Any, stand_in: Any) -> Non
         (InputError("a bad row"), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
         (DamageError("CURRENT: damaged"), grpc.StatusCode.DATA_LOSS, "DAMAGED_INDEX"),
         (BusyError("another process is writing"), grpc.StatusCode.ABORTED, "BUSY"),
-        (AttridexError("the disk is full"), grpc.StatusCode.INTERNAL, "INTERNAL"),
+        (AttridexError("the disk is full"), grpc.StatusCode.FAILED_PRECONDITION, "MACHINE"),
     ],
 )
 def test_errors_of_the_indexer_have_a_place_in_the_catalogue(

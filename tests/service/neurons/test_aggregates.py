@@ -22,7 +22,7 @@ def version() -> Any:
     pairs = [pair for neurons in KEPT.values() for pair in neurons]
     made = object.__new__(IndexVersion)
     vars(made).update(
-        kept=(indptr, np.array([n for n, _ in pairs]), np.array([s for _, s in pairs])),
+        kept=(indptr, np.array([n for n, _ in pairs], np.int32), np.array([s for _, s in pairs])),
         ids_of=lambda rows: [f"t{row}" for row in rows],
         manifest=SimpleNamespace(model=ModelFacts.model_construct(layers=2, units=3)),
         vector=lambda parts, row: np.full(2, float(row)), activations="activations", attributions="attributions",

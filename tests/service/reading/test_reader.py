@@ -67,7 +67,7 @@ def version() -> Any:
         fields=lambda rows, names: [{name: values[name] for name in names} for _ in rows],
         select=lambda sql, parameters: [("1", 0.5), ("2", 0.25)],
         vector=lambda parts, row: np.full(2, float(row)),
-        kept=(np.array([0, 0, 0, 0, 2]), np.array([6, 1]), np.array([0.5, 0.25])),
+        kept=(np.array([0, 0, 0, 0, 2]), np.array([6, 1], np.int32), np.array([0.5, 0.25])),
     )  # fmt: skip
     return made
 

@@ -1,5 +1,6 @@
 """NA-Instances over posting lists gives what a plain loop over instances gives, for lists of every length."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Stored(IndexVersion):
 
     rows = INSTANCES
     postings: Any = None
+    manifest: Any = SimpleNamespace(model=SimpleNamespace(layers=3, units=NEURONS // 3))
 
     def __init__(self, postings: NeuronInstances) -> None:
         """Keep them."""

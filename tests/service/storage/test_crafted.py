@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.errors import AttridexError
+from attridex.service.search.postings import kept_neurons, lists_of
 from attridex.service.storage.version import IndexVersion
 from tests.service.storage.made import VERSION, resealed
 
@@ -66,6 +67,12 @@ def sql(*statements: str) -> Callable[[Path], Any]:
     return write
 
 
+def selecting(columns: str) -> Callable[[Path], Any]:
+    """A catalog with other columns of the instances."""
+    made = f"CREATE TABLE other AS SELECT {columns} FROM instances"
+    return sql(made, "DROP TABLE instances", "ALTER TABLE other RENAME TO instances")
+
+
 ARRAYS: dict[str, Callable[[Path], Any]] = {
     "objects": lambda path: np.save(path, np.array([Boom()], dtype=object), allow_pickle=True),
     "a pickle": lambda path: np.array([Boom()], dtype=object).dump(path),
@@ -96,6 +103,8 @@ OTHERS: dict[str, tuple[Path, Callable[[Path], Any]]] = {
     "catalog: a view": (
         OWN / "catalog.duckdb", sql("CREATE VIEW more AS SELECT * FROM range(10)"),
     ),
+    "catalog: a column less": (OWN / "catalog.duckdb", selecting("* EXCLUDE (premise)")),
+    "catalog: another type": (OWN / "catalog.duckdb", selecting("* REPLACE (loss::VARCHAR AS loss)")),
     "catalog: many rows": (
         OWN / "catalog.duckdb",
         sql("DROP TABLE instances", "CREATE TABLE instances AS SELECT 0::BIGINT AS row, 'x' AS id FROM range(3000000)"),
@@ -116,6 +125,13 @@ LATER: dict[str, tuple[Path, Callable[[Path], Any], Callable[[IndexVersion], Any
     ),
     "lists that end elsewhere": (
         OWN / "csc_indptr.npy", lambda path: np.save(path, np.load(path) * 2), lambda version: version.postings,
+    ),
+    "lists of other rows": (
+        OWN / "csc_rows.npy", lambda path: np.save(path, np.load(path) + 1000),
+        lambda version: lists_of(version, range(len(version.postings[0]) - 1)),
+    ),
+    "lists of other neurons": (
+        OWN / "csr_neurons.npy", lambda path: np.save(path, np.load(path) - 1000), lambda version: kept_neurons(version, 0),
     ),
     "words of other rows": (
         OWN / "bm25_indices.npy", lambda path: np.save(path, np.load(path) + 1000), lambda version: version.lexical,

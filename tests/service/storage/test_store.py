@@ -207,6 +207,23 @@ def test_a_version_that_is_replaced_and_removed_while_it_is_opened_is_not_missed
     store.close()
 
 
+def test_what_is_opened_is_of_one_look_at_current(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(old)
+    real, first = HeldVersion.__init__, [True]
+
+    def overtaken(version: HeldVersion, index: Path, number: str, *more: Any) -> None:
+        if first and first.pop():
+            delete_rows(old, [0])
+        real(version, index, number, *more)
+
+    monkeypatch.setattr(HeldVersion, "__init__", overtaken)
+    store = Store(old)
+    with store.version() as version:
+        assert (version.manifest.version, version.live) == ("3+1", 41)
+    assert store.reload() == "3+2"
+    store.close()
+
+
 def test_a_delete_reads_no_file_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate(old)
     store, opened = Store(old), list[str]()
