@@ -2,8 +2,9 @@
 
 from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from attridex.indexer.errors import InputError
 from attridex.indexer.task_kinds import Task
 
 CLASSIFIER: Task = "sequence-classification"
@@ -262,12 +263,50 @@ class IndexConfig(Section):
 class EngineConfig(Section):
     """Who does the work."""
 
-    kind: Literal["local"] = "local"
-    """Who builds: this process."""
+    kind: Literal["local", "ray"] = "local"
+    """Who builds: this machine, or actors of a Ray cluster."""
+    workers: int | None = Field(None, ge=1)
+    """Processes that build, each with a model of its own; one unless given, of Ray as many as the cluster has room for."""
+    address: str | None = None
+    """Ray's cluster, as `ray.init` takes it: `auto`, or `host:port`; RAY_ADDRESS unless given, else this machine alone."""
+    worker_cpus: float = Field(1.0, gt=0)
+    """Cores that an actor of Ray takes, or a part of one."""
+    worker_gpus: float = Field(0.0, ge=0)
+    """GPUs that an actor of Ray takes, or a part of one."""
+    stall_seconds: float = Field(600.0, gt=0)
+    """Seconds without progress after which a worker is taken for lost, and its instances are given to another."""
     batch_tokens: int = Field(4096, ge=1)
     """Tokens of a batch at most."""
     threads: int | None = Field(None, ge=1)
-    """Threads of PyTorch; all cores unless given."""
+    """Threads of PyTorch, of each worker; all cores unless given, of workers their part."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        own = {name: EngineConfig.model_fields[name].default for name in ("address", "worker_cpus", "worker_gpus")}
+        if self.kind != "ray" and (given := [name for name, default in own.items() if getattr(self, name) != default]):
+            raise ValueError(f'engine.{given[0]} is for kind = "ray"')
+        return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process builds by itself."""
+        return self.kind == "local" and (self.workers or 1) == 1
+
+    def here(self) -> "EngineConfig":
+        """The same work, done by this process."""
+        return EngineConfig(**self.model_dump(include={"batch_tokens", "threads"}, exclude_unset=True))
+
+    def by(self, **others: object) -> "EngineConfig":
+        """The same work, done by others, where any of `kind`, `workers` and `address` is given.
+
+        Raises:
+            InputError: they do not go together.
+        """
+        given = {name: value for name, value in others.items() if value is not None}
+        try:
+            return EngineConfig(**{**self.model_dump(exclude_unset=True), **given})
+        except ValidationError as error:
+            raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 class TrainingConfig(Section):

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -15,3 +16,10 @@ def running(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
             yield process
         finally:
             process.kill()
+
+
+def children_of(process: int, named: str) -> list[int]:
+    """Processes that another one started, and that have a word in their command lines."""
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(child) for path in found for child in path.read_text().split()]
+    return [child for child in children if named in Path(f"/proc/{child}/cmdline").read_text()]

@@ -1,14 +1,86 @@
-"""The local engine: this process, one model, range after range."""
+"""Every range of a build, each once: by this process, by several of this machine, or by the actors of a Ray cluster."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from attridex.indexer.building.plan import Plan
-from attridex.indexer.building.ranges import build_range, whole_ranges
+import torch
+
+from attridex.indexer.building.plan import Plan, checked_signer
+from attridex.indexer.building.ranges import build_range, is_whole, whole_ranges
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
-from attridex.indexer.progress import progress
+from attridex.indexer.corpus.tally import Tally
+from attridex.indexer.engines.pools import Pool, Work, Worker
+from attridex.indexer.engines.processes import ProcessPool
+from attridex.indexer.engines.scheduling import Schedule
+from attridex.indexer.errors import InputError
+from attridex.indexer.files import clear_leftovers
+from attridex.indexer.index.layout import shard_name
+from attridex.indexer.models.loading import resolve_device
+from attridex.indexer.progress import Advance, progress
+from attridex.indexer.sections import EngineConfig
 from attridex.indexer.signing.signer import Signer
+
+SHARED = "every worker needs the same file system"
+
+
+@dataclass(frozen=True)
+class RangeTask:
+    """A range that is to be built; it prints as what it is called in messages.
+
+    Attributes:
+        start: place of its first instance in the corpus.
+        instances: of the range.
+    """
+
+    start: int
+    instances: Sequence[RenderedInstance]
+
+    @property
+    def shard(self) -> str:
+        """Name of what it becomes."""
+        return shard_name(self.start, self.start + len(self.instances))
+
+    def __str__(self) -> str:
+        """Its shard."""
+        return f"shard {self.shard}"
+
+
+@dataclass(frozen=True)
+class RangeJob:
+    """Building ranges of a plan, wherever the model and the index are at the same places.
+
+    Attributes:
+        plan: of the build.
+        index: the index directory.
+        threads: of PyTorch.
+    """
+
+    plan: Plan
+    index: Path
+    threads: int
+
+    def open(self) -> Work:
+        """Load the model.
+
+        Raises:
+            InputError: it is another model here, or the index is not here.
+        """
+        torch.set_num_threads(self.threads)
+        if not self.index.is_dir():
+            raise InputError(f"{self.index}: not seen by a worker on {os.uname().nodename}; {SHARED}")
+        signer = checked_signer(self.plan.config)
+        if signer.identity() != self.plan.model:
+            raise InputError(f"{self.plan.config.model.path}: another model for a worker on {os.uname().nodename}")
+
+        def work(task: RangeTask, advance: Advance) -> None:
+            build_range(signer, self.plan, self.index, task.start, task.instances, advance)
+
+        return work
 
 
 def build_ranges(
@@ -23,8 +95,8 @@ def build_ranges(
     """Build every range that is not there yet, in one pass over the corpus.
 
     Args:
-        plan: of the build.
-        signer: signs instances.
+        plan: of the build; its `engine` says by whom.
+        signer: signs instances where this process builds.
         index: the index directory.
         show_progress: whether a bar or lines go to stderr.
         begin: is called before the first of them, if any is left to be built.
@@ -35,14 +107,90 @@ def build_ranges(
     """
     whole = whole_ranges(index, plan, verified=verified)
     done = sum(whole.values())
-    if len(whole) == len(plan.shards):
+    left = len(plan.shards) - len(whole)
+    if not left:
         return 0
     begin()
+    tasks = tasks_of(plan, signer, whole)
+    with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
+        if plan.config.engine.alone:
+            for task in tasks:
+                build_range(signer, plan, index, task.start, task.instances, advance)
+        else:
+            with pool_for(plan, index, left) as pool:
+                Schedule(pool, tasks, advance, seen(plan, index), plan.config.engine.stall_seconds).run()
+            clear_leftovers(index)  # of workers that were lost
+    return plan.survey.instances - done
+
+
+def tasks_of(plan: Plan, signer: Signer, whole: dict[str, int]) -> Iterator[RangeTask]:
+    """The ranges that are not there yet, rendered as they are wanted.
+
+    Args:
+        plan: of the build.
+        signer: its renderer reads records.
+        whole: shards that are there.
+    """
     needed = plan.config.gradients.label == "gold"
     stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed, first=plan.first_record)
-    with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
-        for (start, stop), name in zip(plan.ranges, plan.shards, strict=True):
-            instances = [instance for _, instance in islice(stream, stop - start)]
-            if name not in whole:
-                build_range(signer, plan, index, start, instances, advance)
-    return plan.survey.instances - done
+    for (start, stop), name in zip(plan.ranges, plan.shards, strict=True):
+        instances = [instance for _, instance in islice(stream, stop - start)]
+        if name not in whole:
+            yield RangeTask(start, instances)
+
+
+def seen(plan: Plan, index: Path) -> Callable[[RangeTask, Worker], None]:
+    """A check that what a worker wrote is here.
+
+    Args:
+        plan: of the build.
+        index: the index directory.
+    """
+
+    def check(task: RangeTask, worker: Worker) -> None:
+        if not is_whole(index, plan, task.shard, verified=True):
+            raise InputError(f"{index}: {task} was written by {worker.name} and is not here; {SHARED}")
+
+    return check
+
+
+@contextmanager
+def pool_for(plan: Plan, index: Path, left: int) -> Iterator[Pool]:
+    """Those who build.
+
+    Args:
+        plan: of the build.
+        index: the index directory.
+        left: ranges that are to be built.
+
+    Raises:
+        MissingExtraError: Ray is asked for and not there.
+        InputError: there is no cluster.
+    """
+    engine = plan.config.engine
+    plan = replace(plan, tally=Tally(plan.config.model.task))  # what the corpus says is no worker's matter
+    if engine.kind == "ray":
+        from attridex.indexer.engines.ray_actors import RayPool, Share, cluster, room_for
+
+        share = Share(engine.worker_cpus, engine.worker_gpus)
+        with cluster(engine.address):
+            size = min(left, engine.workers or room_for(share))
+            yield RayPool(RangeJob(plan, index.resolve(), threads_of(engine, max(1, int(share.cpus)))), size, share)
+    else:
+        size = min(left, engine.workers or 1)
+        threads = threads_of(engine, max(1, torch.get_num_threads() // size))
+        yield ProcessPool(RangeJob(plan, index.resolve(), threads), size, devices(plan.config.model.device))
+
+
+def threads_of(engine: EngineConfig, fair: int) -> int:
+    """Threads of a worker: as many as are asked for, else its fair part."""
+    return engine.threads or fair
+
+
+def devices(name: str) -> list[dict[str, str]]:
+    """Variables by which processes take the GPUs of this machine in turn, where they are to use them."""
+    if resolve_device(name) != torch.device("cuda"):
+        return [{}]
+    known = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    numbers = known if any(known) else map(str, range(torch.cuda.device_count()))
+    return [{"CUDA_VISIBLE_DEVICES": number} for number in numbers]

@@ -345,8 +345,9 @@ def shard_entry(index: Path, name: str, sidecar: Sidecar, number: int) -> ShardE
         sidecar: its own.
         number: of the manifest's format.
     """
-    since = {"since": sidecar.since} if number > 2 else {}
-    return ShardEntry(name=name, rows=sidecar.rows, sha256=file_hash(shard_dir(index, name) / SIDECAR), **since)
+    own = {name: getattr(sidecar, name) for name in ShardEntry.newer if getattr(sidecar, name)} | {"since": sidecar.since}
+    sha256 = file_hash(shard_dir(index, name) / SIDECAR)
+    return ShardEntry(name=name, rows=sidecar.rows, sha256=sha256, **(own if number > 2 else {}))
 
 
 def library_versions() -> dict[str, str]:

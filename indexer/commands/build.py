@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,6 +32,12 @@ def build(
         typer.Option("--dry-run", help="Only say rows, tokens, disk, memory and time, after a pilot of seconds; write nothing."),
     ] = False,
     model: ModelPlace = None,
+    engine: Annotated[
+        Literal["local", "ray"] | None,
+        typer.Option(help="Who builds: this machine, or actors of a Ray cluster; else what `engine.kind` says."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that build, each with a model of its own.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray's cluster: `auto`, or HOST:PORT.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Build an index from a model and its training data; run again to resume."""
@@ -43,6 +49,7 @@ def build(
     from attridex.indexer.lifecycle.moved_model import with_model
 
     loaded = with_model(load_config(config).skipping(skip_bad), model)  # before what is slow to import: a typo is said at once
+    loaded = loaded.model_copy(update={"engine": loaded.engine.by(kind=engine, workers=workers, address=address)})
     if loaded.scores_by_gradient:
         say(
             f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '

@@ -82,7 +82,7 @@ def planned_again(index: Path, number: int, config: Config, signer: Signer) -> P
 
 
 def with_files(config: Config, files: Sequence[Path | str], *, skip_bad: bool) -> Config:
-    """A configuration whose corpus lies in other files.
+    """A configuration whose corpus lies in other files, and whose records this process signs.
 
     Raises:
         InputError: there is no file.
@@ -91,7 +91,8 @@ def with_files(config: Config, files: Sequence[Path | str], *, skip_bad: bool) -
         raise InputError("no file is given; name those that hold the records")
     elsewhere = {name: field.default for name, field in CorpusConfig.model_fields.items() if name in SOURCES}
     own = {"files": [str(Path(name).resolve()) for name in files], "skip_bad": skip_bad}
-    return config.model_copy(update={"corpus": config.corpus.model_copy(update=elsewhere | own)})
+    corpus = config.corpus.model_copy(update=elsewhere | own)
+    return config.model_copy(update={"corpus": corpus, "engine": config.engine.here()})
 
 
 def write_plan(path: Path, content: bytes) -> None:

@@ -31,7 +31,7 @@ from attridex.indexer.index.lexical import NO_WORDS, counts_of, read_counts, wri
 from attridex.indexer.index.postings import grow_instance_neurons, grow_neuron_instances
 from attridex.indexer.index.records import OF_WORDS, STATISTICS, Basis, FileEntry, Manifest
 from attridex.indexer.index.shards import Shard
-from attridex.indexer.index.verify import NOT_LISTED
+from attridex.indexer.index.verify import NOT_LISTED, check_shard
 from attridex.indexer.lifecycle.counted import Counted
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.liveness import hidden_in
@@ -108,6 +108,8 @@ class GrownVersion(VersionWriter):
     def _write_words(self, directory: Path) -> None:
         known, fields = read_counts(self._before), self._facts.corpus.text_fields
         shards, counts = (self._shards, NO_WORDS) if known is None else (self._new, known)
+        for entry in self._base.shards if known is None else ():  # older versions keep no counts: the texts are read again
+            check_shard(self._index, entry.name, entry.sha256)
         write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive[OF_WORDS])
 
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:

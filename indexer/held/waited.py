@@ -72,13 +72,18 @@ class Lookout:
             with self._some:
                 while not self._queries:
                     self._some.wait()
-                under_way = list(self._queries.values())
-            for check, interrupt in under_way:
-                try:
-                    check()
-                except Exception:
-                    interrupt()
+            self._look_once()
             threading.Event().wait(LOOK_SECONDS)
+
+    def _look_once(self) -> None:
+        # What is looked at lives no longer than this call: a connection that a sleeping thread holds outlives its owner.
+        with self._some:
+            under_way = list(self._queries.values())
+        for check, interrupt in under_way:
+            try:
+                check()
+            except Exception:
+                interrupt()
 
 
 LOOKOUT = Lookout()

@@ -21,7 +21,9 @@ shards in the order of their rows, each with its `since` (`ShardEntry`, which re
 in every version, the rows of an id in shards whose `since` is less than the entry's number: a row that was planned later is
 live. Names of shards count on through the batches: the first range of a batch begins where the last one's ended, the rows of
 that range that are left out, replaced or deleted included. A shard's name may end in ".<entries>" for each compaction that it
-went through: it then lacks the rows that so many first entries of the log hide.
+went through: it then lacks the rows that so many first entries of the log hide. A compaction may merge shards that lie one behind
+the other into one, whose name goes from the first one's start to the last one's stop: its `parts` name them, its `plan` is the
+first one's, and its `since` the largest of theirs, which hides the same of its rows, as all of them were live.
 
 Format 2 has no log, no copies and no batches: CURRENT has two words, and a version's deleted rows stand in its tombstones.npy.
 

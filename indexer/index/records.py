@@ -77,14 +77,22 @@ class FileEntry(Record):
         return Written(self.bytes, self.sha256, self.blocks)
 
 
-class ShardEntry(Record):
-    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and the sidecar's `since`."""
+class Part(Record):
+    """A shard that was merged with others into a larger one: the name that it had, and its rows there."""
 
-    newer = ("since",)
+    name: Annotated[str, name_in(SHARDS)]
+    rows: Count
+
+
+class ShardEntry(Record):
+    """A shard as the manifest lists it: its directory, its rows, the hash of its sidecar, and what that says, too."""
+
+    newer = ("since", "parts")
     name: Annotated[str, name_in(SHARDS)]
     rows: Count
     sha256: str
     since: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 class LeftOut(Record):
@@ -101,10 +109,11 @@ class LeftOut(Record):
 class Sidecar(Record):
     """shard.json: written last, it makes a shard whole.
 
-    `since` is how many entries the log of deletes had when the shard's batch was planned; those do not concern its rows.
+    `since` is how many entries the log of deletes had when the shard's batch was planned; those do not concern its rows. `parts`
+    are there where a compaction merged several shards into this one: those, in the order of its rows.
     """
 
-    newer = ("since",)
+    newer = ("since", "parts")
     format: int = FORMAT
     plan: str
     start: int
@@ -115,6 +124,7 @@ class Sidecar(Record):
     bad: list[LeftOut]
     files: dict[FileName, FileEntry]
     since: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 class Source(Record):

@@ -183,6 +183,11 @@ class VectorFile:
         view.flags.writeable = False
         return view
 
+    @property
+    def precision(self) -> str:
+        """Of the elements, as `write_vectors` calls it."""
+        return str(self.codes.dtype)
+
     def block(self, start: int, stop: int) -> Float32:
         """Rows [start, stop) as float32; a view where they are stored so."""
         return np.asarray(self.codes[start:stop], dtype=np.float32)

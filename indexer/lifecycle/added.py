@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attridex.indexer.errors import DamageError
-from attridex.indexer.files import file_hash
 from attridex.indexer.index.deletes import Log
-from attridex.indexer.index.directory import read_current, read_deletes, read_manifest, read_sidecar
-from attridex.indexer.index.layout import ADDED, ADDED_COPY, BATCHES, CURRENT, paths_in, version_dir
-from attridex.indexer.index.records import Manifest, ShardEntry, read_sealed
+from attridex.indexer.index.directory import read_current, read_deletes, read_manifest
+from attridex.indexer.index.layout import ADDED, ADDED_COPY, CURRENT, version_dir
+from attridex.indexer.index.records import Manifest, ShardEntry
 from attridex.indexer.index.tables import arrow_type, read_table
 from attridex.indexer.index.verify import check_file
 from attridex.indexer.lifecycle.liveness import named_rows
@@ -84,21 +83,14 @@ def carried(index: Path, before: Manifest | None, shards: Sequence[ShardEntry]) 
 def places_before(index: Path, before: Manifest, shards: Sequence[ShardEntry]) -> Iterator[int | None]:
     """For each row of some shards, the row of a version that it is or took the place of; see `carried`.
 
-    An update's own entry is not in the log yet: what the log hides was deleted before.
+    An update's own entry is not in the log yet: what the log hides was deleted before, and a live row of the same id is the one
+    that the new row takes the place of, or is, where its shard was merged.
     """
     rows = {(row.id, row.since): row for row in named_rows(index, before)}
     latest = {row.id: row for row in sorted(rows.values(), key=lambda row: row.since)}
     log = read_deletes(index) or Log.begun("")
     for shard in shards:
-        updating = is_update(index, shard.name)
         for new in named_rows(index, before.model_copy(update={"shards": [shard]})):
-            last = latest.get(new.id) if updating else None
+            last = latest.get(new.id)
             old = rows.get((new.id, new.since)) or (last if last and not log.hides(last) else None)
             yield None if old is None else old.row
-
-
-def is_update(index: Path, shard: str) -> bool:
-    """Whether a shard is of a batch that replaced rows."""
-    plan = read_sidecar(index, shard).plan
-    path = next((path for path in paths_in(index, BATCHES) if file_hash(path) == plan), None)
-    return path is not None and read_sealed(path).get("action") == "update"

@@ -22,6 +22,7 @@ from attridex.indexer.index.layout import (
     FORMAT,
     INSTANCES,
     NEURONS,
+    PREDICTIONS,
     SIDECAR,
     SOURCE,
     SOURCE_RECORD,
@@ -32,6 +33,7 @@ from attridex.indexer.index.records import (
     OF_CURVATURE,
     Manifest,
     ShardEntry,
+    Sidecar,
     Source,
     file_entries,
     file_entry,
@@ -49,6 +51,7 @@ from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
 from attridex.indexer.lifecycle.staleness import none_live, stale_now
 from attridex.indexer.lifecycle.versions import remove_others
+from attridex.indexer.renewal.merging import merged, narrowed, parts_left, runs, write_table
 
 Rows = NDArray[np.int64]
 
@@ -63,6 +66,8 @@ class Compacted(NamedTuple):
 
 def compact(index: Path) -> Compacted:
     """Remove what is deleted from the disk: a version without it becomes current, and older versions leave.
+
+    Small shards of many batches become large ones, see `merging`.
 
     K-FAC's factors are sums over instances, from which none can be taken without the model: they stay those of all that were
     signed, and the manifest says of how many. Sums of a version's own are of the rows that stay, or nothing is compacted: the
@@ -80,13 +85,17 @@ def compact(index: Path) -> Compacted:
         removed = sum(map(len, gone.values()))
         if removed == manifest.instances:
             raise InputError(none_live(index, manifest))
-        if removed:
-            check_sums(index, manifest)
-            names = [
-                compacted_shard(index, entry.name, log, manifest) if len(gone[entry.name]) else entry.name
-                for entry in manifest.shards
-                if len(gone[entry.name]) < entry.rows
-            ]
+        stale = FACTORS in manifest.files and OF_CURVATURE in stale_now(index, manifest)
+        if removed and stale:
+            raise InputError(no_sums(index))
+        left = [
+            compacted_shard(index, entry.name, log, manifest) if len(gone[entry.name]) else entry.name
+            for entry in manifest.shards
+            if len(gone[entry.name]) < entry.rows
+        ]
+        found = runs(index, left, manifest.config.index.shard_rows)
+        if removed or (len(found) < len(left) and not stale):
+            names = [merged(index, run, log.head.seq) for run in found]
             sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
             facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
             rows = sum(entry.rows - len(gone[entry.name]) for entry in manifest.shards)
@@ -97,13 +106,12 @@ def compact(index: Path) -> Compacted:
         return Compacted(manifest.version, removed, remove_others(index, {manifest.version}, appended=True).held)
 
 
-def check_sums(index: Path, manifest: Manifest) -> None:
-    """Refuse where a version's own sums of K-FAC's factors are of other rows than those that stay."""
-    if FACTORS in manifest.files and OF_CURVATURE in stale_now(index, manifest):
-        raise InputError(
-            f"{index}: K-FAC's factors were summed over other rows than those that are live; run `attridex refresh {index}` "
-            "first, which loads the model for them, then compact"
-        )
+def no_sums(index: Path) -> str:
+    """What is said where a version's own sums of K-FAC's factors are of other rows than those that stay."""
+    return (
+        f"{index}: K-FAC's factors were summed over other rows than those that are live; run `attridex refresh {index}` first, "
+        "which loads the model for them, then compact"
+    )
 
 
 def hidden_of(index: Path, manifest: Manifest, entry: ShardEntry, log: Log) -> Rows:
@@ -132,7 +140,7 @@ def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str
     entry = ShardEntry(name=name, rows=before.rows, sha256="", since=before.since)
     keep = np.setdiff1d(np.arange(before.rows), hidden_of(index, manifest, entry, log))
     with publish(shard_dir(index, new)) as directory:
-        filter_files(shard_dir(index, name), directory, keep, before.rows)
+        filter_files(shard_dir(index, name), directory, keep, before)
         table = read_table(directory / INSTANCES, ["tokens", "truncated"])
         changed = {
             "rows": len(keep),
@@ -141,35 +149,39 @@ def compacted_shard(index: Path, name: str, log: Log, manifest: Manifest) -> str
             "files": file_entries(directory, FORMAT),
             "format": FORMAT,
             "since": before.since,
+            **({"parts": parts_left(before.parts, keep, log.head.seq)} if before.parts else {}),
         }
         write_record(directory / SIDECAR, before.model_copy(update=changed))
     return new
 
 
-def filter_files(source: Path, target: Path, keep: Rows, rows: int) -> None:
+def filter_files(source: Path, target: Path, keep: Rows, before: Sidecar) -> None:
     """Write the files of a shard with some of its rows; K-FAC's sums stay, and say of how many instances they are.
 
     Args:
         source: the shard's directory.
         target: where to.
         keep: rows that stay, ascending.
-        rows: instances that there were.
+        before: the shard's sidecar; of one that was merged the same files come out as where its parts lose these rows.
     """
     for path in sorted(source.iterdir()):
         if path.suffix == ".faiss":
             vectors = VectorFile(path)
-            precision = "float32" if vectors.codes.dtype == np.float32 else "float16"
-            write_vectors(target / path.name, vectors.block(0, vectors.rows)[keep], precision)
+            write_vectors(target / path.name, vectors.block(0, vectors.rows)[keep], vectors.precision)
+        elif path.name == PREDICTIONS and before.parts:
+            write_array(target / path.name, narrowed([read_array(path)[keep]]))
         elif path.suffix == ".npy":
             write_array(target / path.name, read_array(path)[keep])
         elif path.name == NEURONS:
             filter_neurons(path, target / path.name, keep)
+        elif path.suffix == ".parquet" and before.parts:
+            write_table(target / path.name, read_table(path).take(keep))
         elif path.suffix == ".parquet":
             groups = ENCODINGS_GROUP if path.name == ENCODINGS else None
             pq.write_table(read_table(path).take(keep), target / path.name, compression="zstd", row_group_size=groups)
         elif path.name == FACTORS:
             factors = read_tensors(path)
-            write_tensors(target / path.name, {SUMMED: np.array([rows], np.float64), **factors})
+            write_tensors(target / path.name, {SUMMED: np.array([before.rows], np.float64), **factors})
 
 
 def filter_neurons(source: Path, target: Path, keep: Rows) -> None:

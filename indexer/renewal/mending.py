@@ -197,7 +197,7 @@ def mend_sidecar(index: Path, name: str, listed: str, manifest: Manifest, told: 
     return False
 
 
-def sidecar_of(index: Path, name: str, number: int, manifest: Manifest) -> Sidecar:
+def sidecar_of(index: Path, name: str, number: int, manifest: Manifest, place: Path | None = None) -> Sidecar:
     """The sidecar that a shard's files give.
 
     Args:
@@ -205,12 +205,13 @@ def sidecar_of(index: Path, name: str, number: int, manifest: Manifest) -> Sidec
         name: of the shard.
         number: of the sidecar's format.
         manifest: that lists the shard.
+        place: where its files lie while they are written.
     """
-    directory = shard_dir(index, name)
+    directory = place or shard_dir(index, name)
     start, stop = map(int, name.partition(".")[0].split("-"))
     files = {file: entry for file, entry in file_entries(directory, number).items() if file != SIDECAR}
     table = read_table(directory / "instances.parquet", ["tokens", "truncated"])
-    since = next(entry.since for entry in manifest.shards if entry.name == name)
+    listed = next(entry for entry in manifest.shards if entry.name == name)
     return Sidecar(
         format=number,
         plan=file_hash(plan_path(index, name)),
@@ -221,19 +222,20 @@ def sidecar_of(index: Path, name: str, number: int, manifest: Manifest) -> Sidec
         truncated=sum(table["truncated"].to_pylist()),
         bad=[entry for entry in manifest.bad if entry.reason.endswith("not finite") and start <= entry.position < stop],
         files=files,
-        **({"since": since} if number > 2 else {}),
+        **({"since": listed.since} if number > 2 else {}),
+        **({"parts": listed.parts} if listed.parts else {}),
     )
 
 
-def damaged_shards(index: Path, manifests: Mapping[str, Manifest], told: Told) -> dict[str, str]:
-    """Shards that are damaged and are not mended from their own files, with the sidecar's hash that is listed."""
+def damaged_shards(index: Path, manifests: Mapping[str, Manifest], told: Told) -> dict[str, Manifest]:
+    """Shards that are damaged and are not mended from their own files, with the last version that lists each."""
     listed = {entry.name: (entry.sha256, manifest) for manifest in manifests.values() for entry in manifest.shards}
-    found = {}
+    found: dict[str, Manifest] = {}
     for name, (sha256, manifest) in listed.items():
         if not is_whole_shard(index, name, sha256) and not (
             mend_sidecar(index, name, sha256, manifest, told) and is_whole_shard(index, name, sha256)
         ):
-            found[name] = sha256
+            found[name] = manifest
     return found
 
 

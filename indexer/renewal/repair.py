@@ -147,8 +147,7 @@ def mend(index: Path, manifests: Mapping[str, Manifest], means: Means, told: Tol
     mend_plans(index, manifests, told)
     damaged = damaged_shards(index, manifests, told)
     if damaged:
-        latest = list(manifests.values())[-1]
-        sign_again(index, means, list(damaged), latest, told, show_progress=show_progress)
+        sign_again(index, means, damaged, told, show_progress=show_progress)
     written = mend_versions(index, manifests, log, means, told)
     heads = (CURRENT, CURRENT_COPY, DELETES, DELETES_COPY)
     before = {name: read_bytes(index / name) for name in heads}

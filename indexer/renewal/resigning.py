@@ -11,14 +11,16 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.errors import AttridexError, DamageError
+from attridex.indexer.files import publish
 from attridex.indexer.growth.batches import batch_of, number_of, planned_again, read_batch, with_files
-from attridex.indexer.index.layout import PLAN, shard_name
-from attridex.indexer.index.records import Manifest, read_sealed
+from attridex.indexer.index.layout import FORMAT, PLAN, SIDECAR, shard_dir, shard_name
+from attridex.indexer.index.records import Manifest, read_sealed, write_record
 from attridex.indexer.lifecycle.moved_model import with_model
 from attridex.indexer.lifecycle.recovery import recovered_log
 from attridex.indexer.progress import Advance, progress
 from attridex.indexer.renewal.compaction import compacted_shard
-from attridex.indexer.renewal.mending import Told, bare
+from attridex.indexer.renewal.mending import Told, bare, sidecar_of
+from attridex.indexer.renewal.merging import merge_files
 from attridex.indexer.signing.signer import Signer
 
 
@@ -53,23 +55,24 @@ class Planned(NamedTuple):
     signer: Signer
 
 
-def sign_again(index: Path, means: Means, names: Sequence[str], manifest: Manifest, told: Told, *, show_progress: bool) -> None:
-    """Sign the instances of damaged shards again, from the plans that they were built from.
+def sign_again(index: Path, means: Means, damaged: Mapping[str, Manifest], told: Told, *, show_progress: bool) -> None:
+    """Sign the instances of damaged shards again, from the plans that they, or the parts of merged ones, were built from.
 
     Args:
         index: the index directory.
         means: what they are signed by.
-        names: of the shards.
-        manifest: of a version that has them.
+        damaged: a version that has it by each shard's name.
         told: hears what was done.
         show_progress: whether a bar goes to stderr.
 
     Raises:
         DamageError: model or records are not admitted, not there, or no longer what the shards were signed from.
     """
+    manifest = list(damaged.values())[-1]
+    parts = {name: names for name, each in damaged.items() if (names := part_names(each, name))}
     batches: dict[int, list[str]] = {}
-    for name in names:
-        batches.setdefault(number_of(index, name), []).append(name)
+    for shard in dict.fromkeys(part for name in damaged for part in parts.get(name, [name])):
+        batches.setdefault(number_of(index, shard), []).append(shard)
     signer: Signer | None = None
     for number, own in batches.items():
         try:
@@ -79,6 +82,27 @@ def sign_again(index: Path, means: Means, names: Sequence[str], manifest: Manife
             raise DamageError(f"{index}: shard {own[0]} cannot be signed again: {bare(error)}") from None
         signer = planned.signer
         sign_batch(index, planned, own, manifest, told, show_progress=show_progress)
+    for name, names in parts.items():
+        merge_again(index, name, names, damaged[name])
+
+
+def part_names(manifest: Manifest, shard: str) -> list[str]:
+    """The shards that one of a version was merged of; none where it was not."""
+    return [part.name for entry in manifest.shards if entry.name == shard for part in entry.parts]
+
+
+def merge_again(index: Path, name: str, parts: Sequence[str], manifest: Manifest) -> None:
+    """Write a merged shard again, from its parts.
+
+    Args:
+        index: the index directory.
+        name: of the shard.
+        parts: names of its parts, which are there.
+        manifest: of a version that has it.
+    """
+    with publish(shard_dir(index, name)) as directory:
+        merge_files(index, parts, directory)
+        write_record(directory / SIDECAR, sidecar_of(index, name, FORMAT, manifest, directory))
 
 
 def first_plan(index: Path, config: Config) -> Planned:

@@ -12,24 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
+
+from tests.indexer.building.contents import content
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-
-
-def content(index: Path) -> dict[str, Any]:
-    """Everything an index says: bytes of arrays and shards, rows of the catalog."""
-    found: dict[str, Any] = {
-        str(path.relative_to(index)): path.read_bytes()
-        for path in sorted(index.rglob("*"))
-        if (path.is_file() and path.suffix in (".faiss", ".npy", ".parquet", ".safetensors")) or path.name == "plan.json"
-    }
-    with duckdb.connect(str(index / "versions/1/catalog.duckdb"), read_only=True) as con:
-        for table in ("instances", "neurons", "predictions"):
-            found[table] = con.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
-    return found
 
 
 def start(config: Path, index: Path) -> subprocess.Popen[bytes]:

@@ -1,12 +1,14 @@
 """A query of DuckDB ends once nobody waits for it, with what the check said; others are left alone."""
 
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from attridex.indexer.held.waited import LOOKOUT, waited_for
+from attridex.indexer.held.waited import LOOK_SECONDS, LOOKOUT, waited_for
 from attridex.indexer.index.catalog import Catalog
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) a(i) WHERE i % 7 = 8"
@@ -61,3 +63,18 @@ def test_without_anybody_who_waits_queries_run_on_and_errors_are_their_own(catal
     with waited_for(lambda: None), pytest.raises(duckdb.Error, match="nothing"):
         catalog.select("SELECT nothing")
     assert not LOOKOUT._queries
+
+
+def test_nothing_of_a_query_is_held_once_it_is_over() -> None:
+    def interrupt() -> None:
+        """Nothing to stop."""
+
+    looked = threading.Event()
+    with waited_for(looked.set), LOOKOUT.over(interrupt):
+        assert looked.wait(20)
+    alive = weakref.ref(interrupt)
+    del interrupt
+    deadline = time.monotonic() + 20
+    while alive() and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    assert alive() is None

@@ -1,0 +1,58 @@
+"""An index is the same to the byte whoever builds its shards, and whoever is killed over them."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Ran
+from tests.indexer.building.contents import content
+from tests.processes import children_of
+
+SETTINGS: dict[str, Any] = {
+    "gradients": {"curvature": ["fisher", "kfac"]},
+    "neurons": {"rule": "gradient"},
+    "index": {"shard_rows": 3},
+    "engine": {"threads": 1},
+}
+
+
+@pytest.fixture
+def alone(project: Callable[..., Path], attridex: Callable[..., Ran], tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A configuration, and what an index of it holds that one process built."""
+    config = project(count=30, **SETTINGS)
+    assert attridex("build", config, "--out", tmp_path / "alone").code == 0
+    return config, content(tmp_path / "alone")
+
+
+def test_processes_build_what_one_does_though_one_is_killed(
+    alone: tuple[Path, dict[str, Any]], attridex: Callable[..., Ran], tmp_path: Path
+) -> None:
+    config, expected = alone
+    with killed_at_the_first_shard(tmp_path / "index") as killed:
+        ran = attridex("build", config, "--out", tmp_path / "index", "--workers", 2)
+    assert (ran.code, len(killed)) == (0, 1), ran.err
+    assert content(tmp_path / "index") == expected
+
+
+@contextmanager
+def killed_at_the_first_shard(index: Path) -> Iterator[list[int]]:
+    """Kill a worker of this process once a shard is written."""
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not list(index.glob("shards/[0-9]*")):
+            time.sleep(0.002)
+        killed.append(children_of(os.getpid(), "process_worker")[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    yield killed
+    thread.join()
