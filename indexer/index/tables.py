@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from attridex.indexer.errors import DamageError, first_line
+from attridex.indexer.errors import AGAIN, DamageError, first_line
 from attridex.indexer.held.files import Source, path_of, readable
 from attridex.indexer.index.layout import OWN_COLUMNS
 
@@ -85,10 +85,12 @@ def sound(source: Source) -> Iterator[None]:
     """Read a file in the block.
 
     Raises:
-        DamageError: Arrow cannot.
+        DamageError: it is missing, or Arrow cannot.
     """
     try:
         yield
+    except FileNotFoundError:
+        raise DamageError(f"{path_of(source)}: missing; {AGAIN}") from None
     except (pa.ArrowException, IndexError) as error:
         raise DamageError(f"{path_of(source)}: damaged, no table can be read from it ({first_line(error)})") from None
 

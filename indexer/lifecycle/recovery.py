@@ -5,8 +5,19 @@ from pathlib import Path
 
 from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.index.deletes import Log, parse_log
-from attridex.indexer.index.directory import Current, now, parse_current, text_of
-from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, DELETES, DELETES_COPY, MANIFEST, version_dir
+from attridex.indexer.index.directory import Current, index_format, now, parse_current, text_of
+from attridex.indexer.index.layout import (
+    BATCHES,
+    CURRENT,
+    CURRENT_COPY,
+    DELETES,
+    DELETES_COPY,
+    MANIFEST,
+    SHARDS,
+    VERSIONS,
+    paths_in,
+    version_dir,
+)
 
 
 def recovered_current(index: Path) -> Current | None:
@@ -28,12 +39,18 @@ def recovered_log(index: Path) -> Log:
                 return log.until(head.seq)
     if found and not heads:
         return min(found, key=lambda log: log.head.seq)
-    if heads or any((index / name).exists() for name in (DELETES, DELETES_COPY)):
+    if heads or any((index / name).exists() for name in (DELETES, DELETES_COPY)) or was_changed(index):
         raise DamageError(
             f"{index / DELETES}: cannot be mended (neither it nor {DELETES_COPY} is the log that CURRENT names), so what was "
             "deleted is not known; restore one of them from a backup"
         )
     return Log.begun(now())
+
+
+def was_changed(index: Path) -> bool:
+    """Whether an index of today's format has more than its first build writes, so that a log of deletes was there."""
+    changed = (index / BATCHES).exists() or len(paths_in(index, VERSIONS)) > 1
+    return index_format(index) > 2 and (changed or any("." in path.name for path in paths_in(index, SHARDS)))
 
 
 def named(index: Path) -> list[Current]:

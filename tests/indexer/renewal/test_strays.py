@@ -9,6 +9,7 @@ import pytest
 
 from attridex.client import Client
 from attridex.indexer.config import load_config
+from attridex.indexer.errors import DamageError
 from attridex.indexer.growth.appending import append
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.lifecycle.deleting import delete_ids
@@ -112,6 +113,20 @@ def test_names_that_somebody_else_gave_are_told_and_kept_and_nothing_else_is_har
     assert (index / name).exists()
     with Client.local(index) as client:
         assert client.get_index().instances == 10
+
+
+def test_a_delete_from_an_index_whose_shards_are_lost_is_refused_as_damage(index: Path) -> None:
+    shutil.rmtree(index / "shards")
+    with pytest.raises(DamageError, match=r"instances.parquet: missing"):
+        delete_ids(index, ["t2"])
+
+
+def test_without_any_log_of_deletes_an_index_that_was_changed_is_not_taken_for_a_new_one(index: Path) -> None:
+    for name in HEADS:
+        (index / name).unlink()
+    with pytest.raises(DamageError, match="what was deleted is not known"):
+        repair(index)
+    assert len(list(index.glob("versions/*"))) == 2
 
 
 def test_a_log_of_deletes_of_nested_lists_is_damage(index: Path) -> None:
