@@ -1,6 +1,8 @@
 """Compaction: what is deleted leaves the disk. Files of shards are filtered, nothing is signed again."""
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from attridex.indexer.building.versions import VersionWriter
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.files import publish, replace_file
 from attridex.indexer.index.arrays import read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.deletes import Log
@@ -50,7 +52,7 @@ from attridex.indexer.lifecycle.deleting import counted_log
 from attridex.indexer.lifecycle.facts import corpus_columns, facts_of_version
 from attridex.indexer.lifecycle.liveness import PART, columns_of, hidden_in, named_rows
 from attridex.indexer.lifecycle.staleness import none_live, stale_now
-from attridex.indexer.lifecycle.versions import remove_others
+from attridex.indexer.lifecycle.versions import drop_orphans, remove_others
 from attridex.indexer.renewal.merging import merged, narrowed, parts_left, runs, write_table
 
 Rows = NDArray[np.int64]
@@ -88,22 +90,49 @@ def compact(index: Path) -> Compacted:
         stale = FACTORS in manifest.files and OF_CURVATURE in stale_now(index, manifest)
         if removed and stale:
             raise InputError(no_sums(index))
-        left = [
-            compacted_shard(index, entry.name, log, manifest) if len(gone[entry.name]) else entry.name
-            for entry in manifest.shards
-            if len(gone[entry.name]) < entry.rows
-        ]
-        found = runs(index, left, manifest.config.index.shard_rows)
-        if removed or (len(found) < len(left) and not stale):
-            names = [merged(index, run, log.head.seq) for run in found]
-            sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
-            facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
-            rows = sum(entry.rows - len(gone[entry.name]) for entry in manifest.shards)
-            counted = Counted.every(rows, stored_sums(index, manifest))
-            manifest = VersionWriter(index, facts, names, counted=counted).write()
-            write_current(index, manifest.version)
+        with nothing_half_made(index):
+            manifest = rewritten(index, manifest, log, {name: len(rows) for name, rows in gone.items()}, alone=stale)
         forget_rows(index, manifest, log)
         return Compacted(manifest.version, removed, remove_others(index, {manifest.version}, appended=True).held)
+
+
+@contextmanager
+def nothing_half_made(index: Path) -> Iterator[None]:
+    """Remove the shards that the block wrote, where it fails before a version lists them: the index is as it was."""
+    try:
+        yield
+    except (AttridexError, OSError):
+        with suppress(OSError):  # a disk that takes no write may let nothing be removed either; `repair` removes them then
+            drop_orphans(index)
+        raise
+
+
+def rewritten(index: Path, manifest: Manifest, log: Log, gone: Mapping[str, int], *, alone: bool) -> Manifest:
+    """Make a version without deleted rows and without small shards current; the version itself where it has none of them.
+
+    Args:
+        index: the index directory, held for writing.
+        manifest: of the current version.
+        log: as it counts.
+        gone: how many rows of each shard are deleted.
+        alone: no shards are merged where nothing is deleted.
+    """
+    removed = sum(gone.values())
+    left = [
+        compacted_shard(index, entry.name, log, manifest) if gone[entry.name] else entry.name
+        for entry in manifest.shards
+        if gone[entry.name] < entry.rows
+    ]
+    found = runs(index, left, manifest.config.index.shard_rows)
+    if not removed and (alone or len(found) == len(left)):
+        return manifest
+    names = [merged(index, run, log.head.seq) for run in found]
+    sidecars = [read_sidecar(index, entry.name) for entry in manifest.shards]
+    facts = facts_of_version(manifest, corpus_columns(manifest), sidecars)
+    counted = Counted.every(sum(entry.rows for entry in manifest.shards) - removed, stored_sums(index, manifest))
+    written = VersionWriter(index, facts, names, counted=counted).write()
+    write_current(index, written.version)
+    return written
 
 
 def no_sums(index: Path) -> str:

@@ -4,12 +4,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from attridex.client import Client
+from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import load_config
-from attridex.indexer.errors import DamageError
+from attridex.indexer.errors import AttridexError, DamageError
 from attridex.indexer.growth.appending import append
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.lifecycle.deleting import delete_ids
@@ -134,3 +136,11 @@ def test_a_log_of_deletes_of_nested_lists_is_damage(index: Path) -> None:
     assert [problem for problem in problems(index) if "line 1 is not what was written" in problem]
     assert repair(index)
     assert problems(index) == []
+
+
+def test_a_compaction_that_fails_leaves_the_index_as_it_was(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(index.glob("shards/*"))
+    monkeypatch.setattr(VersionWriter, "write", Mock(side_effect=AttridexError("no space left")))
+    with pytest.raises(AttridexError, match="no space left"):
+        compact(index)
+    assert (problems(index), sorted(index.glob("shards/*"))) == ([], before)
