@@ -13,7 +13,11 @@ from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import load_config
 from attridex.indexer.errors import AttridexError, DamageError
 from attridex.indexer.growth.appending import append
-from attridex.indexer.index.records import read_sealed, seal
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.directory import read_sidecar
+from attridex.indexer.index.layout import FORMAT, SIDECAR
+from attridex.indexer.index.records import file_entries, read_sealed, seal, write_record
+from attridex.indexer.index.verify import check_shard
 from attridex.indexer.lifecycle.deleting import delete_ids
 from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
@@ -55,6 +59,21 @@ def test_a_sealed_plan_of_another_index_is_told_and_replaced_by_the_one_that_the
     assert problems(index)
     assert repair(index)
     assert (problems(index), (index / name).read_bytes()) == ([], before)
+
+
+def test_a_shard_of_the_same_plan_that_is_whole_and_not_the_listed_one_is_signed_again(index: Path) -> None:
+    shard = next(index.glob("shards/0000000000-*"))
+    before = (shard / SIDECAR).read_bytes()
+    norms = read_array(shard / "norms.npy")
+    write_array(shard / "norms.npy", norms + 1)  # as another machine may round
+    sidecar = read_sidecar(index, shard.name)
+    (shard / SIDECAR).unlink()
+    again = sidecar.model_copy(update={"files": file_entries(shard, FORMAT)})
+    write_record(shard / SIDECAR, again)
+    assert check_shard(index, shard.name) == again
+    assert problems(index)
+    assert repair(index) == [f"shard {shard.name}: 5 instances signed again"]
+    assert (problems(index), (shard / SIDECAR).read_bytes()) == ([], before)
 
 
 def test_what_a_killed_repair_left_of_a_compacted_shard_is_told_and_leaves_the_disk(index: Path) -> None:
