@@ -78,7 +78,7 @@ class RangeJob:
             raise InputError(f"{self.plan.config.model.path}: another model for a worker on {os.uname().nodename}")
 
         def work(task: RangeTask, advance: Advance) -> None:
-            build_range(signer, self.plan, self.index, task.start, task.instances, advance)
+            build_range(signer, self.plan, self.index, task.start, task.instances, advance, keep_whole=True)
 
         return work
 
