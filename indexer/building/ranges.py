@@ -51,7 +51,14 @@ def whole_ranges(index: Path, plan: Plan, *, verified: bool = False) -> dict[str
 
 
 def build_range(
-    signer: Signer, plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance], advance: Advance
+    signer: Signer,
+    plan: Plan,
+    index: Path,
+    start: int,
+    instances: Sequence[RenderedInstance],
+    advance: Advance,
+    *,
+    keep_whole: bool = False,
 ) -> Sidecar:
     """Sign instances and write their shard; nothing of it is visible before it is whole.
 
@@ -62,11 +69,12 @@ def build_range(
         start: place of the first in the corpus.
         instances: of the range [start, start + n).
         advance: hears of instances that are signed.
+        keep_whole: a shard of this plan that is whole stays: another worker was given it when this one was taken for lost.
     """
     results = RangeResults(signer, plan, len(instances))
     results.sign(instances, advance)
     name = shard_name(start, start + len(instances))
-    if is_whole(index, plan, name):  # another worker was given it when this one was taken for lost
+    if keep_whole and is_whole(index, plan, name):
         return read_sidecar(index, name)
     return write_range(results, plan, index, start, instances)
 
@@ -127,8 +135,8 @@ class RangeResults:
         self.scored = np.ones(rows, bool)
 
     def sign(self, instances: Sequence[RenderedInstance], advance: Advance) -> None:
-        """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
-        self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
+        """Gradients first, then neurons; `advance` counts an instance when its last pass is done, and hears 0 on the way."""
+        self.take_gradients(instances, range(len(instances)), (lambda _count: advance(0)) if self.neurons else advance)
         self.score_neurons(instances, range(len(instances)), advance)
 
     def take_gradients(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:

@@ -1,7 +1,8 @@
 """Compaction: what is deleted leaves the disk. Files of shards are filtered, nothing is signed again."""
 
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +18,10 @@ from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.files import publish, replace_file
 from attridex.indexer.index.arrays import read_array, read_tensors, write_array, write_tensors
 from attridex.indexer.index.deletes import Log
-from attridex.indexer.index.directory import read_manifest, read_sidecar, write_current, writing
+from attridex.indexer.index.directory import list_versions, read_current, read_manifest, read_sidecar, write_current, writing
 from attridex.indexer.index.layout import (
+    CURRENT,
+    CURRENT_COPY,
     ENCODINGS,
     FACTORS,
     FORMAT,
@@ -30,6 +33,7 @@ from attridex.indexer.index.layout import (
     SOURCE_RECORD,
     SUMMED,
     shard_dir,
+    version_dir,
 )
 from attridex.indexer.index.records import (
     OF_CURVATURE,
@@ -98,13 +102,30 @@ def compact(index: Path) -> Compacted:
 
 @contextmanager
 def nothing_half_made(index: Path) -> Iterator[None]:
-    """Remove the shards that the block wrote, where it fails before a version lists them: the index is as it was."""
+    """Take back what the block wrote, where it fails before a version of its own is served: the index is as it was."""
+    served, before = read_current(index), list_versions(index)
     try:
         yield
-    except (AttridexError, OSError):
-        with suppress(OSError):  # a disk that takes no write may let nothing be removed either; `repair` removes them then
-            drop_orphans(index)
+    except Exception:
+        with suppress(AttridexError, OSError):  # a disk that takes no write may let nothing be removed; `repair` does so then
+            if read_current(index) == served:
+                take_back(index, set(list_versions(index)) - set(before))
         raise
+
+
+def take_back(index: Path, numbers: Collection[str]) -> None:
+    """Remove versions that CURRENT never named, and the shards that only they list.
+
+    Args:
+        index: the index directory, held for writing.
+        numbers: of the versions.
+    """
+    content = (index / CURRENT).read_bytes()
+    if (index / CURRENT_COPY).read_bytes() != content:
+        replace_file(index / CURRENT_COPY, content)
+    for number in numbers:
+        shutil.rmtree(version_dir(index, number))
+    drop_orphans(index)
 
 
 def rewritten(index: Path, manifest: Manifest, log: Log, gone: Mapping[str, int], *, alone: bool) -> Manifest:

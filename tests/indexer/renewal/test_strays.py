@@ -6,20 +6,27 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import pyarrow as pa
 import pytest
 
 from attridex.client import Client
 from attridex.indexer.building.versions import VersionWriter
 from attridex.indexer.config import load_config
 from attridex.indexer.errors import AttridexError, DamageError
+from attridex.indexer.files import replace_file
 from attridex.indexer.growth.appending import append
-from attridex.indexer.index.records import read_sealed, seal
+from attridex.indexer.index import directory
+from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.directory import read_sidecar
+from attridex.indexer.index.layout import FORMAT, SIDECAR
+from attridex.indexer.index.records import file_entries, read_sealed, seal, write_record
+from attridex.indexer.index.verify import check_shard
 from attridex.indexer.lifecycle.deleting import delete_ids
 from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import SHOWN, records, write_jsonl, write_toml
-from tests.indexer.renewal.conftest import flip, problems
+from tests.indexer.renewal.conftest import files_of, flip, problems
 
 HEADS = ("CURRENT", "CURRENT.copy", "deletes.log", "deletes.copy")
 
@@ -55,6 +62,21 @@ def test_a_sealed_plan_of_another_index_is_told_and_replaced_by_the_one_that_the
     assert problems(index)
     assert repair(index)
     assert (problems(index), (index / name).read_bytes()) == ([], before)
+
+
+def test_a_shard_of_the_same_plan_that_is_whole_and_not_the_listed_one_is_signed_again(index: Path) -> None:
+    shard = next(index.glob("shards/0000000000-*"))
+    before = (shard / SIDECAR).read_bytes()
+    norms = read_array(shard / "norms.npy")
+    write_array(shard / "norms.npy", norms + 1)  # as another machine may round
+    sidecar = read_sidecar(index, shard.name)
+    (shard / SIDECAR).unlink()
+    again = sidecar.model_copy(update={"files": file_entries(shard, FORMAT)})
+    write_record(shard / SIDECAR, again)
+    assert check_shard(index, shard.name) == again
+    assert problems(index)
+    assert repair(index) == [f"shard {shard.name}: 5 instances signed again"]
+    assert (problems(index), (shard / SIDECAR).read_bytes()) == ([], before)
 
 
 def test_what_a_killed_repair_left_of_a_compacted_shard_is_told_and_leaves_the_disk(index: Path) -> None:
@@ -138,9 +160,17 @@ def test_a_log_of_deletes_of_nested_lists_is_damage(index: Path) -> None:
     assert problems(index) == []
 
 
-def test_a_compaction_that_fails_leaves_the_index_as_it_was(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = sorted(index.glob("shards/*"))
-    monkeypatch.setattr(VersionWriter, "write", Mock(side_effect=AttridexError("no space left")))
-    with pytest.raises(AttridexError, match="no space left"):
+@pytest.mark.parametrize("failing", ["a library", "CURRENT", "CURRENT.copy"])
+def test_a_compaction_that_fails_leaves_the_index_as_it_was(index: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        if path.name == failing:
+            raise AttridexError(f"{path}: cannot be written: no space left")
+        replace_file(path, content)
+
+    before = {path: path.read_bytes() for path in files_of(index)}
+    if failing == "a library":
+        monkeypatch.setattr(VersionWriter, "write", Mock(side_effect=pa.ArrowInvalid("no space left")))
+    monkeypatch.setattr(directory, "replace_file", refuse)
+    with pytest.raises((AttridexError, pa.ArrowInvalid), match="no space left"):
         compact(index)
-    assert (problems(index), sorted(index.glob("shards/*"))) == ([], before)
+    assert (problems(index), {path: path.read_bytes() for path in files_of(index)}) == ([], before)
