@@ -260,6 +260,10 @@ class IndexConfig(Section):
     """Structures for approximate search, opt-in for each request."""
 
 
+RAY_ONLY = {"address", "worker_cpus", "worker_gpus"}
+"""Settings of the engine that Ray alone reads."""
+
+
 class EngineConfig(Section):
     """Who does the work."""
 
@@ -271,8 +275,8 @@ class EngineConfig(Section):
     """Ray's cluster, as `ray.init` takes it: `auto`, or `host:port`; RAY_ADDRESS unless given, else this machine alone."""
     worker_cpus: float = Field(1.0, gt=0)
     """Cores that an actor of Ray takes, or a part of one."""
-    worker_gpus: float = Field(0.0, ge=0)
-    """GPUs that an actor of Ray takes, or a part of one."""
+    worker_gpus: float | None = Field(None, ge=0)
+    """GPUs that an actor of Ray takes, or a part of one; one unless given, where there are some and the model may use it."""
     stall_seconds: float = Field(600.0, gt=0)
     """Seconds without progress after which a worker is taken for lost, and its instances are given to another."""
     batch_tokens: int = Field(4096, ge=1)
@@ -282,7 +286,7 @@ class EngineConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        own = {name: EngineConfig.model_fields[name].default for name in ("address", "worker_cpus", "worker_gpus")}
+        own = {name: EngineConfig.model_fields[name].default for name in sorted(RAY_ONLY)}
         if self.kind != "ray" and (given := [name for name, default in own.items() if getattr(self, name) != default]):
             raise ValueError(f'engine.{given[0]} is for kind = "ray"')
         return self
@@ -303,8 +307,9 @@ class EngineConfig(Section):
             InputError: they do not go together.
         """
         given = {name: value for name, value in others.items() if value is not None}
+        own = self.model_dump(exclude_unset=True, exclude=RAY_ONLY if given.get("kind") == "local" else None)
         try:
-            return EngineConfig(**{**self.model_dump(exclude_unset=True), **given})
+            return EngineConfig(**{**own, **given})
         except ValidationError as error:
             raise InputError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 

@@ -170,11 +170,12 @@ def pool_for(plan: Plan, index: Path, left: int) -> Iterator[Pool]:
     engine = plan.config.engine
     plan = replace(plan, tally=Tally(plan.config.model.task))  # what the corpus says is no worker's matter
     if engine.kind == "ray":
-        from attridex.indexer.engines.ray_actors import RayPool, Share, cluster, room_for
+        from attridex.indexer.engines.ray_actors import RayPool, cluster, room_for, share_of
 
-        share = Share(engine.worker_cpus, engine.worker_gpus)
         with cluster(engine.address):
-            size = min(left, engine.workers or room_for(share))
+            share = share_of(engine.worker_cpus, engine.worker_gpus, any_device=plan.config.model.device != "cpu")
+            room = room_for(share)
+            size = min(left, engine.workers or room)
             yield RayPool(RangeJob(plan, index.resolve(), threads_of(engine, max(1, int(share.cpus)))), size, share)
     else:
         size = min(left, engine.workers or 1)

@@ -135,8 +135,8 @@ class RangeResults:
         self.scored = np.ones(rows, bool)
 
     def sign(self, instances: Sequence[RenderedInstance], advance: Advance) -> None:
-        """Gradients first, then neurons; `advance` counts an instance when its last pass is done."""
-        self.take_gradients(instances, range(len(instances)), (lambda _count: None) if self.neurons else advance)
+        """Gradients first, then neurons; `advance` counts an instance when its last pass is done, and hears 0 on the way."""
+        self.take_gradients(instances, range(len(instances)), (lambda _count: advance(0)) if self.neurons else advance)
         self.score_neurons(instances, range(len(instances)), advance)
 
     def take_gradients(self, instances: Sequence[RenderedInstance], at: Sequence[int], advance: Advance) -> None:

@@ -13,6 +13,7 @@ from attridex.indexer.commands.readable import human_size, human_time
 
 if TYPE_CHECKING:
     from attridex.indexer.building.forecast import Forecast
+    from attridex.indexer.config import Config
     from attridex.indexer.index.records import Manifest
 
 NAMED = 10
@@ -41,15 +42,15 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build an index from a model and its training data; run again to resume."""
-    if dry:
-        forecast_build(config, out, as_json=as_json, skip_bad=skip_bad, model=model)
-        return
     from attridex.indexer.config import load_config
     from attridex.indexer.errors import NumericError
     from attridex.indexer.lifecycle.moved_model import with_model
 
     loaded = with_model(load_config(config).skipping(skip_bad), model)  # before what is slow to import: a typo is said at once
     loaded = loaded.model_copy(update={"engine": loaded.engine.by(kind=engine, workers=workers, address=address)})
+    if dry:
+        forecast_build(loaded, out, as_json=as_json)
+        return
     if loaded.scores_by_gradient:
         say(
             f'neurons: scored by one backward pass (rule = "gradient"), the default of corpus.{loaded.corpus.form}; integrated '
@@ -88,20 +89,14 @@ def left_out(manifest: "Manifest") -> Iterator[str]:
         yield f"left out: {len(manifest.bad) - NAMED} more; `bad` in manifest.json names all"
 
 
-def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = False, model: str | None = None) -> None:
+def forecast_build(loaded: "Config", out: Path, *, as_json: bool) -> None:
     """Say what a build would take.
 
     Args:
-        config: its file.
+        loaded: its configuration.
         out: the index directory.
         as_json: whether a program reads it.
-        skip_bad: whether records that cannot be used are left out.
-        model: where it lies now.
     """
-    from attridex.indexer.config import load_config
-    from attridex.indexer.lifecycle.moved_model import with_model
-
-    loaded = with_model(load_config(config).skipping(skip_bad), model)
     from attridex.indexer.building.dry_run import dry_run
 
     found = dry_run(loaded, out)
@@ -109,6 +104,8 @@ def forecast_build(config: Path, out: Path, *, as_json: bool, skip_bad: bool = F
         emit(asdict(found))
     else:
         show_facts(forecast_facts(found, out))
+    if not loaded.engine.alone:
+        say("forecast of one process; each worker takes the memory of `model`, `pass` and `range`, and its part of the time")
     for line in fit_lines(found.fit, out):
         say(line)
 

@@ -42,7 +42,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Advanced:
-    """It came further in its task, by so many units."""
+    """It came further in its task, by so many units; 0 is a sign of life."""
 
     count: int
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import count
 from multiprocessing.connection import Connection, wait
 
 from attridex.indexer.engines.pools import Heard, Job, Lost, Task, Worker
@@ -19,20 +18,21 @@ class ProcessWorker:
     """A process that does tasks; it reads and tells over a socket, and its input ends when this process ends."""
 
     def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
-        """Start it.
+        """Start it; it finds modules where this process does, and nowhere else.
 
         Args:
             job: what it is for.
             environment: variables beside this process's own.
         """
         own, theirs = socket.socketpair()
+        self.environment = environment
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", WORKER, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", WORKER, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=2,  # what a model's own code prints must not stand in `--json`
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **environment},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), **environment},
                 start_new_session=True,  # an interrupt is this process's to answer
             )
         self.connection = Connection(own.detach())
@@ -90,15 +90,16 @@ class ProcessPool:
         Args:
             job: what they are for.
             size: how many there are to be.
-            environments: variables of the first, the second and so on; they begin again where there are more workers.
+            environments: variables; those that the fewest workers have are the next one's.
         """
         self.size = size
-        self._job, self._environments, self._numbers = job, environments, count()
+        self._job, self._environments = job, environments
         self._workers: dict[Connection, ProcessWorker] = {}
 
     def start(self) -> Worker:
         """One process more."""
-        worker = ProcessWorker(self._job, self._environments[next(self._numbers) % len(self._environments)])
+        taken = [worker.environment for worker in self._workers.values() if not worker.connection.closed]
+        worker = ProcessWorker(self._job, min(self._environments, key=taken.count))
         self._workers[worker.connection] = worker
         return worker
 

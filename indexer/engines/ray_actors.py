@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -34,12 +34,19 @@ class Share(NamedTuple):
     gpus: float = 0.0
 
 
+class Told(NamedTuple):
+    """What a worker has told since it began: units that are done, and how often it gave a sign of life."""
+
+    units: int
+    signs: int
+
+
 class JobActor:
     """What runs in the actor: one thread works, another tells how far it is."""
 
     def __init__(self, job: Job) -> None:
         """Nothing is loaded yet."""
-        self._job, self._count = job, 0
+        self._job, self._count, self._signs = job, 0, 0
         self._work: Work | None = None
 
     @ray.method(concurrency_group="work")
@@ -63,11 +70,12 @@ class JobActor:
 
     def _advance(self, count: int) -> None:
         self._count += count
+        self._signs += 1
 
     @ray.method(concurrency_group="tell")
-    def count(self) -> int:
-        """Units that it has told since it began."""
-        return self._count
+    def count(self) -> Told:
+        """What it has told since it began."""
+        return Told(self._count, self._signs)
 
 
 class RayWorker:
@@ -80,7 +88,7 @@ class RayWorker:
             name: in messages.
             actor: handle of a `JobActor`.
         """
-        self._name, self._actor, self._told = name, actor, 0
+        self._name, self._actor, self._told = name, actor, Told(0, 0)
         self.running = actor.open.remote()
         self.counting = actor.count.remote()
 
@@ -111,10 +119,10 @@ class RayWorker:
             return found
         return []
 
-    def further(self, count: int) -> list[Heard]:
-        """What a count says that was not said before."""
-        more, self._told = count - self._told, max(count, self._told)
-        return [Advanced(more)] if more > 0 else []
+    def further(self, told: Told) -> list[Heard]:
+        """What it has told that was not heard before."""
+        before, self._told = self._told, max(told, self._told, key=lambda each: each.signs)
+        return [Advanced(self._told.units - before.units)] if self._told.signs > before.signs else []
 
     def end(self) -> None:
         """Kill it."""
@@ -139,9 +147,15 @@ class RayPool:
         """
         self.size = size
         remote: Any = ray.remote  # its types do not know of groups
+        hidden = {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}  # without a share of a GPU an actor would see all of them
         threads = {"work": 1, "tell": 1}
         self._kind = remote(
-            num_cpus=share.cpus, num_gpus=share.gpus, max_restarts=0, max_task_retries=0, concurrency_groups=threads
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups=threads,
+            runtime_env=None if share.gpus else hidden,
         )(JobActor)
         self._job, self._started = ray.put(job), 0
         self._workers: list[RayWorker] = []
@@ -192,7 +206,7 @@ def cluster(address: str | None) -> Iterator[None]:
         yield
         return
     where = address or os.environ.get("RAY_ADDRESS")
-    settings: Any = {"address": where} if where else {"include_dashboard": False}
+    settings: Any = {"address": where} if where else {"address": "local", "include_dashboard": False}
     try:
         check_answers(where)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
@@ -224,8 +238,30 @@ def one_line_errors() -> Iterator[None]:
         raise AttridexError(f"engine ray: {one_line(error)}") from error
 
 
+def share_of(cpus: float, gpus: float | None, *, any_device: bool) -> Share:
+    """What an actor takes of the cluster: a GPU, unless it is said otherwise, where there are some and the model may use them.
+
+    Args:
+        cpus: cores.
+        gpus: GPUs, if it is said.
+        any_device: the model is not bound to CPUs.
+    """
+    there = ray.cluster_resources().get("GPU", 0.0) if any_device else 0.0  # type: ignore[no-untyped-call]  # no annotations
+    return Share(cpus, (1.0 if there else 0.0) if gpus is None else gpus)
+
+
 def room_for(share: Share) -> int:
-    """How many actors of a share the cluster has room for, at least one."""
-    total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # it has no annotations
-    wanted = {"CPU": share.cpus, "GPU": share.gpus}
-    return max(1, int(min((total.get(name, 0.0) / each for name, each in wanted.items() if each), default=1.0)))
+    """How many actors of a share the cluster has room for now, at least one.
+
+    Raises:
+        InputError: no node is large enough for one.
+    """
+    wanted = {name: each for name, each in (("CPU", share.cpus), ("GPU", share.gpus)) if each}
+    known: Sequence[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # no annotations
+    nodes = [node["Resources"] for node in known if node["Alive"]]
+    if not any(all(node.get(name, 0.0) >= each for name, each in wanted.items()) for node in nodes):
+        raise InputError(
+            f"engine ray: no node has {share.cpus:g} CPUs and {share.gpus:g} GPUs; see engine.worker_cpus and engine.worker_gpus"
+        )
+    free: Mapping[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]  # no annotations
+    return max(1, int(min(free.get(name, 0.0) / each for name, each in wanted.items())))

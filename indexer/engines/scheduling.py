@@ -128,8 +128,9 @@ class Schedule:
         now, working = time.monotonic(), self._working()
         for worker, has in list(self._busy.items()):
             opening = has.number is None
-            if opening and working:
-                continue  # there may be no room for it; the others go on without it
+            if opening and (working or self._idle or not self._waiting):
+                has.heard = now  # there may be no room for it; the others go on without it
+                continue
             allowed = max(self.stall, OPENING) if opening else self.stall
             if now - has.heard > allowed:
                 worker.end()

@@ -59,8 +59,8 @@ class Entry(Record):
 
     @model_validator(mode="after")
     def _as_written(self) -> "Entry":
-        if self.action != "begin":
-            datetime.fromisoformat(self.at)
+        if self.action != "begin" and datetime.fromisoformat(self.at).tzinfo is None:
+            raise ValueError(f"at: '{self.at}': a time without a zone")
         if self.action == "delete" and len(self.ids) != len(self.contents):
             raise ValueError(f"{len(self.ids)} ids, {len(self.contents)} contents")
         return self

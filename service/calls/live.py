@@ -204,7 +204,7 @@ class LiveCall:
         writing = _task(self._context.write(data))
         done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
         if not done:
-            what = "its connection is ended" if hang_up(self._peer) else "its call waits for the end of its connection"
+            what = "its connection is ended" if await hang_up(self._peer) else "its call waits for the end of its connection"
             log.warning("%s takes no answers: %s", self._peer, what)
             await asyncio.wait({writing})  # until it ends, gRPC takes nothing else for the call, not even its status
             raise CancelledError("the answer was not taken")

@@ -88,8 +88,10 @@ def serve(
         threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
     )  # fmt: skip
-    with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level):
+    with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level) as writer:
         ended = run_server(indexes, options, lambda line: typer.echo(line, err=True))
+    if writer.is_alive():  # it holds stderr: to flush that, or to end the interpreter, would wait for whoever reads nothing
+        os._exit(0)
     if not ended:
         sys.stderr.flush()
         os._exit(0)

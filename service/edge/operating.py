@@ -93,13 +93,14 @@ class Operating:
         """Be ready no more."""
         self._stopping = True
 
-    def close(self) -> None:
-        """Let port, file and collector go."""
+    def close(self) -> bool:
+        """Let port, file and collector go; whether the file's thread has ended."""
         if self._web:
             self._web.close()
-        self._audit.close()
+        ended = self._audit.close()
         if self._tracing:
             self._tracing.close()
+        return ended
 
     def _warm_all(self) -> None:
         for name, index in self._indexes.items():

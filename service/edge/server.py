@@ -253,7 +253,6 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     announce(f"listening on {address(options.listen, server.port)}")
     stopped.recv(1)
     ended = server.stop(options.grace)
-    operating.close()
     if not ended:  # a thread is inside a pass of the model, or a query, that nobody waits for
         log.warning("stopped while a pass of work was under way")
-    return ended
+    return operating.close() and ended

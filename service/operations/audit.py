@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attridex.service.errors import AuditError
-from attridex.service.operations.audit_file import AuditFile
+from attridex.service.operations.audit_file import LAST_SECONDS, AuditFile
 from attridex.service.operations.refusals import MOST, Refusals
 from attridex.service.operations.witness import CallFacts, Ending, Witness
 
@@ -60,11 +60,13 @@ class Audit(Witness):
             said = {**facts(call), "event": "ended", "code": how.code, "message": how.message, "seconds": round(how.seconds, 6)}
             self._later(said, call.number)
 
-    def close(self) -> None:
-        """Write what is left."""
+    def close(self, patience: float = LAST_SECONDS) -> bool:
+        """Write what is left; whether that was done within `patience` seconds."""
         self._refusals.end_period()
-        if self._file:
-            self._file.close()
+        ended = self._file is None or self._file.close(patience)
+        if not ended:
+            log.error("the audit's disk hangs; its last lines may be lost")
+        return ended
 
     def _tell_more(self, codes: Mapping[str, int]) -> None:
         self._later({"event": "refused", "more": sum(codes.values()), "codes": dict(codes)})

@@ -1,11 +1,14 @@
 """The file of an audit: lines that one thread appends, so that whoever has one to write need not wait for the disk."""
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from attridex.indexer.errors import InputError
 from attridex.service.errors import AuditError
+
+LAST_SECONDS = 5.0
+"""How long the last lines are waited for at the end."""
 
 
 class AuditFile:
@@ -26,12 +29,18 @@ class AuditFile:
 
     def append(self, line: bytes) -> "Future[None]":
         """Append a line, with its end; done once it is on the disk, an `AuditError` where it cannot be."""
-        return self._writer.submit(self._append, line)
+        try:
+            return self._writer.submit(self._append, line)
+        except RuntimeError:  # it takes nothing any more
+            failed: Future[None] = Future()
+            failed.set_exception(AuditError("the audit cannot be written (it is closed)"))
+            return failed
 
-    def close(self) -> None:
-        """Append no more, once what was given is there."""
-        self._writer.shutdown()
-        os.close(self._file)
+    def close(self, patience: float = LAST_SECONDS) -> bool:
+        """Append no more; whether what was given was done within `patience` seconds, which a disk that hangs never does."""
+        last = self._writer.submit(lambda: os.close(self._file))
+        self._writer.shutdown(wait=False)
+        return bool(wait({last}, patience).done)
 
     def _open(self) -> None:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -103,8 +103,11 @@ class Writer(threading.Thread):
 
 
 @contextmanager
-def logging_on_stderr(form: LogFormat, level: str) -> Iterator[None]:
-    """Log on stderr in the block, in this form, from this level on; afterwards as before."""
+def logging_on_stderr(form: LogFormat, level: str) -> Iterator[Writer]:
+    """Log on stderr in the block, in this form, from this level on; afterwards as before.
+
+    A writer that is alive after it holds stderr, which nobody reads: whoever flushes or closes that waits with it.
+    """
     root = logging.getLogger()
     before, level_before = root.handlers[:], root.level
     waiting: Queue[logging.LogRecord | None] = Queue(WAITING)
@@ -115,7 +118,7 @@ def logging_on_stderr(form: LogFormat, level: str) -> Iterator[None]:
     root.setLevel(level.upper())
     writer.start()
     try:
-        yield
+        yield writer
     finally:
         root.handlers[:] = before
         root.setLevel(level_before)

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,12 +46,16 @@ def killed_at_the_first_shard(index: Path) -> Iterator[list[int]]:
     killed: list[int] = []
 
     def kill() -> None:
-        while not list(index.glob("shards/[0-9]*")):
-            time.sleep(0.002)
-        killed.append(children_of(os.getpid(), "process_worker")[0])
-        os.kill(killed[0], signal.SIGKILL)
+        while not over.wait(0.002):
+            if list(index.glob("shards/[0-9]*")):
+                killed.extend(children_of(os.getpid(), "process_worker")[:1])
+                os.kill(killed[0], signal.SIGKILL)
+                return
 
-    thread = threading.Thread(target=kill)
+    over, thread = threading.Event(), threading.Thread(target=kill)
     thread.start()
-    yield killed
-    thread.join()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()

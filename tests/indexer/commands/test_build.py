@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from attridex.indexer.building.forecast import Forecast
-from attridex.indexer.commands.build import build, forecast_build, forecast_facts
+from attridex.indexer.commands.build import build, forecast_facts
 from attridex.indexer.errors import InputError
 
 
@@ -20,9 +20,9 @@ def test_a_build_says_what_there_is_now(project: Callable[..., Path], tmp_path: 
 
 def test_a_typo_is_said_before_anything_is_loaded(project: Callable[..., Path], tmp_path: Path) -> None:
     config = project(neurons={"step": 3})
-    for run in (lambda: build(config, tmp_path / "i"), lambda: forecast_build(config, tmp_path / "i", as_json=False)):
+    for dry in (False, True):
         with pytest.raises(InputError, match=r"unknown key 'neurons\.step'"):
-            run()
+            build(config, tmp_path / "i", dry=dry)
     assert not (tmp_path / "i").exists()
 
 

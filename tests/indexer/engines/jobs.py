@@ -41,6 +41,9 @@ class Marks:
             raise ZeroDivisionError("division by zero")
         if what == "killer" or (what == "killed" and self.first(task)):
             os.kill(os.getpid(), signal.SIGKILL)
+        for _ in range(50 if what == "slow" else 0):
+            time.sleep(0.1)
+            advance(0)
         if what == "silent" and self.first(task):
             time.sleep(600)
         with (self.directory / task).open("a") as stream:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from attridex.indexer.engines.scheduling import Schedule
 from attridex.indexer.errors import AttridexError, InputError
 from tests.indexer.engines.jobs import Marks
 
-ALL = ["one", "killed two", "three", "silent four", "five", "six"]
+ALL = ["one", "killed two", "three", "silent four", "slow five", "six"]
 
 
 def run(tasks: Iterable[str], job: Marks, stall: float = 60) -> tuple[list[str], int]:
@@ -85,12 +85,18 @@ def test_workers_end_with_who_started_them(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout
         workers = [int(driver.stdout.readline()) for _ in range(2)]
-        while len(list(tmp_path.glob("* tried"))) < 2:
-            time.sleep(0.01)
+        until(lambda: len(list(tmp_path.glob("* tried"))) == 2)
         driver.kill()
     for worker in workers:
-        while alive(worker):
-            time.sleep(0.01)
+        until(lambda worker=worker: not alive(worker))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so, a minute at most."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def alive(process: int) -> bool:

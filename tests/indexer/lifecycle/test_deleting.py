@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.index.deletes import Log, NamedRow, parse_log
+from attridex.indexer.index.deletes import Entry, Log, NamedRow, parse_log
 from attridex.indexer.index.directory import list_versions, read_current, read_deletes, read_manifest, write_current
 from attridex.indexer.index.layout import CURRENT, CURRENT_COPY, DELETES, DELETES_COPY
 from attridex.indexer.index.verify import verify
@@ -170,6 +170,14 @@ def test_a_log_says_who_deleted_what(index: Path) -> None:
     delete_ids(index, ["t3", "t4"], by="someone")
     entry = parse_log((index / DELETES).read_bytes(), index / DELETES).entries[-1]
     assert (entry.action, entry.ids, entry.by) == ("delete", ["t3", "t4"], "someone")
+
+
+@pytest.mark.parametrize("at", ["", "today", "2026-11-28", "2026-11-28T09:00:00"])
+def test_an_entry_whose_time_is_none_or_has_no_zone_is_refused_under_a_whole_seal(at: str) -> None:
+    begun = Log.begun("2026-11-28T09:00:00+00:00")
+    crafted = Entry.model_construct(seq=1, at=at, action="delete", ids=["a"], contents=[None], by="", prior=begun.head.sha256)
+    with pytest.raises(InputError, match="not a record that this attridex knows"):
+        parse_log(begun.content + crafted.line, Path(DELETES))
 
 
 def test_an_index_of_format_2_is_not_written_to(old: Path) -> None:

@@ -18,6 +18,20 @@ from tests.processes import running
 from tests.service.calls.http2 import Wire, frame
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
+TALKING = """
+import logging
+from attridex.client.commands.app import main
+from attridex.service.edge import server
+from attridex.service.operations import logs
+
+def run_server(*_):
+    for _ in range(1000):
+        logging.getLogger("attridex").error("x" * 1000)  # a pipe holds less of it
+    return True
+
+server.run_server, logs.LAST_SECONDS = run_server, 0.1
+main()
+"""
 
 
 def test_it_is_one_command() -> None:
@@ -53,6 +67,11 @@ def test_bytes_of_clients_are_no_lines_of_the_log(index: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert "forged" not in process.stderr.read()
+
+
+def test_a_server_whose_log_nobody_reads_ends() -> None:
+    with running([sys.executable, "-c", TALKING, "serve", "index"]) as process:
+        assert process.wait(60) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--listen", "0.0.0.0:0"], ["--listen", "nowhere"], ["--tls-cert", "x.pem"]])

@@ -112,6 +112,21 @@ def test_only_who_changes_something_waits_for_the_disk(tmp_path: Path, monkeypat
     assert [each["request"] for each in lines(tmp_path / "audit")] == ["mine-1", "mine-2"]
 
 
+def test_a_disk_that_hangs_is_not_waited_for_at_the_end_and_a_closed_audit_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    go, audit = threading.Event(), Audit(SERVICE, tmp_path / "audit")
+    monkeypatch.setattr("os.fsync", lambda _: go.wait(60))
+    audit.end(call(1), Ending("PERMISSION_DENIED", "no role", 0.1))
+    assert not audit.close(0.01)
+    with pytest.raises(AuditError, match=r"it is closed\); nothing was changed"):
+        audit.change(call(2), {})
+    audit.end(call(3), Ending("PERMISSION_DENIED", "no role", 0.1))  # a call that ends late
+    go.set()
+    assert "the audit's disk hangs" in caplog.text
+    assert "it is closed): this is not in the audit" in caplog.text
+
+
 def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     audit = Audit(SERVICE, tmp_path / "audit")
     audit.change(call(1), {})
