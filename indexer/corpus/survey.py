@@ -98,7 +98,7 @@ class Count:
         return found | dict.fromkeys(texts, "VARCHAR")
 
     def fitting(self, columns: Mapping[str, str]) -> dict[str, str]:
-        """The columns of an index, which values of what was counted fit into.
+        """The columns of an index, which values of what was counted fit into, in the order of a first build's.
 
         Raises:
             InputError: there are others, or a value of another kind.
@@ -114,7 +114,7 @@ class Count:
                 raise InputError(
                     f"column '{name}' is {kind} in this index and {own} here; give values of that kind, or build the index anew"
                 )
-        return dict(columns)
+        return {name: columns[name] for name in self.kinds}  # the plan of a batch, which is sealed, has them by name
 
 
 def survey(

@@ -79,6 +79,13 @@ def test_a_shard_of_the_same_plan_that_is_whole_and_not_the_listed_one_is_signed
     assert (problems(index), (shard / SIDECAR).read_bytes()) == ([], before)
 
 
+def test_a_shard_of_a_batch_whose_columns_are_not_by_name_is_signed_again_to_the_byte(index: Path) -> None:
+    shard = index / "shards" / "0000000010-0000000012"
+    flip(shard / "norms.npy")
+    assert repair(index) == [f"shard {shard.name}: 2 instances signed again"]
+    assert problems(index) == []
+
+
 def test_what_a_killed_repair_left_of_a_compacted_shard_is_told_and_leaves_the_disk(index: Path) -> None:
     shard = next(index.glob("shards/0000000000-*"))
     left = shutil.copytree(shard, index.parent / "left")
