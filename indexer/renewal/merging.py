@@ -116,7 +116,12 @@ def merge_files(index: Path, names: Sequence[str], target: Path) -> None:
         elif file == NEURONS:
             merge_neurons(paths, target / file, [read_sidecar(index, name).rows for name in names])
         else:
-            write_table(target / file, pa.concat_tables(map(read_table, paths)))
+            write_table(target / file, joined([read_table(path) for path in paths]))
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables of several shards as one, with the first one's order of columns; a shard that was signed again may have another."""
+    return pa.concat_tables([table.select(tables[0].column_names) for table in tables])
 
 
 def write_table(path: Path, table: pa.Table) -> None:

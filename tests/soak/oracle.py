@@ -11,7 +11,7 @@ class Row(NamedTuple):
     Attributes:
         id: of its record.
         mark: a word that stands in no other row.
-        born: entries that the log had when it was planned; only later ones hide it.
+        born: entries that the log had when it was planned, or a later one of its merged shard; only later ones hide it.
     """
 
     id: str

@@ -94,13 +94,13 @@ def mark_of(premise: str) -> str:
     return premise.rsplit(" ", 1)[1]
 
 
-def rows_of(index: Path, number: str) -> list[tuple[str, str, int]]:
-    """Rows of a version as its shards hold them: id, mark, and entries of the log before."""
-    manifest, found = read_manifest(index, number), list[tuple[str, str, int]]()
+def rows_of(index: Path, number: str) -> tuple[Row, ...]:
+    """Rows of a version as its shards hold them."""
+    manifest, found = read_manifest(index, number), list[Row]()
     for entry, shard in zip(manifest.shards, open_shards(index, manifest.shards), strict=True):
         for row in shard.instances(["id", "premise"]).to_pylist():
-            found.append((row["id"], mark_of(row["premise"]), entry.since))
-    return found
+            found.append(Row(row["id"], mark_of(row["premise"]), entry.since))
+    return tuple(found)
 
 
 def scores(client: Client, queries: list[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], set[str]]:
@@ -260,21 +260,24 @@ class Walk:
         """Take the state that the disk says, of those that may be.
 
         A version that was written before the kill, and one that a repair wrote again, is there beside those of the state.
+        A compaction merges shards, and a merged one is as new as the newest of its parts: which rows are there is compared then,
+        how new they are is taken from the disk, and `look` says whether the right ones are live.
         """
+
+        def compared(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+            return tuple(row._replace(born=0) for row in rows) if what == "compact" else rows
+
         served = read_served(self.index)
         assert served.log
         seq = served.log.seq
         there = {int(number): rows_of(self.index, number) for number in list_versions(self.index)}
         for state in states:
-            known = {rows for each in (*states, self.oracle) for rows in each.versions.values()}
-            as_stored = {tuple(map(tuple, rows)): rows for rows in known}
-            if len(state.log) != seq or there[int(served.version)] != list(map(tuple, state.rows)):
+            known = {compared(rows) for each in (*states, self.oracle) for rows in each.versions.values()}
+            if len(state.log) != seq or compared(there[int(served.version)]) != compared(state.rows):
                 continue
-            unknown = [number for number, rows in there.items() if tuple(rows) not in as_stored]
+            unknown = [number for number, rows in there.items() if compared(rows) not in known]
             assert not unknown, f"versions {unknown} have rows that none should have"
-            self.oracle = replace(
-                state, versions={number: as_stored[tuple(rows)] for number, rows in there.items()}, current=int(served.version)
-            )
+            self.oracle = replace(state, versions=there, current=int(served.version))
             return
         raise AssertionError(f"the disk is in none of the states that may be: version {served.version}, {seq} entries")
 
