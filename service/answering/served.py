@@ -24,7 +24,7 @@ from attridex.service.scoring.settle import Methods
 from attridex.service.search.pages import PageToken, listing_digest
 from attridex.service.search.planner import Planner
 from attridex.service.search.scan import Scanner
-from attridex.service.storage.roots import files, is_local, models
+from attridex.service.storage.roots import batch_files, files, is_local, models
 from attridex.service.storage.store import Store
 from attridex.service.storage.version import IndexVersion
 from attridex.service.storage.watch import Watch
@@ -134,7 +134,8 @@ class ServedIndex:
             config = version.manifest.config
         named = [Path(self.store.opening.place or ""), *(path for _, path in models(config))]
         found = {path: f"the model of {self.name}" for path in named if is_local(str(path))}
-        found |= {path: f"the corpus of {self.name}" for _, path in files(config)}
+        records = [*(path for _, path in files(config)), *batch_files(self.store.index)]
+        found |= dict.fromkeys(records, f"the corpus of {self.name}")
         return {**found, self.store.index: self.name}
 
     def _call(self, version: IndexVersion, caller: Caller | None = None) -> Call:

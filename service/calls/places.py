@@ -23,7 +23,10 @@ def show(places: Mapping[Path, str]) -> None:
 
 def forms(path: Path) -> set[str]:
     """How messages may write a path: as it was given too, unless that is a single name, which may be any word."""
-    return {str(path.absolute()), str(path.resolve())} | ({str(path)} if len(path.parts) > 1 else set())
+    try:
+        return {str(path.absolute()), str(path.resolve())} | ({str(path)} if len(path.parts) > 1 else set())
+    except ValueError:  # nothing lies there: no system takes such a path
+        return set()
 
 
 def without_places(text: str) -> str:

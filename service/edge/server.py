@@ -105,8 +105,8 @@ class Server:
             self._end_loop()
             raise
         self.port = self._edge.port
-        self._places = {path: name for index in indexes.values() for path, name in index.places.items()}
-        hide(self._places)
+        self._places: dict[Path, str] = {}
+        self._hide()
 
     def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -114,8 +114,13 @@ class Server:
     def start(self) -> None:
         """Answer calls and report healthy."""
         self._await(self._edge.start())
-        Wellness(self._tell, self._edge.services, self._indexes).begin()
+        Wellness(self._tell, self._edge.services, self._indexes).begin(self._hide)
         self._operating.begin(self._indexes, lambda: self._edge.pools, self.alive, lambda: self._edge.days_left)
+
+    def _hide(self) -> None:
+        """Tell clients no place of the indices as they are now; called by any thread."""
+        self._places = self._places | {path: name for index in self._indexes.values() for path, name in index.places.items()}
+        hide(self._places)
 
     def alive(self) -> bool:
         """Whether the loop runs: it is given something to do, and has two seconds for it."""
@@ -143,10 +148,10 @@ class Server:
             log.error("the event loop does not answer; the server ends without it")
             return False
         self._end_loop()
-        show(self._places)
         if quiet:  # else a thread reads what would be closed
             ended = [index.close(LAST_SECONDS) for index in self._indexes.values()]
             quiet = all(ended)
+        show(self._places)
         return quiet
 
     def _end_loop(self) -> None:

@@ -21,11 +21,16 @@ class Wellness:
         """
         self._tell, self._services, self._indexes = tell, tuple(services), dict(indexes)
 
-    def begin(self) -> None:
-        """Tell, and from now on whenever something changes."""
+    def begin(self, first: Callable[[], None]) -> None:
+        """Tell, and from now on whenever something changes, once `first` is done."""
+
+        def changed() -> None:
+            first()
+            self.refresh()
+
         for index in self._indexes.values():
-            index.store.changed = self.refresh
-        self.refresh()
+            index.store.changed = changed
+        changed()
 
     def refresh(self) -> None:
         """Tell how the indices are."""

@@ -1,12 +1,15 @@
 """Roots of a server: directories outside of which lies nothing that a served index names."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attridex.indexer.config import Config
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import DamageError, InputError
 from attridex.indexer.held.inside import check_tree, is_inside
 from attridex.indexer.index.directory import read_manifest
+from attridex.indexer.index.layout import BATCHES, paths_in
+from attridex.indexer.index.records import read_sealed
 from attridex.indexer.lifecycle.moved_model import with_model
 
 
@@ -83,6 +86,13 @@ def files(config: Config) -> Iterator[tuple[str, Path]]:
             yield "training.base", Path(config.training.base)
         for path in config.training.test_files:
             yield "training.test_files", Path(path)
+
+
+def batch_files(index: Path) -> Iterator[Path]:
+    """The files that later batches of an index come from; a plan or copy that is damaged names none."""
+    for path in paths_in(index, BATCHES):
+        with suppress(DamageError, TypeError):
+            yield from [Path(name) for name in read_sealed(path).get("files", ())]
 
 
 def is_local(name: str) -> bool:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from attridex.indexer.index.directory import write_lock
+from attridex.indexer.index.records import seal
 from attridex.service.calls.places import hide, show, without_places
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.server import Server, open_index
@@ -85,6 +86,17 @@ def test_no_failure_names_a_place(channel: grpc.Channel, old: Path) -> None:
     assert said["damage"].startswith("DATA_LOSS mine/shards/0000000016-0000000032/gradients.faiss: damaged")
     assert "mine/CURRENT" in said["problem"]
     assert {name: words for name, words in said.items() if "secret-place" in words or str(old.parents[1]) in words} == {}
+
+
+def test_files_that_were_appended_later_are_hidden_after_a_reload(channel: grpc.Channel, old: Path) -> None:
+    appended = old.parents[1] / "elsewhere" / "more.jsonl"
+    assert "elsewhere" in without_places(str(appended))
+    (old / "batches").mkdir()
+    (old / "batches" / "2.json").write_bytes(seal({"files": [str(appended), "\0"]}))
+    (old / "batches" / "3.json").write_bytes(seal({"files": 3}))
+    (old / "batches" / "4.json").write_text("damaged")
+    admin_pb2_grpc.AdminServiceStub(channel).Reload(admin_pb2.ReloadRequest(), timeout=WAIT)
+    assert without_places(f"{appended}: gone") == "the corpus of mine: gone"
 
 
 def test_a_relative_path_is_hidden_where_it_is_one() -> None:
