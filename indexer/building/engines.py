@@ -22,7 +22,6 @@ from attridex.indexer.files import clear_leftovers
 from attridex.indexer.index.layout import shard_name
 from attridex.indexer.models.loading import resolve_device
 from attridex.indexer.progress import Advance, progress
-from attridex.indexer.sections import EngineConfig
 from attridex.indexer.signing.signer import Signer
 
 SHARED = "every worker needs the same file system"
@@ -174,18 +173,14 @@ def pool_for(plan: Plan, index: Path, left: int) -> Iterator[Pool]:
 
         with cluster(engine.address):
             share = share_of(engine.worker_cpus, engine.worker_gpus, any_device=plan.config.model.device != "cpu")
-            room = room_for(share)
+            room = room_for(share)  # refuses a share that no node has, also where workers are counted
             size = min(left, engine.workers or room)
-            yield RayPool(RangeJob(plan, index.resolve(), threads_of(engine, max(1, int(share.cpus)))), size, share)
+            threads = engine.threads or max(1, int(share.cpus))
+            yield RayPool(RangeJob(plan, index.resolve(), threads), size, share)
     else:
         size = min(left, engine.workers or 1)
-        threads = threads_of(engine, max(1, torch.get_num_threads() // size))
+        threads = engine.threads or max(1, torch.get_num_threads() // size)
         yield ProcessPool(RangeJob(plan, index.resolve(), threads), size, devices(plan.config.model.device))
-
-
-def threads_of(engine: EngineConfig, fair: int) -> int:
-    """Threads of a worker: as many as are asked for, else its fair part."""
-    return engine.threads or fair
 
 
 def devices(name: str) -> list[dict[str, str]]:
