@@ -7,7 +7,8 @@ python -m tests.soak deadlines tests/results/soak/deadlines.json
 python -m tests.soak kills tests/results/soak/kills.json --rounds 100
 python -m tests.soak files tests/results/soak/files.json
 python -m tests.soak disks tests/results/soak/disks.json
-python -m tests.soak growing tests/results/soak/growing.json --instances 10000 --opt-125m
+python -m tests.soak growing tests/results/soak/growing.json --instances 10000
+python -m tests.soak growing tests/results/soak/growing-opt-125m.json --instances 10000 --opt-125m --no-fresh
 python -m tests.soak engines tests/results/soak/engines.json --rounds 20
 python -m tests.soak walk tests/results/soak/walk.json --walks 20 --steps 40
 """
