@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -82,17 +82,24 @@ def any_tokenizer(path: str, revision: str | None, *, remote_code: bool = False)
         tokenizer = AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=remote_code)
     except Exception as error:  # classes of tokenizers raise whatever their missing files lead to
         check_code(str(error), path, "tokenizer")
+        if Path(path).is_dir() and not lies_there(path, VOCABULARIES):
+            raise InputError(nothing_there(path)) from None
         raise InputError(f"{path}: no tokenizer can be loaded from there: {first_line(error)}") from None
     if not remote_code and has_own_class(
         get_tokenizer_config(path, revision=revision)
     ):  # transformers takes a plain one in its place and says nothing
         check_code(CODE, path, "tokenizer")
     if lacks_vocabulary(tokenizer, path):
-        raise InputError(
-            f"{path}: no tokenizer lies there (no tokenizer.json or other vocabulary), every text would become unknown tokens; "
-            "save the one of the training there: tokenizer.save_pretrained(...)"
-        )
+        raise InputError(nothing_there(path))
     return tokenizer
+
+
+def nothing_there(path: str) -> str:
+    """What is said of a model without the files of a tokenizer."""
+    return (
+        f"{path}: no tokenizer lies there (no tokenizer.json or other vocabulary), every text would become unknown tokens; "
+        "save the one of the training there: tokenizer.save_pretrained(...)"
+    )
 
 
 def has_own_class(saved: Mapping[str, Any]) -> bool:
@@ -134,7 +141,12 @@ def lacks_vocabulary(tokenizer: Any, path: str) -> bool:
     names = set(type(tokenizer).vocab_files_names.values())
     if not names or not Path(path).is_dir():
         return False
-    return not any(any(Path(path).glob(pattern)) for pattern in (*names, *VOCABULARIES))
+    return not lies_there(path, (*names, *VOCABULARIES))
+
+
+def lies_there(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a directory holds a file of one of these names."""
+    return any(any(Path(path).glob(pattern)) for pattern in patterns)
 
 
 def vocabulary_of(tokenizer: Any, hf: Any, adapter: SavedAdapter | None = None, *, typed: bool = True) -> Vocabulary:

@@ -37,14 +37,12 @@ from attridex.indexer.renewal.building import build
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.repair import repair
 from tests.conftest import SEGMENTS, records, tiny_model, word_tokenizer, write_jsonl, write_toml
+from tests.soak.answers import difference, scores
 from tests.soak.breaking import DAMAGE, files_of, killed_at
 from tests.soak.oracle import Oracle, RefusedError, Row
 
 FIRST, MOST, ASKED = 9, 30, 2
 """Records of the first build, rows that an index may have before it is compacted, and records that questions are of."""
-METHODS = ("grad-dot", "grad-cos", "rep-sim", "influence", "trak", "bm25")
-NEAR = 1e-4
-"""Of the largest score: few rows are live at times, and the same row was signed in batches of other lengths, in float32."""
 
 
 class Step(NamedTuple):
@@ -101,26 +99,6 @@ def rows_of(index: Path, number: str) -> tuple[Row, ...]:
         for row in shard.instances(["id", "premise"]).to_pylist():
             found.append(Row(row["id"], mark_of(row["premise"]), entry.since))
     return tuple(found)
-
-
-def scores(client: Client, queries: list[dict[str, Any]]) -> tuple[dict[str, dict[str, float]], set[str]]:
-    """Scores of all live rows, by method and query; and which methods are told to be stale."""
-    k, found, stale = client.get_index().instances, {}, set[str]()
-    for name in (*METHODS, "dcns"):
-        if name == "dcns":
-            answer = client.find_instances_by_neurons(queries, k=k)
-        else:
-            answer = client.attribute_instances(queries, k=k, method=name)
-        stale |= {name} if answer.info.stale else set()
-        for result in answer.results:
-            found[f"{name} {result.query_id}"] = {hit.id: hit.score for hit in result.hits}
-    return found, stale
-
-
-def differing(found: dict[str, float], right: dict[str, float]) -> bool:
-    """Whether scores are of other rows, or further off than the sums of other orders may be."""
-    most = NEAR * max(map(abs, right.values()), default=0.0)
-    return found.keys() != right.keys() or any(abs(found[name] - right[name]) > most for name in right)
 
 
 class Walk:
@@ -353,9 +331,12 @@ class Walk:
         with Client.local(copy) as client:
             refreshed, still = scores(client, queries)
         assert not still, f"stale after a refresh: {still}"
-        for name, values in right.items():
-            assert not differing(refreshed[name], values), f"{name} differs from a fresh build's after a refresh"
-            assert name.split()[0] in stale or not differing(found[name], values), f"{name} differs and is not told to be stale"
+        for name in right:
+            told = name.split()[0] in stale
+            off = difference(refreshed, right, name)
+            assert not off, f"after a refresh another than a fresh build's, {off}"
+            off = None if told else difference(found, right, name)
+            assert not off, f"not told to be stale, {off}"
         shutil.rmtree(copy)
         shutil.rmtree(fresh.parent)
         self.counts["answers compared"] += 1

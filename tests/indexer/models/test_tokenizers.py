@@ -44,7 +44,7 @@ def configured(directory: Path, model: dict[str, Any] | None = None, **corpus: A
 
 @pytest.mark.parametrize("family", ["llama", "bert", "gpt2", "roberta", "gemma", "opt"])
 def test_a_model_without_tokenizer_files_is_refused(family: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no tokenizer") as error:
+    with pytest.raises(InputError, match="no tokenizer lies there") as error:
         make_renderer(configured(saved(tmp_path / "m", None, family, vocab_size=40)))
     assert "\n" not in str(error.value)
 
