@@ -168,7 +168,14 @@ class Grouped(Far):
         return found
 
     def finalists(self, queries: Queries, k: int, mask: Mask | None, since: int) -> list[Scored]:
-        """See `Far.finalists`; groups that hold no row that may be a hit are not asked."""
+        """See `Far.finalists`; groups that hold no row that may be a hit are not asked.
+
+        Args:
+            queries: [q, d].
+            k: rows a query.
+            mask: rows that may be hits [n].
+            since: the first row of the shards that are looked at.
+        """
         whats = dict[int, What]()
         for number, held in self._vectors.held.items():
             own = None if mask is None else mask[held.start : held.stop]
