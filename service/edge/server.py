@@ -5,7 +5,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +21,10 @@ from attridex.service.edge.security import Certificates, address, check_admin, c
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
+from attridex.service.groups.group import GroupJob
 from attridex.service.methods.registry import load_methods
 from attridex.service.storage.far import Spread
+from attridex.service.storage.held_shards import How
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
@@ -218,6 +221,13 @@ def parse_models(arguments: Sequence[str], names: Sequence[str]) -> dict[str, st
     return found
 
 
+def check_divides(index: ServedIndex, options: ServerOptions) -> None:
+    """Refuse groups that would hold nothing of an index."""
+    with index.store.version() as version:
+        if options.dividing:
+            options.dividing.check(version.manifest, index.name)
+
+
 def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> bool:
     """Open indices, serve until a signal; whether all work has ended: else to end the interpreter would wait for it.
 
@@ -239,6 +249,43 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
+    with spread_of(options) as spread:
+        return run_opened(paths, models, options, spread, announce)
+
+
+@contextmanager
+def spread_of(options: ServerOptions) -> Iterator[Spread | None]:
+    """Who holds stored vectors, until the block ends; this process where None.
+
+    Raises:
+        InputError: they cannot be had.
+    """
+    if options.dividing is None:
+        yield None
+        return
+    from attridex.service.groups.on_ray import ray_groups
+
+    job = GroupJob(How(options.verify), options.threads or max(1, int(options.dividing.cpus)))
+    with ray_groups(options.dividing, job) as groups:
+        yield groups
+
+
+def run_opened(
+    paths: Mapping[str, Path],
+    models: Mapping[str, str],
+    options: ServerOptions,
+    spread: Spread | None,
+    announce: Callable[[str], None],
+) -> bool:
+    """See `run_server`.
+
+    Args:
+        paths: of the indices, by name.
+        models: where those of some lie now.
+        options: how to serve them.
+        spread: holds their vectors elsewhere.
+        announce: is called with a line for each port.
+    """
     roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
@@ -248,8 +295,9 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         for name, path in paths.items():
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
-                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code,
+                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code, spread=spread,
             )  # fmt: skip
+            check_divides(opened[name], options)
         server = Server(opened, options, operating)
     except AttridexError:
         operating.close()
