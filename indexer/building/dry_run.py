@@ -6,12 +6,12 @@ from attridex.indexer.building.build import followed
 from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.load import work_of
-from attridex.indexer.building.memory import resident
 from attridex.indexer.building.pilot import run_pilot
 from attridex.indexer.building.plan import check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
 from attridex.indexer.progress import say_all
+from attridex.indexer.sizes import resident
 
 
 def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forecast:

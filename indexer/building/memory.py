@@ -1,7 +1,5 @@
 """Memory that a stretch of work takes at its peak."""
 
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-STATUS = Path("/proc/self/status")
+from attridex.indexer.sizes import resident
 
 
 @dataclass
@@ -34,12 +32,3 @@ def watched(device: torch.device) -> Iterator[Peak]:
     before = resident("VmRSS")
     yield peak
     peak.bytes = max(0, resident("VmHWM") - before)
-
-
-def resident(name: str) -> int:
-    """Bytes of this process in memory: VmRSS now, VmHWM at the peak (which is all there is without Linux's /proc)."""
-    with suppress(OSError):
-        lines = (line.split() for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-        return next(int(line[1]) << 10 for line in lines)
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size << 10

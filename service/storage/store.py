@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,7 @@ from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
 from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.leases import Lease, Leases
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.opening import Opening
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
@@ -43,6 +45,7 @@ class Store:
         roots: Roots | None = None,
         model: bool | str = True,
         own_code: bool = True,
+        memory: Memory | None = None,
     ) -> None:
         """Open the current version; see `IndexVersion` for what it raises.
 
@@ -53,14 +56,25 @@ class Store:
             roots: where it, and what it names, may lie; see `Roots.check`.
             model: whether its model is loaded; or where that lies now.
             own_code: whether Python code that lies beside its model may run.
+            memory: that it may have, once `keep_within` says how much that is; as much as it takes where None.
         """
         self.index = index
-        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code)
+        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, memory)
         self.changed: Callable[[], None] = lambda: None
         self._turn, self._guard = threading.Lock(), threading.Lock()
         self._reopening = WeakValueDictionary[str, threading.Lock]()
         self._leases = Leases(index.name, self.opening.current(), lambda: self.changed())
         self._newer = ""
+
+    def keep_within(self, memory: Memory) -> None:
+        """Keep in memory what fits, of the served version and of those to come.
+
+        Raises:
+            InputError: there is too little.
+        """
+        self.opening = replace(self.opening, memory=memory)
+        with self.version() as version:
+            version.keep_within(memory)
 
     @property
     def damaged(self) -> str:

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from attridex.indexer.building.memory import resident, watched
+from attridex.indexer.building.memory import watched
+from attridex.indexer.sizes import resident
 
 
 def test_a_peak_is_what_was_taken_in_between() -> None:
