@@ -81,7 +81,7 @@ def other_bytes(plan: Plan, signer: Signer, pilot: Pilot) -> int:
     """Bytes of all but the vectors' elements: they grow by instance from what they are for none."""
     total = sum(shard_bytes(plan, signer, pilot, name) for name in pilot.shard)
     total += sum(version_bytes(plan, signer, pilot, name) for name in pilot.version)
-    return round(total) + len(plan.ranges) * LIST_ENTRY
+    return round(total) + plan.shard_count * LIST_ENTRY
 
 
 def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
@@ -93,7 +93,7 @@ def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
         pilot: whose files are known.
         name: of the file.
     """
-    shards, filled, size = len(plan.ranges), pilot.shard[name], vector_dims(signer).get(name)
+    shards, filled, size = plan.shard_count, pilot.shard[name], vector_dims(signer).get(name)
     if size is not None:
         return shards * (filled - pilot.rows * size * element(plan, size))
     if name in (FACTORS, SIDECAR):

@@ -22,7 +22,7 @@ from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
+from attridex.indexer.index.layout import LOCK, MOST_ROWS, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.checkpoints import checkpoint_rates
@@ -122,6 +122,26 @@ class Plan:
         """Hash of the settings."""
         return hashlib.sha256(seal(self.settings)).hexdigest()
 
+    def checked(self) -> "Plan":
+        """The plan itself, unless it has more rows than an index has numbers for.
+
+        Raises:
+            InputError: it has.
+        """
+        if (rows := self.survey.instances + (self.batch.start if self.batch else 0)) > MOST_ROWS:
+            raise InputError(f"{rows:,} rows, and an index has {MOST_ROWS:,} at most; build several, of parts of the corpus")
+        return self
+
+    def part(self, instances: int) -> "Plan":
+        """The plan of as much of a like corpus."""
+        tokens = round(self.survey.tokens * instances / self.survey.instances)
+        return replace(self, survey=replace(self.survey, instances=instances, tokens=tokens))
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are."""
+        return -(-self.survey.instances // self.config.index.shard_rows)
+
     @property
     def ranges(self) -> list[InstanceRange]:
         """The instances of every shard."""
@@ -156,8 +176,8 @@ def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lamb
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
-    """Fix what the index will hold."""
-    return Plan(config, signer.identity(), signer.labels, found)
+    """Fix what the index will hold; see `Plan.checked` for what it raises."""
+    return Plan(config, signer.identity(), signer.labels, found).checked()
 
 
 def checked_signer(config: Config) -> Signer:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attridex.indexer.building.capacity import Capacity, Means
+from attridex.indexer.commands.plan import facts as facts_of
 from tests.recipes.findings import TASKS, read, row, shown
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -135,6 +137,20 @@ def pairs() -> str:
     )
 
 
+def sizes() -> str:
+    """What indices of three sizes take."""
+    found = loaded("capacity.json")
+    means, measured = Means(**found["means"]), found["measured"]
+    columns = [facts_of(Capacity(**each), means) for each in found["sizes"]]
+    rows = [[name.strip(), *(column[name] for column in columns)] for name in columns[0] if name != "instances"]
+    return (
+        f"`attridex plan tests/recipes/pairs.toml --instances 1e6 --instances 1e8 --instances 1e10` on two cores of a CPU, of "
+        f"{measured['instances']:,} MNLI pairs\nby MiniLM (22 million weights, all linear layers at 4,096 numbers, EK-FAC, neurons at "
+        f"8 points), {measured['signed']} of them signed:\n\n"
+        + table(["instances", *(column["instances"] for column in columns)], rows)
+    )
+
+
 def faithful(**wanted: Any) -> dict[str, Any]:
     """A row of the faithfulness study."""
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
@@ -194,6 +210,7 @@ def studies() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary, "facts": facts, "lds": lds, "probe": probe, "chats": chats, "pairs": pairs, "studies": studies,
+    "capacity": sizes,
 }  # fmt: skip
 
 
