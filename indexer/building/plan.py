@@ -172,7 +172,8 @@ class Plan:
 
 def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lambda _: None) -> Survey:
     """Check the whole corpus before any weights are loaded, showing every instance; see `corpus.survey` for what it raises."""
-    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold", see=see)
+    needed = config.gradients.label == "gold"
+    return survey(config.corpus, make_renderer(config), labels_needed=needed, see=see, another=lambda: make_renderer(config))
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
@@ -193,20 +194,25 @@ def checked_signer(config: Config) -> Signer:
     return signer
 
 
-def prepared(config: Config, index: Path) -> Prepared:
-    """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
+def prepared(config: Config, index: Path, *, see: Callable[[RenderedInstance], None] = lambda _: None) -> Prepared:
+    """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written.
+
+    Args:
+        config: of the build.
+        index: the index directory.
+        see: is shown every instance.
+    """
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = with_rates(with_length(with_class_names(as_begun(config, index))))
     sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
     samples = Samples()
 
-    def see(instance: RenderedInstance) -> None:
-        sampler.see(instance)
-        tally.see(instance)
-        samples.see(instance)
+    def count(instance: RenderedInstance) -> None:
+        for seen in (sampler.see, tally.see, samples.see, see):
+            seen(instance)
 
-    found = survey_corpus(config, see)
+    found = survey_corpus(config, count)
     reading = time.perf_counter() - began
     signer = checked_signer(config)
     signer.rows.check_all(samples)

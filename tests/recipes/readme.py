@@ -144,9 +144,10 @@ def sizes() -> str:
     columns = [facts_of(Capacity(**each), means) for each in found["sizes"]]
     rows = [[name.strip(), *(column[name] for column in columns)] for name in columns[0] if name != "instances"]
     return (
-        f"`attridex plan tests/recipes/pairs.toml --instances 1e6 --instances 1e8 --instances 1e10` on two cores of a CPU, of "
-        f"{measured['instances']:,} MNLI pairs\nby MiniLM (22 million weights, all linear layers at 4,096 numbers, EK-FAC, neurons at "
-        f"8 points), {measured['signed']} of them signed:\n\n"
+        "`attridex plan tests/recipes/capacity.toml --instances 1e6 --instances 1e8 --instances 1e10` on one core of a busy CPU\n"
+        "([configuration](../tests/recipes/capacity.toml): SmolLM2-135M, all linear layers, EK-FAC, neurons by their gradient;\n"
+        f"{measured['instances']:,} AG News texts of {measured['tokens'] / measured['instances']:.0f} tokens). "
+        "A GPU's `--speed` is what its own dry run says.\n\n"
         + table(["instances", *(column["instances"] for column in columns)], rows)
     )
 

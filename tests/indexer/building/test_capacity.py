@@ -28,7 +28,7 @@ def found(begun: Callable[..., Begun]) -> Tried:
     _, plan, signer = begun(count=ROWS, index={"shard_rows": 10}, neurons={"enabled": False})
     empty = {GRADIENTS: 45, HIDDEN: 45, NORMS: 128, INSTANCES: 1000, SIDECAR: 0}
     shard = {GRADIENTS: 45 + 80 * signer.gradient_dim, HIDDEN: 45 + 80 * 24, NORMS: 208, INSTANCES: 3000, SIDECAR: 500}
-    pilot = Pilot(20, [Timing(Load(20, 200, 20, 200), 4.0, 0.0)], 1000, 0, empty, shard, {CSC_ROWS: 2000})
+    pilot = Pilot(20, [Timing(Load(20, 200, 20, 200), 4.0, 0.0)], 1000, 0, empty, shard, {CSC_ROWS: 2128})
     return Tried(Prepared(plan, signer, Sampler(Load(ROWS, 400, ROWS, 400)), 1.0), pilot, 1 << 20)
 
 
@@ -41,7 +41,7 @@ def test_of_its_own_size_it_is_the_dry_runs(found: Tried) -> None:
     plan, signer, mine = found.build.plan, found.build.signer, of(found, ROWS)
     assert mine.vectors == vector_bytes(plan, signer)
     assert mine.disk == sum(mine.vectors.values()) + other_bytes(plan, signer, found.pilot)
-    assert (mine.tokens, mine.lookups) == (plan.survey.tokens, 2000 * ROWS / 20)
+    assert (mine.tokens, mine.lookups) == (plan.survey.tokens, 128 + 2000 * ROWS / 20)
     assert mine.build_hours == pytest.approx((2.0 + 4.0 * 400 / 200) / MEANS.speed / 3600)  # the corpus is read twice
 
 
