@@ -21,6 +21,7 @@ from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.storage.far import Spread
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
@@ -43,6 +44,7 @@ def open_index(
     mapped: bool = False,
     roots: Roots | None = None,
     own_code: bool = True,
+    spread: Spread | None = None,
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -56,12 +58,13 @@ def open_index(
         mapped: map posting lists instead of reading them checked.
         roots: where it, and what it names, may lie.
         own_code: whether Python code that lies beside its model may run.
+        spread: holds its vectors elsewhere; in this process where None.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code)
+    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code, spread=spread)
     try:
         with store.version() as version:
             if model:
