@@ -22,6 +22,7 @@ from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.storage.far import Spread
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
@@ -47,6 +48,7 @@ def open_index(
     mapped: bool = False,
     roots: Roots | None = None,
     own_code: bool = True,
+    spread: Spread | None = None,
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -60,6 +62,7 @@ def open_index(
         mapped: map posting lists instead of reading them checked.
         roots: where it, and what it names, may lie.
         own_code: whether Python code that lies beside its model may run.
+        spread: holds its vectors elsewhere; in this process where None.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
@@ -69,7 +72,7 @@ def open_index(
     try:
         store = Store(
             source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
-            source=source,
+            spread=spread, source=source,
         )  # fmt: skip
     except BaseException:
         if source:

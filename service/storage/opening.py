@@ -10,6 +10,7 @@ from attridex.indexer.index.directory import list_versions, read_deletes, read_s
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.sections import SOURCES
 from attridex.service.errors import DamagedIndexError, VersionGoneError
+from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import PAGE_SECONDS
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
@@ -44,6 +45,7 @@ class Opening:
         roots: where it, and what it names, may lie; see `Roots.check`.
         model: whether its model is loaded; or where that lies now.
         own_code: whether Python code that lies beside its model may run.
+        spread: opens its vectors elsewhere; in this process where None.
     """
 
     index: Path
@@ -52,6 +54,7 @@ class Opening:
     roots: Roots
     model: bool | str
     own_code: bool
+    spread: Spread | None = None
 
     @property
     def place(self) -> str | None:
@@ -68,7 +71,15 @@ class Opening:
             try:
                 self.check_place(current.version)
                 seq = current.log.seq if current.log else None  # what comes later is of the next look at CURRENT
-                return IndexVersion(self.index, current.version, verify=self.verify, mapped=self.mapped, seq=seq, beside=beside)
+                return IndexVersion(
+                    self.index,
+                    current.version,
+                    verify=self.verify,
+                    mapped=self.mapped,
+                    seq=seq,
+                    beside=beside,
+                    spread=self.spread,
+                )
             except DamagedIndexError:
                 before, current = current, read_served(self.index)
                 if current == before:
@@ -78,7 +89,14 @@ class Opening:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
         directory, _, seq = number.partition("+")
         self.check_place(directory)
-        return IndexVersion(self.index, directory, verify=False, mapped=self.mapped, light=True, seq=int(seq or 0))
+        return IndexVersion(
+            self.index, directory, verify=False, mapped=self.mapped, light=True, seq=int(seq or 0), spread=self.spread
+        )
+
+    def _opened(self, number: str, seq: int | None, beside: IndexVersion | None) -> IndexVersion:
+        return IndexVersion(
+            self.index, number, verify=self.verify, mapped=self.mapped, seq=seq, beside=beside, spread=self.spread
+        )
 
     def older(self, number: str) -> IndexVersion:
         """A version that a listing began with a moment ago, see `light`.

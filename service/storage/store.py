@@ -16,6 +16,7 @@ from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
 from attridex.service.errors import DamagedIndexError, MachineError, UnknownIndexError, VersionGoneError
+from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import Lease, Leases
 from attridex.service.storage.opening import Opening
 from attridex.service.storage.roots import Roots
@@ -57,6 +58,7 @@ class Store:
         roots: Roots | None = None,
         model: bool | str = True,
         own_code: bool = True,
+        spread: Spread | None = None,
         source: Source | None = None,
     ) -> None:
         """Open the current version; see `IndexVersion` for what it raises.
@@ -68,10 +70,11 @@ class Store:
             roots: where it, and what it names, may lie; see `Roots.check`.
             model: whether its model is loaded; or where that lies now.
             own_code: whether Python code that lies beside its model may run.
+            spread: opens its vectors elsewhere; in this process where None.
             source: what the directory is a copy of; it is closed with the store.
         """
         self.index, self.source = index, source
-        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code)
+        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, spread)
         self.changed: Callable[[], None] = lambda: None
         self._turn, self._guard = threading.Lock(), threading.Lock()
         self._reopening = WeakValueDictionary[str, threading.Lock]()
