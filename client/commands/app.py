@@ -21,8 +21,8 @@ LOCAL = (
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
-    from attridex.client.commands import bench, demo, info, lifecycle, queries, studies
-    from attridex.indexer.commands import indices, roots
+    from attridex.client.commands import bench, demo, info, lifecycle, queries, roots, studies
+    from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
     words = "Which training instances and which neurons made the model say this?"
