@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from attridex.service.errors import CancelledError, DeadlineError
@@ -77,10 +78,31 @@ class Spent:
         return Timings(self.queue, self.encode, self.search)
 
 
+@dataclass
+class Lacking:
+    """The shards, by name, that an answer is not of, though it should be of all."""
+
+    shards: set[str] = field(default_factory=set)
+
+
+PARTLY: ContextVar[Lacking | None] = ContextVar("partly", default=None)
+
+
+@contextmanager
+def partly(lacking: Lacking | None) -> Iterator[None]:
+    """Scans of the block, in this thread, may leave shards out that nobody answers for, and say so here; none may where None."""
+    token = PARTLY.set(lacking)
+    try:
+        yield
+    finally:
+        PARTLY.reset(token)
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who waits for an answer; `client` is whose turn it takes."""
+    """Somebody who waits for an answer; `client` is whose turn it takes, `lacking` tells what the answer is not of."""
 
     checkpoint: Checkpoint = never_cancelled
     spent: Spent = field(default_factory=Spent)
     client: str = ""
+    lacking: Lacking = field(default_factory=Lacking)

@@ -99,6 +99,12 @@ class StoppingError(ServiceError):
     code, reason = "UNAVAILABLE", "STOPPING"
 
 
+class ShardsError(ServiceError):
+    """A group of shards gives no answer, and the request asks for one of all shards."""
+
+    code, reason = "UNAVAILABLE", "SHARDS"
+
+
 class AuditError(ServiceError):
     """The audit cannot be written, so that nothing is changed; the server's disk may be full."""
 

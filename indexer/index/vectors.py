@@ -261,3 +261,13 @@ class Part:
     vectors: Vectors
     norms: NDArray[np.float32]
     offset: int
+
+    @property
+    def rows(self) -> int:
+        """How many vectors it has."""
+        return self.vectors.rows
+
+    @property
+    def dim(self) -> int:
+        """Elements of a vector."""
+        return self.vectors.dim

@@ -79,6 +79,6 @@ def by_signature(
     version = call.version
     vectors = unit(np.stack([similarity.vector(version, one) for one in asked]))
     found = call.tools.scanner.top(
-        similarity.parts(version), vectors, k, version.ids_of, call.caller.checkpoint, mask=call.mask(request.where)
+        similarity.stored(version), vectors, k, version.ids_of, call.caller.checkpoint, mask=call.mask(request.where)
     )
     return [scored_hits(version, hits, request.fields) for hits in found]

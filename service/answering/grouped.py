@@ -71,7 +71,7 @@ def neuron_groups(
         call.caller.checkpoint()
         if isinstance(similarity, DenseSimilarity):
             rows = np.arange(version.rows) if mask is None else np.flatnonzero(mask)
-            scores = rescore(similarity.parts(version), unit(similarity.vector(version, one)[None])[0], rows)
+            scores = rescore(similarity.stored(version), unit(similarity.vector(version, one)[None])[0], rows)
             found.append(group_hits(version, best_groups(groups, rows, scores, k), request.fields))
             continue
         neurons = [neuron for neuron, _ in neurons_of(version, one, request.r)]
@@ -99,4 +99,4 @@ def row_scores(call: Call, settled: Settled, asked: Sequence[Asked], rows: NDArr
     space = checked_space(method, version, asked, settled)
     for query in space.queries:
         call.caller.checkpoint()
-        yield rescore(space.parts, query, rows)
+        yield rescore(space.stored, query, rows)

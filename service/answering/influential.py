@@ -124,7 +124,7 @@ class Search:
         if found is not None:
             return Influential(asked, found, self.settled, self.settled.structure)
         hits = self.call.tools.scanner.top(
-            space.parts, space.queries, self.wanted.k, self.call.version.ids_of, self.call.caller.checkpoint,
+            space.stored, space.queries, self.wanted.k, self.call.version.ids_of, self.call.caller.checkpoint,
             mask=self.mask, ascending=self.wanted.ascending,
         )  # fmt: skip
         return Influential(asked, hits, self.settled)
@@ -135,6 +135,6 @@ class Search:
             return None
         self.call.caller.checkpoint()
         return approximate_top(
-            self.call.version, self.call.tools.scanner, self.settled.structure.kind, space.parts, space.queries, self.wanted.k,
+            self.call.version, self.call.tools.scanner, self.settled.structure.kind, space.stored, space.queries, self.wanted.k,
             self.mask, weighted=method.weighted, ascending=self.wanted.ascending,
         )  # fmt: skip

@@ -65,7 +65,7 @@ class Ranking:
         """Blocks of all queries, from the stored vectors."""
         version, scanner = self.call.version, self.call.tools.scanner
         space = checked_space(method, version, self.asked, self.settled)
-        found = vector_blocks(scanner, space.parts, space.queries, self.mask, self.dtype, self.call.caller.checkpoint)
+        found = vector_blocks(scanner, space.stored, space.queries, self.mask, self.dtype, self.call.caller.checkpoint)
         return (as_answered(version, self.asked, block, 0) for block in found)
 
     def by_rows(self, method: RowMethod) -> Iterator[RankBlock]:

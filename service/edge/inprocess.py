@@ -125,7 +125,14 @@ class InProcessStub(ServicerStub):
     """The stub of an index directory."""
 
     def __init__(self, index: Path, *, model: bool | str = True, verify: bool = True, memory: str = "") -> None:
-        """Open an index; see `server.open_index` for what it raises."""
+        """Open an index; see `server.open_index` for what it raises.
+
+        Args:
+            index: its directory.
+            model: whether to load the model; or where it lies now.
+            verify: whether to read and check every file first.
+            memory: that the process may have, as "4GiB"; as much as it takes where empty.
+        """
         bound = Memory(parse_size(memory, "memory")) if memory else None
         self._index = open_index(index, index.resolve().name, model=model, verify=verify, memory=bound)
         super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))

@@ -7,9 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.remote.urls import url_of
 from attridex.indexer.sizes import parse_size
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
@@ -25,9 +26,13 @@ from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
 from attridex.service.search.planner import MASK_BYTES
 from attridex.service.search.scan import scan_bytes
+from attridex.service.storage.far import Spread
 from attridex.service.storage.memory import Memory
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
+
+if TYPE_CHECKING:
+    from attridex.indexer.remote.reading import Mirror
 
 Result = TypeVar("Result")
 ALIVE_SECONDS = 2.0
@@ -49,11 +54,12 @@ def open_index(
     roots: Roots | None = None,
     own_code: bool = True,
     memory: Memory | None = None,
+    spread: Spread | None = None,
 ) -> ServedIndex:
     """Open an index for answering.
 
     Args:
-        index: its directory.
+        index: its directory, or the URL of its root in object storage, which is followed.
         name: what it is called on the wire.
         model: whether to load the model; or where it lies now.
         verify: whether to read and check every file first.
@@ -63,13 +69,23 @@ def open_index(
         roots: where it, and what it names, may lie.
         own_code: whether Python code that lies beside its model may run.
         memory: that the process may have with it; as much as it takes where None.
+        spread: holds its vectors elsewhere; in this process where None.
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, too little memory, or a method of another
             package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code, memory=memory)
+    source = mirror_of(index)
+    try:
+        store = Store(
+            source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
+            spread=spread, source=source, memory=memory,
+        )  # fmt: skip
+    except BaseException:
+        if source:
+            source.close()
+        raise
     masks = memory.limit // 64 if memory else MASK_BYTES
     try:
         with store.version() as version:
@@ -82,6 +98,16 @@ def open_index(
         store.close()
         raise
     return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch, masks=masks)
+
+
+def mirror_of(index: Path) -> "Mirror | None":
+    """What fetches an index that a URL names, and follows it; None for a directory."""
+    url = url_of(index)
+    if url is None:
+        return None
+    from attridex.indexer.remote.reading import Mirror
+
+    return Mirror(url, show_progress=True)
 
 
 class Server:
@@ -191,7 +217,7 @@ def stop_signals() -> socket.socket:
 
 
 def parse_indexes(arguments: list[str]) -> dict[str, Path]:
-    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name.
+    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name. Each may be a URL.
 
     Raises:
         InputError: a name is empty, or stands twice.
@@ -199,7 +225,7 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for argument in arguments:
         name, separator, directory = argument.partition("=")
-        if not separator or Path(argument).is_dir():
+        if not separator or Path(argument).is_dir() or url_of(argument):
             name, directory = Path(argument).resolve().name, argument
         if not name or not directory:
             raise InputError(f"'{argument}': write DIR, or NAME=DIR with both of them")

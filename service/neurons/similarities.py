@@ -1,15 +1,15 @@
 """How alike an instance is to a query, seen through neurons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attridex.indexer.index.vectors import Part
 from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.reading.reader import TEXT
+from attridex.service.storage.far import Stored
 from attridex.service.storage.version import IndexVersion
 
 
@@ -26,19 +26,19 @@ class DenseSimilarity:
     """A cosine of dense signatures.
 
     Attributes:
-        parts: the stored signatures.
+        stored: the stored signatures.
         signed: the signature of a text.
     """
 
     meaning: Meaning
-    parts: Callable[[IndexVersion], Sequence[Part]]
+    stored: Callable[[IndexVersion], Stored]
     signed: Callable[[Asked], NDArray[np.float32] | None]
     sources: tuple[str, ...] = TEXT
 
     def vector(self, version: IndexVersion, one: Asked) -> NDArray[np.float64]:
         """A query's signature [s]."""
         made = self.signed(one)
-        return version.vector(self.parts(version), one.stored_row) if made is None else made.astype(np.float64)
+        return version.vector(self.stored(version), one.stored_row) if made is None else made.astype(np.float64)
 
 
 Similarity = SparseSimilarity | DenseSimilarity

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.index.records import Manifest
-from attridex.indexer.index.vectors import Part
 from attridex.service.encoding.need import Need
 from attridex.service.meaning import Meaning
 from attridex.service.reading.asked import Asked
 from attridex.service.reading.reader import TEXT
 from attridex.service.scoring.settings import Values
+from attridex.service.storage.far import Stored
 from attridex.service.storage.version import IndexVersion
 from attridex.v1 import answers
 from attridex.v1.answers import Setting
@@ -29,7 +29,7 @@ TEXT_OR_VECTOR = (*TEXT, "vector")
 class Space(NamedTuple):
     """Stored vectors to scan, and the queries' vectors there [q, d]: a score is norm * <query, unit vector>."""
 
-    parts: Sequence[Part]
+    stored: Stored
     queries: Float64
 
 

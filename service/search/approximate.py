@@ -3,7 +3,6 @@
 Letters: q queries, n rows of the index, m candidates, d dimensions.
 """
 
-from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -12,8 +11,8 @@ from jaxtyping import Bool, Float64, Int64
 from attridex.indexer.array_types import Doubles, Flags, Integers
 from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.approximate import Approximate, wanted
-from attridex.indexer.index.vectors import Part
 from attridex.service.search.scan import Hits, Scanner
+from attridex.service.storage.far import Stored
 from attridex.service.storage.version import IndexVersion
 
 STARVED = 0.1
@@ -24,7 +23,7 @@ def approximate_top(
     version: IndexVersion,
     scanner: Scanner,
     kind: str,
-    parts: Sequence[Part],
+    stored: Stored,
     queries: Float64[Doubles, "q d"],
     k: int,
     mask: Bool[Flags, " n"] | None,
@@ -38,7 +37,7 @@ def approximate_top(
         version: the index.
         scanner: scores the candidates exactly, in its threads.
         kind: the structure.
-        parts: the vectors that it was made of.
+        stored: the vectors that it was made of.
         queries: in the same space.
         k: rows a query.
         mask: rows that may be hits.
@@ -52,7 +51,7 @@ def approximate_top(
     signed = -queries if ascending else queries
     count = min(version.rows, ceil(wanted(kind, k) / share))
     structure = version.approximate(kind)
-    later = later_rows(scanner, parts, signed, k, len(structure.order), version, mask)
+    later = later_rows(scanner, stored, signed, k, len(structure.order), version, mask)
     answers = []
     for query, others in zip(signed, later, strict=True):
         still_waited()
@@ -60,14 +59,14 @@ def approximate_top(
         rows = rows if mask is None else rows[mask[rows]]
         if len(rows) < min(k, allowed):
             return None
-        hits = scanner.best(parts, query, rows, k, version.ids_of)
+        hits = scanner.best(stored, query, rows, k, version.ids_of)
         answers.append(Hits(hits.rows, -hits.scores) if ascending else hits)
     return answers
 
 
 def later_rows(
     scanner: Scanner,
-    parts: Sequence[Part],
+    stored: Stored,
     queries: Float64[Doubles, "q d"],
     k: int,
     first: int,
@@ -78,17 +77,16 @@ def later_rows(
 
     Args:
         scanner: scans them.
-        parts: the vectors, of which whole ones were appended.
+        stored: the vectors, of which whole shards were appended.
         queries: in the same space.
         k: rows a query.
         first: of those rows.
         version: the index.
         mask: rows that may be hits.
     """
-    appended = [part for part in parts if part.offset >= first]
-    if not appended:
+    if first >= version.rows:
         return [np.zeros(0, np.int64) for _ in queries]
-    found = scanner.top(appended, queries, k, version.ids_of, still_waited, mask=mask)
+    found = scanner.top(stored, queries, k, version.ids_of, still_waited, mask=mask, since=first)
     return [hits.rows for hits in found]
 
 

@@ -23,6 +23,7 @@ from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 from attridex.service.search.ranking import ranked
 from attridex.service.search.slices import Turns, Workers, in_turn
+from attridex.service.storage.far import Far, Scored, Stored
 
 Rows = Int64[Integers, " m"]
 Scores = Float64[Doubles, " m"]
@@ -74,7 +75,7 @@ class Scanner:
 
     def top(
         self,
-        parts: Sequence[Part],
+        stored: Stored,
         queries: Queries,
         k: int,
         ids: Callable[[Rows], Sequence[str]],
@@ -82,20 +83,43 @@ class Scanner:
         *,
         mask: Mask | None = None,
         ascending: bool = False,
+        since: int = 0,
     ) -> list[Hits]:
         """The k best rows for each query.
 
         Args:
-            parts: the stored vectors, in row order.
+            stored: the vectors, in row order.
             queries: a row's score is norm * <query, unit vector>.
             k: rows a query; fewer come where the mask lets fewer through.
             ids: ids of rows, to order ties.
             checkpoint: called between blocks.
             mask: rows that may be hits.
             ascending: give the lowest scores instead.
+            since: the first row of the shards that are looked at.
         """
         signed = -queries if ascending else queries
-        search = Search(signed, k, mask)
+        if isinstance(stored, Far):
+            found = stored.finalists(signed, k, mask, since)
+        else:
+            found = self.finalists([part for part in stored if part.offset >= since], signed, k, checkpoint, mask)
+        answers = [ordered(each, k, ids) for each in found]
+        return [Hits(hits.rows, -hits.scores) for hits in answers] if ascending else answers
+
+    def finalists(
+        self, parts: Sequence[Part], queries: Queries, k: int, checkpoint: Checkpoint, mask: Mask | None = None
+    ) -> list[Scored]:
+        """The k best rows for each query, all that tie with the last of them, and perhaps more; scored exactly, in no order.
+
+        The k best of several sets of rows are among the finalists of each, so that sets may be searched apart.
+
+        Args:
+            parts: the stored vectors, in row order.
+            queries: a row's score is norm * <query, unit vector>.
+            k: rows a query.
+            checkpoint: called between blocks.
+            mask: rows that may be hits.
+        """
+        search = Search(queries, k, mask)
         jobs, threads = list(search.jobs(parts)), self.threads
         shares = [jobs[number::threads] for number in range(max(1, min(threads, len(jobs))))]
         under_way = [in_turn(self.pool, search.run(share, checkpoint)) for share in shares]
@@ -104,23 +128,35 @@ class Scanner:
         for other in others:
             for mine, theirs in zip(found, other, strict=True):
                 mine.merge(theirs)
-        answers = [self.best(parts, query, candidates.rows(), k, ids) for query, candidates in zip(signed, found, strict=True)]
-        return [Hits(hits.rows, -hits.scores) for hits in answers] if ascending else answers
+        chosen = [candidates.rows() for candidates in found]
+        return [Scored(rows, rescore(parts, query, rows)) for query, rows in zip(queries, chosen, strict=True)]
 
     @staticmethod
-    def best(parts: Sequence[Part], query: Query, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+    def best(stored: Stored, query: Query, rows: Rows, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
         """The k best of some rows for a query, scored exactly, ties by id.
 
         Args:
-            parts: the stored vectors, in row order.
+            stored: the vectors, in row order.
             query: one.
             rows: those to choose from.
             k: rows at most.
             ids: ids of rows, to order ties.
         """
-        scores = rescore(parts, query, rows)
-        order = ranked(scores, lambda at: ids(rows[at]), k)
-        return Hits(rows[order], scores[order])
+        return ordered(Scored(rows, rescore(stored, query, rows)), k, ids)
+
+
+def ordered(found: Scored, k: int, ids: Callable[[Rows], Sequence[str]]) -> Hits:
+    """The k best of scored rows, best first, ties by id."""
+    order = ranked(found.scores, lambda at: ids(found.rows[at]), k)
+    return Hits(found.rows[order], found.scores[order])
+
+
+def best_alone(found: Scored, k: int) -> Scored:
+    """The k best of scored rows and all that tie with the last of them."""
+    if len(found.rows) <= k:
+        return found
+    kept = found.scores >= np.partition(found.scores, len(found.scores) - k)[len(found.scores) - k]
+    return Scored(found.rows[kept], found.scores[kept])
 
 
 def processors() -> int:
@@ -273,10 +309,13 @@ def slack(dim: int) -> float:
     return 1.001 * steps / (1 - steps)
 
 
-def rescore(parts: Sequence[Part], query: Query, rows: Rows) -> Scores:
+def rescore(stored: Stored, query: Query, rows: Rows) -> Scores:
     """Exact scores of rows in float64: one sum a row, in an order that no other row changes."""
+    if isinstance(stored, Far):
+        found: Scores = stored.exact(query[None], rows)[0]
+        return found
     scores = np.zeros(len(rows))
-    for part in parts:
+    for part in stored:
         inside = np.flatnonzero((rows >= part.offset) & (rows < part.offset + part.vectors.rows))
         step = rescored_rows(part.vectors.dim)
         for start in range(0, len(inside), step):

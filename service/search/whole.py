@@ -18,6 +18,7 @@ from attridex.indexer.index.vectors import Part
 from attridex.service.caller import Checkpoint
 from attridex.service.errors import InvalidArgumentError
 from attridex.service.search.scan import ROUNDOFF, Mask, Queries, Scanner, block_rows, exact_scores, rescored_rows, scaled, slack
+from attridex.service.storage.far import Extent, Far, Stored
 from attridex.v1.requests import Precision
 
 VALUES, ROWS = 1 << 18, 1 << 14
@@ -25,6 +26,7 @@ VALUES, ROWS = 1 << 18, 1 << 14
 PRODUCTS: Mapping[Precision, int] = {"float32": 1 << 28, "float64": 1 << 24}
 """Products of a block at most, about 20 ms of a thread, unless one row takes more: other searches want the threads too."""
 Scores = NDArray[np.float32] | NDArray[np.float64]
+Rows = NDArray[np.int64]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -39,13 +41,13 @@ class Block:
 
 
 def vector_blocks(
-    scanner: Scanner, parts: Sequence[Part], queries: Queries, mask: Mask | None, dtype: Precision, checkpoint: Checkpoint
+    scanner: Scanner, stored: Stored, queries: Queries, mask: Mask | None, dtype: Precision, checkpoint: Checkpoint
 ) -> Iterator[Block]:
     """Blocks of a method that scans vectors, in the order of the rows.
 
     Args:
         scanner: has the threads.
-        parts: the stored vectors, in row order.
+        stored: the vectors, in row order.
         queries: a row's score is norm * <query, unit vector>.
         mask: rows that are scored; None for all.
         dtype: of the scores; float64 gives those of `scan.rescore` to the bit.
@@ -54,9 +56,13 @@ def vector_blocks(
     Raises:
         InvalidArgumentError: a score is beyond float32.
     """
-    made = products(parts, queries) if dtype == "float32" else exact(queries)
     size = min(VALUES // max(1, len(queries)), PRODUCTS[dtype] // max(1, queries.size))
-    for block in in_order(scanner.pool, made, jobs(parts, mask, size, checkpoint), scanner.threads):
+    if isinstance(stored, Far):
+        found = in_order(scanner.pool, far(stored, queries, dtype), jobs(stored.extents, mask, size, checkpoint), scanner.threads)
+    else:
+        made = products(queries, largest_norm(stored)) if dtype == "float32" else exact(queries)
+        found = in_order(scanner.pool, made, jobs(stored, mask, size, checkpoint), scanner.threads)
+    for block in found:
         checkpoint()
         yield checked(block)
 
@@ -89,36 +95,39 @@ def nothing(queries: int, dtype: Precision) -> Block:
 
 
 TINY = float(np.finfo(np.float32).smallest_subnormal)
-Rows = tuple[Part, NDArray[np.int64]]
-"""Rows of a part, from 0 on."""
+Place = TypeVar("Place", Part, Extent)
+"""A shard's vectors, or where they are."""
 
 
-def jobs(parts: Sequence[Part], mask: Mask | None, size: int, checkpoint: Checkpoint) -> Iterator[Rows]:
-    """The rows of each block.
+def jobs(places: Sequence[Place], mask: Mask | None, size: int, checkpoint: Checkpoint) -> Iterator[tuple[Place, Rows]]:
+    """The rows of each block, from 0 on in their shard.
 
     Args:
-        parts: the stored vectors, in row order.
+        places: the shards, in row order.
         mask: rows that are scored; None for all.
         size: rows of a block at most, as far as the queries go.
         checkpoint: called before each block.
     """
-    for part in parts:
-        n = part.vectors.rows
-        rows = np.arange(n) if mask is None else np.flatnonzero(mask[part.offset : part.offset + n])
-        step = max(1, min(block_rows(part.vectors.dim), ROWS, size))
+    for place in places:
+        n = place.rows
+        rows = np.arange(n) if mask is None else np.flatnonzero(mask[place.offset : place.offset + n])
+        step = max(1, min(block_rows(place.dim), ROWS, size))
         for start in range(0, len(rows), step):
             checkpoint()
-            yield part, rows[start : start + step]
+            yield place, rows[start : start + step]
 
 
-def products(parts: Sequence[Part], queries: Queries) -> Callable[[Rows], Block]:
+def largest_norm(parts: Sequence[Part]) -> float:
+    """Of all rows."""
+    return max((float(part.norms.max(initial=0.0)) for part in parts), default=0.0)
+
+
+def products(queries: Queries, largest: float) -> Callable[[tuple[Part, Rows]], Block]:
     """Makes blocks of float32 products; the bound is that of `slack`, for the largest norm."""
     small, exponents = scaled(queries)
-    columns, lengths = np.ascontiguousarray(small.T), np.ldexp(1.0, exponents)
-    largest = max((float(part.norms.max(initial=0.0)) for part in parts), default=0.0)
-    bounds = slack(queries.shape[1]) * largest * lengths + TINY
+    columns, bounds = np.ascontiguousarray(small.T), bounds_of(queries, largest)
 
-    def block(job: Rows) -> Block:
+    def block(job: tuple[Part, Rows]) -> Block:
         part, rows = job
         found = part.vectors.widened(spanned(rows)) @ (columns * np.float32(1 / part.vectors.unit))
         found *= part.norms[rows][:, None]
@@ -128,10 +137,27 @@ def products(parts: Sequence[Part], queries: Queries) -> Callable[[Rows], Block]
     return block
 
 
-def exact(queries: Queries) -> Callable[[Rows], Block]:
+def bounds_of(queries: Queries, largest: float) -> NDArray[np.float64]:
+    """How far float32 products may be off for each query, where no row has a larger norm."""
+    return slack(queries.shape[1]) * largest * np.ldexp(1.0, scaled(queries)[1]) + TINY
+
+
+def far(stored: Far, queries: Queries, dtype: Precision) -> Callable[[tuple[Extent, Rows]], Block]:
+    """Makes blocks where the vectors are."""
+    ask = stored.products if dtype == "float32" else stored.exact
+    bounds = bounds_of(queries, stored.largest) if dtype == "float32" else np.zeros(len(queries))
+
+    def block(job: tuple[Extent, Rows]) -> Block:
+        rows = job[0].offset + job[1]
+        return Block(rows, ask(queries, rows), bounds)
+
+    return block
+
+
+def exact(queries: Queries) -> Callable[[tuple[Part, Rows]], Block]:
     """Makes blocks of exact scores."""
 
-    def block(job: Rows) -> Block:
+    def block(job: tuple[Part, Rows]) -> Block:
         part, rows = job
         scores = np.empty((len(queries), len(rows)))
         step = rescored_rows(part.vectors.dim)
@@ -145,7 +171,7 @@ def exact(queries: Queries) -> Callable[[Rows], Block]:
     return block
 
 
-def spanned(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+def spanned(rows: Rows) -> slice | Rows:
     """Rows as a slice where they follow each other, which needs no copy."""
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
         return slice(int(rows[0]), int(rows[-1]) + 1)

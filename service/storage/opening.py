@@ -10,6 +10,7 @@ from attridex.indexer.index.directory import list_versions, read_deletes, read_s
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.sections import SOURCES
 from attridex.service.errors import DamagedIndexError, VersionGoneError
+from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import PAGE_SECONDS
 from attridex.service.storage.memory import Memory
 from attridex.service.storage.roots import Roots
@@ -46,6 +47,7 @@ class Opening:
         model: whether its model is loaded; or where that lies now.
         own_code: whether Python code that lies beside its model may run.
         memory: that it may have; as much as it takes where None.
+        spread: opens its vectors elsewhere; in this process where None.
     """
 
     index: Path
@@ -55,6 +57,7 @@ class Opening:
     model: bool | str
     own_code: bool
     memory: Memory | None = None
+    spread: Spread | None = None
 
     @property
     def place(self) -> str | None:
@@ -86,7 +89,15 @@ class Opening:
     def _open(self, number: str, *, seq: int | None, light: bool = False, beside: IndexVersion | None = None) -> IndexVersion:
         verify = self.verify and not light
         return IndexVersion(
-            self.index, number, verify=verify, mapped=self.mapped, light=light, seq=seq, beside=beside, memory=self.memory
+            self.index,
+            number,
+            verify=verify,
+            mapped=self.mapped,
+            light=light,
+            seq=seq,
+            beside=beside,
+            spread=self.spread,
+            memory=self.memory,
         )
 
     def older(self, number: str) -> IndexVersion:

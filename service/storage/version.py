@@ -19,28 +19,22 @@ from attridex.indexer.index.catalog import Catalog, quoted
 from attridex.indexer.index.deletes import Log
 from attridex.indexer.index.directory import read_deletes
 from attridex.indexer.index.layout import (
-    ACTIVATIONS,
-    ATTRIBUTIONS,
     CATALOG,
     CURVATURE,
-    GRADIENTS,
-    HIDDEN,
     HIDDEN_NORMS,
-    NORMS,
     ROW,
     TOMBSTONES,
-    TRACIN,
-    TRACIN_NORMS,
 )
 from attridex.indexer.index.lexical import Lexical
 from attridex.indexer.index.postings import InstanceNeurons, NeuronInstances, read_instance_neurons, read_neuron_instances
-from attridex.indexer.index.vectors import Part
 from attridex.indexer.lifecycle.liveness import hidden_in, under_log
 from attridex.indexer.lifecycle.staleness import counted_rows, stale_of
 from attridex.service.errors import DamagedIndexError, UnknownInstanceError
+from attridex.service.storage.far import Far, Spread, Stored, Vectors
 from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.held_shards import How
 from attridex.service.storage.memory import VECTORS, Kept, Memory, catalog_bytes, kept_within
+from attridex.service.storage.shard_vectors import ShardVectors, stored_vector
 from attridex.service.storage.shared import Shared
 
 Rows = NDArray[np.int64]
@@ -73,6 +67,7 @@ class IndexVersion:
         light: bool = False,
         seq: int | None = None,
         beside: "IndexVersion | None" = None,
+        spread: Spread | None = None,
         memory: Memory | None = None,
     ) -> None:
         """Open a version.
@@ -85,11 +80,13 @@ class IndexVersion:
             light: read no vectors before they are asked for.
             seq: entries of the log of deletes that count; all of them where None.
             beside: a version that is open, with which it shares the shards that both have.
+            spread: opens its vectors elsewhere; they are verified and read there.
             memory: that it may have; as much as it takes where None. One whose room is not known yet reads no vectors.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
             InputError: there is too little memory for it.
+            ShardsError: vectors that lie elsewhere are out of reach.
         """
         self._index, self.number, self.seq = index, number, 0
         self._spectra: dict[str, Spectrum] = {}
@@ -98,9 +95,16 @@ class IndexVersion:
         try:
             with ExitStack() as opening:
                 log = read_deletes(index)
-                held = HeldVersion(index, number, How(verify, mapped), beside._held if beside else None)
+                how = How(verify, mapped)
+                shards_how = how if spread is None else How(False, mapped)
+                held = HeldVersion(index, number, how, shards_how, beside._held if beside else None)
                 self._held: HeldVersion = opening.enter_context(closing(held))
                 self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
+                if spread is None:
+                    self._vectors: Vectors = ShardVectors(held.shards, held.directory.path, frozenset() if memory else None)
+                else:
+                    self._vectors = spread.open(index, held.manifest, held.sha256, light=light)
+                opening.enter_context(closing(self._vectors))
                 bound = catalog_bytes(self.manifest.instances) if memory else None
                 self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG, bound)))
                 self._read(log.until(seq) if log and seq is not None else log)
@@ -116,15 +120,17 @@ class IndexVersion:
         """What is in memory from the beginning."""
         self.rows = self.manifest.instances
         # The shards' files, whose sizes are known, bound the others: a few bytes of a catalog may say that they are many rows.
-        self._check_rows(sum(len(shard.norms()) for shard in self._shards), self._catalog.rows)
+        self._check_rows(self._vectors.rows, self._catalog.rows)
         self._check_columns()
         self.ids = self._catalog.ids()
         self._hide(log)
 
     def keep_within(self, memory: Memory, beside: "IndexVersion | None" = None) -> None:
         """Keep of vectors and structures in memory what fits, and read the rest from the disk; see `kept_within`."""
-        held = [shard.held for shard in beside._shards] if beside and beside._in_memory(GRADIENTS) else []
+        held = [shard.held for shard in beside._shards] if beside and beside._kept and beside._kept.vectors else []
         self._kept = kept_within(memory, self._held, held)
+        if isinstance(self._vectors, ShardVectors):
+            self._vectors.kept = self._kept.vectors
         _ = self.gradients
 
     def _in_memory(self, name: str) -> bool:
@@ -191,28 +197,20 @@ class IndexVersion:
         """Let its files and the hold on them go, unless it shares them with another."""
         self._shared.close()
 
-    def _parts(self, name: str, norms: str | None = None) -> list[Part]:
-        kept = self._in_memory(name)
-        parts = [shard.part(name, norms) if kept else shard.part_on_disk(name, norms) for shard in self._shards]
-        self._check_rows(sum(part.vectors.rows for part in parts), sum(len(part.norms) for part in parts))
-        if len({part.vectors.dim for part in parts}) > 1:
-            raise DamageError(f"{self._directory.path}: shards hold vectors of several dimensions")
-        return parts
-
     @cached_property
-    def gradients(self) -> list[Part]:
+    def gradients(self) -> Stored:
         """Every shard's gradients."""
-        return self._parts(GRADIENTS, NORMS)
+        return self._vectors.of("gradients")
 
     @cached_property
-    def unit_gradients(self) -> list[Part]:
+    def unit_gradients(self) -> Stored:
         """Gradients without their norms, for cosine."""
-        return [Part(part.vectors, np.ones_like(part.norms), part.offset) for part in self.gradients]
+        return self._vectors.of("unit_gradients")
 
     @cached_property
-    def hidden(self) -> list[Part]:
+    def hidden(self) -> Stored:
         """States that the head reads, without their norms."""
-        return self._parts(HIDDEN)
+        return self._vectors.of("hidden")
 
     @cached_property
     def hidden_norms(self) -> NDArray[np.float32]:
@@ -220,19 +218,19 @@ class IndexVersion:
         return np.concatenate([shard.norms(HIDDEN_NORMS) for shard in self._shards])
 
     @cached_property
-    def activations(self) -> list[Part]:
+    def activations(self) -> Stored:
         """Dense activation signatures."""
-        return self._parts(ACTIVATIONS)
+        return self._vectors.of("activations")
 
     @cached_property
-    def attributions(self) -> list[Part]:
+    def attributions(self) -> Stored:
         """Dense attribution signatures."""
-        return self._parts(ATTRIBUTIONS)
+        return self._vectors.of("attributions")
 
     @cached_property
-    def tracin(self) -> list[Part]:
+    def tracin(self) -> Stored:
         """Gradients at the checkpoints, one after the other in each vector."""
-        return self._parts(TRACIN, TRACIN_NORMS)
+        return self._vectors.of("tracin")
 
     @cached_property
     def lexical(self) -> Lexical:
@@ -267,12 +265,10 @@ class IndexVersion:
             self._spectra[kind] = Spectrum.read(self._curvature, kind, self.manifest.blocks, self.manifest.gradient_dim)
         return self._spectra[kind]
 
-    def vector(self, parts: Sequence[Part], row: int) -> Float64:
+    @staticmethod
+    def vector(stored: Stored, row: int) -> Float64:
         """A stored vector times its norm, in float64."""
-        part = next(part for part in reversed(parts) if part.offset <= row)
-        local = row - part.offset
-        stored: Float64 = part.vectors.block(local, local + 1)[0].astype(np.float64)
-        return stored * float(part.norms[local])
+        return stored.vector(row) if isinstance(stored, Far) else stored_vector(stored, row)
 
     def state(self, row: int) -> NDArray[np.float32]:
         """The state that the head reads of one instance [h]."""

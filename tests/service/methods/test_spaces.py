@@ -52,9 +52,9 @@ def queries(method: Any, row: int, **given: Any) -> Any:
 
 
 def test_gradients_are_compared_as_they_are_or_by_direction() -> None:
-    assert grad_dot.METHOD.space(version(), [stored(2)], Values()).parts == "gradients"
+    assert grad_dot.METHOD.space(version(), [stored(2)], Values()).stored == "gradients"
     np.testing.assert_array_equal(queries(grad_dot.METHOD, 2), STORED[2])
-    assert grad_cos.METHOD.space(version(), [stored(2)], Values()).parts == "units"
+    assert grad_cos.METHOD.space(version(), [stored(2)], Values()).stored == "units"
     np.testing.assert_allclose(queries(grad_cos.METHOD, 2), STORED[2] / np.linalg.norm(STORED[2]))
     np.testing.assert_allclose(queries(rep_sim.METHOD, 1), STORED[1] / np.linalg.norm(STORED[1]))
 

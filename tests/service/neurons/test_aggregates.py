@@ -51,7 +51,7 @@ def test_summed_neurons_are_ordered_by_their_sums_and_then_by_number() -> None:
 def test_a_dense_similarity_takes_the_text_s_signature_or_the_stored_one(name: str) -> None:
     similarity = SIMILARITIES[name]
     assert isinstance(similarity, DenseSimilarity)
-    assert similarity.parts(version()) == f"{name}s"
+    assert similarity.stored(version()) == f"{name}s"
     signed: Any = SimpleNamespace(activation=np.float32([1, 2]), attribution=np.float32([1, 2]))
     assert similarity.vector(version(), Asked(Query.record({}), "q", None, signed)).tolist() == [1, 2]
     assert similarity.vector(version(), Asked(Query.instance("t3"), "t3", 3)).tolist() == [3, 3]

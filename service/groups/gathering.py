@@ -1,0 +1,107 @@
+"""Questions to several groups at once: each has its time, a second replica is asked where the first is slow or lost."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from attridex.indexer.engines.pools import Failed, Lost
+from attridex.indexer.held.waited import still_waited
+from attridex.service.errors import CancelledError
+from attridex.service.groups.questions import Question
+from attridex.service.groups.replicas import Place, Replicas
+
+LOOK_SECONDS = 0.02
+"""How often it is looked whether an answer is still waited for, and whether it is time to ask another replica."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a group is waited for.
+
+    Attributes:
+        seconds: for an answer; what has none then is without one.
+        hedge: until another replica is asked too; whoever answers first is taken.
+    """
+
+    seconds: float = 10.0
+    hedge: float = 1.0
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A group has no answer."""
+
+    why: str
+
+
+class Pursuit:
+    """One group's answer, while it is waited for."""
+
+    def __init__(self, replicas: Replicas, question: Question, patience: Patience) -> None:
+        """Ask the first replica."""
+        self._replicas, self._patience = replicas, patience
+        self._question = replace(question, seconds=patience.seconds)
+        self._left = replicas.in_turn(self._question)
+        self._asked: dict[Future[Any], Place] = {}
+        self._began = self._latest = time.monotonic()
+        self._why = ""
+        self._ask_next()
+
+    @property
+    def under_way(self) -> list[Future[Any]]:
+        """What is waited for."""
+        return list(self._asked)
+
+    def _ask_next(self) -> None:
+        place = self._left.pop(0)
+        self._asked[self._replicas.ask(place, self._question)] = place
+        self._latest = time.monotonic()
+
+    def look(self) -> Any:
+        """The answer, or `Silent`; None where it is still waited for.
+
+        Raises:
+            AttridexError: the question cannot be answered by anybody.
+        """
+        for done in [future for future in self._asked if future.done()]:
+            place, answer = self._asked.pop(done), done.result()
+            if isinstance(answer, Lost):
+                self._why = f"{place.replica.name}: {answer.why}"
+            elif isinstance(answer, Failed) and isinstance(answer.error, CancelledError):
+                self._why = f"{place.replica.name}: it took longer than {self._patience.seconds:g} s"
+            elif isinstance(answer, Failed):
+                raise answer.error
+            else:
+                return answer
+        now = time.monotonic()
+        if now - self._began >= self._patience.seconds:
+            return Silent(self._why or f"no answer in {self._patience.seconds:g} s")
+        if self._left and (not self._asked or now - self._latest >= self._patience.hedge):
+            self._ask_next()
+        return None if self._asked else Silent(self._why)
+
+
+def gather(groups: Mapping[int, Replicas], questions: Mapping[int, Question], patience: Patience) -> dict[int, Any]:
+    """The answers to questions, or `Silent`, by group.
+
+    Args:
+        groups: the replicas of each.
+        questions: to each that is asked.
+        patience: how long it is waited for.
+
+    Raises:
+        AttridexError: a question cannot be answered by anybody, or nobody waits for the answer any more.
+    """
+    pursued = {number: Pursuit(groups[number], question, patience) for number, question in questions.items()}
+    answers: dict[int, Any] = {}
+    while pursued:
+        wait([future for pursuit in pursued.values() for future in pursuit.under_way], LOOK_SECONDS, FIRST_COMPLETED)
+        still_waited()
+        for number in list(pursued):
+            answer = pursued[number].look()
+            if answer is not None:
+                answers[number] = answer
+                del pursued[number]
+    return answers
