@@ -11,8 +11,8 @@ from attridex.indexer.building.pilot import Pilot, run_pilot
 from attridex.indexer.building.plan import Prepared, check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
+from attridex.indexer.held.memory import resident
 from attridex.indexer.progress import say_all
-from attridex.indexer.sizes import resident
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from attridex.indexer.sizes import resident
+from attridex.indexer.held.memory import resident
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
-from attridex.indexer.sizes import parse_size
+from attridex.indexer.held.memory import parse_size
 from attridex.service.caller import Waiter
 from attridex.service.calls.status import CODES, status
 from attridex.service.edge.server import open_index

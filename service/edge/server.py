@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.held.memory import parse_size
 from attridex.indexer.remote.urls import url_of
-from attridex.indexer.sizes import parse_size
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
 from attridex.service.calls.places import hide, show

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.held.arrays import CACHED
+from attridex.indexer.held.memory import as_option, resident
 from attridex.indexer.index.approximate import file_name
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
@@ -23,7 +24,6 @@ from attridex.indexer.index.layout import (
     HIDDEN,
     TRACIN,
 )
-from attridex.indexer.sizes import as_option, resident
 from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.held_shards import HeldShard
 

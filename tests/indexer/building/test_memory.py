@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from attridex.indexer.building.memory import watched
-from attridex.indexer.sizes import resident
+from attridex.indexer.held.memory import resident
 
 
 def test_a_peak_is_what_was_taken_in_between() -> None:

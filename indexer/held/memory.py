@@ -1,4 +1,4 @@
-"""Sizes in bytes: read from text, shown to people, and measured of this process."""
+"""Memory that this process holds, and sizes as people write them."""
 
 import resource
 import sys
