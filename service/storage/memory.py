@@ -39,6 +39,10 @@ CATALOG_BYTES, CATALOG_ROW_BYTES = 64 << 20, 64
 """What DuckDB may take, and more of it a row."""
 
 
+VARIES = 16 << 20
+"""How much larger a process may be when it starts again."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """How much memory a process may have with one more index open.
@@ -59,7 +63,7 @@ class Memory:
 
     def enough(self, missing: int) -> str:
         """The limit that would do where so many bytes are missing, as it is given."""
-        return as_option(self.limit + missing * self.share)
+        return as_option(self.limit + missing * self.share + VARIES)
 
 
 @dataclass(frozen=True)
