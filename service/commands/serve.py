@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     indexes: Annotated[
-        list[str], typer.Argument(metavar="INDEX...", help="Index directories; NAME=DIR names one.", show_default=False)
+        list[str], typer.Argument(metavar="INDEX...", help="Index directories or URLs; NAME=DIR names one.", show_default=False)
     ],
     listen: Annotated[str, typer.Option(help="HOST:PORT, where port 0 takes a free one, or unix:PATH.")] = "127.0.0.1:50051",
     socket_mode: Annotated[

@@ -7,9 +7,10 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.remote.urls import url_of
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
 from attridex.service.calls.places import hide, show
@@ -24,6 +25,9 @@ from attridex.service.methods.registry import load_methods
 from attridex.service.storage.far import Spread
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
+
+if TYPE_CHECKING:
+    from attridex.indexer.remote.reading import Mirror
 
 Result = TypeVar("Result")
 ALIVE_SECONDS = 2.0
@@ -49,7 +53,7 @@ def open_index(
     """Open an index for answering.
 
     Args:
-        index: its directory.
+        index: its directory, or the URL of its root in object storage, which is followed.
         name: what it is called on the wire.
         model: whether to load the model; or where it lies now.
         verify: whether to read and check every file first.
@@ -64,7 +68,16 @@ def open_index(
         InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code, spread=spread)
+    source = mirror_of(index)
+    try:
+        store = Store(
+            source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
+            spread=spread, source=source,
+        )  # fmt: skip
+    except BaseException:
+        if source:
+            source.close()
+        raise
     try:
         with store.version() as version:
             if model:
@@ -74,6 +87,16 @@ def open_index(
         store.close()
         raise
     return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
+
+
+def mirror_of(index: Path) -> "Mirror | None":
+    """What fetches an index that a URL names, and follows it; None for a directory."""
+    url = url_of(index)
+    if url is None:
+        return None
+    from attridex.indexer.remote.reading import Mirror
+
+    return Mirror(url, show_progress=True)
 
 
 class Server:
@@ -183,7 +206,7 @@ def stop_signals() -> socket.socket:
 
 
 def parse_indexes(arguments: list[str]) -> dict[str, Path]:
-    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name.
+    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name. Each may be a URL.
 
     Raises:
         InputError: a name is empty, or stands twice.
@@ -191,7 +214,7 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for argument in arguments:
         name, separator, directory = argument.partition("=")
-        if not separator or Path(argument).is_dir():
+        if not separator or Path(argument).is_dir() or url_of(argument):
             name, directory = Path(argument).resolve().name, argument
         if not name or not directory:
             raise InputError(f"'{argument}': write DIR, or NAME=DIR with both of them")

@@ -1,11 +1,9 @@
 """What grows takes over no damage; no record is live twice, and none is lost."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 from unittest.mock import Mock
 
 import pytest
@@ -20,11 +18,7 @@ from attridex.indexer.index.layout import CURRENT, CURRENT_COPY
 from attridex.indexer.index.records import LeftOut
 from attridex.indexer.lifecycle.deleting import delete_ids, undelete_ids
 from attridex.indexer.lifecycle.snapshots import snapshot
-from attridex.indexer.lifecycle.snapshots import snapshot
 from attridex.indexer.lifecycle.versions import activate
-from attridex.indexer.renewal.adding import add_columns
-from attridex.indexer.renewal.compaction import compact
-from attridex.indexer.renewal.joining import Wanted
 from attridex.indexer.renewal.adding import add_columns
 from attridex.indexer.renewal.compaction import compact
 from attridex.indexer.renewal.joining import Wanted
@@ -33,7 +27,6 @@ from tests.conftest import records, write_jsonl
 from tests.indexer.growth.conftest import BEGUN, Rows
 from tests.indexer.growth.test_repairing import live
 from tests.indexer.renewal.conftest import flip, problems
-from tests.indexer.renewal.test_adding import stored
 from tests.indexer.renewal.test_adding import stored
 
 File = Callable[[Rows], Path]
@@ -52,14 +45,6 @@ def lose_heads(index: Path) -> None:
     """Neither CURRENT nor its copy is left."""
     for name in (CURRENT, CURRENT_COPY):
         (index / name).unlink()
-
-
-@contextmanager
-def cut_off() -> Iterator[None]:
-    """What grows is cut off once its version has its name, before CURRENT names it."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(appending, "write_current", Mock(side_effect=KeyboardInterrupt))
-        yield
 
 
 @pytest.fixture
@@ -160,61 +145,6 @@ def test_what_grows_keeps_what_the_served_version_has_not_an_older_one_of_the_sa
 ) -> None:
     new = file_of([records(BEGUN + 1)[BEGUN]])
     cut_off(lambda: appender.append([new]))
-    add_columns(grown, Wanted(write_jsonl(tmp_path / "more.jsonl", [{"id": f"t{row}", "note": row} for row in range(BEGUN)])))
-    delete_ids(grown, ["t3"])
-    appender.append([new])
-    assert read_manifest(grown, read_current(grown)).added == ["note"]
-    appender.update([file_of([CHANGED])])
-    assert stored(grown, "note")[-2:] == [("t10", None), ("t3", None)], "what was deleted is not replaced: it comes in anew"
-
-
-def test_an_update_that_would_leave_a_record_out_is_refused(
-    grown: Path, appender: Appender, file_of: File, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, changed = live(grown), file_of([CHANGED])
-    with monkeypatch.context() as patch:
-        patch.setattr(ranges.RangeResults, "sound", lambda *_: ([], [LeftOut(id="t3", position=10, reason="loss not finite")]))
-        with pytest.raises(NumericError, match=r"'t3' cannot replace what is there \(loss not finite\)"):
-            appender.update([changed])
-    assert (live(grown), read_current(grown)) == (before, "1")
-
-
-def test_no_shard_of_a_later_batch_stays_behind_a_compaction_that_leaves_no_version_of_it(
-    grown: Path, appender: Appender, file_of: File
-) -> None:
-    appender.append([file_of([records(BEGUN + 1)[BEGUN]])])
-    activate(grown, "1")
-    compact(grown)
-    assert [path.name for path in sorted(grown.glob("shards/*"))] == [
-        entry.name for entry in read_manifest(grown, read_current(grown)).shards
-    ]
-    assert problems(grown) == []
-
-
-def test_an_update_that_was_cut_off_never_counts_by_another_entry_of_the_log(
-    grown: Path, appender: Appender, file_of: File, tmp_path: Path
-) -> None:
-    with cut_off():
-        appender.update([file_of([CHANGED])])
-    assert list_versions(grown) == ["1", "2"]
-    for use in (lambda: activate(grown, "2"), lambda: snapshot(grown, tmp_path / "2.tar", "2")):
-        with pytest.raises(InputError, match=r"version 2 never counted, .* run that update again"):
-            use()
-    assert snapshot(grown, tmp_path / "all.tar", every=True).versions == ["1"]
-    delete_ids(grown, ["t4"])
-    assert list_versions(grown) == ["1"]
-    before = live(grown)
-    assert appender.update([file_of([CHANGED])]).replaced == 1
-    assert live(grown).keys() == before.keys()
-    assert problems(grown) == []
-
-
-def test_what_grows_keeps_what_the_served_version_has_not_an_older_one_of_the_same_shards(
-    grown: Path, appender: Appender, file_of: File, tmp_path: Path
-) -> None:
-    new = file_of([records(BEGUN + 1)[BEGUN]])
-    with cut_off():
-        appender.append([new])
     add_columns(grown, Wanted(write_jsonl(tmp_path / "more.jsonl", [{"id": f"t{row}", "note": row} for row in range(BEGUN)])))
     delete_ids(grown, ["t3"])
     appender.append([new])
