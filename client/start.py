@@ -12,6 +12,7 @@ BROUGHT = {
     "cpu": ("faiss",),
     "studies": ("jinja2", "matplotlib", "scipy", "pandas"),
     "ray": ("ray",),
+    "storage": ("obstore",),
 }
 EXTRAS = {module: extra for extra, modules in BROUGHT.items() for module in modules}
 """Which extra brings a module."""

@@ -61,7 +61,7 @@ def test_the_page_of_findings_is_made_from_the_results_beside_it() -> None:
     assert (page.read_text() if page.exists() else None) == (findings.page(results) if results else None)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/capacity.md"])
 def test_the_figures_of_a_page_are_those_of_the_results(page: str) -> None:
     text = (RESULTS.parents[1] / page).read_text()
     assert readme.MARKED.findall(text)

@@ -1,24 +1,27 @@
 """The command `attridex`: one Typer app, composed of the commands of client, indexer and service."""
 
+import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
+from attridex.indexer.remote.named import CACHE
 
 LOCAL = (
     "build", "show", "info", "add-columns", "append", "update", "refresh", "add-curvature", "snapshot", "restore", "neurons",
-    "serve", "demo", "bench",
+    "plan", "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that always work on an index or a model in this process."""
 
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
-    from attridex.client.commands import bench, demo, info, lifecycle, queries, studies
+    from attridex.client.commands import bench, demo, info, lifecycle, queries, roots, studies
     from attridex.indexer.commands import indices
     from attridex.service.commands import serve
 
@@ -32,6 +35,7 @@ def make_app() -> typer.Typer:
     queries.register(app)
     for command in (studies.study, studies.report, bench.bench):
         app.command()(command)
+    roots.with_urls(app)
     return app
 
 
@@ -45,11 +49,17 @@ def print_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Where indices in object storage are kept; else ATTRIDEX_CACHE, or ~/.cache/attridex."),
+    ] = None,
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
     """Options that stand before the command."""
+    if cache is not None:
+        os.environ[CACHE] = str(cache)  # of every index of this process, and of servers that it starts
     if context.invoked_subcommand in LOCAL and not {"--help"} & set(sys.argv):
         check_local()
 

@@ -8,7 +8,7 @@ import typer
 
 from attridex.v1.answers import Method
 
-IndexPath = Annotated[Path, typer.Argument(help="Index directory.", show_default=False)]
+IndexPath = Annotated[Path, typer.Argument(help="Index directory, or URL.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
 
 

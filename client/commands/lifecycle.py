@@ -18,7 +18,7 @@ from attridex.client.start import check_local
 if TYPE_CHECKING:
     from attridex.indexer.index.records import Manifest
 
-IndexPath = Annotated[Path | None, typer.Argument(help="Index directory; none with --server.", show_default=False)]
+IndexPath = Annotated[Path | None, typer.Argument(help="Index directory or URL; none with --server.", show_default=False)]
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
 
@@ -160,7 +160,8 @@ def prune(
 def activate(
     served: Served,
     place: Annotated[
-        list[str], typer.Argument(metavar="[INDEX] VERSION", help="Index directory, none with --server; number of a version.")
+        list[str],
+        typer.Argument(metavar="[INDEX] VERSION", help="Index directory or URL, none with --server; number of a version."),
     ],
 ) -> None:
     """Make a version the current one; what is deleted stays deleted."""

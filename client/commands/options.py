@@ -41,7 +41,7 @@ QueryFile = Annotated[Path | None, typer.Option("--queries", help=QUERY_FILE, ca
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help=DELIMITER)]
 Quoting = Annotated[str | None, typer.Option("--quoting", help=QUOTING)]
 InstanceIds = Annotated[list[str] | None, typer.Option("--instance", help="Ask about a training instance; repeatable.")]
-IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory, opened in this process.")]
+IndexDir = Annotated[Path | None, typer.Option("--index", help="Index directory or URL, opened in this process.")]
 ModelPlace = Annotated[str | None, typer.Option("--model", help="Where the model of --index lies now.")]
 ServerAddress = Annotated[str | None, typer.Option("--server", help="HOST:PORT of a running server.")]
 TokenFile = Annotated[

@@ -13,6 +13,7 @@ from attridex.indexer.building.versions import VersionWriter, commit, shard_entr
 from attridex.indexer.config import Config, NeuronsConfig
 from attridex.indexer.corpus.columns import RULES, ColumnRules
 from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.spool import spooled
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import (
     index_format,
@@ -72,28 +73,30 @@ def build(
         InputError: the corpus, the model or the settings are not sound; nothing is written then.
         BusyError: another process is building it.
     """
-    plan, signer, sampler, _ = prepared(config, index)
-    check(signer)
-    with write_lock(index):
-        other = followed(plan, index)
-        if not other:
-            bind(plan, index)
-        if other := other or changed_since(index, plan):
-            return Built(with_structures(index, other, plan.config, verified=verified), 0)
-        say_all(plan.survey.remarks, enabled=show_progress)
-        told = show_progress and config.neurons.enabled
-        signed = build_ranges(
-            plan,
-            signer,
-            index,
-            show_progress=show_progress,
-            begin=lambda: tell_neurons(signer, sampler) if told else None,
-            verified=verified,
-        )
-        before = served_of(index, plan)
-        return Built(
-            with_structures(index, before, plan.config, verified=verified) if before else commit(index, plan, signer), signed
-        )
+    with spooled(index) as spool:
+        plan, signer, sampler, _ = prepared(config, index, see=spool.add)
+        check(signer)
+        with write_lock(index):
+            other = followed(plan, index)
+            if not other:
+                bind(plan, index)
+            if other := other or changed_since(index, plan):
+                return Built(with_structures(index, other, plan.config, verified=verified), 0)
+            say_all(plan.survey.remarks, enabled=show_progress)
+            told = show_progress and config.neurons.enabled
+            signed = build_ranges(
+                plan,
+                signer,
+                index,
+                show_progress=show_progress,
+                begin=lambda: tell_neurons(signer, sampler) if told else None,
+                verified=verified,
+                spool=spool,
+            )
+            before = served_of(index, plan)
+            return Built(
+                with_structures(index, before, plan.config, verified=verified) if before else commit(index, plan, signer), signed
+            )
 
 
 def changed_since(index: Path, plan: Plan) -> Manifest | None:

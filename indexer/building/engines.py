@@ -4,15 +4,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import torch
 
+from attridex.indexer.ahead import Behind, prefetched
 from attridex.indexer.building.plan import Plan, checked_signer
-from attridex.indexer.building.ranges import build_range, is_whole, whole_ranges
+from attridex.indexer.building.ranges import build_range, is_whole, signed_range, whole_ranges, write_range
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.corpus.spool import Spool
 from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.engines.pools import Pool, Work, Worker
 from attridex.indexer.engines.processes import ProcessPool
@@ -90,8 +93,11 @@ def build_ranges(
     show_progress: bool,
     begin: Callable[[], None] = lambda: None,
     verified: bool = False,
+    spool: Spool | None = None,
 ) -> int:
     """Build every range that is not there yet, in one pass over the corpus.
+
+    Here, the next range is read and the last one written in threads while one is signed.
 
     Args:
         plan: of the build; its `engine` says by whom.
@@ -100,6 +106,7 @@ def build_ranges(
         show_progress: whether a bar or lines go to stderr.
         begin: is called before the first of them, if any is left to be built.
         verified: every shard that is there was compared with what was written just now.
+        spool: what the survey rendered; the corpus is rendered again without it.
 
     Returns:
         How many instances were signed now; the rest was there from an earlier run.
@@ -110,11 +117,13 @@ def build_ranges(
     if not left:
         return 0
     begin()
-    tasks = tasks_of(plan, signer, whole)
+    tasks = tasks_of(plan, signer, whole, spool)
     with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
         if plan.config.engine.alone:
-            for task in tasks:
-                build_range(signer, plan, index, task.start, task.instances, advance)
+            with prefetched(tasks) as ahead, Behind() as behind:
+                for task in ahead:
+                    results = signed_range(signer, plan, task.instances, advance)
+                    behind(partial(write_range, results, plan, index, task.start, task.instances))
         else:
             with pool_for(plan, index, left) as pool:
                 Schedule(pool, tasks, advance, seen(plan, index), plan.config.engine.stall_seconds).run()
@@ -122,20 +131,30 @@ def build_ranges(
     return plan.survey.instances - done
 
 
-def tasks_of(plan: Plan, signer: Signer, whole: dict[str, int]) -> Iterator[RangeTask]:
+def tasks_of(plan: Plan, signer: Signer, whole: dict[str, int], spool: Spool | None) -> Iterator[RangeTask]:
     """The ranges that are not there yet, rendered as they are wanted.
 
     Args:
         plan: of the build.
         signer: its renderer reads records.
         whole: shards that are there.
+        spool: see `build_ranges`.
     """
-    needed = plan.config.gradients.label == "gold"
-    stream = rendered(plan.config.corpus, signer.renderer, labels_needed=needed, first=plan.first_record)
+    stream = instances_of(plan, signer, spool)
     for (start, stop), name in zip(plan.ranges, plan.shards, strict=True):
-        instances = [instance for _, instance in islice(stream, stop - start)]
+        instances = list(islice(stream, stop - start))
         if name not in whole:
             yield RangeTask(start, instances)
+
+
+def instances_of(plan: Plan, signer: Signer, spool: Spool | None) -> Iterator[RenderedInstance]:
+    """All instances of a plan, as its survey rendered them or rendered again."""
+    if spool and spool.kept == plan.survey.instances:
+        yield from spool.read()
+        return
+    needed = plan.config.gradients.label == "gold"
+    for _, instance in rendered(plan.config.corpus, signer.renderer, labels_needed=needed, first=plan.first_record):
+        yield instance
 
 
 def seen(plan: Plan, index: Path) -> Callable[[RangeTask, Worker], None]:

@@ -15,14 +15,27 @@ from attridex.indexer.building.pilot import Pilot
 from attridex.indexer.building.plan import Plan
 from attridex.indexer.building.ranges import vector_dims
 from attridex.indexer.fit import Fit
-from attridex.indexer.index.layout import BM25, CATALOG, CSC_INDPTR, CURVATURE, FACTORS, INSTANCES, MANIFEST, SIDECAR, TOMBSTONES
+from attridex.indexer.index.layout import (
+    BM25,
+    CATALOG,
+    CSC_INDPTR,
+    CURVATURE,
+    FACTORS,
+    INSTANCES,
+    MANIFEST,
+    MANIFEST_COPY,
+    SIDECAR,
+    TOMBSTONES,
+)
 from attridex.indexer.models.loading import LoadedModel
 from attridex.indexer.signing.signer import Signer
 
-FIXED = (CSC_INDPTR, CURVATURE, TOMBSTONES, MANIFEST, BM25["indptr_name"], BM25["vocab_name"], BM25["params_name"])
+FIXED = (CSC_INDPTR, CURVATURE, TOMBSTONES, MANIFEST, MANIFEST_COPY, BM25["indptr_name"], BM25["vocab_name"], BM25["params_name"])
 """Files of a version that do not grow with instances, or hardly (a vocabulary)."""
 CATALOG_NEURON, CATALOG_OUTPUT, CATALOG_ROW = 12, 9, 48
 """Bytes that a kept neuron, an output's probability and an instance beside its texts take in the catalog, measured."""
+ARRAY_HEADER = 128
+"""Bytes of a NumPy file without elements."""
 LIST_ENTRY = 200
 """Bytes of a shard in the manifest."""
 
@@ -81,7 +94,7 @@ def other_bytes(plan: Plan, signer: Signer, pilot: Pilot) -> int:
     """Bytes of all but the vectors' elements: they grow by instance from what they are for none."""
     total = sum(shard_bytes(plan, signer, pilot, name) for name in pilot.shard)
     total += sum(version_bytes(plan, signer, pilot, name) for name in pilot.version)
-    return round(total) + len(plan.ranges) * LIST_ENTRY
+    return round(total) + plan.shard_count * LIST_ENTRY
 
 
 def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
@@ -93,7 +106,7 @@ def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
         pilot: whose files are known.
         name: of the file.
     """
-    shards, filled, size = len(plan.ranges), pilot.shard[name], vector_dims(signer).get(name)
+    shards, filled, size = plan.shard_count, pilot.shard[name], vector_dims(signer).get(name)
     if size is not None:
         return shards * (filled - pilot.rows * size * element(plan, size))
     if name in (FACTORS, SIDECAR):
@@ -120,7 +133,10 @@ def version_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
         outputs = len(signer.labels) or 1
         row = CATALOG_ROW + grown(pilot, INSTANCES) + CATALOG_NEURON * pilot.neurons / pilot.rows + CATALOG_OUTPUT * outputs
         return filled + max(0, rows - pilot.rows) * row
-    return filled if name in FIXED else filled * rows / pilot.rows
+    if name in FIXED:
+        return filled
+    fixed = ARRAY_HEADER if name.endswith(".npy") else 0
+    return fixed + (filled - fixed) * rows / pilot.rows
 
 
 def forecast_memory(plan: Plan, signer: Signer, pilot: Pilot, base: int) -> dict[str, int]:
@@ -134,8 +150,9 @@ def forecast_memory(plan: Plan, signer: Signer, pilot: Pilot, base: int) -> dict
     """
     rows = min(plan.config.index.shard_rows, plan.survey.instances)
     dims = vector_dims(signer)
-    # Beside the arrays of a range, writing the widest one holds its chosen rows, its unit rows and the file's own copy.
-    arrays = rows * 4 * (sum(dims.values()) + 3 * max(dims.values()))
+    # A range is written while the next is signed; writing the widest array holds its chosen rows, unit rows and the file's copy.
+    signed = 1 if rows == plan.survey.instances else 2
+    arrays = rows * 4 * (signed * sum(dims.values()) + 3 * max(dims.values()))
     weights = sum(map(weight_bytes, [signer.loaded, *signer.earlier]))
     on_gpu = signer.loaded.device.type == "cuda"
     return {

@@ -28,6 +28,11 @@ class Load:
         longest = instance.longest
         self.probe_tokens += sum(read + 1 for read in instance.reads) if instance.reads else longest
 
+    def times(self, factor: float) -> "Load":
+        """The work of so many times as much of a like corpus."""
+        parts = (self.instances, self.tokens, self.probes, self.probe_tokens)
+        return Load(*(round(part * factor) for part in parts))
+
     @property
     def in_one_pass(self) -> "Load":
         """The same work where the neurons of all target tokens of a text are scored in one pass over it."""

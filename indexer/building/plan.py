@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 
 from attridex.indexer.building.load import Sampler
+from attridex.indexer.building.memory import fitting_tokens
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
@@ -22,7 +23,7 @@ from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.index.layout import LOCK, PLAN, SOURCE, shard_name
+from attridex.indexer.index.layout import LOCK, MOST_ROWS, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
 from attridex.indexer.models.checkpoints import checkpoint_rates
@@ -122,6 +123,26 @@ class Plan:
         """Hash of the settings."""
         return hashlib.sha256(seal(self.settings)).hexdigest()
 
+    def checked(self) -> "Plan":
+        """The plan itself, unless it has more rows than an index has numbers for.
+
+        Raises:
+            InputError: it has.
+        """
+        if (rows := self.survey.instances + (self.batch.start if self.batch else 0)) > MOST_ROWS:
+            raise InputError(f"{rows:,} rows, and an index has {MOST_ROWS:,} at most; build several, of parts of the corpus")
+        return self
+
+    def part(self, instances: int) -> "Plan":
+        """The plan of as much of a like corpus."""
+        tokens = round(self.survey.tokens * instances / self.survey.instances)
+        return replace(self, survey=replace(self.survey, instances=instances, tokens=tokens))
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are."""
+        return -(-self.survey.instances // self.config.index.shard_rows)
+
     @property
     def ranges(self) -> list[InstanceRange]:
         """The instances of every shard."""
@@ -152,12 +173,13 @@ class Plan:
 
 def survey_corpus(config: Config, see: Callable[[RenderedInstance], None] = lambda _: None) -> Survey:
     """Check the whole corpus before any weights are loaded, showing every instance; see `corpus.survey` for what it raises."""
-    return survey(config.corpus, make_renderer(config), labels_needed=config.gradients.label == "gold", see=see)
+    needed = config.gradients.label == "gold"
+    return survey(config.corpus, make_renderer(config), labels_needed=needed, see=see, another=lambda: make_renderer(config))
 
 
 def make_plan(config: Config, found: Survey, signer: Signer) -> Plan:
-    """Fix what the index will hold."""
-    return Plan(config, signer.identity(), signer.labels, found)
+    """Fix what the index will hold; see `Plan.checked` for what it raises."""
+    return Plan(config, signer.identity(), signer.labels, found).checked()
 
 
 def checked_signer(config: Config) -> Signer:
@@ -173,24 +195,33 @@ def checked_signer(config: Config) -> Signer:
     return signer
 
 
-def prepared(config: Config, index: Path) -> Prepared:
-    """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written."""
+def prepared(config: Config, index: Path, *, see: Callable[[RenderedInstance], None] = lambda _: None) -> Prepared:
+    """Survey the corpus, load the model and fix the plan, with as many threads as the configuration says; nothing is written.
+
+    Args:
+        config: of the build.
+        index: the index directory.
+        see: is shown every instance.
+    """
     if config.engine.threads is not None:
         torch.set_num_threads(config.engine.threads)
     config = with_rates(with_length(with_class_names(as_begun(config, index))))
     sampler, tally, began = Sampler(), Tally(config.model.task), time.perf_counter()
     samples = Samples()
 
-    def see(instance: RenderedInstance) -> None:
-        sampler.see(instance)
-        tally.see(instance)
-        samples.see(instance)
+    def count(instance: RenderedInstance) -> None:
+        for seen in (sampler.see, tally.see, samples.see, see):
+            seen(instance)
 
-    found = survey_corpus(config, see)
+    found = survey_corpus(config, count)
     reading = time.perf_counter() - began
     signer = checked_signer(config)
     signer.rows.check_all(samples)
-    return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
+    if config.engine.batch_tokens == "auto":
+        signer = signer.with_tokens(fitting_tokens(signer, sampler.kept))
+        said = f"batches of {signer.config.engine.tokens:,} tokens at most, by the memory that is free now"
+        found = replace(found, remarks=(*found.remarks, said))
+    return Prepared(replace(make_plan(signer.config, found, signer), tally=tally), signer, sampler, reading)
 
 
 def with_rates(config: Config) -> Config:
@@ -200,13 +231,14 @@ def with_rates(config: Config) -> Config:
 
 
 def as_begun(config: Config, index: Path) -> Config:
-    """The configuration with the rules of reading records by which an index was begun, if it was, and its length unless given."""
+    """The configuration with the rules by which an index was begun, if it was; its length and batches too, unless given."""
     if not (index / PLAN).exists():
         return config
     begun = read_sealed(index / PLAN)
     corpus = config.corpus.model_copy(update={"rendering": begun.get("rendering", 1)})
     model = config.model.model_copy(update={"max_length": config.model.max_length or begun["model.max_length"]})
-    return config.model_copy(update={"corpus": corpus, "model": model})
+    config = config.model_copy(update={"corpus": corpus, "model": model})
+    return config.with_tokens(begun["engine.batch_tokens"]) if config.engine.batch_tokens == "auto" else config
 
 
 def content_settings(config: Config) -> JsonObject:

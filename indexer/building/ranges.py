@@ -71,12 +71,25 @@ def build_range(
         advance: hears of instances that are signed.
         keep_whole: a shard of this plan that is whole stays: another worker was given it when this one was taken for lost.
     """
-    results = RangeResults(signer, plan, len(instances))
-    results.sign(instances, advance)
+    results = signed_range(signer, plan, instances, advance)
     name = shard_name(start, start + len(instances))
     if keep_whole and is_whole(index, plan, name):
         return read_sidecar(index, name)
     return write_range(results, plan, index, start, instances)
+
+
+def signed_range(signer: Signer, plan: Plan, instances: Sequence[RenderedInstance], advance: Advance) -> "RangeResults":
+    """What a range's shard is written of.
+
+    Args:
+        signer: signs the instances.
+        plan: of the build.
+        instances: of the range.
+        advance: hears of instances that are signed.
+    """
+    results = RangeResults(signer, plan, len(instances))
+    results.sign(instances, advance)
+    return results
 
 
 def write_range(results: "RangeResults", plan: Plan, index: Path, start: int, instances: Sequence[RenderedInstance]) -> Sidecar:

@@ -23,7 +23,7 @@ NAMED = 10
 def build(
     config: ConfigPath,
     out: Annotated[
-        Path, typer.Option("--out", help="Index directory; a build that was cut short goes on there.", show_default=False)
+        Path, typer.Option("--out", help="Index directory or URL; a build that was cut short goes on there.", show_default=False)
     ],
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what cannot be used (no label, empty, not finite), and list it.")

@@ -12,9 +12,10 @@ def register(app: typer.Typer, info: Callable[..., None]) -> None:
     from attridex.indexer.commands.finetune import finetune
     from attridex.indexer.commands.growth import add_curvature, append, refresh, update
     from attridex.indexer.commands.neurons import neurons
+    from attridex.indexer.commands.plan import plan
     from attridex.indexer.commands.show import show
     from attridex.indexer.commands.snapshot import restore, snapshot
 
     growing = (append, update, refresh, add_columns, add_curvature)
-    for command in (build, show, info, *growing, snapshot, restore, neurons, finetune):
+    for command in (build, plan, show, info, *growing, snapshot, restore, neurons, finetune):
         app.command(command.__name__.replace("_", "-"))(command)

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from attridex.indexer.remote.named import with_urls
+
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
-IndexPath = Annotated[Path, typer.Argument(help="Index directory.", show_default=False)]
+IndexPath = Annotated[Path, typer.Argument(help="Index directory, or URL.", show_default=False)]
 ModelPlace = Annotated[
     str | None, typer.Option("--model", help="Where the index's model lies now, if not where it was.", show_default=False)
 ]
@@ -17,14 +19,14 @@ ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (TOML).", s
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{with_urls(text)}\n")
 
 
 def emit(data: Any) -> None:
     """A JSON line on stdout."""
     from attridex.indexer.files import json_line
 
-    sys.stdout.write(json_line(data) + "\n")
+    sys.stdout.write(with_urls(json_line(data)) + "\n")
 
 
 def show_facts(facts: Mapping[str, str]) -> None:

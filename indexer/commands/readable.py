@@ -2,22 +2,26 @@
 
 from typing import Any
 
+DIGITS = {"B": 0, "KiB": 1, "MiB": 1, "GiB": 2}
+
 
 def human_size(size: int) -> str:
     """Bytes with their unit."""
     value = float(size)
-    for unit in ("B", "KiB", "MiB"):
+    for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+            return f"{value:.{DIGITS[unit]}f} {unit}"
         value /= 1024
-    return f"{value:.2f} GiB"
+    return f"{value:,.2f} TiB"
 
 
 def human_time(seconds: float) -> str:
     """Seconds with their unit."""
     if seconds < 120:
         return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 100 * 3600 else f"{seconds / 86400:,.1f} days"
 
 
 def human_fact(value: Any) -> str:

@@ -1,9 +1,11 @@
 """Reading a corpus: records with their place, from files or a dataset, and their instances."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from attridex.indexer.ahead import in_order
 from attridex.indexer.config import CorpusConfig
 from attridex.indexer.corpus.columns import RULES
 from attridex.indexer.corpus.datasets_library import features_of, load_split, read_dataset
@@ -23,6 +25,9 @@ from attridex.indexer.readers.placed_records import PlacedRecord
 from attridex.indexer.readers.record_files import read_record_file
 from attridex.indexer.readers.table_files import Dialect, parquet_schema
 from attridex.indexer.task_kinds import Task
+
+MOST_THREADS = 8
+"""That render a corpus; Python's own part of the work is done by one at a time."""
 
 
 def read_records(corpus: CorpusConfig, task: Task) -> Iterator[PlacedRecord]:
@@ -129,7 +134,14 @@ def rendered(
             yield record, instance
 
 
-def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, first: int = 0) -> Iterator[Attempt]:
+def attempts(
+    corpus: CorpusConfig,
+    renderer: Renderer,
+    *,
+    labels_needed: bool,
+    first: int = 0,
+    another: Callable[[], Renderer] | None = None,
+) -> Iterator[Attempt]:
     """Every record, with its instances or why it cannot be used.
 
     Args:
@@ -137,28 +149,47 @@ def attempts(corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool, f
         renderer: renders records.
         labels_needed: whether a record without a label is refused.
         first: number of the first record.
+        another: makes another one like it, for each of several threads; there are none without it.
 
     Raises:
         InputError: no record has a column that a chat template is to be given; or see `check_classes`.
     """
     check_classes(corpus, renderer.task, renderer.labels)
     lacking, known = corpus.template_columns, set[str]()
-    for number, record in enumerate(read_records(corpus, renderer.task), first):
-        lacking = {setting: column for setting, column in lacking.items() if column not in record.values}
-        known = known | record.values.keys() if lacking else known
-        try:
-            values = identified(record, corpus, number)
-            instances = renderer.instances(values, record.where)
-            for name in corpus.metadata:
-                RULES[corpus.rendering].check(name, values.get(name), record.where)
-            if labels_needed and any(instance.label_name is None for instance in instances):
-                raise InputError(no_label(record, corpus))
-        except InputError as error:
-            yield Attempt(record, [], error)
-        else:
-            yield Attempt(record, instances)
+
+    def trying(own: Renderer) -> Callable[[tuple[int, PlacedRecord]], Attempt]:
+        return lambda numbered: attempt(*numbered, corpus, own, labels_needed=labels_needed)
+
+    numbered = enumerate(read_records(corpus, renderer.task), first)
+    threads = min(MOST_THREADS, len(os.sched_getaffinity(0))) if another else 1
+    for tried in in_order(numbered, trying(renderer), lambda: trying((another or (lambda: renderer))()), threads):
+        lacking = {setting: column for setting, column in lacking.items() if column not in tried.record.values}
+        known = known | tried.record.values.keys() if lacking else known
+        yield tried
     for setting, column in lacking.items():
         raise InputError(f"corpus.{setting}: no record has a column '{column}'; {nearest(column, known)}")
+
+
+def attempt(number: int, record: PlacedRecord, corpus: CorpusConfig, renderer: Renderer, *, labels_needed: bool) -> Attempt:
+    """A record with its instances, or why it cannot be used.
+
+    Args:
+        number: of the record.
+        record: with its place.
+        corpus: its columns.
+        renderer: renders it.
+        labels_needed: whether a record without a label is refused.
+    """
+    try:
+        values = identified(record, corpus, number)
+        instances = renderer.instances(values, record.where)
+        for name in corpus.metadata:
+            RULES[corpus.rendering].check(name, values.get(name), record.where)
+        if labels_needed and any(instance.label_name is None for instance in instances):
+            raise InputError(no_label(record, corpus))
+    except InputError as error:
+        return Attempt(record, [], error)
+    return Attempt(record, instances)
 
 
 def identified(record: PlacedRecord, corpus: CorpusConfig, number: int) -> dict[str, Any]:

@@ -125,6 +125,7 @@ def survey(
     see: Callable[[RenderedInstance], None] = lambda _: None,
     first: int = 0,
     columns: Mapping[str, str] | None = None,
+    another: Callable[[], Renderer] | None = None,
 ) -> Survey:
     """Check every record and count them.
 
@@ -135,6 +136,7 @@ def survey(
         see: is shown every instance.
         first: number of the first record.
         columns: types of the columns that the records are to fit into; they have their own where None.
+        another: makes another renderer; see `attempts`.
 
     Raises:
         InputError: a duplicate id, a reserved column name, or no instance at all; or records with a missing column, an unknown
@@ -144,7 +146,8 @@ def survey(
     check_names(names)
     count, example = Count(names, RULES[corpus.rendering], Remarks(renderer.vocabulary)), dict[str, Any]()
     shown = ShownValues(shown_columns(corpus.model_dump()) if corpus.rendering > 1 else (), typed=is_typed(corpus))
-    for number, attempt in enumerate(attempts(corpus, renderer, labels_needed=labels_needed, first=first), first):
+    tried = attempts(corpus, renderer, labels_needed=labels_needed, first=first, another=another)
+    for number, attempt in enumerate(tried, first):
         if attempt.reason:
             count.leave_out(number, attempt, corpus.id)
             if len(count.unusable) == NAMED and not corpus.skip_bad:

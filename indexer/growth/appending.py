@@ -117,7 +117,7 @@ class Appender:
             batch = Batch(0, action, 0, since, first, built, skip_bad, config.corpus.files)
             plan = Plan(config, self._identity, self._signer.labels, found, batch=batch)
             batch = place_of(self._index, plan.settings, {entry.name for entry in manifest.shards})
-            plan = replace(plan, batch=batch)
+            plan = replace(plan, batch=batch).checked()
             begin(self._index, batch, plan.settings)
             say_all(found.remarks, enabled=self._show)
             signed = build_ranges(plan, self._signer, self._index, show_progress=self._show)

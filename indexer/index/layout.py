@@ -43,6 +43,8 @@ DELETES, DELETES_COPY, BATCHES, COPY = "deletes.log", "deletes.copy", "batches",
 SOURCE, SOURCE_RECORD = "source", "source.json"
 """Rows, model and configuration of a training whose own script made the index, and what lists them."""
 SHARDS, VERSIONS = "shards", "versions"
+MOST_ROWS = (1 << 31) - 1
+"""Of an index: a row's number is an int32 in its postings, and has ten digits in the name of its shard."""
 
 NUMBER = "[1-9][0-9]{0,17}"
 NAMES = {

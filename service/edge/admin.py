@@ -12,7 +12,7 @@ from attridex.service.caller import Waiter
 from attridex.service.calls.places import without_places
 from attridex.service.edge.bounds import check_request
 from attridex.service.edge.servicer import Indexes
-from attridex.service.errors import InvalidArgumentError
+from attridex.service.errors import InvalidArgumentError, MachineError
 from attridex.v1 import admin_pb2 as pb
 from attridex.v1 import admin_pb2_grpc as rpc
 from attridex.v1.codec import filter_from_wire
@@ -28,6 +28,17 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def _index(self, name: str, context: Waiter) -> ServedIndex:
         return self._indexes.get(name, context.asker)
+
+    def _own(self, name: str, context: Waiter) -> ServedIndex:
+        """An index that is changed here.
+
+        Raises:
+            MachineError: it is a copy of one in object storage, of which a change here would be lost.
+        """
+        index = self._index(name, context)
+        if index.store.source:
+            raise MachineError(f"{index.name} is served from {index.store.source.url}; change it there, this server follows")
+        return index
 
     def Reload(self, request: pb.ReloadRequest, context: Waiter) -> pb.ReloadResponse:
         """Serve what CURRENT names."""
@@ -52,11 +63,11 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def Activate(self, request: pb.ActivateRequest, context: Waiter) -> pb.ActivateResponse:
         """Make a version current."""
-        return pb.ActivateResponse(index_version=self._index(request.index, context).store.activate(request.version))
+        return pb.ActivateResponse(index_version=self._own(request.index, context).store.activate(request.version))
 
     def DeleteInstances(self, request: pb.DeleteInstancesRequest, context: Waiter) -> pb.DeleteInstancesResponse:
         """Delete instances, in every version."""
-        store = self._index(request.index, context).store
+        store = self._own(request.index, context).store
         condition = filter_from_wire(request.where) if request.HasField("where") else None
         check_request(SimpleNamespace(ids=request.ids, where=condition), self._limits)
         if (condition is None) != bool(request.ids):
@@ -70,7 +81,7 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def UndeleteInstances(self, request: pb.UndeleteInstancesRequest, context: Waiter) -> pb.UndeleteInstancesResponse:
         """Undo the last delete of each id."""
-        store = self._index(request.index, context).store
+        store = self._own(request.index, context).store
         check_request(request, self._limits)
         if not request.ids:
             raise InvalidArgumentError("ids: one or more are needed; each is undeleted", "ids")
@@ -79,13 +90,13 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def Compact(self, request: pb.CompactRequest, context: Waiter) -> pb.CompactResponse:
         """Remove what is deleted from the disk."""
-        store = self._index(request.index, context).store
+        store = self._own(request.index, context).store
         removed, held = lifecycle.compact(store)
         return pb.CompactResponse(index_version=store.served, removed=removed, held=held)
 
     def Prune(self, request: pb.PruneRequest, context: Waiter) -> pb.PruneResponse:
         """Remove older versions from the disk."""
-        removed, held = lifecycle.prune(self._index(request.index, context).store, request.keep or 1)
+        removed, held = lifecycle.prune(self._own(request.index, context).store, request.keep or 1)
         return pb.PruneResponse(removed=removed, held=held)
 
     def Verify(self, request: pb.VerifyRequest, context: Waiter) -> pb.VerifyResponse:
@@ -95,12 +106,12 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def Repair(self, request: pb.RepairRequest, context: Waiter) -> pb.RepairResponse:
         """Mend what is damaged."""
-        store = self._index(request.index, context).store
+        store = self._own(request.index, context).store
         mended = map(without_places, lifecycle.repair(store))
         return pb.RepairResponse(index_version=store.served, mended=mended)
 
     def Migrate(self, request: pb.MigrateRequest, context: Waiter) -> pb.MigrateResponse:
         """Make an index one of today's format."""
-        store = self._index(request.index, context).store
+        store = self._own(request.index, context).store
         written = lifecycle.migrate(store)
         return pb.MigrateResponse(index_version=store.served, format=written)

@@ -34,6 +34,7 @@ class ServerOptions:
         limits: of requests, answers and connections.
         operations: HOST:PORT of metrics and probes over HTTP; none where empty.
         audit: file that calls of AdminService are written to; the log where None.
+        memory: that the process may have, as 4GiB; as much as it takes where empty.
         traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
         dividing: into which groups stored vectors are divided; in this process where None.
     """
@@ -60,6 +61,7 @@ class ServerOptions:
     audit: Path | None = None
     traces: str = ""
     dividing: Dividing | None = None
+    memory: str = ""
 
     @property
     def channel(self) -> list[tuple[str, int]]:

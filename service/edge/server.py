@@ -5,12 +5,13 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.held.memory import parse_size
+from attridex.indexer.remote.urls import url_of
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
 from attridex.service.calls.places import hide, show
@@ -19,14 +20,20 @@ from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
 from attridex.service.edge.security import Certificates, address, check_admin, check_listen, warn_of_tokens
 from attridex.service.edge.servicer import Indexes
+from attridex.service.edge.spreading import check_alone, check_divides, spread_of
 from attridex.service.edge.wellness import Wellness
+from attridex.service.encoding.cache import CACHE_BYTES
 from attridex.service.encoding.encoder import Encoder
-from attridex.service.groups.group import GroupJob
 from attridex.service.methods.registry import load_methods
+from attridex.service.search.planner import MASK_BYTES
+from attridex.service.search.scan import scan_bytes
 from attridex.service.storage.far import Spread
-from attridex.service.storage.held_shards import How
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
+
+if TYPE_CHECKING:
+    from attridex.indexer.remote.reading import Mirror
 
 Result = TypeVar("Result")
 ALIVE_SECONDS = 2.0
@@ -47,12 +54,13 @@ def open_index(
     mapped: bool = False,
     roots: Roots | None = None,
     own_code: bool = True,
+    memory: Memory | None = None,
     spread: Spread | None = None,
 ) -> ServedIndex:
     """Open an index for answering.
 
     Args:
-        index: its directory.
+        index: its directory, or the URL of its root in object storage, which is followed.
         name: what it is called on the wire.
         model: whether to load the model; or where it lies now.
         verify: whether to read and check every file first.
@@ -61,22 +69,46 @@ def open_index(
         mapped: map posting lists instead of reading them checked.
         roots: where it, and what it names, may lie.
         own_code: whether Python code that lies beside its model may run.
+        memory: that the process may have with it; as much as it takes where None.
         spread: holds its vectors elsewhere; in this process where None.
 
     Raises:
-        InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
+        InputError, DamagedIndexError: no whole index there, its model has changed, too little memory, or a method of another
+            package is broken.
     """
     methods = load_methods()
-    store = Store(index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code, spread=spread)
+    source = mirror_of(index)
+    try:
+        store = Store(
+            source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
+            spread=spread, source=source, memory=memory,
+        )  # fmt: skip
+    except BaseException:
+        if source:
+            source.close()
+        raise
+    masks = memory.limit // 64 if memory else MASK_BYTES
     try:
         with store.version() as version:
             if model:
                 store.opening.check_code(version.manifest.config)
             encoder = Encoder.load(version.manifest, store.opening.place) if model else None
+        if memory:
+            store.keep_within(memory.settled(masks + scan_bytes(threads) + (CACHE_BYTES if encoder else 0)))
     except BaseException:
         store.close()
         raise
-    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
+    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch, masks=masks)
+
+
+def mirror_of(index: Path) -> "Mirror | None":
+    """What fetches an index that a URL names, and follows it; None for a directory."""
+    url = url_of(index)
+    if url is None:
+        return None
+    from attridex.indexer.remote.reading import Mirror
+
+    return Mirror(url, show_progress=True)
 
 
 class Server:
@@ -186,7 +218,7 @@ def stop_signals() -> socket.socket:
 
 
 def parse_indexes(arguments: list[str]) -> dict[str, Path]:
-    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name.
+    """NAME=DIR or DIR arguments by name; a directory that exists is a DIR, whatever its name. Each may be a URL.
 
     Raises:
         InputError: a name is empty, or stands twice.
@@ -194,7 +226,7 @@ def parse_indexes(arguments: list[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for argument in arguments:
         name, separator, directory = argument.partition("=")
-        if not separator or Path(argument).is_dir():
+        if not separator or Path(argument).is_dir() or url_of(argument):
             name, directory = Path(argument).resolve().name, argument
         if not name or not directory:
             raise InputError(f"'{argument}': write DIR, or NAME=DIR with both of them")
@@ -221,13 +253,6 @@ def parse_models(arguments: Sequence[str], names: Sequence[str]) -> dict[str, st
     return found
 
 
-def check_divides(index: ServedIndex, options: ServerOptions) -> None:
-    """Refuse groups that would hold nothing of an index."""
-    with index.store.version() as version:
-        if options.dividing:
-            options.dividing.check(version.manifest, index.name)
-
-
 def run_server(arguments: list[str], options: ServerOptions, announce: Callable[[str], None]) -> bool:
     """Open indices, serve until a signal; whether all work has ended: else to end the interpreter would wait for it.
 
@@ -249,25 +274,9 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
+    check_alone(options, paths.values())
     with spread_of(options) as spread:
         return run_opened(paths, models, options, spread, announce)
-
-
-@contextmanager
-def spread_of(options: ServerOptions) -> Iterator[Spread | None]:
-    """Who holds stored vectors, until the block ends; this process where None.
-
-    Raises:
-        InputError: they cannot be had.
-    """
-    if options.dividing is None:
-        yield None
-        return
-    from attridex.service.groups.on_ray import ray_groups
-
-    job = GroupJob(How(options.verify), options.threads or max(1, int(options.dividing.cpus)))
-    with ray_groups(options.dividing, job) as groups:
-        yield groups
 
 
 def run_opened(
@@ -286,18 +295,23 @@ def run_opened(
         spread: holds their vectors elsewhere.
         announce: is called with a line for each port.
     """
+    memory = parse_size(options.memory, "--memory") if options.memory else None
     roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
     if operating.port:
         announce(f"metrics and probes on {address(options.operations, operating.port)}")
     try:
-        for name, path in paths.items():
+        for number, (name, path) in enumerate(paths.items()):
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
                 watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code, spread=spread,
+                memory=Memory(memory, len(paths) - number) if memory else None,
             )  # fmt: skip
             check_divides(opened[name], options)
+            if memory:
+                with opened[name].store.version() as version:
+                    announce(f"{name}: {version.places}")
         server = Server(opened, options, operating)
     except AttridexError:
         operating.close()

@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from attridex.indexer.errors import AttridexError, DamageError, InputError
@@ -14,9 +16,10 @@ from attridex.indexer.index.directory import list_versions, read_deletes, read_m
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.lifecycle.liveness import served_manifest
 from attridex.indexer.lifecycle.versions import activate as make_current
-from attridex.service.errors import DamagedIndexError, UnknownIndexError, VersionGoneError
+from attridex.service.errors import DamagedIndexError, MachineError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import Lease, Leases
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.opening import Opening
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
@@ -26,11 +29,24 @@ LOOK_SECONDS = 0.05
 log = logging.getLogger("attridex.service")
 
 
+class Source(Protocol):
+    """What an index directory is a copy of, and follows."""
+
+    url: str
+
+    def refresh(self) -> None:
+        """Make the directory what is published now."""
+
+    def close(self) -> None:
+        """Remove the directory."""
+
+
 class Store:
     """An index directory being served: readers hold the version that they began with while another takes its place.
 
     Attributes:
         index: the directory.
+        source: what it is a copy of, if of anything.
         opening: how its versions are opened.
         changed: called after a swap, and when `problem` or `damaged` may have changed.
     """
@@ -45,6 +61,8 @@ class Store:
         model: bool | str = True,
         own_code: bool = True,
         spread: Spread | None = None,
+        source: Source | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Open the current version; see `IndexVersion` for what it raises.
 
@@ -56,14 +74,26 @@ class Store:
             model: whether its model is loaded; or where that lies now.
             own_code: whether Python code that lies beside its model may run.
             spread: opens its vectors elsewhere; in this process where None.
+            source: what the directory is a copy of; it is closed with the store.
+            memory: that it may have, once `keep_within` says how much that is; as much as it takes where None.
         """
-        self.index = index
-        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, spread)
+        self.index, self.source = index, source
+        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, memory, spread)
         self.changed: Callable[[], None] = lambda: None
         self._turn, self._guard = threading.Lock(), threading.Lock()
         self._reopening = WeakValueDictionary[str, threading.Lock]()
         self._leases = Leases(index.name, self.opening.current(), lambda: self.changed())
-        self._newer = ""
+        self._newer = self._away = ""
+
+    def keep_within(self, memory: Memory) -> None:
+        """Keep in memory what fits, of the served version and of those to come.
+
+        Raises:
+            InputError: there is too little.
+        """
+        self.opening = replace(self.opening, memory=memory)
+        with self.version() as version:
+            version.keep_within(memory)
 
     @property
     def damaged(self) -> str:
@@ -73,7 +103,7 @@ class Store:
     @property
     def problem(self) -> str:
         """What is wrong with the served version, or with the one that should be served instead; empty where nothing is."""
-        return self.damaged or self._newer
+        return self.damaged or self._newer or self._away
 
     @contextmanager
     def version(self, *, whole: bool = True) -> Iterator[IndexVersion]:
@@ -145,12 +175,36 @@ class Store:
                 self.mark(version, found)
             return found
 
+    def follow(self) -> None:
+        """Make the directory what its source is now; what is in the way is logged once, and told by `problem`.
+
+        Raises:
+            DamagedIndexError: what is published is not what was written.
+            AttridexError: the source cannot be reached, or the disk refuses something.
+        """
+        if self.source is None:
+            return
+        before = self._away
+        try:
+            self.source.refresh()
+            self._away = ""
+        except AttridexError as error:
+            self._away = str(error)
+            if self._away != before:
+                log.error("%s: version %s stays open: %s", self.index.name, self.served, error)
+            kind = DamagedIndexError if isinstance(error, DamageError) else MachineError
+            raise kind(self._away) from None
+        finally:
+            if self._away != before:
+                self.changed()
+
     def reload(self) -> str:
         """Serve the version that CURRENT names; queries under way finish on theirs.
 
         Reloads take turns and each reads CURRENT in its own, so that none puts an earlier version in the place of a later.
         """
         with self._turn:
+            self.follow()
             number = self._reload()
         self.sweep()
         self.changed()
@@ -237,3 +291,5 @@ class Store:
     def close(self) -> None:
         """Close every open version."""
         self._leases.close()
+        if self.source:
+            self.source.close()

@@ -51,7 +51,9 @@ class Watch:
                 log.exception("%s: the watch goes on", self._store.index.name)
 
     def look(self) -> None:
-        """Follow CURRENT where it has changed; then look at the files of what is served."""
+        """Follow CURRENT where it has changed, in the directory or where it comes from; then look at the served files."""
+        with suppress(AttridexError):  # logged, and told by `problem`
+            self._store.follow()
         current, tree = self._current(), self._files() if self._store.problem else b""
         if (current, tree) != (self._seen, self._tree):
             self._seen, self._tree = current, tree

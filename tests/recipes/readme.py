@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attridex.indexer.building.capacity import Capacity, Means
+from attridex.indexer.commands.plan import facts as facts_of
 from tests.recipes.findings import TASKS, read, row, shown
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -135,6 +137,21 @@ def pairs() -> str:
     )
 
 
+def sizes() -> str:
+    """What indices of three sizes take."""
+    found = loaded("capacity.json")
+    means, measured = Means(**found["means"]), found["measured"]
+    columns = [facts_of(Capacity(**each), means) for each in found["sizes"]]
+    rows = [[name.strip(), *(column[name] for column in columns)] for name in columns[0] if name != "instances"]
+    return (
+        "`attridex plan tests/recipes/capacity.toml --instances 1e6 --instances 1e8 --instances 1e10` on one core of a busy CPU\n"
+        "([configuration](../tests/recipes/capacity.toml): SmolLM2-135M, all linear layers, EK-FAC, neurons by their gradient;\n"
+        f"{measured['instances']:,} AG News texts of {measured['tokens'] / measured['instances']:.0f} tokens). "
+        "A GPU's `--speed` is what its own dry run says.\n\n"
+        + table(["instances", *(column["instances"] for column in columns)], rows)
+    )
+
+
 def faithful(**wanted: Any) -> dict[str, Any]:
     """A row of the faithfulness study."""
     return {"study": "faithfulness", "table": "faithfulness", "measure": "unchanged", **wanted}
@@ -194,6 +211,7 @@ def studies() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary, "facts": facts, "lds": lds, "probe": probe, "chats": chats, "pairs": pairs, "studies": studies,
+    "capacity": sizes,
 }  # fmt: skip
 
 

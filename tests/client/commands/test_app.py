@@ -8,7 +8,7 @@ from attridex.client.commands import app
 from attridex.client.errors import MissingPackageError, UsageError
 
 COMMANDS = [
-    "demo", "build", "show", "info", "append", "update", "refresh", "add-columns", "add-curvature", "snapshot", "restore",
+    "demo", "build", "plan", "show", "info", "append", "update", "refresh", "add-columns", "add-curvature", "snapshot", "restore",
     "neurons", "finetune", "verify", "versions", "activate", "delete", "undelete", "compact", "prune", "repair", "migrate",
     "serve", "predict", "study", "report", "bench",
 ]  # fmt: skip

@@ -41,11 +41,11 @@ def test_sizes_grow_by_instance_from_what_they_are_for_none(begun: Callable[...,
     assert vectors == {Path(name).stem: 40 * dim * 4 for name, dim in ((GRADIENTS, signer.gradient_dim), (HIDDEN, 24))}
     empty = {GRADIENTS: 45, HIDDEN: 45, NORMS: 128, INSTANCES: 1000, SIDECAR: 0}
     shard = {GRADIENTS: 45 + 80 * signer.gradient_dim, HIDDEN: 45 + 80 * 24, NORMS: 208, INSTANCES: 3000, SIDECAR: 500}
-    pilot = Pilot(20, [], 0, 0, empty, shard, {MANIFEST: 700, "bm25_data.npy": 100, CATALOG: 5000})
+    pilot = Pilot(20, [], 0, 0, empty, shard, {MANIFEST: 700, "bm25_data.npy": 228, CATALOG: 5000})
     headers, listed = 4 * 90, 4 * 200
     tables = 4 * 1128 + 40 * (4 + 100) + 4 * 500
     catalog = 5000 + 20 * (48 + 100 + 9 * 3)  # a row, its texts, its three probabilities
-    assert other_bytes(plan, signer, pilot) == headers + tables + 700 + 200 + catalog + listed
+    assert other_bytes(plan, signer, pilot) == headers + tables + 700 + 328 + catalog + listed
 
 
 def test_a_forecast_has_the_names_that_json_shows() -> None:
@@ -59,7 +59,7 @@ def test_a_forecast_has_the_names_that_json_shows() -> None:
 def test_memory_on_a_cpu_is_that_of_one_process(begun: Callable[..., Begun]) -> None:
     _, plan, signer = begun(count=40, index={"shard_rows": 10}, neurons={"enabled": False})
     found = forecast_memory(plan, signer, Pilot(20, [], 1000, 0, {}, {}, {}), 1 << 30)
-    arrays = 10 * 4 * (signer.gradient_dim + 24 + 3 * max(signer.gradient_dim, 24))
+    arrays = 10 * 4 * (2 * (signer.gradient_dim + 24) + 3 * max(signer.gradient_dim, 24))
     assert list(found) == ["model", "pass", "range", "process", "host", "device"]
     assert found["process"] == (1 << 30) - found["model"] > 0
     assert (found["pass"], found["range"], found["host"], found["device"]) == (1000, arrays, (1 << 30) + arrays + 1000, 0)

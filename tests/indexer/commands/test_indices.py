@@ -15,6 +15,7 @@ def test_commands_are_added_in_the_order_of_the_help() -> None:
     names = [command.callback.__name__ for command in app.registered_commands if command.callback]
     assert names == [
         "build",
+        "plan",
         "show",
         "info",
         "append",

@@ -1,0 +1,162 @@
+"""The objects below a URL: the one place that talks to a store, and says in one line what is wrong with it.
+
+The library is obstore, Rust's `object_store`: conditional puts on every kind of store, streams, retries and parts of large
+objects, and credentials as each store's own tools find them (environment, roles of a machine), which attridex never sees.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from attridex.indexer.errors import AttridexError, DamageError, InputError, MissingExtraError
+
+CHUNK = 8 << 20
+"""Bytes that are read at a time, and the least part of an object that is sent in parts."""
+PARTS = 5000
+"""Parts of an object at most; S3 takes 10,000."""
+RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+"""How often and how long a request is made again that a store did not answer."""
+
+
+class MissingObjectError(DamageError):
+    """An object that a head names is not there."""
+
+
+class Listed(NamedTuple):
+    """An object's name below the URL, and when it was written by the store's clock."""
+
+    name: str
+    written: datetime
+
+
+class Objects:
+    """The objects below a URL; threads may share it.
+
+    Attributes:
+        url: where they lie.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Nothing is asked of the store yet.
+
+        Raises:
+            InputError: its settings in the environment are none.
+            MissingExtraError: the extra `storage` is not installed.
+        """
+        self.url = url
+        self._store = opened(url)
+
+    def listed(self, under: str, after: str | None = None) -> list[Listed]:
+        """The objects of a folder, in the order of their names, from behind `after` on."""
+        import obstore
+
+        with self._told(under):
+            pages = list(obstore.list(self._store, f"{under}/", offset=after))
+        return sorted(Listed(each["path"], each["last_modified"]) for page in pages for each in page)
+
+    def read(self, name: str) -> bytes:
+        """A small object's content.
+
+        Raises:
+            MissingObjectError: it is not there.
+        """
+        import obstore
+
+        with self._told(name):
+            return bytes(obstore.get(self._store, name).bytes())
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """An object's content, some MiB at a time; see `read`."""
+        import obstore
+
+        with self._told(name):
+            for chunk in obstore.get(self._store, name).stream(min_chunk_size=CHUNK):
+                yield bytes(chunk)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write an object that is not there yet; False where it is."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._told(name):
+            try:
+                obstore.put(self._store, name, content, mode="create")
+            except (AlreadyExistsError, PreconditionError):
+                return False
+        return True
+
+    def write(self, name: str, content: bytes | Iterator[bytes], size: int) -> None:
+        """Write an object, whatever was there; one whose content fails on the way is never finished.
+
+        Args:
+            name: below the URL.
+            content: some MiB at a time, or at once.
+            size: of all of it, in bytes.
+        """
+        import obstore
+
+        whole: Any = b"".join(content) if size <= CHUNK and not isinstance(content, bytes) else content
+        with self._told(name):
+            obstore.put(self._store, name, whole, chunk_size=max(CHUNK, size // PARTS))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove objects; one that is gone already is."""
+        import obstore
+
+        wanted = list(names)
+        if wanted:
+            with self._told(wanted[0]):
+                obstore.delete(self._store, wanted)
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """What the store refuses in the block, in one line that names the object."""
+        import obstore
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            why = reason(error)
+            raise MissingObjectError(f"{self.url}/{name}: missing{f' ({why})' if 'Bucket' in why else ''}") from None
+        except (obstore.exceptions.BaseError, OSError, ValueError) as error:
+            raise AttridexError(f"{self.url}/{name}: {reason(error)}") from None
+
+
+def opened(url: str) -> Any:
+    """The library's store of a URL; see `Objects`."""
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import LocalStore, from_url
+    except ModuleNotFoundError:
+        raise MissingExtraError(f"{url}: object storage needs obstore: pip install 'attridex[storage]'") from None
+    try:
+        if url.startswith("file:"):
+            return LocalStore(url.removeprefix("file://"), mkdir=True)
+        extra = {"credential_provider": profile()} if url.startswith("s3:") and os.environ.get("AWS_PROFILE") else {}
+        return from_url(url, retry_config=RETRIES, **extra)
+    except (BaseError, OSError, ValueError) as error:
+        raise InputError(f"{url}: {reason(error)}") from None
+
+
+def profile() -> Any:
+    """Credentials of the profile that AWS_PROFILE names, found and renewed by AWS's own library.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ModuleNotFoundError:
+        raise MissingExtraError("AWS_PROFILE: profiles are read by boto3: pip install boto3") from None
+    return Boto3CredentialProvider()
+
+
+def reason(error: BaseException) -> str:
+    """What the library says, in one line: what the store said itself, and no query of a request, which may be signed."""
+    text = str(error)
+    said = re.search("<Message>(.*?)</Message>", text)
+    line = re.sub(r"\?\S*", "", text.partition("\n")[0]).partition(": <")[0]
+    return f"{line} ({said[1]})" if said else line

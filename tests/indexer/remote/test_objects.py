@@ -1,0 +1,63 @@
+"""URLs, and what stores refuse, in one line each."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attridex.indexer.errors import InputError
+from attridex.indexer.remote.objects import reason
+from attridex.indexer.remote.urls import name_of, url_of
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a/b", "gs://bucket/b", "az://container/b", "file:///a/b"])
+def test_a_url_stays_one_as_a_path_and_a_directory_is_none(url: str) -> None:
+    assert url_of(url) == url_of(Path(url)) == url_of(f"{url}/") == url
+    assert name_of(url) == "b"
+    for place in ("a/b", "./a:b/c", "/a/b", "C:/b", "name=s3://bucket/b"):
+        assert url_of(place) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://host/a", "known: s3://, gs://, az://, file://"),
+        ("s3://key:word@bucket/a", "credentials come from the environment"),
+        ("s3://bucket/a?X-Amz-Signature=1", "credentials come from the environment"),
+        ("s3://bucket", "name a root in it"),
+    ],
+)
+def test_a_url_that_is_no_root_is_refused_without_repeating_a_secret(url: str, told: str) -> None:
+    with pytest.raises(InputError, match=told) as refused:
+        url_of(url)
+    assert "word" not in str(refused.value)
+    assert "Signature" not in str(refused.value)
+
+
+def test_a_bucket_that_is_not_there_and_a_root_without_an_index_are_one_line(root: str, attridex: Callable[..., Any]) -> None:
+    for url, code, told in (
+        (root, 2, f"error: {root}: no attridex index there"),
+        ("s3://nobody/index", 1, "The specified bucket does not exist"),
+    ):
+        for command in (("info", url), ("query", "ia", "--instance", "t1", "--index", url), ("delete", url, "--ids", "t1")):
+            ran = attridex(*command)
+            assert (ran.code, ran.err.count("\n"), told in ran.err) == (code, 1, True), ran.err
+
+
+def test_a_signed_request_is_not_told() -> None:
+    error = ValueError("Error performing GET http://host/c?sig=secret&sv=1 in 5ms - 403 Forbidden: <Code>no</Code>\nmore")
+    assert reason(error) == "Error performing GET http://host/c in 5ms - 403 Forbidden"
+
+
+def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, root: str, indexed: Callable[..., Path], attridex: Any) -> None:
+    url = f"file://{tmp_path}/shared/index"
+    snapshot = tmp_path / "snapshot"
+    assert attridex("snapshot", indexed() / "index", snapshot).code == 0
+    assert attridex("restore", snapshot, url).code == 0
+    ran = attridex("restore", snapshot, url)
+    assert (ran.code, f"error: {url}: is there already" in ran.err) == (2, True), ran.err
+    assert attridex("delete", url, "--ids", "t1").code == 0
+    assert attridex("activate", url, "1").code == 0
+    assert attridex("--cache", tmp_path / "other", "info", url, "--json").lines[0]["instances"] == 11
+    assert list((tmp_path / "other").glob("*/objects/*"))
