@@ -10,8 +10,9 @@ import pytest
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import file_hash
 from attridex.indexer.lifecycle.deleting import delete_ids
+from attridex.indexer.remote import reading
 from attridex.indexer.remote.changing import changing
-from attridex.indexer.remote.heads import LostRaceError
+from attridex.indexer.remote.heads import LostRaceError, newest_head
 from attridex.indexer.remote.objects import Objects
 from tests.conftest import records, write_jsonl
 from tests.indexer.remote.conftest import contents, killed_at, newest
@@ -112,9 +113,7 @@ def test_a_command_that_was_cut_off_behind_another_one_is_put_aside_and_told(
     assert live(attridex, published) == 10
 
 
-def test_a_flipped_or_missing_object_is_named_and_mended_from_what_is_whole_here(
-    published: str, attridex: Run, machine: Machine
-) -> None:
+def test_a_flipped_or_missing_object_is_named_and_signed_again(published: str, attridex: Run, machine: Machine) -> None:
     files, objects = newest(published)["files"], Objects(published)
     names = [f"objects/{entry['sha256']}" for name, entry in files.items() if name.endswith(("hidden.faiss", "norms.npy"))][:2]
     before = contents(published)
@@ -127,7 +126,7 @@ def test_a_flipped_or_missing_object_is_named_and_mended_from_what_is_whole_here
             assert f"error: {published}/{names[0]}: {how}" in ran.err
         objects.remove([names[0]])
     assert not list(cache.glob("*/readers/*"))
-    machine("here")
+    machine("repairer")
     ran = attridex("repair", published)
     assert ran.code == 0, ran.err
     assert contents(published) == before
@@ -164,6 +163,24 @@ def test_after_a_compaction_nothing_is_left_that_the_index_does_not_name(publish
     assert live(attridex, published) == 10
     for cache in (reader, changer):
         assert {path.name for path in cache.glob("*/objects/*")} == named
+
+
+def test_a_reader_whose_objects_leave_takes_the_newer_head_and_a_writer_writes_them_again(
+    published: str, attridex: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = newest_head(Objects(published))
+    assert first
+    machine("writer")
+    assert attridex("delete", published, "--ids", "t1,t2").code == 0
+    assert attridex("compact", published).code == 0
+    machine("reader")
+    with monkeypatch.context() as patched:  # it has looked before
+        patched.setattr(reading, "newest_head", lambda objects, after=0: newest_head(objects, after) if after else first)
+        assert live(attridex, published) == 10
+    create, lost = Objects.create, f"objects/{first.files['plan.json'].sha256}"
+    monkeypatch.setattr(Objects, "create", lambda self, *given: (self.remove([lost]), create(self, *given))[1])
+    assert attridex("delete", published, "--ids", "t3").code == 0
+    assert lost in contents(published)
 
 
 def test_changes_of_a_damaged_index_are_published_by_no_command(published: str, attridex: Run) -> None:
