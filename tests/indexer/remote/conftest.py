@@ -75,10 +75,28 @@ def newest(root: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def published(root: str, indexed: Callable[..., Path]) -> str:
+def small(indexed: Callable[..., Path]) -> Path:
+    """A directory with an index of few files, and what it was built from."""
+    return indexed(index={"shard_rows": 20}, neurons={"enabled": False})
+
+
+@pytest.fixture
+def published(root: str, small: Path) -> str:
     """A root with an index that was built elsewhere."""
+    return publish(root, small)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, small: Path, machine: Callable[[str], Path]) -> str:
+    """The same on a shared disk, which costs less time."""
+    machine("here")
+    return publish(f"file://{tmp_path}/shared/index", small)
+
+
+def publish(root: str, built: Path) -> str:
+    """Publish a built index; its root is given back."""
     with changing(root) as directory:
-        shutil.copytree(indexed() / "index", directory)
+        shutil.copytree(built / "index", directory)
     return root
 
 

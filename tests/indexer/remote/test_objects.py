@@ -70,10 +70,11 @@ def test_a_signed_request_is_not_told() -> None:
     assert reason(error) == "Error performing GET http://host/c in 5ms - 403 Forbidden"
 
 
-def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, root: str, indexed: Callable[..., Path], attridex: Any) -> None:
+def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, machine: Callable[[str], Path], small: Path, attridex: Any) -> None:
+    machine("here")
     url = f"file://{tmp_path}/shared/index"
     snapshot = tmp_path / "snapshot"
-    assert attridex("snapshot", indexed() / "index", snapshot).code == 0
+    assert attridex("snapshot", small / "index", snapshot).code == 0
     assert attridex("restore", snapshot, url).code == 0
     ran = attridex("restore", snapshot, url)
     assert (ran.code, f"error: {url}: is there already" in ran.err) == (2, True), ran.err
