@@ -122,7 +122,9 @@ class Opened(Connection):
     """A server, or an index in this process."""
 
     @classmethod
-    def local(cls, index: str | Path, *, model: bool | str = True, verify: bool = True, timeout: float = 3600.0) -> Self:
+    def local(
+        cls, index: str | Path, *, model: bool | str = True, verify: bool = True, memory: str = "", timeout: float = 3600.0
+    ) -> Self:
         """Open an index in this process: the same servicer, no socket. Needs the extras `indexer`, `service` and `cpu`.
 
         Args:
@@ -130,12 +132,13 @@ class Opened(Connection):
             model: whether to load the model, or where it lies now; without it only look-ups by instance id, vector and neurons
                 are answered.
             verify: whether to check every file first.
+            memory: that this process may have, as "4GiB": vectors beyond it are read from the disk; any unless given.
             timeout: seconds a call may take.
         """
         from attridex.service.edge.inprocess import InProcessStub
 
         client = cls.__new__(cls)
-        client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify)
+        client._stub = client._channel = InProcessStub(Path(index), model=model, verify=verify, memory=memory)
         client._target, client._index, client._timeout, client._retries, client._metadata = str(index), "", timeout, 0, ()
         client._request_id = ""  # there is no log
         return client

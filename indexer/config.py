@@ -147,6 +147,10 @@ class Config(Section):
         """The same, leaving out records that cannot be used where `bad` says so."""
         return self.model_copy(update={"corpus": self.corpus.model_copy(update={"skip_bad": True})}) if bad else self
 
+    def with_tokens(self, tokens: int) -> Self:
+        """The same, with so many tokens of a batch at most."""
+        return self.model_copy(update={"engine": self.engine.model_copy(update={"batch_tokens": tokens})})
+
     def _check_language_model(self) -> None:
         corpus, task = self.corpus, self.model.task
         paired = task == "seq2seq-lm" and corpus.form in ("text", "pair")

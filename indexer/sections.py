@@ -1,6 +1,6 @@
 """Sections of a configuration: the corpus and its input forms, gradients, neurons, storage, work and training."""
 
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -260,6 +260,8 @@ class IndexConfig(Section):
     """Structures for approximate search, opt-in for each request."""
 
 
+BATCH_TOKENS = 4096
+"""Tokens of a batch, where nothing else is said."""
 RAY_ONLY = {"address", "worker_cpus", "worker_gpus"}
 """Settings of the engine that Ray alone reads."""
 
@@ -279,8 +281,8 @@ class EngineConfig(Section):
     """GPUs that an actor of Ray takes, or a part of one; one unless given, where there are some and the model may use it."""
     stall_seconds: float = Field(600.0, gt=0)
     """Seconds without progress after which a worker is taken for lost, and its instances are given to another."""
-    batch_tokens: int = Field(4096, ge=1)
-    """Tokens of a batch at most."""
+    batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = BATCH_TOKENS
+    """Tokens of a batch at most; auto takes as many as fit into half of the free memory, once, when a build begins."""
     threads: int | None = Field(None, ge=1)
     """Threads of PyTorch, of each worker; all cores unless given, of workers their part."""
 
@@ -290,6 +292,11 @@ class EngineConfig(Section):
         if self.kind != "ray" and (given := [name for name, default in own.items() if getattr(self, name) != default]):
             raise ValueError(f'engine.{given[0]} is for kind = "ray"')
         return self
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a batch at most, as long as nothing is known of the memory too."""
+        return BATCH_TOKENS if self.batch_tokens == "auto" else self.batch_tokens
 
     @property
     def alone(self) -> bool:

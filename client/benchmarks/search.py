@@ -107,7 +107,7 @@ def reader(stored: Sequence[Part]) -> Callable[[], object]:
 
     def some(number: int) -> None:
         for part in stored[number::cores]:
-            part.vectors.codes.reshape(-1).view(np.float32).sum()
+            part.vectors.stored(slice(None)).reshape(-1).view(np.float32).sum()
 
     return lambda: list(pool.map(some, range(cores)))
 

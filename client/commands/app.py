@@ -14,7 +14,7 @@ from attridex.indexer.remote.named import CACHE
 
 LOCAL = (
     "build", "show", "info", "add-columns", "append", "update", "refresh", "add-curvature", "snapshot", "restore", "neurons",
-    "serve", "demo", "bench",
+    "plan", "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that always work on an index or a model in this process."""
 

@@ -7,11 +7,11 @@ from attridex.indexer.building.build import followed
 from attridex.indexer.building.fit import sample_fit
 from attridex.indexer.building.forecast import Forecast, forecast_memory, forecast_time, other_bytes, vector_bytes
 from attridex.indexer.building.load import work_of
-from attridex.indexer.building.memory import resident
 from attridex.indexer.building.pilot import Pilot, run_pilot
 from attridex.indexer.building.plan import Prepared, check_bound, prepared
 from attridex.indexer.building.ranges import whole_ranges
 from attridex.indexer.config import Config
+from attridex.indexer.held.memory import resident
 from attridex.indexer.progress import say_all
 
 

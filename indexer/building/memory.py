@@ -1,15 +1,21 @@
-"""Memory that a stretch of work takes at its peak."""
+"""Memory that a stretch of work takes at its peak, and what fits into it."""
 
-import resource
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-STATUS = Path("/proc/self/status")
+from attridex.indexer.corpus.instances import RenderedInstance
+from attridex.indexer.held.memory import resident
+from attridex.indexer.signing.signer import Signer
+
+MEMORY, GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+LEAST, MOST = 64, {"cpu": 4096, "cuda": 32_768}
+"""Tokens of a batch by free memory: a CPU is no faster with more."""
+TRIED = 512
+"""Tokens of the pass that tells what a token takes."""
 
 
 @dataclass
@@ -36,10 +42,27 @@ def watched(device: torch.device) -> Iterator[Peak]:
     peak.bytes = max(0, resident("VmHWM") - before)
 
 
-def resident(name: str) -> int:
-    """Bytes of this process in memory: VmRSS now, VmHWM at the peak (which is all there is without Linux's /proc)."""
-    with suppress(OSError):
-        lines = (line.split() for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-        return next(int(line[1]) << 10 for line in lines)
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size << 10
+def fitting_tokens(signer: Signer, sample: Sequence[RenderedInstance]) -> int:
+    """Tokens of a batch whose pass takes half of the free memory, as a pass over a text of middling length tells.
+
+    Args:
+        signer: of the index.
+        sample: instances, at least one.
+    """
+    typical = sorted(sample, key=lambda instance: instance.longest)[len(sample) // 2]
+    copies = max(1, TRIED // typical.tokens)
+    list(signer.gradient_batches([typical]))  # pays for what is made once
+    with watched(signer.loaded.device) as peak:
+        list(signer.gradient_batches([typical] * copies))
+    fitting = free_bytes(signer.loaded.device) * copies * typical.tokens // (2 * max(1, peak.bytes))
+    return max(LEAST, min(fitting, MOST[signer.loaded.device.type]))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free: the GPU's, or this machine's within its control group's limit."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    found = [int(line.split()[1]) << 10 for line in MEMORY.read_text().splitlines() if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError):  # no limit reads "max"
+        found.append(int((GROUP / "memory.max").read_text()) - int((GROUP / "memory.current").read_text()))
+    return min(found)

@@ -111,7 +111,7 @@ class Trial:
             self.tokens = max(self.tokens, copies * text.tokens)
             list(signer.gradient_batches([text] * copies, label=signer.config.gradients.label, tracin=True))
 
-        most = signer.config.engine.batch_tokens // text.tokens if many else 1
+        most = signer.config.engine.tokens // text.tokens if many else 1
         return self._ladder(take, most) / text.tokens
 
     def neurons(self, text: RenderedInstance, decision: Decision) -> tuple[float, float]:

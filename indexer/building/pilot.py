@@ -122,7 +122,7 @@ def share_unseen(plan: Plan, signer: Signer, pace: Pace, sample: Sequence[Render
         pace: tells what was tried.
         sample: instances, longest first.
     """
-    batch = min(plan.config.engine.batch_tokens, plan.survey.tokens)
+    batch = min(plan.config.engine.tokens, plan.survey.tokens)
     found = [1.0, batch / pace.tokens]
     if plan.config.neurons.enabled and pace.sequences > 1:
         at_once = min(signer.scored_at_once(sample[0].longest), plan.survey.instances)
@@ -148,7 +148,7 @@ def timed(results: RangeResults, sample: Sequence[RenderedInstance], signing: Si
         signing: how.
         advance: hears of instances that are signed.
     """
-    order = groups([instance.tokens for instance in sample], signing.plan.config.engine.batch_tokens, signing.cap)
+    order = groups([instance.tokens for instance in sample], signing.plan.config.engine.tokens, signing.cap)
     began = time.perf_counter()
     for number, rows in enumerate(order):
         instances = [sample[row] for row in rows]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 
 from attridex.indexer.building.load import Sampler
+from attridex.indexer.building.memory import fitting_tokens
 from attridex.indexer.config import Config, CorpusConfig
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
@@ -216,7 +217,11 @@ def prepared(config: Config, index: Path, *, see: Callable[[RenderedInstance], N
     reading = time.perf_counter() - began
     signer = checked_signer(config)
     signer.rows.check_all(samples)
-    return Prepared(replace(make_plan(config, found, signer), tally=tally), signer, sampler, reading)
+    if config.engine.batch_tokens == "auto":
+        signer = signer.with_tokens(fitting_tokens(signer, sampler.kept))
+        said = f"batches of {signer.config.engine.tokens:,} tokens at most, by the memory that is free now"
+        found = replace(found, remarks=(*found.remarks, said))
+    return Prepared(replace(make_plan(signer.config, found, signer), tally=tally), signer, sampler, reading)
 
 
 def with_rates(config: Config) -> Config:
@@ -226,13 +231,14 @@ def with_rates(config: Config) -> Config:
 
 
 def as_begun(config: Config, index: Path) -> Config:
-    """The configuration with the rules of reading records by which an index was begun, if it was, and its length unless given."""
+    """The configuration with the rules by which an index was begun, if it was; its length and batches too, unless given."""
     if not (index / PLAN).exists():
         return config
     begun = read_sealed(index / PLAN)
     corpus = config.corpus.model_copy(update={"rendering": begun.get("rendering", 1)})
     model = config.model.model_copy(update={"max_length": config.model.max_length or begun["model.max_length"]})
-    return config.model_copy(update={"corpus": corpus, "model": model})
+    config = config.model_copy(update={"corpus": corpus, "model": model})
+    return config.with_tokens(begun["engine.batch_tokens"]) if config.engine.batch_tokens == "auto" else config
 
 
 def content_settings(config: Config) -> JsonObject:

@@ -262,18 +262,23 @@ def writing_catalog(path: Path, columns: Mapping[str, str], places: NeuronPlaces
         raise OSError(f"DuckDB: {str(error).splitlines()[0]}") from error
 
 
-def read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that reads a catalog and reaches nothing else."""
+def read_only(path: Path, memory: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection that reads a catalog and reaches nothing else, in so many bytes of memory."""
     # As configuration, not as SET: a second reader in this process shares the instance, which is locked by then.
     config = {"enable_external_access": "false", "lock_configuration": "true"}
-    return duckdb.connect(str(path), read_only=True, config=config)
+    bounded = {"memory_limit": f"{memory}B"} if memory else {}
+    return duckdb.connect(str(path), read_only=True, config={**config, **bounded})
 
 
 class Catalog:
     """A catalog that can only be read, by SQL that reaches nothing else; threads may share it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, memory: int | None = None) -> None:
         """Open it; of a held file a private copy is opened, which is gone from the disk once this is closed.
+
+        Args:
+            source: its file.
+            memory: bytes that DuckDB may take; most of the machine's where None.
 
         Raises:
             DamageError: a write-ahead log lies beside it, or DuckDB cannot read it.
@@ -284,10 +289,10 @@ class Catalog:
             raise DamageError(f"{path}: a write-ahead log lies beside it; the version was not closed")
         try:
             if isinstance(source, Path):
-                self._con = read_only(source)
+                self._con = read_only(source, memory)
             else:
                 with private_copy(source) as copy:
-                    self._con = read_only(copy / path.name)
+                    self._con = read_only(copy / path.name, memory)
             self._check_tables(path)
         except duckdb.Error as error:
             raise DamageError(str(error).splitlines()[0]) from error

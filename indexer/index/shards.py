@@ -35,7 +35,7 @@ from attridex.indexer.index.tables import (
     write_instances,
     write_neurons,
 )
-from attridex.indexer.index.vectors import Float32, Part, VectorFile, unit_rows, write_vectors
+from attridex.indexer.index.vectors import Float32, Part, VectorFile, Vectors, unit_rows, write_vectors
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ class Shard:
 
     def part(self, name: str, norms: str | None) -> Part:
         """A kind of vector, and what each is multiplied by when it is searched: its norm, or 1 without a file of norms."""
-        vectors = self.vectors(name)
+        return self.part_of(self.vectors(name), norms)
+
+    def part_of(self, vectors: Vectors, norms: str | None) -> Part:
+        """Such vectors of this shard, with their norms; see `part`."""
         return Part(vectors, self.norms(norms) if norms else np.ones(vectors.rows, np.float32), self.start)
 
     def gradients(self) -> Float32:

@@ -1,5 +1,6 @@
 """Stored vectors: one flat FAISS index a shard, read back as blocks of float32 rows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.held.files import Source, path_of
 
 Float32 = NDArray[np.float32]
+Rows = NDArray[np.int64]
 FLOAT32_LIMIT = 1 << 30
 """Bytes of float32 vectors up to which `precision = "auto"` keeps float32."""
 HALF = faiss.ScalarQuantizer.QT_fp16
@@ -42,15 +44,18 @@ def unit_rows(vectors: Float32) -> tuple[Float32, Float32]:
     return units.astype(np.float32), norms.astype(np.float32)
 
 
+def flat_index(dim: int, precision: str) -> Any:
+    """An empty flat inner-product index of float32 or float16 elements."""
+    return faiss.IndexFlatIP(dim) if precision == "float32" else faiss.IndexScalarQuantizer(dim, HALF, faiss.METRIC_INNER_PRODUCT)
+
+
 def write_vectors(path: Path, vectors: Float32, precision: str) -> None:
     """Write rows [n, d] as a flat inner-product index of float32 or float16 elements.
 
     Raises:
         OSError: the disk is full or refuses the write.
     """
-    dim = vectors.shape[1]
-    flat = faiss.IndexFlatIP(dim)
-    index = flat if precision == "float32" else faiss.IndexScalarQuantizer(dim, HALF, faiss.METRIC_INNER_PRODUCT)
+    index = flat_index(vectors.shape[1], precision)
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
     write_faiss(index, path)
 
@@ -144,14 +149,70 @@ class Memory:
         self.__array_interface__ = faiss.rev_swig_ptr(index.codes.data(), index.codes.size()).__array_interface__
 
 
-class VectorFile:
-    """A shard's vectors in memory, read only.
+class Vectors(ABC):
+    """A shard's vectors, read only.
 
     Attributes:
         rows: number of vectors n.
         dim: elements a vector d.
-        codes: the elements as stored, [n, d] float32 or float16, a view without a copy.
+        dtype: of the elements as stored, float32 or float16.
         unit: what an element of `widened` counts.
+    """
+
+    rows: int
+    dim: int
+    dtype: np.dtype[Any]
+
+    @property
+    def unit(self) -> float:
+        """See the class."""
+        return 1.0 if self.dtype == np.float32 else 2.0**-WIDENING
+
+    @property
+    def precision(self) -> str:
+        """Of the elements, as `write_vectors` calls it."""
+        return str(self.dtype)
+
+    @abstractmethod
+    def stored(self, rows: slice | Rows) -> NDArray[Any]:
+        """The given rows as stored [m, d]; a slice has no step."""
+
+    def block(self, start: int, stop: int) -> Float32:
+        """Rows [start, stop) as float32; a view where they are in memory and stored so."""
+        return np.asarray(self.stored(slice(start, stop)), dtype=np.float32)
+
+    def take(self, rows: Rows) -> Float32:
+        """The given rows as float32."""
+        return np.asarray(self.stored(rows), dtype=np.float32)
+
+    def widened(self, rows: slice | Rows) -> Float32:
+        """The given rows in units of `unit`: float16 bits are moved to where float32 has them, far faster than a cast.
+
+        The exponents' biases differ by 112, so a number comes out 2 ** 112 times smaller; nothing is rounded, not even a
+        subnormal number.
+        """
+        codes = self.stored(rows)
+        if codes.dtype == np.float32:
+            return codes
+        bits = np.left_shift(codes.view(np.int16), 13, dtype=np.int32, casting="unsafe")
+        np.bitwise_and(bits, SIGN_AND_FRACTION, out=bits)
+        return bits.view(np.float32)
+
+    def products(self, query: Float32, start: int, stop: int) -> Float32:
+        """Inner products of float32 rows [start, stop) with a query [d], at the speed of the memory."""
+        if query.shape != (self.dim,):  # FAISS would read past its end
+            raise DamageError(f"vectors of {self.dim} elements where the query has {len(query)}; the index is damaged")
+        block, found = self.stored(slice(start, stop)), np.empty(stop - start, np.float32)
+        pointers = map(faiss.swig_ptr, (found, query, block))
+        faiss.fvec_inner_products_ny(*pointers, self.dim, len(block))  # type: ignore[attr-defined]  # not in the stubs
+        return found
+
+
+class VectorFile(Vectors):
+    """A shard's vectors in memory.
+
+    Attributes:
+        codes: the elements as stored, [n, d], a view without a copy.
     """
 
     def __init__(self, source: Source) -> None:
@@ -168,68 +229,36 @@ class VectorFile:
         flat = isinstance(self._index, faiss.IndexFlatIP)
         if not flat and not (isinstance(self._index, faiss.IndexScalarQuantizer) and self._index.sq.qtype == HALF):
             raise DamageError(f"{path_of(source)}: not a flat index of float32 or float16 vectors")
-        self.rows = int(self._index.ntotal)
-        self.dim = int(self._index.d)
-        if self.rows < 0 or self.dim < 1 or self._index.codes.size() != self.rows * self.dim * (4 if flat else 2):
+        self.rows, self.dim = int(self._index.ntotal), int(self._index.d)
+        self.dtype = np.dtype(np.float32 if flat else np.float16)
+        if self.rows < 0 or self.dim < 1 or self._index.codes.size() != self.rows * self.dim * self.dtype.itemsize:
             raise DamageError(f"{path_of(source)}: damaged, it holds other than {self.rows} rows of {self.dim} elements")
-        self.codes = self._view(np.float32 if flat else np.float16)
-        self.unit = 1.0 if flat else 2.0**-WIDENING
+        self.codes = self._view()
 
-    def _view(self, dtype: type[np.float32] | type[np.float16]) -> NDArray[Any]:
+    def _view(self) -> NDArray[Any]:
         if self.rows == 0:
-            return np.zeros((0, self.dim), dtype)
+            return np.zeros((0, self.dim), self.dtype)
         codes = np.asarray(Memory(self._index))
-        view: NDArray[Any] = codes.view(dtype).reshape(self.rows, self.dim)
+        view: NDArray[Any] = codes.view(self.dtype).reshape(self.rows, self.dim)
         view.flags.writeable = False
         return view
 
-    @property
-    def precision(self) -> str:
-        """Of the elements, as `write_vectors` calls it."""
-        return str(self.codes.dtype)
+    def stored(self, rows: slice | Rows) -> NDArray[Any]:
+        """See `Vectors`; of a slice a view."""
+        return self.codes[rows]
 
-    def block(self, start: int, stop: int) -> Float32:
-        """Rows [start, stop) as float32; a view where they are stored so."""
-        return np.asarray(self.codes[start:stop], dtype=np.float32)
-
-    def widened(self, rows: slice | NDArray[np.int64]) -> Float32:
-        """The given rows in units of `unit`: float16 bits are moved to where float32 has them, far faster than a cast.
-
-        The exponents' biases differ by 112, so a number comes out 2 ** 112 times smaller; nothing is rounded, not even a
-        subnormal number.
-        """
-        codes = self.codes[rows]
-        if codes.dtype == np.float32:
-            return codes
-        bits = np.left_shift(codes.view(np.int16), 13, dtype=np.int32, casting="unsafe")
-        np.bitwise_and(bits, SIGN_AND_FRACTION, out=bits)
-        return bits.view(np.float32)
-
-    def products(self, query: Float32, start: int, stop: int) -> Float32:
-        """Inner products of float32 rows [start, stop) with a query [d], at the speed of the memory."""
-        if query.shape != (self.dim,):  # FAISS would read past its end
-            raise DamageError(f"vectors of {self.dim} elements where the query has {len(query)}; the index is damaged")
-        block, found = self.codes[start:stop], np.empty(stop - start, np.float32)
-        pointers = map(faiss.swig_ptr, (found, query, block))
-        faiss.fvec_inner_products_ny(*pointers, self.dim, len(block))  # type: ignore[attr-defined]  # not in the stubs
-        return found
-
-    def nearest(self, query: Float32, k: int) -> tuple[Float32, NDArray[np.int64]]:
+    def nearest(self, query: Float32, k: int) -> tuple[Float32, Rows]:
         """The k rows with the highest inner products with a query [d], and those, highest first; on the calling thread."""
         faiss.omp_set_num_threads(1)
         products, rows = self._index.search(query[None], min(k, self.rows))
         return products[0], rows[0]
-
-    def take(self, rows: NDArray[np.int64]) -> Float32:
-        """The given rows as float32."""
-        return np.asarray(self.codes[rows], dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Part:
     """A shard's vectors: unit rows, what each is multiplied by, and the number of its first row."""
 
-    vectors: VectorFile
+    vectors: Vectors
     norms: NDArray[np.float32]
     offset: int
 

@@ -244,7 +244,7 @@ class Signer:
             groups.setdefault(len(instance.sequences), []).append(position)
         for copies, positions in groups.items():
             lengths = [instances[position].longest for position in positions]
-            for rows in plan_batches(lengths, self.config.engine.batch_tokens // copies):
+            for rows in plan_batches(lengths, self.config.engine.tokens // copies):
                 yield [positions[row] for row in rows]
 
     def neuron_scores(
@@ -285,7 +285,7 @@ class Signer:
         """Activation times gradient of instances, the mean over each one's target tokens, batch after batch."""
         lengths = [instance.longest for instance in instances]
         weights = ATTENTION // max(1, self.arch.heads * self.layers * max(lengths, default=1))
-        budget = min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs, weights)
+        budget = min(self.config.engine.tokens, LOGITS // self.arch.outputs, weights)
         for part in plan_batches(lengths, budget):
             chosen = [instances[at] for at in part]
             batch = collate(chosen, self.loaded.pad, self.loaded.device)
@@ -314,7 +314,13 @@ class Signer:
     def _neuron_budget(self, rule: Quadrature) -> tuple[int, int]:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
         riding = self.layers * len(rule.points) if self.arch.causal and rule != GRADIENT else 0
-        return min(self.config.engine.batch_tokens, LOGITS // self.arch.outputs), riding
+        return min(self.config.engine.tokens, LOGITS // self.arch.outputs), riding
+
+    def with_tokens(self, tokens: int) -> Self:
+        """The same signer with batches of other sizes."""
+        other = copy(self)
+        other.config = self.config.with_tokens(tokens)
+        return other
 
     def with_points(self, points: int) -> Self:
         """The same signer with another number of points of the integral."""
@@ -347,7 +353,7 @@ class Signer:
         probes = self.objective.edited(instance)
         longest = max(len(probe.sequence) for probe in probes)
         apart = self.config.model.task in LANGUAGE_TASKS  # choices decide together
-        most = max(1, self.config.engine.batch_tokens // longest) if apart else len(probes)
+        most = max(1, self.config.engine.tokens // longest) if apart else len(probes)
         parts = [probes[start : start + most] for start in range(0, len(probes), most)]
         found = [self._edited_probes(part, edits, instance.outputs) for part in parts]
         probabilities = [each.probabilities for each in found]
@@ -359,7 +365,7 @@ class Signer:
         """What is decided of probes under edits, row by row; row 0 is unedited."""
         batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
-        chunk = max(1, min(self.config.engine.batch_tokens // width, LOGITS // self.arch.outputs) // len(probes))
+        chunk = max(1, min(self.config.engine.tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, best, said = list[Float32](), list[list[int]](), list[str]()
         for number, part in enumerate(self._factors(edits, min(chunk, max(1, FACTORS // (self.layers * self.units))))):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))

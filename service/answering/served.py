@@ -22,7 +22,7 @@ from attridex.service.encoding.encoder import Encoder
 from attridex.service.errors import CancelledError
 from attridex.service.scoring.settle import Methods
 from attridex.service.search.pages import PageToken, listing_digest
-from attridex.service.search.planner import Planner
+from attridex.service.search.planner import MASK_BYTES, Planner
 from attridex.service.search.scan import Scanner
 from attridex.service.storage.roots import batch_files, files, is_local, models
 from attridex.service.storage.store import Store
@@ -64,6 +64,7 @@ class ServedIndex:
         *,
         threads: int | None = None,
         watch: float = 0.0,
+        masks: int = MASK_BYTES,
     ) -> None:
         """Serve an index.
 
@@ -74,9 +75,10 @@ class ServedIndex:
             methods: the IA methods that can be asked for.
             threads: of a scan; as many as there are processors where None.
             watch: seconds after which a change of the index on the disk is followed at the latest; 0 for never by itself.
+            masks: bytes of the masks of filters that are remembered.
         """
         self.store, self.name = store, name
-        self.tools = Tools(name, encoder, methods, Planner(), Scanner(threads))
+        self.tools = Tools(name, encoder, methods, Planner(masks), Scanner(threads))
         self._info: tuple[str, IndexInfo] | None = None
         self._watch = Watch(store, watch)
 

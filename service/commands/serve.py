@@ -34,6 +34,9 @@ def serve(
     max_response_mb: Annotated[int, typer.Option(min=1, max=2047, help="Limit on an answer, MiB.")] = 64,
     connections: Annotated[int, typer.Option(min=1, help="Clients that may be connected at once.")] = 512,
     rate: Annotated[float, typer.Option(min=0, help="Requests a second of one client; 0: any number.")] = 0.0,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory of this process, as 4GiB: vectors beyond it are read from the disk.")
+    ] = "",
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
@@ -85,7 +88,7 @@ def serve(
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         roots=tuple(root or ()), own_code=trust_remote_code, model=not no_model, models=tuple(model or ()), verify=not no_verify,
-        threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
+        threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces, memory=memory,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
     )  # fmt: skip
     with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level) as writer:

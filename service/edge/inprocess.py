@@ -8,11 +8,13 @@ from typing import Any
 import grpc
 from grpc_status import rpc_status
 
+from attridex.indexer.held.memory import parse_size
 from attridex.service.caller import Waiter
 from attridex.service.calls.status import CODES, status
 from attridex.service.edge.server import open_index
 from attridex.service.edge.servicer import AttributionServicer, Indexes
 from attridex.service.errors import ServiceError
+from attridex.service.storage.memory import Memory
 from attridex.v1 import attribution_pb2
 
 SERVICE = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"]
@@ -122,9 +124,17 @@ class Blocks(Iterator[Any]):
 class InProcessStub(ServicerStub):
     """The stub of an index directory."""
 
-    def __init__(self, index: Path, *, model: bool | str = True, verify: bool = True) -> None:
-        """Open an index; see `server.open_index` for what it raises."""
-        self._index = open_index(index, index.resolve().name, model=model, verify=verify)
+    def __init__(self, index: Path, *, model: bool | str = True, verify: bool = True, memory: str = "") -> None:
+        """Open an index; see `server.open_index` for what it raises.
+
+        Args:
+            index: its directory.
+            model: whether to load the model; or where it lies now.
+            verify: whether to read and check every file first.
+            memory: that the process may have, as "4GiB"; as much as it takes where empty.
+        """
+        bound = Memory(parse_size(memory, "memory")) if memory else None
+        self._index = open_index(index, index.resolve().name, model=model, verify=verify, memory=bound)
         super().__init__(AttributionServicer(Indexes({self._index.name: self._index})))
         self._end = weakref.finalize(self, self._index.close)  # also of a client that nobody closes, before the process ends
 

@@ -33,6 +33,7 @@ class ServerOptions:
         limits: of requests, answers and connections.
         operations: HOST:PORT of metrics and probes over HTTP; none where empty.
         audit: file that calls of AdminService are written to; the log where None.
+        memory: that the process may have, as 4GiB; as much as it takes where empty.
         traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
     """
 
@@ -57,6 +58,7 @@ class ServerOptions:
     operations: str = ""
     audit: Path | None = None
     traces: str = ""
+    memory: str = ""
 
     @property
     def channel(self) -> list[tuple[str, int]]:

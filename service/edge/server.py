@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.held.memory import parse_size
 from attridex.indexer.remote.urls import url_of
 from attridex.service.access.access import Access
 from attridex.service.answering.served import ServedIndex
@@ -20,9 +21,13 @@ from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
 from attridex.service.edge.security import Certificates, address, check_admin, check_listen, warn_of_tokens
 from attridex.service.edge.servicer import Indexes
 from attridex.service.edge.wellness import Wellness
+from attridex.service.encoding.cache import CACHE_BYTES
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.search.planner import MASK_BYTES
+from attridex.service.search.scan import scan_bytes
 from attridex.service.storage.far import Spread
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.store import Store
 
@@ -48,6 +53,7 @@ def open_index(
     mapped: bool = False,
     roots: Roots | None = None,
     own_code: bool = True,
+    memory: Memory | None = None,
     spread: Spread | None = None,
 ) -> ServedIndex:
     """Open an index for answering.
@@ -62,31 +68,36 @@ def open_index(
         mapped: map posting lists instead of reading them checked.
         roots: where it, and what it names, may lie.
         own_code: whether Python code that lies beside its model may run.
+        memory: that the process may have with it; as much as it takes where None.
         spread: holds its vectors elsewhere; in this process where None.
 
     Raises:
-        InputError, DamagedIndexError: no whole index there, its model has changed, or a method of another package is broken.
+        InputError, DamagedIndexError: no whole index there, its model has changed, too little memory, or a method of another
+            package is broken.
     """
     methods = load_methods()
     source = mirror_of(index)
     try:
         store = Store(
             source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
-            spread=spread, source=source,
+            spread=spread, source=source, memory=memory,
         )  # fmt: skip
     except BaseException:
         if source:
             source.close()
         raise
+    masks = memory.limit // 64 if memory else MASK_BYTES
     try:
         with store.version() as version:
             if model:
                 store.opening.check_code(version.manifest.config)
             encoder = Encoder.load(version.manifest, store.opening.place) if model else None
+        if memory:
+            store.keep_within(memory.settled(masks + scan_bytes(threads) + (CACHE_BYTES if encoder else 0)))
     except BaseException:
         store.close()
         raise
-    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch)
+    return ServedIndex(store, encoder, name, methods, threads=threads, watch=watch, masks=masks)
 
 
 def mirror_of(index: Path) -> "Mirror | None":
@@ -254,6 +265,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         DamagedIndexError: there is no whole index.
     """
     paths = parse_indexes(arguments)
+    memory = parse_size(options.memory, "--memory") if options.memory else None
     models = parse_models(options.models, list(paths))
     if models and not options.model:
         raise InputError("give one of --model and --no-model")
@@ -268,11 +280,15 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     if operating.port:
         announce(f"metrics and probes on {address(options.operations, operating.port)}")
     try:
-        for name, path in paths.items():
+        for number, (name, path) in enumerate(paths.items()):
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
                 watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code,
+                memory=Memory(memory, len(paths) - number) if memory else None,
             )  # fmt: skip
+            if memory:
+                with opened[name].store.version() as version:
+                    announce(f"{name}: {version.places}")
         server = Server(opened, options, operating)
     except AttridexError:
         operating.close()

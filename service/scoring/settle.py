@@ -63,7 +63,7 @@ def settle(version: IndexVersion, methods: Methods, wanted: Scoring, label: Labe
     given = check_settings(methods, wanted)
     check_indexed(version.manifest, method)
     values = method.settle(version, given)
-    structure = choose_structure(version.manifest, wanted, method, values, methods.values())
+    structure = choose_structure(version, wanted, method, values, methods.values())
     return Settled(method, label, values, method.said(version, values), structure)
 
 

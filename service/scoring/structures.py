@@ -1,13 +1,14 @@
 """Which approximate structure finds a method's hits, where a request allows one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from attridex.indexer.errors import nearest
 from attridex.indexer.index.records import Manifest
-from attridex.service.errors import InvalidArgumentError, NotIndexedError
+from attridex.service.errors import InvalidArgumentError, LimitError, NotIndexedError
 from attridex.service.scoring.method import InstanceMethod
 from attridex.service.scoring.settings import Values
+from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import Scoring
 
 FASTEST = ("ivf", "rabitq", "sq8")
@@ -24,12 +25,12 @@ class Structure:
 
 
 def choose_structure(
-    manifest: Manifest, wanted: Scoring, method: InstanceMethod, values: Values, methods: Iterable[InstanceMethod]
+    version: IndexVersion, wanted: Scoring, method: InstanceMethod, values: Values, methods: Iterable[InstanceMethod]
 ) -> Structure | None:
     """The structure that a request is answered by; None where it is to be exact.
 
     Args:
-        manifest: of the index.
+        version: the index.
         wanted: names a structure, or allows one.
         method: whose hits are to be found.
         values: its settings.
@@ -38,6 +39,7 @@ def choose_structure(
     Raises:
         InvalidArgumentError: an unknown structure, one that does not serve the method, or `exact` with a structure's name.
         NotIndexedError: the index was built without it.
+        LimitError: the server has no memory for it.
     """
     asked = wanted.approximate
     if asked and asked not in FASTEST:
@@ -47,12 +49,13 @@ def choose_structure(
     if not asked and wanted.exact is not False:
         return None
     check_served(asked, method, methods)
-    recalls = measured(manifest, method, values)
+    recalls = measured(version.manifest, method, values)
     if not recalls or (asked and asked not in recalls):
         raise NotIndexedError(
             f'approximate: the index was built without {asked or "a structure"} for this method; build with index.approximate = '
             f'["{asked or "sq8"}"]', "approximate"
         )  # fmt: skip
+    recalls = with_room(version, recalls, asked)
     good = [kind for kind, recall in recalls.items() if recall >= GOOD]
     kind = asked or (good[0] if good else max(recalls, key=recalls.__getitem__))
     return Structure(kind, recalls[kind])
@@ -72,6 +75,19 @@ def check_served(asked: str, method: InstanceMethod, methods: Iterable[InstanceM
         raise InvalidArgumentError(
             f"approximate: '{asked}' serves method {served} alone (its lists go by direction); use {own}", "approximate"
         )
+
+
+def with_room(version: IndexVersion, recalls: Mapping[str, float], asked: str) -> dict[str, float]:
+    """Recall of those structures that may be in memory.
+
+    Raises:
+        LimitError: the one that is asked for may not, or none of them.
+    """
+    found = {kind: recall for kind, recall in recalls.items() if version.has_room(kind)}
+    if not found or (asked and asked not in found):
+        known = f"use {' or '.join(found)}, or serve" if found else "serve"
+        raise LimitError(f"approximate: --memory has no room for {asked or 'any structure'}; {known} with more", "approximate")
+    return found
 
 
 def measured(manifest: Manifest, method: InstanceMethod, values: Values) -> dict[str, float]:

@@ -155,8 +155,9 @@ def matched(name: str, pattern: str, kind: str) -> Clause:
 class Planner:
     """Masks of rows for conditions, kept for the conditions asked last."""
 
-    def __init__(self) -> None:
-        """Nothing kept yet."""
+    def __init__(self, most: int = MASK_BYTES) -> None:
+        """Nothing kept yet; `most` bytes will be."""
+        self._most = most
         self._masks: OrderedDict[tuple[str, str, bytes], NDArray[np.bool_]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -179,7 +180,7 @@ class Planner:
             if key not in self._masks:
                 self._masks[key] = mask
                 self._size += mask.nbytes + KEY_BYTES
-            while self._size > MASK_BYTES:
+            while self._size > self._most:
                 self._size -= self._masks.popitem(last=False)[1].nbytes + KEY_BYTES
         return mask
 

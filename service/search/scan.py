@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from attridex.indexer.array_types import Doubles, Flags, Integers, ShortIntegers, Singles
 from attridex.indexer.held.waited import still_waited
-from attridex.indexer.index.vectors import Part, VectorFile
+from attridex.indexer.index.vectors import Part, VectorFile, Vectors
 from attridex.service.caller import Checkpoint
 from attridex.service.search.candidates import Candidates
 from attridex.service.search.ranking import ranked
@@ -36,12 +36,14 @@ ROUNDOFF = 2.0**-24
 NOTHING = np.float32(-np.inf)
 BLOCK_BYTES = 4 << 20
 """Size of a block of vectors in float32: it stays in the cache while all queries meet it."""
+WORK_BYTES = 24 << 20
+"""What a thread holds of a block: as read, widened, multiplied; and what the allocator keeps for the next one."""
 FEW = 1 / 8
 """Share of a block's rows below which they are gathered before they are scored."""
 NEAREST = 256
 """Rows of a float16 shard that one query asks FAISS for; what is known of the others is that they are less near."""
-RESCORE_ROWS = 256
-"""Rows that are held in float64 at a time."""
+RESCORE_BYTES = 1 << 20
+"""Size of the rows that are held in float64 at a time."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Scanner:
 
     def __init__(self, threads: int | None = None) -> None:
         """`threads` defaults to the processors that this process may use."""
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or processors()
         self.pool = Workers(self.threads, "scan")
         # The pool spreads the work; BLAS threads of its own would only fight over the same cores.
         ThreadpoolController().select(internal_api="openblas").limit(limits=1)
@@ -157,9 +159,24 @@ def best_alone(found: Scored, k: int) -> Scored:
     return Scored(found.rows[kept], found.scores[kept])
 
 
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def block_rows(dim: int) -> int:
     """Rows of a block."""
     return max(64, BLOCK_BYTES // (4 * dim))
+
+
+def rescored_rows(dim: int) -> int:
+    """Rows that are scored again at a time."""
+    return max(1, RESCORE_BYTES // (8 * dim))
+
+
+def scan_bytes(threads: int | None = None) -> int:
+    """What scans take at most while they work, beside the vectors: of each thread a block and what is made of it."""
+    return WORK_BYTES * (threads or processors())
 
 
 @dataclass(frozen=True)
@@ -200,8 +217,8 @@ class Search:
         farthest: list[tuple[Job, float, Rows]] = []
         for job in jobs:
             checkpoint()
-            if self._by_nearest(job.part):
-                farthest.append((job, *self._nearest(job, found[0])))
+            if whole := self._by_nearest(job.part):
+                farthest.append((job, *self._nearest(job, whole, found[0])))
             else:
                 self._block(job, found)
             yield
@@ -211,14 +228,15 @@ class Search:
             yield
         return found
 
-    def _by_nearest(self, part: Part) -> bool:
-        """Whether FAISS's own scan serves: one query, no filter, few hits, a float16 shard of ordinary size."""
-        alone = len(self._queries) == 1 and self._mask is None and self._k <= NEAREST // 2
-        return alone and part.vectors.codes.dtype == np.float16 and part.vectors.rows * part.vectors.dim * 4 <= 16 * BLOCK_BYTES
+    def _by_nearest(self, part: Part) -> VectorFile | None:
+        """The vectors, where FAISS's own scan serves: one query, no filter, few hits, an ordinary float16 shard in memory."""
+        vectors, alone = part.vectors, len(self._queries) == 1 and self._mask is None and self._k <= NEAREST // 2
+        ordinary = vectors.dtype == np.float16 and vectors.rows * vectors.dim * 4 <= 16 * BLOCK_BYTES
+        return vectors if alone and ordinary and isinstance(vectors, VectorFile) else None
 
-    def _nearest(self, job: Job, found: Candidates) -> tuple[float, Rows]:
+    def _nearest(self, job: Job, vectors: VectorFile, found: Candidates) -> tuple[float, Rows]:
         """Add the shard's nearest rows; how near another can be, and which were seen."""
-        products, rows = job.part.vectors.nearest(self._queries[0], NEAREST)
+        products, rows = vectors.nearest(self._queries[0], NEAREST)
         ceiling = float(products[-1]) + 2 * slack(job.part.vectors.dim)
         self._add(job.part, 0, products[:, None], [found], rows)
         return ceiling, rows
@@ -248,13 +266,13 @@ class Search:
             if len(rows) <= FEW * len(chosen):
                 self._rows(part, job.start + rows, found)
                 return
-        if len(self._queries) == 1 and vectors.codes.dtype == np.float32:
+        if len(self._queries) == 1 and vectors.dtype == np.float32:
             products = vectors.products(self._queries[0], job.start, job.stop)[:, None]
         else:
             products = self._products(vectors, slice(job.start, job.stop))
         self._add(part, job.start, products if rows is None else products[rows], found, rows)
 
-    def _products(self, vectors: VectorFile, rows: slice | Rows) -> Products:
+    def _products(self, vectors: Vectors, rows: slice | Rows) -> Products:
         """Inner products of rows with the queries."""
         return vectors.widened(rows) @ (self._columns * np.float32(1 / vectors.unit))
 
@@ -299,9 +317,10 @@ def rescore(stored: Stored, query: Query, rows: Rows) -> Scores:
     scores = np.zeros(len(rows))
     for part in stored:
         inside = np.flatnonzero((rows >= part.offset) & (rows < part.offset + part.vectors.rows))
-        for start in range(0, len(inside), RESCORE_ROWS):
+        step = rescored_rows(part.vectors.dim)
+        for start in range(0, len(inside), step):
             still_waited()
-            at = inside[start : start + RESCORE_ROWS]
+            at = inside[start : start + step]
             local = rows[at] - part.offset
             scores[at] = exact_scores(part.vectors.take(local).astype(np.float64), part.norms[local], query)
     return scores

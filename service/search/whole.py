@@ -17,7 +17,7 @@ from attridex.indexer.array_types import Doubles, Integers
 from attridex.indexer.index.vectors import Part
 from attridex.service.caller import Checkpoint
 from attridex.service.errors import InvalidArgumentError
-from attridex.service.search.scan import RESCORE_ROWS, ROUNDOFF, Mask, Queries, Scanner, block_rows, exact_scores, scaled, slack
+from attridex.service.search.scan import ROUNDOFF, Mask, Queries, Scanner, block_rows, exact_scores, rescored_rows, scaled, slack
 from attridex.service.storage.far import Extent, Far, Stored
 from attridex.v1.requests import Precision
 
@@ -160,11 +160,12 @@ def exact(queries: Queries) -> Callable[[tuple[Part, Rows]], Block]:
     def block(job: tuple[Part, Rows]) -> Block:
         part, rows = job
         scores = np.empty((len(queries), len(rows)))
-        for start in range(0, len(rows), RESCORE_ROWS):
-            local = rows[start : start + RESCORE_ROWS]
+        step = rescored_rows(part.vectors.dim)
+        for start in range(0, len(rows), step):
+            local = rows[start : start + step]
             values, norms = part.vectors.take(local).astype(np.float64), part.norms[local]
             for number, query in enumerate(queries):
-                scores[number, start : start + RESCORE_ROWS] = exact_scores(values, norms, query)
+                scores[number, start : start + step] = exact_scores(values, norms, query)
         return Block(part.offset + rows, scores, np.zeros(len(queries)))
 
     return block

@@ -11,9 +11,10 @@ from attridex.indexer.errors import AGAIN, DamageError
 from attridex.indexer.held.files import HeldDirectory, HeldFile, Written
 from attridex.indexer.index.arrays import read_array
 from attridex.indexer.index.layout import FACTORS, INSTANCES, NEURONS, NORMS, PREDICTIONS, SIDECAR
+from attridex.indexer.index.paged_vectors import PagedVectors
 from attridex.indexer.index.records import FileEntry, ShardEntry, Sidecar, parse_record, unseal
 from attridex.indexer.index.shards import Shard
-from attridex.indexer.index.vectors import Float32, VectorFile
+from attridex.indexer.index.vectors import Float32, Part, VectorFile
 from attridex.indexer.index.verify import NOT_LISTED, check_file
 from attridex.service.storage.shared import Shared
 
@@ -87,6 +88,10 @@ class ServedShard(Shard):
         """See `Shard`."""
         norms: Float32 = self.held.once(name, read_array)
         return norms
+
+    def part_on_disk(self, name: str, norms: str | None) -> Part:
+        """As `part`; the vectors are not kept in memory, but read at each question."""
+        return self.part_of(PagedVectors(self.held.directory / name), norms)
 
 
 def record(path: Path, sha256: str | None = None) -> tuple[bytes, HeldFile]:

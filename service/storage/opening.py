@@ -12,6 +12,7 @@ from attridex.indexer.sections import SOURCES
 from attridex.service.errors import DamagedIndexError, VersionGoneError
 from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import PAGE_SECONDS
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
 
@@ -45,6 +46,7 @@ class Opening:
         roots: where it, and what it names, may lie; see `Roots.check`.
         model: whether its model is loaded; or where that lies now.
         own_code: whether Python code that lies beside its model may run.
+        memory: that it may have; as much as it takes where None.
         spread: opens its vectors elsewhere; in this process where None.
     """
 
@@ -54,6 +56,7 @@ class Opening:
     roots: Roots
     model: bool | str
     own_code: bool
+    memory: Memory | None = None
     spread: Spread | None = None
 
     @property
@@ -71,15 +74,7 @@ class Opening:
             try:
                 self.check_place(current.version)
                 seq = current.log.seq if current.log else None  # what comes later is of the next look at CURRENT
-                return IndexVersion(
-                    self.index,
-                    current.version,
-                    verify=self.verify,
-                    mapped=self.mapped,
-                    seq=seq,
-                    beside=beside,
-                    spread=self.spread,
-                )
+                return self._open(current.version, seq=seq, beside=beside)
             except DamagedIndexError:
                 before, current = current, read_served(self.index)
                 if current == before:
@@ -89,13 +84,20 @@ class Opening:
         """A version that is on disk, without its vectors in memory; what is read of it is verified when it is read."""
         directory, _, seq = number.partition("+")
         self.check_place(directory)
-        return IndexVersion(
-            self.index, directory, verify=False, mapped=self.mapped, light=True, seq=int(seq or 0), spread=self.spread
-        )
+        return self._open(directory, seq=int(seq or 0), light=True)
 
-    def _opened(self, number: str, seq: int | None, beside: IndexVersion | None) -> IndexVersion:
+    def _open(self, number: str, *, seq: int | None, light: bool = False, beside: IndexVersion | None = None) -> IndexVersion:
+        verify = self.verify and not light
         return IndexVersion(
-            self.index, number, verify=self.verify, mapped=self.mapped, seq=seq, beside=beside, spread=self.spread
+            self.index,
+            number,
+            verify=verify,
+            mapped=self.mapped,
+            light=light,
+            seq=seq,
+            beside=beside,
+            spread=self.spread,
+            memory=self.memory,
         )
 
     def older(self, number: str) -> IndexVersion:

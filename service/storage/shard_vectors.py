@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from attridex.indexer.errors import DamageError
 from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, NORMS, TRACIN, TRACIN_NORMS
-from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.vectors import Part
 from attridex.service.storage.far import Kind
+from attridex.service.storage.held_shards import ServedShard
 
 
 class Files(NamedTuple):
@@ -31,11 +31,15 @@ FILES: Mapping[Kind, Files] = {
 
 
 class ShardVectors:
-    """The vectors of some shards that follow each other; each kind is read when it is first asked for."""
+    """The vectors of some shards that follow each other; each kind is read when it is first asked for.
 
-    def __init__(self, shards: Sequence[Shard], place: object) -> None:
+    Attributes:
+        kept: files of the kinds that are kept in memory, all where None; the others are read from the disk at each question.
+    """
+
+    def __init__(self, shards: Sequence[ServedShard], place: object, kept: frozenset[str] | None = None) -> None:
         """Nothing is read yet; `place` is what they are called in errors."""
-        self._shards, self._place = shards, place
+        self._shards, self._place, self.kept = shards, place, kept
         self._read: dict[Kind, list[Part]] = {}
 
     @property
@@ -54,7 +58,9 @@ class ShardVectors:
         return self._read[kind]
 
     def _parts(self, name: str, norms: str | None) -> list[Part]:
-        parts, rows = [shard.part(name, norms) for shard in self._shards], sum(shard.rows for shard in self._shards)
+        kept = self.kept is None or name in self.kept
+        parts = [shard.part(name, norms) if kept else shard.part_on_disk(name, norms) for shard in self._shards]
+        rows = sum(shard.rows for shard in self._shards)
         if {sum(part.vectors.rows for part in parts), sum(len(part.norms) for part in parts)} != {rows}:
             raise DamageError(f"{self._place}: shards and manifest do not hold the same number of instances")
         if len({part.vectors.dim for part in parts}) > 1:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -18,6 +19,7 @@ from attridex.indexer.lifecycle.versions import activate as make_current
 from attridex.service.errors import DamagedIndexError, MachineError, UnknownIndexError, VersionGoneError
 from attridex.service.storage.far import Spread
 from attridex.service.storage.leases import Lease, Leases
+from attridex.service.storage.memory import Memory
 from attridex.service.storage.opening import Opening
 from attridex.service.storage.roots import Roots
 from attridex.service.storage.version import IndexVersion
@@ -60,6 +62,7 @@ class Store:
         own_code: bool = True,
         spread: Spread | None = None,
         source: Source | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Open the current version; see `IndexVersion` for what it raises.
 
@@ -72,14 +75,25 @@ class Store:
             own_code: whether Python code that lies beside its model may run.
             spread: opens its vectors elsewhere; in this process where None.
             source: what the directory is a copy of; it is closed with the store.
+            memory: that it may have, once `keep_within` says how much that is; as much as it takes where None.
         """
         self.index, self.source = index, source
-        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, spread)
+        self.opening = Opening(index, verify, mapped, roots or Roots(), model, own_code, memory, spread)
         self.changed: Callable[[], None] = lambda: None
         self._turn, self._guard = threading.Lock(), threading.Lock()
         self._reopening = WeakValueDictionary[str, threading.Lock]()
         self._leases = Leases(index.name, self.opening.current(), lambda: self.changed())
         self._newer = self._away = ""
+
+    def keep_within(self, memory: Memory) -> None:
+        """Keep in memory what fits, of the served version and of those to come.
+
+        Raises:
+            InputError: there is too little.
+        """
+        self.opening = replace(self.opening, memory=memory)
+        with self.version() as version:
+            version.keep_within(memory)
 
     @property
     def damaged(self) -> str:

@@ -33,6 +33,7 @@ from attridex.service.errors import DamagedIndexError, UnknownInstanceError
 from attridex.service.storage.far import Far, Spread, Stored, Vectors
 from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.held_shards import How
+from attridex.service.storage.memory import VECTORS, Kept, Memory, catalog_bytes, kept_within
 from attridex.service.storage.shard_vectors import ShardVectors, stored_vector
 from attridex.service.storage.shared import Shared
 
@@ -67,6 +68,7 @@ class IndexVersion:
         seq: int | None = None,
         beside: "IndexVersion | None" = None,
         spread: Spread | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Open a version.
 
@@ -79,14 +81,17 @@ class IndexVersion:
             seq: entries of the log of deletes that count; all of them where None.
             beside: a version that is open, with which it shares the shards that both have.
             spread: opens its vectors elsewhere; they are verified and read there.
+            memory: that it may have; as much as it takes where None. One whose room is not known yet reads no vectors.
 
         Raises:
             DamagedIndexError: a file is missing or not what was written.
+            InputError: there is too little memory for it.
             ShardsError: vectors that lie elsewhere are out of reach.
         """
         self._index, self.number, self.seq = index, number, 0
         self._spectra: dict[str, Spectrum] = {}
         self._structures: dict[str, Approximate] = {}
+        self._kept = Kept() if memory else None
         try:
             with ExitStack() as opening:
                 log = read_deletes(index)
@@ -96,13 +101,16 @@ class IndexVersion:
                 self._held: HeldVersion = opening.enter_context(closing(held))
                 self.manifest, self._directory, self._shards = held.manifest, held.directory, held.shards
                 if spread is None:
-                    self._vectors: Vectors = ShardVectors(held.shards, held.directory.path)
+                    self._vectors: Vectors = ShardVectors(held.shards, held.directory.path, frozenset() if memory else None)
                 else:
                     self._vectors = spread.open(index, held.manifest, held.sha256, light=light)
                 opening.enter_context(closing(self._vectors))
-                self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG)))
+                bound = catalog_bytes(self.manifest.instances) if memory else None
+                self._catalog = opening.enter_context(closing(Catalog(self._directory / CATALOG, bound)))
                 self._read(log.until(seq) if log and seq is not None else log)
-                if not light:
+                if memory and memory.room is not None and not light:
+                    self.keep_within(memory, beside)
+                elif memory is None and not light:
                     _ = self.gradients
                 self._shared = Shared(opening.pop_all())
         except (DamageError, OSError) as error:
@@ -116,6 +124,31 @@ class IndexVersion:
         self._check_columns()
         self.ids = self._catalog.ids()
         self._hide(log)
+
+    def keep_within(self, memory: Memory, beside: "IndexVersion | None" = None) -> None:
+        """Keep of vectors and structures in memory what fits, and read the rest from the disk; see `kept_within`."""
+        held = [shard.held for shard in beside._shards] if beside and beside._kept and beside._kept.vectors else []
+        self._kept = kept_within(memory, self._held, held)
+        if isinstance(self._vectors, ShardVectors):
+            self._vectors.kept = self._kept.vectors
+        _ = self.gradients
+
+    def _in_memory(self, name: str) -> bool:
+        """Whether a kind of vector is kept in memory."""
+        return self._kept is None or name in self._kept.vectors
+
+    @property
+    def places(self) -> str:
+        """Which vectors and structures lie where, in words."""
+        kinds = [name.removesuffix(".faiss") for name in VECTORS if name in self._shards[0].held.directory.files]
+        kept = [name for name in kinds if self._in_memory(f"{name}.faiss")]
+        structures = filter(self.has_room, self.manifest.config.index.approximate)
+        left = [name for name in kinds if name not in kept]
+        return f"in memory: {', '.join([*kept, *structures]) or 'nothing'}; on the disk: {', '.join(left) or 'nothing'}"
+
+    def has_room(self, structure: str) -> bool:
+        """Whether a structure for approximate search may be in memory."""
+        return self._kept is None or structure in self._kept.structures
 
     @property
     def sha256(self) -> str:

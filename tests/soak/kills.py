@@ -120,13 +120,15 @@ def serving(index: Path) -> None:
     main(["serve", f"mine={index}", "--listen", where, "--no-model", "--insecure-admin", "--watch", "0"])
 
 
-def ask(index: Path) -> None:
+def ask(index: Path, alive: Callable[[], bool]) -> None:
     """Delete through a server, one instance after the other, until it is gone."""
     with grpc.insecure_channel(f"unix:{index.parent / 'socket'}") as channel:
-        stub = admin_pb2_grpc.AdminServiceStub(channel)
+        stub, ready = admin_pb2_grpc.AdminServiceStub(channel), grpc.channel_ready_future(channel)
+        while alive() and not ready.done():
+            time.sleep(0.01)
         try:
             for name in LATER[:-1]:
-                stub.DeleteInstances(admin_pb2.DeleteInstancesRequest(ids=[name]), wait_for_ready=True, timeout=120)
+                stub.DeleteInstances(admin_pb2.DeleteInstancesRequest(ids=[name]), timeout=120)
                 say(index, f"delete {name}")
         except grpc.RpcError:
             return
@@ -157,14 +159,14 @@ class Kind:
     Attributes:
         work: what it does, in a process of its own.
         begin: what is done to the index before.
-        ask: what another thread does meanwhile.
+        ask: what another thread does meanwhile, as long as it is alive.
         deletes: whether instances are deleted, in the order of `LATER`.
         grows: whether instances come and change.
     """
 
     work: Callable[[Path], None]
     begin: Callable[[Path], None] = whole
-    ask: Callable[[Path], None] | None = None
+    ask: Callable[[Path, Callable[[], bool]], None] | None = None
     deletes: bool = False
     grows: bool = False
 
@@ -270,7 +272,7 @@ def until_killed(process: BaseProcess, kind: Kind, index: Path, seconds: float |
     while not said(index):
         time.sleep(0.005)
     began = time.perf_counter()
-    asking = threading.Thread(target=kind.ask, args=(index,)) if kind.ask else None
+    asking = threading.Thread(target=kind.ask, args=(index, process.is_alive)) if kind.ask else None
     if asking:
         asking.start()
     (asking if asking and seconds is None else process).join(seconds)

@@ -1,9 +1,21 @@
 """Memory is counted where it is taken."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
-from attridex.indexer.building.memory import resident, watched
+from attridex.indexer.building import memory
+from attridex.indexer.building.build import build
+from attridex.indexer.building.dry_run import tried
+from attridex.indexer.building.memory import free_bytes, watched
+from attridex.indexer.config import load_config
+from attridex.indexer.held.memory import resident
+from attridex.indexer.index.layout import PLAN
+from attridex.indexer.index.records import read_sealed
 
 
 def test_a_peak_is_what_was_taken_in_between() -> None:
@@ -12,3 +24,29 @@ def test_a_peak_is_what_was_taken_in_between() -> None:
         del block
     assert 30 << 20 <= peak.bytes < 200 << 20
     assert 0 < resident("VmRSS") <= resident("VmHWM")
+
+
+def test_free_memory_is_within_a_control_group_s_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:       100 kB\nMemAvailable:    60 kB\n")
+    monkeypatch.setattr(memory, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    assert free_bytes(torch.device("cpu")) == 60 << 10
+    (tmp_path / "memory.current").write_text("1024\n")
+    for limit, free in (("max\n", 60 << 10), ("3072\n", 2048), (f"{1 << 30}\n", 60 << 10)):
+        (tmp_path / "memory.max").write_text(limit)
+        assert free_bytes(torch.device("cpu")) == free
+
+
+@pytest.mark.parametrize(("free", "tokens"), [(1 << 40, 4096), (0, 64)])
+def test_a_batch_fits_the_memory_that_is_free_when_the_build_begins(
+    free: int, tokens: int, project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    config = load_config(project(count=12, engine={"batch_tokens": "auto"}, neurons={"enabled": False}))
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: free)
+    build(config, tmp_path / "i")
+    assert f"batches of {tokens:,} tokens at most, by the memory that is free now" in capsys.readouterr().err
+    assert read_sealed(tmp_path / "i" / PLAN)["engine.batch_tokens"] == tokens
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: 0 if free else 1 << 40)
+    assert build(config, tmp_path / "i", show_progress=False).manifest.config.engine.batch_tokens == tokens, "it goes on as begun"
+    again = tried(load_config(project(count=12, engine={"batch_tokens": tokens}, neurons={"enabled": False})), tmp_path / "i")
+    assert again.build.plan.settings == read_sealed(tmp_path / "i" / PLAN), "the number is the same as one that is given"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attridex.indexer.curvature.spectrum import DenseBlock, Spectrum
-from attridex.service.errors import InvalidArgumentError, NotIndexedError, ServiceError
+from attridex.service.errors import InvalidArgumentError, LimitError, NotIndexedError, ServiceError
 from attridex.service.methods.registry import load_methods
 from attridex.service.scoring.curvature import choose_curvature, curvatures_of
 from attridex.service.scoring.method import unit
@@ -29,8 +29,8 @@ def manifest(**more: Any) -> Any:
     return SimpleNamespace(**facts)
 
 
-def version(**more: Any) -> Any:
-    return SimpleNamespace(manifest=manifest(**more), spectrum=lambda kind: SPECTRUM)
+def version(room: tuple[str, ...] = ("sq8", "rabitq", "ivf"), **more: Any) -> Any:
+    return SimpleNamespace(manifest=manifest(**more), spectrum=lambda kind: SPECTRUM, has_room=lambda kind: kind in room)
 
 
 def test_defaults_come_from_the_method_or_from_the_index() -> None:
@@ -91,7 +91,7 @@ def test_the_curvature_of_trak_is_no_curvature_of_others() -> None:
     ],
 )
 def test_the_fastest_structure_that_is_good_is_chosen_or_else_the_best(scoring: Scoring, chosen: Structure | None) -> None:
-    found = choose_structure(manifest(), scoring, METHODS[scoring.method], Values({"curvature": "fisher"}), METHODS.values())
+    found = choose_structure(version(), scoring, METHODS[scoring.method], Values({"curvature": "fisher"}), METHODS.values())
     assert found == chosen
 
 
@@ -116,8 +116,20 @@ def test_the_fastest_structure_that_is_good_is_chosen_or_else_the_best(scoring: 
 )
 def test_a_structure_that_cannot_serve_is_refused(scoring: Scoring, said: str) -> None:
     with pytest.raises(ServiceError) as raised:
-        choose_structure(manifest(), scoring, METHODS[scoring.method], Values(), METHODS.values())
+        choose_structure(version(), scoring, METHODS[scoring.method], Values(), METHODS.values())
     assert str(raised.value) == said
+
+
+def test_a_structure_without_room_in_memory_is_not_chosen_and_refused_where_it_is_asked_for() -> None:
+    allowed = Scoring("grad-dot", exact=False)
+    found = choose_structure(version(room=("rabitq",)), allowed, METHODS["grad-dot"], Values(), METHODS.values())
+    assert found == Structure("rabitq", 0.8)
+    for room, asked, said in (
+        (("rabitq",), Scoring(approximate="sq8"), "--memory has no room for sq8; use rabitq, or serve with more"),
+        ((), allowed, "--memory has no room for any structure; serve with more"),
+    ):
+        with pytest.raises(LimitError, match=said):
+            choose_structure(version(room=room), asked, METHODS["grad-dot"], Values(), METHODS.values())
 
 
 def test_a_zero_vector_stays_zero() -> None:

@@ -1,0 +1,41 @@
+"""Memory that this process holds, and sizes as people write them."""
+
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from attridex.indexer.errors import InputError
+
+STATUS = Path("/proc/self/status")
+
+
+def parse_size(text: str, option: str) -> int:
+    """A size as people write it: 4GiB, 512MiB, 4000000000.
+
+    Raises:
+        InputError: it is none; `option` names where it stands.
+    """
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        size = 0
+    if size <= 0:
+        raise InputError(f"{option} {text}: a size is needed, as 4GiB or 512MiB")
+    return size
+
+
+def as_option(size: int) -> str:
+    """A size as `parse_size` reads it, rounded up to MiB."""
+    return f"{-(-size // (1 << 20))}MiB"
+
+
+def resident(name: str) -> int:
+    """Bytes of this process in memory: VmRSS now, VmHWM at the peak (which is all there is without Linux's /proc)."""
+    with suppress(OSError):
+        lines = (line.split() for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+        return next(int(line[1]) << 10 for line in lines)
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size << 10
