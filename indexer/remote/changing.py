@@ -36,7 +36,7 @@ def changing(url: str, *, drops: bool = False, mends: bool = False, show_progres
         AttridexError: the store or the disk refuses something.
     """
     change = Change(url, mends=mends, show_progress=show_progress)
-    with change.cache.alone(), named(change.cache.directory, url):
+    with named(change.cache.directory, url), change.cache.alone():
         change.begin()
         try:
             yield change.cache.directory

@@ -18,7 +18,7 @@ from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.heads import Head, object_name
 from attridex.indexer.remote.objects import Objects
 
-CONNECTIONS = 16
+CONNECTIONS = 8
 """Objects that are fetched or written at a time."""
 LAST = (DELETES_COPY, DELETES, CURRENT_COPY, CURRENT)
 """What is put in place when all else is, in this order, as whoever changes an index writes it."""

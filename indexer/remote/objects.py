@@ -17,6 +17,8 @@ CHUNK = 8 << 20
 """Bytes that are read at a time, and the least part of an object that is sent in parts."""
 PARTS = 5000
 """Parts of an object at most; S3 takes 10,000."""
+AHEAD = 3
+"""Parts of one object that are sent at a time, and so are in memory."""
 RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 """How often and how long a request is made again that a store did not answer."""
 
@@ -100,7 +102,7 @@ class Objects:
 
         whole: Any = b"".join(content) if size <= CHUNK and not isinstance(content, bytes) else content
         with self._told(name):
-            obstore.put(self._store, name, whole, chunk_size=max(CHUNK, size // PARTS))
+            obstore.put(self._store, name, whole, chunk_size=max(CHUNK, size // PARTS), max_concurrency=AHEAD)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects; one that is gone already is."""

@@ -131,12 +131,13 @@ class ServedIndex:
             return known[1]
 
     @property
-    def places(self) -> dict[Path, str]:
+    def places(self) -> dict[Path | str, str]:
         """Where it lies, and what it was made of, and what clients are told instead."""
         with self.store.version(whole=False) as version:
             config = version.manifest.config
+        found: dict[Path | str, str] = {self.store.source.url: self.name} if self.store.source else {}
         named = [Path(self.store.opening.place or ""), *(path for _, path in models(config))]
-        found = {path: f"the model of {self.name}" for path in named if is_local(str(path))}
+        found |= {path: f"the model of {self.name}" for path in named if is_local(str(path))}
         records = [*(path for _, path in files(config)), *batch_files(self.store.index)]
         found |= dict.fromkeys(records, f"the corpus of {self.name}")
         return {**found, self.store.index: self.name}

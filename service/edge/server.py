@@ -143,7 +143,7 @@ class Server:
             self._end_loop()
             raise
         self.port = self._edge.port
-        self._places: dict[Path, str] = {}
+        self._places: dict[Path | str, str] = {}
         self._hide()
 
     def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
