@@ -250,12 +250,7 @@ class Intervention:
     name: str
 
     def __init__(
-        self,
-        mode: str,
-        neurons: Iterable[NamedNeuron] | None = None,
-        method: "str | Scoring" = "na",
-        r: int = 0,
-        name: str = "",
+        self, mode: str, neurons: Iterable[NamedNeuron] | None = None, method: "str | Scoring" = "na", r: int = 0, name: str = ""
     ) -> None:
         """Name the neurons, or how they are found.
 
