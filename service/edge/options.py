@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attridex.service.edge.security import Tls
+from attridex.service.groups.dividing import Dividing
 from attridex.v1.limits import Limits
 
 GRACE_SECONDS = 10.0
@@ -35,6 +36,7 @@ class ServerOptions:
         audit: file that calls of AdminService are written to; the log where None.
         memory: that the process may have, as 4GiB; as much as it takes where empty.
         traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
+        dividing: into which groups stored vectors are divided; in this process where None.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -58,6 +60,7 @@ class ServerOptions:
     operations: str = ""
     audit: Path | None = None
     traces: str = ""
+    dividing: Dividing | None = None
     memory: str = ""
 
     @property
