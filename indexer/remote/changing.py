@@ -58,7 +58,7 @@ class Change:
 
     def __init__(self, url: str, *, mends: bool, show_progress: bool) -> None:
         """Of this URL; see `changing`."""
-        self.objects, self.cache = Objects(url), Cache(url)
+        self.objects, self.cache = Objects(url, make=True), Cache(url)
         self._mends, self._show = mends, show_progress
         self._base: Head | None = None
         self._damaged: Collection[str] = ()

@@ -100,7 +100,7 @@ def whole(objects: Objects, entry: FileEntry) -> Iterator[bytes]:
         DamageError: it is missing, or at its end: not what was written.
     """
     digest, name = hashlib.sha256(), object_name(entry)
-    for chunk in objects.chunks(name):
+    for chunk in objects.chunks(name, entry.bytes):
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != entry.sha256:
