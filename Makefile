@@ -26,7 +26,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 # What takes longer than tests may; each part leaves its figures in tests/results/soak, and all of them run whatever one finds.
-SOAK := load steady malformed deadlines kills files disks growing engines overhead walk
+SOAK := load steady malformed deadlines kills files disks growing engines overhead groups walk
 soak: $(STAMP)
 	@failed=0; for part in $(SOAK); do \
 	    OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $$part tests/results/soak/$$part.json || { echo "soak: $$part failed"; failed=1; }; \

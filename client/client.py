@@ -64,6 +64,7 @@ class Client(Opened):
         fields: Sequence[str] = (),
         ascending: bool = False,
         group: str = "",
+        allow_partial: bool = False,
         **keywords: Unpack[ScoringKeywords],
     ) -> InstancesAnswer:
         """IA: the training instances that a prediction owes most to.
@@ -77,12 +78,21 @@ class Client(Opened):
             fields: columns to return with each hit.
             ascending: give the lowest scores instead.
             group: a column, as "document": scores of instances with the same value are summed before the k best are chosen.
+            allow_partial: take an answer of fewer shards, where the server's shard groups do not all answer; `info` tells.
             keywords: what a `Scoring` holds; method "grad-dot" unless given.
         """
         chosen, condition = as_scoring(scoring, keywords), as_filter(where)
         return self.send(
             AttributeInstancesRequest(
-                as_queries(queries), chosen, k, condition, as_label(label), as_names(fields), ascending=ascending, group=group
+                as_queries(queries),
+                chosen,
+                k,
+                condition,
+                as_label(label),
+                as_names(fields),
+                ascending=ascending,
+                group=group,
+                allow_partial=allow_partial,
             )
         )
 
@@ -135,6 +145,7 @@ class Client(Opened):
         where: str | Filter | None = None,
         fields: Sequence[str] = (),
         group: str = "",
+        allow_partial: bool = False,
     ) -> InstancesAnswer:
         """NA-Instances: the training instances that share a prediction's neurons.
 
@@ -146,10 +157,13 @@ class Client(Opened):
             where: a filter string, see `filters.parse_filter`.
             fields: columns to return with each hit.
             group: a column, as of `attribute_instances`.
+            allow_partial: as of `attribute_instances`.
         """
-        condition = as_filter(where)
+        asked, condition = as_queries(queries), as_filter(where)
         return self.send(
-            FindInstancesByNeuronsRequest(as_queries(queries), r, k, similarity, condition, as_names(fields), group=group)
+            FindInstancesByNeuronsRequest(
+                asked, r, k, similarity, condition, as_names(fields), group=group, allow_partial=allow_partial
+            )
         )
 
     def find_neurons_by_instances(
@@ -162,6 +176,7 @@ class Client(Opened):
         aggregate: str = "top-neuron",
         where: str | Filter | None = None,
         label: str | None = None,
+        allow_partial: bool = False,
         **keywords: Unpack[ScoringKeywords],
     ) -> NeuronsAnswer:
         """IA-Neurons: the neurons of the instances that an IA method finds.
@@ -174,11 +189,14 @@ class Client(Opened):
             aggregate: "top-neuron" or "summed".
             where: a filter string, see `filters.parse_filter`.
             label: "gold" or "predicted": whose loss the query's gradient is of; default as the index was built.
+            allow_partial: as of `attribute_instances`.
             keywords: what a `Scoring` holds; method "grad-dot" unless given.
         """
         chosen, condition = as_scoring(scoring, keywords), as_filter(where)
         return self.send(
-            FindNeuronsByInstancesRequest(as_queries(queries), chosen, instances, r, aggregate, condition, as_label(label))
+            FindNeuronsByInstancesRequest(
+                as_queries(queries), chosen, instances, r, aggregate, condition, as_label(label), allow_partial=allow_partial
+            )
         )
 
     def predict(self, queries: Queries, *, interventions: Sequence[Intervention] = ()) -> PredictAnswer:

@@ -49,6 +49,7 @@ def line_tail(info: Info) -> Line:
     if info.label:
         line["label"] = info.label
     line |= {"index_version": info.index_version, "exact": info.exact, **({"stale": list(info.stale)} if info.stale else {})}
+    line |= {"shards_ok": info.shards_ok, "shards_total": info.shards_total} if info.partial else {}
     return line if info.recall is None else {**line, "structure": info.structure, "recall": info.recall}
 
 
@@ -137,6 +138,8 @@ def show_answer(console: Console, answer: Answer, texts: Mapping[str, str], *, b
         found = f"; found approximately by {info.structure}, recall@10 {info.recall:.3f} measured on this index"
     if info.stale:
         found += f"; stale until `attridex refresh`: {', '.join(info.stale)}"
+    if info.partial:
+        found += f"; PARTIAL: of {info.shards_ok} of {info.shards_total} shards, the others did not answer"
     console.print(f"{info.method}{how}: {info.sign}; {info.scale}{found}", style="dim", markup=False, highlight=False)
 
 

@@ -63,6 +63,10 @@ Fields = Annotated[str, typer.Option("--fields", help=FIELDS)]
 Grouped = Annotated[
     str, typer.Option("--group", help="Sum the scores of instances with the same value of this column, as of a document.")
 ]
+AllowPartial = Annotated[
+    bool,
+    typer.Option("--allow-partial", help="Take an answer of fewer shards, where shard groups of the server do not all answer."),
+]
 Method = Annotated[
     str, typer.Option("--method", help=f"{', '.join(METHODS)}; `attridex info INDEX` shows what an index can answer.")
 ]

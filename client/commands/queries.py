@@ -6,7 +6,17 @@ import typer
 
 from attridex.client.arguments import as_filter
 from attridex.client.commands.asking import Asking, ask_queries
-from attridex.client.commands.options import Fields, Grouped, K, Label, NeuronMethod, ScoringOptions, Where, with_options
+from attridex.client.commands.options import (
+    AllowPartial,
+    Fields,
+    Grouped,
+    K,
+    Label,
+    NeuronMethod,
+    ScoringOptions,
+    Where,
+    with_options,
+)
 from attridex.v1.requests import (
     AttributeInstancesRequest,
     AttributeNeuronsRequest,
@@ -28,13 +38,16 @@ def ia(
     ascending: Annotated[bool, typer.Option("--ascending", help="The lowest scores instead.")] = False,
     fields: Fields = "",
     group: Grouped = "",
+    allow_partial: AllowPartial = False,
 ) -> None:
     """Training instances that a prediction owes most to (instance attribution)."""
     asked = {**scoring.asked(), "k": k, "where": where, "label": label, "ascending": ascending, "fields": fields}
     asked |= {"group": group} if group else {}
+    asked |= partly(allow_partial)
     request = AttributeInstancesRequest(
-        (), scoring.scoring(), k, as_filter(where), as_label(label), ascending=ascending, index=asking.name, group=group
-    )
+        (), scoring.scoring(), k, as_filter(where), as_label(label), ascending=ascending, index=asking.name, group=group,
+        allow_partial=allow_partial,
+    )  # fmt: skip
     ask_queries(asking, request, asked, fields)
 
 
@@ -67,10 +80,14 @@ def na_instances(
     where: Where = None,
     fields: Fields = "",
     group: Grouped = "",
+    allow_partial: AllowPartial = False,
 ) -> None:
     """Training instances found through a prediction's neurons (NA-Instances)."""
     asked = {"r": r, "k": k, "similarity": similarity, "where": where, "fields": fields} | ({"group": group} if group else {})
-    request = FindInstancesByNeuronsRequest((), r, k, similarity, as_filter(where), index=asking.name, group=group)
+    asked |= partly(allow_partial)
+    request = FindInstancesByNeuronsRequest(
+        (), r, k, similarity, as_filter(where), index=asking.name, group=group, allow_partial=allow_partial
+    )
     ask_queries(asking, request, asked, fields)
 
 
@@ -83,12 +100,14 @@ def ia_neurons(
     aggregate: Annotated[str, typer.Option("--aggregate", help="top-neuron or summed.")] = "top-neuron",
     where: Where = None,
     label: Label = None,
+    allow_partial: AllowPartial = False,
 ) -> None:
     """Neurons of the training instances that an IA method finds (IA-Neurons)."""
     asked = {**scoring.asked(), "r": r, "aggregate": aggregate, "where": where, "label": label}
     asked |= {"influential": instances} if instances is not None else {}
+    asked |= partly(allow_partial)
     request = FindNeuronsByInstancesRequest(
-        (), scoring.scoring(), instances, r, aggregate, as_filter(where), as_label(label), asking.name
+        (), scoring.scoring(), instances, r, aggregate, as_filter(where), as_label(label), asking.name, allow_partial
     )
     ask_queries(asking, request, asked)
 
@@ -106,6 +125,11 @@ def predict(
     interventions = [Intervention.parse("suppress", text) for text in suppress or []]
     interventions += [Intervention.parse("keep", text) for text in keep or []]
     ask_queries(asking, PredictRequest((), tuple(interventions), asking.name), {"suppress": suppress, "keep": keep})
+
+
+def partly(allowed: bool) -> dict[str, bool]:
+    """What a batch job remembers of --allow-partial: nothing where it is not given, as those of before."""
+    return {"allow_partial": True} if allowed else {}
 
 
 def register(app: typer.Typer) -> None:

@@ -20,6 +20,8 @@ except ImportError as missing:
 
 ANSWER = 10.0
 """Seconds in which a cluster's address must take a connection."""
+HIDDEN = {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}
+"""The environment of an actor without a share of a GPU, which would see all of them."""
 
 
 class Share(NamedTuple):
@@ -147,7 +149,6 @@ class RayPool:
         """
         self.size = size
         remote: Any = ray.remote  # its types do not know of groups
-        hidden = {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}  # without a share of a GPU an actor would see all of them
         threads = {"work": 1, "tell": 1}
         self._kind = remote(
             num_cpus=share.cpus,
@@ -155,7 +156,7 @@ class RayPool:
             max_restarts=0,
             max_task_retries=0,
             concurrency_groups=threads,
-            runtime_env=None if share.gpus else hidden,
+            runtime_env=None if share.gpus else HIDDEN,
         )(JobActor)
         self._job, self._started = ray.put(job), 0
         self._workers: list[RayWorker] = []

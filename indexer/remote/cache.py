@@ -67,7 +67,7 @@ class Cache:
         Raises:
             BusyError: another one changes it.
         """
-        with alone(self._root / "index" / ".lock", "changing this index", named=self._root / "index"):
+        with alone(self._root / "index" / ".lock", "changing this index", named=self.directory):
             yield
 
     def take(self, entry: FileEntry, target: Path) -> bool:

@@ -36,7 +36,7 @@ def changing(url: str, *, drops: bool = False, mends: bool = False, show_progres
         AttridexError: the store or the disk refuses something.
     """
     change = Change(url, mends=mends, show_progress=show_progress)
-    with change.cache.alone(), named(change.cache.directory, url):
+    with named(change.cache.directory, url), change.cache.alone():
         change.begin()
         try:
             yield change.cache.directory
@@ -58,7 +58,7 @@ class Change:
 
     def __init__(self, url: str, *, mends: bool, show_progress: bool) -> None:
         """Of this URL; see `changing`."""
-        self.objects, self.cache = Objects(url), Cache(url)
+        self.objects, self.cache = Objects(url, make=True), Cache(url)
         self._mends, self._show = mends, show_progress
         self._base: Head | None = None
         self._damaged: Collection[str] = ()

@@ -18,7 +18,7 @@ from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.heads import Head, object_name
 from attridex.indexer.remote.objects import Objects
 
-CONNECTIONS = 16
+CONNECTIONS = 8
 """Objects that are fetched or written at a time."""
 LAST = (DELETES_COPY, DELETES, CURRENT_COPY, CURRENT)
 """What is put in place when all else is, in this order, as whoever changes an index writes it."""
@@ -100,7 +100,7 @@ def whole(objects: Objects, entry: FileEntry) -> Iterator[bytes]:
         DamageError: it is missing, or at its end: not what was written.
     """
     digest, name = hashlib.sha256(), object_name(entry)
-    for chunk in objects.chunks(name):
+    for chunk in objects.chunks(name, entry.bytes):
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != entry.sha256:

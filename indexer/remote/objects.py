@@ -7,14 +7,15 @@ objects, and credentials as each store's own tools find them (environment, roles
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from attridex.indexer.errors import AttridexError, DamageError, InputError, MissingExtraError
 
-CHUNK = 8 << 20
-"""Bytes that are read at a time, and the least part of an object that is sent in parts."""
+CHUNK = 5 << 20
+"""Bytes of a request: a store must answer each within half a minute, on a slow line too; S3 takes no smaller parts."""
 PARTS = 5000
 """Parts of an object at most; S3 takes 10,000."""
 RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
@@ -39,15 +40,19 @@ class Objects:
         url: where they lie.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = False) -> None:
         """Nothing is asked of the store yet.
 
+        Args:
+            url: where they lie.
+            make: whether a directory that a URL names is made where it is missing.
+
         Raises:
-            InputError: its settings in the environment are none.
+            InputError: its settings in the environment are none, or a directory is missing.
             MissingExtraError: the extra `storage` is not installed.
         """
         self.url = url
-        self._store = opened(url)
+        self._store = opened(url, make=make)
 
     def listed(self, under: str, after: str | None = None) -> list[Listed]:
         """The objects of a folder, in the order of their names, from behind `after` on."""
@@ -68,13 +73,24 @@ class Objects:
         with self._told(name):
             return bytes(obstore.get(self._store, name).bytes())
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """An object's content, some MiB at a time; see `read`."""
+    def chunks(self, name: str, size: int) -> Iterator[bytes]:
+        """An object's content, some MiB at a time, each asked for by itself; see `read`.
+
+        Args:
+            name: below the URL.
+            size: that it must have, in bytes; nothing is given of a large one that has another.
+        """
         import obstore
 
+        if size <= CHUNK:
+            yield self.read(name)
+            return
         with self._told(name):
-            for chunk in obstore.get(self._store, name).stream(min_chunk_size=CHUNK):
-                yield bytes(chunk)
+            found = obstore.head(self._store, name)["size"]
+        for start in range(0, size if found == size else 0, CHUNK):
+            with self._told(name):
+                content = bytes(obstore.get_range(self._store, name, start=start, end=min(start + CHUNK, size)))
+            yield content
 
     def create(self, name: str, content: bytes) -> bool:
         """Write an object that is not there yet; False where it is."""
@@ -100,16 +116,20 @@ class Objects:
 
         whole: Any = b"".join(content) if size <= CHUNK and not isinstance(content, bytes) else content
         with self._told(name):
-            obstore.put(self._store, name, whole, chunk_size=max(CHUNK, size // PARTS))
+            obstore.put(self._store, name, whole, chunk_size=max(CHUNK, size // PARTS), max_concurrency=1)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects; one that is gone already is."""
         import obstore
 
         wanted = list(names)
-        if wanted:
-            with self._told(wanted[0]):
+        try:
+            with self._told(wanted[0] if wanted else ""):
                 obstore.delete(self._store, wanted)
+        except MissingObjectError:  # a store that says so, and has stopped there
+            for name in wanted:
+                with suppress(MissingObjectError), self._told(name):
+                    obstore.delete(self._store, name)
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
@@ -125,7 +145,7 @@ class Objects:
             raise AttridexError(f"{self.url}/{name}: {reason(error)}") from None
 
 
-def opened(url: str) -> Any:
+def opened(url: str, *, make: bool) -> Any:
     """The library's store of a URL; see `Objects`."""
     try:
         from obstore.exceptions import BaseError
@@ -134,7 +154,10 @@ def opened(url: str) -> Any:
         raise MissingExtraError(f"{url}: object storage needs obstore: pip install 'attridex[storage]'") from None
     try:
         if url.startswith("file:"):
-            return LocalStore(url.removeprefix("file://"), mkdir=True)
+            place = Path(url.removeprefix("file://"))
+            if not (make or place.is_dir()):
+                raise InputError(f"{url}: no attridex index there (no such directory)")
+            return LocalStore(place, mkdir=True)
         extra = {"credential_provider": profile()} if url.startswith("s3:") and os.environ.get("AWS_PROFILE") else {}
         return from_url(url, retry_config=RETRIES, **extra)
     except (BaseError, OSError, ValueError) as error:

@@ -1,7 +1,7 @@
 """IA: the training instances that a prediction owes most to."""
 
 from attridex.service.answering.call import Call
-from attridex.service.answering.grouped import find_groups
+from attridex.service.answering.grouped import check_whole, find_groups
 from attridex.service.answering.hits import group_hits, scored_hits
 from attridex.service.answering.influential import Wanted, find_influential
 from attridex.service.reading.checks import check_fields, hits_wanted
@@ -14,8 +14,9 @@ def attribute_instances(call: Call, request: AttributeInstancesRequest) -> Insta
     """The k training instances, or groups of them, with the highest (or lowest) score for each query."""
     version, k = call.version, hits_wanted(call.version, request.k)
     check_fields(version, request.fields)
-    wanted = Wanted(request.queries, request.scoring, k, request.where, request.label, request.ascending)
+    wanted = Wanted(request.queries, request.scoring, k, request.where, request.label, request.ascending, request.allow_partial)
     if request.group:
+        check_whole(request.allow_partial)
         groups = find_groups(call, wanted, request.group)
         found, hits = groups.search, [group_hits(version, each, request.fields) for each in groups.hits]
     else:

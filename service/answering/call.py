@@ -62,5 +62,8 @@ class Call:
 
     def info(self, method: str, meaning: Meaning) -> Info:
         """How an exact answer was made, with the time that it took until now."""
-        version, timings = self.version.manifest.version, self.caller.spent.timings
-        return Info(self.tools.name, version, method, meaning.sign, meaning.scale, timings=timings)
+        manifest, timings, shards = self.version.manifest, self.caller.spent.timings, len(self.version.manifest.shards)
+        return Info(
+            self.tools.name, manifest.version, method, meaning.sign, meaning.scale, timings=timings,
+            shards_ok=shards - len(self.caller.lacking.shards), shards_total=shards,
+        )  # fmt: skip

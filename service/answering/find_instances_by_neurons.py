@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attridex.service.answering.call import Call
-from attridex.service.answering.grouped import SUMMED, neuron_groups
+from attridex.service.answering.grouped import SUMMED, check_whole, neuron_groups
 from attridex.service.answering.hits import scored_hits, sharing_hits
 from attridex.service.encoding.need import Need
 from attridex.service.neurons.similarities import SIMILARITIES, DenseSimilarity
@@ -29,6 +29,7 @@ def find_instances_by_neurons(call: Call, request: FindInstancesByNeuronsRequest
     check_fields(version, request.fields)
     groups, meaning = None, similarity.meaning
     if request.group:
+        check_whole(request.allow_partial)
         groups, meaning = grouping(version, request.group), meaning.adding(SUMMED.format(column=request.group))
     asked = call.reader.ask(request.queries, Need(neurons=True), similarity.sources)
     with call.caller.spent.searching():

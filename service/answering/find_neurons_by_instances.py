@@ -17,7 +17,8 @@ def find_neurons_by_instances(call: Call, request: FindNeuronsByInstancesRequest
     k = hits_wanted(version, request.instances, "instances")
     check_r(version, request.r)
     check_neurons(version)
-    found = find_influential(call, Wanted(request.queries, request.scoring, k, request.where, request.label))
+    wanted = Wanted(request.queries, request.scoring, k, request.where, request.label, allow_partial=request.allow_partial)
+    found = find_influential(call, wanted)
     results = tuple(
         NeuronsResult(one.query.id, prediction_of(version, one), aggregate.combine(version, hits.rows, request.r))
         for one, hits in zip(found.asked, found.hits, strict=True)

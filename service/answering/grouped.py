@@ -25,6 +25,16 @@ SUMMED = "; summed over instances with the same {column}"
 """What is said of the scores of groups."""
 
 
+def check_whole(allow_partial: bool) -> None:
+    """Refuse sums over some of the instances.
+
+    Raises:
+        InvalidArgumentError: they are allowed.
+    """
+    if allow_partial:
+        raise InvalidArgumentError("group: sums need every instance's score; leave out allow_partial", "allow_partial")
+
+
 @dataclass(frozen=True)
 class InfluentialGroups:
     """Queries made ready, and the groups of each, best first; `search` says how rows were scored."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from attridex.indexer.index.records import OF_STRUCTURES
 from attridex.service.answering.call import Call, Mask
-from attridex.service.errors import ServiceError
+from attridex.service.errors import InvalidArgumentError, ServiceError
 from attridex.service.reading.asked import Asked
 from attridex.service.scoring.method import Float64, RowMethod, Space, VectorMethod
 from attridex.service.scoring.settle import Settled, settle
@@ -23,7 +23,7 @@ from attridex.v1.requests import LabelSource, Query, Scoring
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows are looked for: the k best of those that `where` lets through, or the k worst."""
+    """Which rows are looked for: the k best of those that `where` lets through, or the k worst; perhaps of some shards alone."""
 
     queries: tuple[Query, ...]
     scoring: Scoring
@@ -31,6 +31,7 @@ class Wanted:
     where: Filter | None = None
     label: LabelSource | None = None
     ascending: bool = False
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Influential:
 def find_influential(call: Call, wanted: Wanted) -> Influential:
     """Settle the method, make the queries ready, and search."""
     settled = settle(call.version, call.tools.methods, wanted.scoring, call.label(wanted.label))
+    if settled.structure is not None and wanted.allow_partial:
+        raise InvalidArgumentError(
+            "allow_partial: an approximate answer is of all shards; leave one of them out", "allow_partial"
+        )
     method = settled.method
     asked = call.reader.ask(wanted.queries, method.need(settled.label), method.sources, model_needed=method.model_needed)
     search = Search(call, settled, wanted, call.mask(wanted.where))

@@ -17,7 +17,7 @@ from attridex.service.answering.find_instances_by_neurons import find_instances_
 from attridex.service.answering.find_neurons_by_instances import find_neurons_by_instances
 from attridex.service.answering.predict import predict
 from attridex.service.answering.rank_instances import rank_instances
-from attridex.service.caller import GONE, Caller, Checkpoint, never_cancelled
+from attridex.service.caller import GONE, Caller, Checkpoint, never_cancelled, partly
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.errors import CancelledError
 from attridex.service.scoring.settle import Methods
@@ -101,7 +101,8 @@ class ServedIndex:
 
     def answer_from(self, version: IndexVersion, request: Any, caller: Caller) -> Any:
         """The answer to a request from an open version; see `answer`."""
-        with waited_for(caller.checkpoint):
+        allowed = getattr(request, "allow_partial", False)
+        with waited_for(caller.checkpoint), partly(caller.lacking if allowed else None):
             return USE_CASES[type(request)](self._call(version, caller), request)
 
     def rank(
@@ -130,12 +131,13 @@ class ServedIndex:
             return known[1]
 
     @property
-    def places(self) -> dict[Path, str]:
+    def places(self) -> dict[Path | str, str]:
         """Where it lies, and what it was made of, and what clients are told instead."""
         with self.store.version(whole=False) as version:
             config = version.manifest.config
+        found: dict[Path | str, str] = {self.store.source.url: self.name} if self.store.source else {}
         named = [Path(self.store.opening.place or ""), *(path for _, path in models(config))]
-        found = {path: f"the model of {self.name}" for path in named if is_local(str(path))}
+        found |= {path: f"the model of {self.name}" for path in named if is_local(str(path))}
         records = [*(path for _, path in files(config)), *batch_files(self.store.index)]
         found |= dict.fromkeys(records, f"the corpus of {self.name}")
         return {**found, self.store.index: self.name}

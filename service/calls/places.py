@@ -1,4 +1,4 @@
-"""Places on the server's disk: its log names them, its clients are told by other names."""
+"""Places on the server's disk or in its object storage: its log names them, its clients are told by other names."""
 
 import re
 import tempfile
@@ -8,21 +8,26 @@ from pathlib import Path
 _NAMES: dict[str, str] = {str(Path(tempfile.gettempdir()).resolve()): "TMPDIR"}
 """What clients are told in the place of a path."""
 
+Places = Mapping[Path | str, str]
+"""Names by the paths and URLs that they stand for."""
 
-def hide(places: Mapping[Path, str]) -> None:
+
+def hide(places: Places) -> None:
     """Tell clients these names in the place of these paths from now on."""
     _NAMES.update({form: name for path, name in places.items() for form in forms(path)})
 
 
-def show(places: Mapping[Path, str]) -> None:
+def show(places: Places) -> None:
     """Take that back."""
     for path in places:
         for form in forms(path):
             _NAMES.pop(form, None)
 
 
-def forms(path: Path) -> set[str]:
-    """How messages may write a path: as it was given too, unless that is a single name, which may be any word."""
+def forms(path: Path | str) -> set[str]:
+    """How messages may write a path: as it was given too, unless that is a single name, which may be any word; a URL as it is."""
+    if isinstance(path, str):
+        return {path}
     try:
         return {str(path.absolute()), str(path.resolve())} | ({str(path)} if len(path.parts) > 1 else set())
     except ValueError:  # nothing lies there: no system takes such a path

@@ -77,6 +77,18 @@ def serve(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="What is logged; calls are of level info.")
     ] = "warning",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Who holds stored vectors: this process, or groups of actors of a Ray cluster."),
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Ray: the cluster's, HOST:PORT; RAY_ADDRESS unless given.")] = None,
+    groups: Annotated[int | None, typer.Option(min=1, help="Ray: groups of shards, each held by other actors.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Ray: actors that hold the same group.")] = 1,
+    group_cpus: Annotated[float, typer.Option(min=0.01, help="Ray: cores of an actor, or a part of one.")] = 1.0,
+    group_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Seconds a group may take; what has no answer then is UNAVAILABLE, or left out.")
+    ] = 10.0,
+    hedge: Annotated[float, typer.Option(min=0, help="Seconds after which another replica is asked the same.")] = 1.0,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log each call: --log-level info.")] = False,
 ) -> None:
     """Answer attribution queries over gRPC until stopped."""
@@ -84,16 +96,21 @@ def serve(
     from attridex.service.edge.options import ServerOptions
     from attridex.service.edge.security import parse_mode, tls_of
     from attridex.service.edge.server import run_server
+    from attridex.service.groups.dividing import dividing
+    from attridex.service.groups.gathering import Patience
     from attridex.service.operations.logs import logging_on_stderr
     from attridex.v1.limits import Limits
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
+    patience = Patience(group_seconds, hedge)
+    divided = dividing(engine, groups, replicas=replicas, address=address, cpus=group_cpus, patience=patience)
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         roots=tuple(root or ()), own_code=trust_remote_code, model=not no_model, models=tuple(model or ()), verify=not no_verify,
         threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
         memory=memory, search_device=search_device,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
+        dividing=divided,
     )  # fmt: skip
     with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level) as writer:
         ended = run_server(indexes, options, lambda line: typer.echo(line, err=True))

@@ -33,11 +33,11 @@ class AdminServicer(rpc.AdminServiceServicer):
         """An index that is changed here.
 
         Raises:
-            MachineError: it is a copy of one in object storage, of which a change here would be lost.
+            MachineError: it is a copy of one in object storage: a change here would be lost.
         """
         index = self._index(name, context)
         if index.store.source:
-            raise MachineError(f"{index.name} is served from {index.store.source.url}; change it there, this server follows")
+            raise MachineError(f"{index.name} is a copy of an index in object storage; change it by its URL, this server follows")
         return index
 
     def Reload(self, request: pb.ReloadRequest, context: Waiter) -> pb.ReloadResponse:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attridex.service.edge.security import Tls
+from attridex.service.groups.dividing import Dividing
 from attridex.v1.limits import Limits
 
 GRACE_SECONDS = 10.0
@@ -36,6 +37,7 @@ class ServerOptions:
         memory: that the process may have, as 4GiB; as much as it takes where empty.
         search_device: where stored vectors are searched: "cpu", "cuda:N", or "auto".
         traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
+        dividing: into which groups stored vectors are divided; in this process where None.
     """
 
     listen: str = "127.0.0.1:50051"
@@ -59,6 +61,7 @@ class ServerOptions:
     operations: str = ""
     audit: Path | None = None
     traces: str = ""
+    dividing: Dividing | None = None
     memory: str = ""
     search_device: str = "cpu"
 

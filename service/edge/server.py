@@ -20,6 +20,7 @@ from attridex.service.edge.operating import Operating
 from attridex.service.edge.options import GRACE_SECONDS, ServerOptions
 from attridex.service.edge.security import Certificates, address, check_admin, check_listen, warn_of_tokens
 from attridex.service.edge.servicer import Indexes
+from attridex.service.edge.spreading import check_alone, check_divides, spread_of
 from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.cache import CACHE_BYTES
 from attridex.service.encoding.encoder import Encoder
@@ -149,7 +150,7 @@ class Server:
             self._end_loop()
             raise
         self.port = self._edge.port
-        self._places: dict[Path, str] = {}
+        self._places: dict[Path | str, str] = {}
         self._hide()
 
     def _await(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -272,7 +273,6 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         DamagedIndexError: there is no whole index.
     """
     paths = parse_indexes(arguments)
-    memory = parse_size(options.memory, "--memory") if options.memory else None
     models = parse_models(options.models, list(paths))
     if models and not options.model:
         raise InputError("give one of --model and --no-model")
@@ -281,6 +281,28 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
+    check_alone(options, paths.values())
+    with spread_of(options) as spread:
+        return run_opened(paths, models, options, spread, announce)
+
+
+def run_opened(
+    paths: Mapping[str, Path],
+    models: Mapping[str, str],
+    options: ServerOptions,
+    spread: Spread | None,
+    announce: Callable[[str], None],
+) -> bool:
+    """See `run_server`.
+
+    Args:
+        paths: of the indices, by name.
+        models: where those of some lie now.
+        options: how to serve them.
+        spread: holds their vectors elsewhere.
+        announce: is called with a line for each port.
+    """
+    memory = parse_size(options.memory, "--memory") if options.memory else None
     roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
@@ -290,9 +312,10 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
         for number, (name, path) in enumerate(paths.items()):
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
-                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code,
+                watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code, spread=spread,
                 memory=Memory(memory, len(paths) - number) if memory else None, search_device=options.search_device,
             )  # fmt: skip
+            check_divides(opened[name], options)
             if memory:
                 with opened[name].store.version() as version:
                     announce(f"{name}: {version.places}")

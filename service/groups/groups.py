@@ -79,7 +79,7 @@ def held_by_groups(index: Path, manifest: Manifest, sha256: str, groups: int) ->
         sha256: of that manifest.
         groups: how many there are.
     """
-    found, start = dict[int, Held](), 0
+    index, found, start = index.absolute(), dict[int, Held](), 0
     for number, places in enumerate(divided([shard.rows for shard in manifest.shards], groups)):
         shards = manifest.shards[places.start : places.stop]
         stop = start + sum(shard.rows for shard in shards)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from contextlib import suppress
 
 from attridex.indexer.errors import AttridexError
@@ -33,13 +34,19 @@ class Watch:
         self._store = store
         self._seen, self._tree, self._missing = b"", b"", ""
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._thread.start()
+        self._turn = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, name="watch", daemon=True)]
+        if store.source and seconds:  # what it is a copy of may be slow to answer, or away
+            self._threads.append(threading.Thread(target=self._follow, name="follow", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """End; a look under way is waited for, unless it takes long: the process may end meanwhile."""
         self._stopped.set()
-        self._thread.join(CLOSE_SECONDS)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds or SWEEP_SECONDS):
@@ -50,10 +57,22 @@ class Watch:
             except Exception:
                 log.exception("%s: the watch goes on", self._store.index.name)
 
+    def _follow(self) -> None:
+        while not self._stopped.wait(self.seconds):
+            try:
+                self._store.follow()
+                self.look()
+            except AttridexError:  # logged, and told by `problem`
+                continue
+            except Exception:
+                log.exception("%s: it is followed on", self._store.index.name)
+
     def look(self) -> None:
-        """Follow CURRENT where it has changed, in the directory or where it comes from; then look at the served files."""
-        with suppress(AttridexError):  # logged, and told by `problem`
-            self._store.follow()
+        """Follow CURRENT where it has changed; then look at the files of what is served."""
+        with self._turn:
+            self._look()
+
+    def _look(self) -> None:
         current, tree = self._current(), self._files() if self._store.problem else b""
         if (current, tree) != (self._seen, self._tree):
             self._seen, self._tree = current, tree

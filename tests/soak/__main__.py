@@ -11,12 +11,13 @@ python -m tests.soak growing tests/results/soak/growing.json --instances 10000
 python -m tests.soak growing tests/results/soak/growing-opt-125m.json --instances 10000 --opt-125m --no-fresh
 python -m tests.soak engines tests/results/soak/engines.json --rounds 20
 python -m tests.soak overhead tests/results/soak/overhead.json
+python -m tests.soak groups tests/results/soak/groups.json --rounds 20
 python -m tests.soak walk tests/results/soak/walk.json --walks 20 --steps 40
 """
 
 import typer
 
-from tests.soak import deadlines, disks, engines, files, growing, kills, load, malformed, overhead, walk
+from tests.soak import deadlines, disks, engines, files, groups, growing, kills, load, malformed, overhead, walk
 
 app = typer.Typer(help=__doc__)
 app.command("load")(load.load)
@@ -29,6 +30,7 @@ app.command("disks")(disks.run)
 app.command("growing")(growing.run)
 app.command("engines")(engines.run)
 app.command("overhead")(overhead.run)
+app.command("groups")(groups.run)
 app.command("walk")(walk.run)
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ class Info:
         structure: what found the hits, where they were found approximately.
         stale: what of the answer was taken of other instances than those that are live now, until the index is refreshed:
             "curvature", "bm25", "approximate".
+        shards_ok: shards of the index that the answer is of: all, unless the request allowed fewer.
+        shards_total: shards that it has.
     """
 
     index: str
@@ -56,6 +58,13 @@ class Info:
     label: LabelSource | None = None
     structure: str = ""
     stale: tuple[str, ...] = ()
+    shards_ok: int = 0
+    shards_total: int = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether instances may be missing that should be in the answer: some shards did not answer."""
+        return self.shards_ok < self.shards_total
 
 
 @dataclass(frozen=True)

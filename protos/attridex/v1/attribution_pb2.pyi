@@ -175,7 +175,7 @@ class Timings(_message.Message):
     def __init__(self, queue_seconds: _Optional[float] = ..., encode_seconds: _Optional[float] = ..., search_seconds: _Optional[float] = ...) -> None: ...
 
 class AnswerInfo(_message.Message):
-    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label", "structure", "stale")
+    __slots__ = ("index", "index_version", "method", "sign", "scale", "exact", "recall", "timings", "curvature", "damping", "label", "structure", "stale", "shards_ok", "shards_total")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     INDEX_VERSION_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -189,6 +189,8 @@ class AnswerInfo(_message.Message):
     LABEL_FIELD_NUMBER: _ClassVar[int]
     STRUCTURE_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_OK_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     index: str
     index_version: str
     method: str
@@ -202,7 +204,9 @@ class AnswerInfo(_message.Message):
     label: LabelSource
     structure: str
     stale: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ..., structure: _Optional[str] = ..., stale: _Optional[_Iterable[str]] = ...) -> None: ...
+    shards_ok: int
+    shards_total: int
+    def __init__(self, index: _Optional[str] = ..., index_version: _Optional[str] = ..., method: _Optional[str] = ..., sign: _Optional[str] = ..., scale: _Optional[str] = ..., exact: _Optional[bool] = ..., recall: _Optional[float] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., label: _Optional[_Union[LabelSource, str]] = ..., structure: _Optional[str] = ..., stale: _Optional[_Iterable[str]] = ..., shards_ok: _Optional[int] = ..., shards_total: _Optional[int] = ...) -> None: ...
 
 class LabelProbability(_message.Message):
     __slots__ = ("label", "probability")
@@ -285,7 +289,7 @@ class NeuronsResult(_message.Message):
     def __init__(self, query_id: _Optional[str] = ..., prediction: _Optional[_Union[Prediction, _Mapping]] = ..., neurons: _Optional[_Iterable[_Union[NeuronScore, _Mapping]]] = ...) -> None: ...
 
 class AttributeInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings", "group")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "k", "where", "label", "fields", "ascending", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings", "group", "allow_partial")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +314,7 @@ class AttributeInstancesRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -327,7 +332,8 @@ class AttributeInstancesRequest(_message.Message):
     seed: int
     settings: _containers.ScalarMap[str, str]
     group: str
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., group: _Optional[str] = ...) -> None: ...
+    allow_partial: bool
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., k: _Optional[int] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., fields: _Optional[_Iterable[str]] = ..., ascending: _Optional[bool] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., group: _Optional[str] = ..., allow_partial: _Optional[bool] = ...) -> None: ...
 
 class AttributeInstancesResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -417,7 +423,7 @@ class AttributeNeuronsResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[NeuronsResult, _Mapping]]] = ...) -> None: ...
 
 class FindInstancesByNeuronsRequest(_message.Message):
-    __slots__ = ("index", "queries", "r", "k", "similarity", "where", "fields", "group")
+    __slots__ = ("index", "queries", "r", "k", "similarity", "where", "fields", "group", "allow_partial")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     R_FIELD_NUMBER: _ClassVar[int]
@@ -426,6 +432,7 @@ class FindInstancesByNeuronsRequest(_message.Message):
     WHERE_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     r: int
@@ -434,7 +441,8 @@ class FindInstancesByNeuronsRequest(_message.Message):
     where: Filter
     fields: _containers.RepeatedScalarFieldContainer[str]
     group: str
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ..., k: _Optional[int] = ..., similarity: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., group: _Optional[str] = ...) -> None: ...
+    allow_partial: bool
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., r: _Optional[int] = ..., k: _Optional[int] = ..., similarity: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., fields: _Optional[_Iterable[str]] = ..., group: _Optional[str] = ..., allow_partial: _Optional[bool] = ...) -> None: ...
 
 class FindInstancesByNeuronsResponse(_message.Message):
     __slots__ = ("info", "results")
@@ -445,7 +453,7 @@ class FindInstancesByNeuronsResponse(_message.Message):
     def __init__(self, info: _Optional[_Union[AnswerInfo, _Mapping]] = ..., results: _Optional[_Iterable[_Union[InstancesResult, _Mapping]]] = ...) -> None: ...
 
 class FindNeuronsByInstancesRequest(_message.Message):
-    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings")
+    __slots__ = ("index", "queries", "method", "curvature", "damping", "instances", "r", "aggregate", "where", "label", "exact", "approximate", "lissa_scale", "lissa_depth", "seed", "settings", "allow_partial")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -469,6 +477,7 @@ class FindNeuronsByInstancesRequest(_message.Message):
     LISSA_DEPTH_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     index: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     method: str
@@ -485,7 +494,8 @@ class FindNeuronsByInstancesRequest(_message.Message):
     lissa_depth: int
     seed: int
     settings: _containers.ScalarMap[str, str]
-    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    allow_partial: bool
+    def __init__(self, index: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., method: _Optional[str] = ..., curvature: _Optional[str] = ..., damping: _Optional[float] = ..., instances: _Optional[int] = ..., r: _Optional[int] = ..., aggregate: _Optional[str] = ..., where: _Optional[_Union[Filter, _Mapping]] = ..., label: _Optional[_Union[LabelSource, str]] = ..., exact: _Optional[bool] = ..., approximate: _Optional[str] = ..., lissa_scale: _Optional[float] = ..., lissa_depth: _Optional[int] = ..., seed: _Optional[int] = ..., settings: _Optional[_Mapping[str, str]] = ..., allow_partial: _Optional[bool] = ...) -> None: ...
 
 class FindNeuronsByInstancesResponse(_message.Message):
     __slots__ = ("info", "results")

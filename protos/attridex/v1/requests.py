@@ -162,7 +162,10 @@ NAMED_SETTINGS = ("curvature", "damping", "lissa_scale", "lissa_depth", "seed")
 
 @dataclass(frozen=True)
 class AttributeInstancesRequest:
-    """IA. `k` is 10 unless given, or all instances of a smaller index; `group` is a column whose instances are summed."""
+    """IA. `k` is 10 unless given, or all instances of a smaller index; `group` is a column whose instances are summed.
+
+    With `allow_partial` an answer may be of fewer shards than there are, where others hold them and do not answer.
+    """
 
     queries: tuple[Query, ...]
     scoring: Scoring = Scoring()
@@ -173,6 +176,7 @@ class AttributeInstancesRequest:
     ascending: bool = False
     index: str = ""
     group: str = ""
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ class AttributeNeuronsRequest:
 
 @dataclass(frozen=True)
 class FindInstancesByNeuronsRequest:
-    """NA-Instances. `k` is 10 unless given, or all instances of a smaller index; `group` as of IA."""
+    """NA-Instances. `k` is 10 unless given, or all instances of a smaller index; `group` and `allow_partial` as of IA."""
 
     queries: tuple[Query, ...]
     r: int = 5
@@ -209,11 +213,12 @@ class FindInstancesByNeuronsRequest:
     fields: tuple[str, ...] = ()
     index: str = ""
     group: str = ""
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True)
 class FindNeuronsByInstancesRequest:
-    """IA-Neurons. `instances` is 10 unless given, or all of a smaller index."""
+    """IA-Neurons. `instances` is 10 unless given, or all of a smaller index; `allow_partial` as of IA."""
 
     queries: tuple[Query, ...]
     scoring: Scoring = Scoring()
@@ -223,6 +228,7 @@ class FindNeuronsByInstancesRequest:
     where: Filter | None = None
     label: LabelSource | None = None
     index: str = ""
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True, init=False)
@@ -244,12 +250,7 @@ class Intervention:
     name: str
 
     def __init__(
-        self,
-        mode: str,
-        neurons: Iterable[NamedNeuron] | None = None,
-        method: "str | Scoring" = "na",
-        r: int = 0,
-        name: str = "",
+        self, mode: str, neurons: Iterable[NamedNeuron] | None = None, method: "str | Scoring" = "na", r: int = 0, name: str = ""
     ) -> None:
         """Name the neurons, or how they are found.
 

@@ -1,7 +1,6 @@
 """A real S3 protocol server on loopback, and an index root in it."""
 
 import json
-import logging
 import shutil
 import signal
 import subprocess
@@ -17,21 +16,29 @@ from attridex.indexer.remote.changing import changing
 from attridex.indexer.remote.objects import Objects
 
 BUCKET = "bucket"
+SERVER = """
+import threading
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print("http://%s:%d" % server.get_host_and_port(), flush=True)
+threading.Event().wait()
+"""
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret-of-nobody", "AWS_REGION": "us-east-1"}
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The server's address; it has one bucket."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/{BUCKET}", method="PUT")).close()
-    yield f"http://{host}:{port}"
-    server.stop()
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout
+            address = process.stdout.readline().strip()
+            urllib.request.urlopen(urllib.request.Request(f"{address}/{BUCKET}", method="PUT")).close()
+            yield address
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -68,10 +75,28 @@ def newest(root: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def published(root: str, indexed: Callable[..., Path]) -> str:
+def small(indexed: Callable[..., Path]) -> Path:
+    """A directory with an index of few files, and what it was built from."""
+    return indexed(index={"shard_rows": 20}, neurons={"enabled": False})
+
+
+@pytest.fixture
+def published(root: str, small: Path) -> str:
     """A root with an index that was built elsewhere."""
+    return publish(root, small)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, small: Path, machine: Callable[[str], Path]) -> str:
+    """The same on a shared disk, which costs less time."""
+    machine("here")
+    return publish(f"file://{tmp_path}/shared/index", small)
+
+
+def publish(root: str, built: Path) -> str:
+    """Publish a built index; its root is given back."""
     with changing(root) as directory:
-        shutil.copytree(indexed() / "index", directory)
+        shutil.copytree(built / "index", directory)
     return root
 
 

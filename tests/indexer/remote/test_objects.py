@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from attridex.indexer.errors import InputError
-from attridex.indexer.remote.objects import reason
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.files import file_hash
+from attridex.indexer.index.records import FileEntry
+from attridex.indexer.remote.objects import CHUNK, Objects, reason
+from attridex.indexer.remote.publishing import checked
 from attridex.indexer.remote.urls import name_of, url_of
+from attridex.service.edge.server import parse_indexes
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/a/b", "gs://bucket/b", "az://container/b", "file:///a/b"])
@@ -45,15 +49,46 @@ def test_a_bucket_that_is_not_there_and_a_root_without_an_index_are_one_line(roo
             assert (ran.code, ran.err.count("\n"), told in ran.err) == (code, 1, True), ran.err
 
 
+def test_a_large_object_goes_in_parts_and_one_that_fails_on_the_way_is_never_there(root: str, tmp_path: Path) -> None:
+    objects, large = Objects(root), tmp_path / "large"
+    large.write_bytes(bytes(range(256)) * (CHUNK // 100))
+    entry = FileEntry(bytes=large.stat().st_size, sha256=file_hash(large))
+    objects.write("objects/whole", checked(large, entry), entry.bytes)
+    assert b"".join(objects.chunks("objects/whole", entry.bytes)) == large.read_bytes()
+    assert list(objects.chunks("objects/whole", entry.bytes + 1)) == []
+    for size in (entry.bytes, 1):
+        with pytest.raises(DamageError, match="was not uploaded"):
+            objects.write("objects/other", checked(large, entry.model_copy(update={"sha256": "0" * 64})), size)
+    assert [each.name for each in objects.listed("objects")] == ["objects/whole"]
+
+
+def test_credentials_of_a_profile_are_found_where_aws_keeps_them(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = key\naws_secret_access_key = word\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    assert Objects(root).listed("heads") == []
+
+
+def test_a_server_names_an_index_by_the_end_of_its_url() -> None:
+    assert list(parse_indexes(["s3://bucket/some/index", "mine=gs://bucket/index", "file:///a/b=c"])) == ["index", "mine", "b=c"]
+
+
 def test_a_signed_request_is_not_told() -> None:
     error = ValueError("Error performing GET http://host/c?sig=secret&sv=1 in 5ms - 403 Forbidden: <Code>no</Code>\nmore")
     assert reason(error) == "Error performing GET http://host/c in 5ms - 403 Forbidden"
 
 
-def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, root: str, indexed: Callable[..., Path], attridex: Any) -> None:
+def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, machine: Callable[[str], Path], small: Path, attridex: Any) -> None:
+    machine("here")
     url = f"file://{tmp_path}/shared/index"
     snapshot = tmp_path / "snapshot"
-    assert attridex("snapshot", indexed() / "index", snapshot).code == 0
+    assert attridex("snapshot", small / "index", snapshot).code == 0
+    ran = attridex("info", url)
+    assert (ran.code, f"error: {url}: no attridex index there" in ran.err, (tmp_path / "shared").exists()) == (2, True, False)
     assert attridex("restore", snapshot, url).code == 0
     ran = attridex("restore", snapshot, url)
     assert (ran.code, f"error: {url}: is there already" in ran.err) == (2, True), ran.err

@@ -10,8 +10,9 @@ import pytest
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import file_hash
 from attridex.indexer.lifecycle.deleting import delete_ids
+from attridex.indexer.remote import reading
 from attridex.indexer.remote.changing import changing
-from attridex.indexer.remote.heads import LostRaceError
+from attridex.indexer.remote.heads import LostRaceError, newest_head
 from attridex.indexer.remote.objects import Objects
 from tests.conftest import records, write_jsonl
 from tests.indexer.remote.conftest import contents, killed_at, newest
@@ -35,9 +36,9 @@ def live(attridex: Run, root: str) -> int:
 
 
 def test_a_build_an_append_and_questions_at_a_url_give_what_a_directory_gives(
-    root: str, indexed: Callable[..., Path], attridex: Run, machine: Machine, tmp_path: Path
+    root: str, small: Path, attridex: Run, machine: Machine, tmp_path: Path
 ) -> None:
-    source, local, extra = indexed(), tmp_path / "local", more(tmp_path, "extra", 20, 21)
+    source, local, extra = small, tmp_path / "local", more(tmp_path, "extra", 20, 21)
     assert attridex("build", source / "config.toml", "--out", root).code == 0
     shutil.copytree(source / "index", local)
     for place in (local, root):
@@ -101,20 +102,18 @@ def test_what_a_killed_uploader_left_counts_for_nobody_until_the_next_command_pu
 
 
 def test_a_command_that_was_cut_off_behind_another_one_is_put_aside_and_told(
-    published: str, attridex: Run, machine: Machine
+    shared: str, attridex: Run, machine: Machine
 ) -> None:
-    killed_at("heads", ["delete", published, "--ids", "t1"])
+    killed_at("heads", ["delete", shared, "--ids", "t1"])
     machine("another")
-    assert attridex("delete", published, "--ids", "t2").code == 0
+    assert attridex("delete", shared, "--ids", "t2").code == 0
     machine("here")
-    ran = attridex("delete", published, "--ids", "t3")
+    ran = attridex("delete", shared, "--ids", "t3")
     assert (ran.code, "what a command left that was cut off is kept in " in ran.err) == (0, True), ran.err
-    assert live(attridex, published) == 10
+    assert live(attridex, shared) == 10
 
 
-def test_a_flipped_or_missing_object_is_named_and_mended_from_what_is_whole_here(
-    published: str, attridex: Run, machine: Machine
-) -> None:
+def test_a_flipped_or_missing_object_is_named_and_signed_again(published: str, attridex: Run, machine: Machine) -> None:
     files, objects = newest(published)["files"], Objects(published)
     names = [f"objects/{entry['sha256']}" for name, entry in files.items() if name.endswith(("hidden.faiss", "norms.npy"))][:2]
     before = contents(published)
@@ -127,7 +126,7 @@ def test_a_flipped_or_missing_object_is_named_and_mended_from_what_is_whole_here
             assert f"error: {published}/{names[0]}: {how}" in ran.err
         objects.remove([names[0]])
     assert not list(cache.glob("*/readers/*"))
-    machine("here")
+    machine("repairer")
     ran = attridex("repair", published)
     assert ran.code == 0, ran.err
     assert contents(published) == before
@@ -135,43 +134,61 @@ def test_a_flipped_or_missing_object_is_named_and_mended_from_what_is_whole_here
     assert attridex("verify", published).code == 0
 
 
-def test_a_flipped_cached_file_is_fetched_again(published: str, attridex: Run, machine: Machine) -> None:
+def test_a_flipped_cached_file_is_fetched_again(shared: str, attridex: Run, machine: Machine) -> None:
     cache = machine("another")
-    assert live(attridex, published) == 12
+    assert live(attridex, shared) == 12
     kept = sorted(cache.glob("*/objects/*"))
-    assert {path.name for path in kept} == {entry["sha256"] for entry in newest(published)["files"].values()}
+    assert {path.name for path in kept} == {entry["sha256"] for entry in newest(shared)["files"].values()}
     flip(kept[0])
     write(kept[1], b"")
     kept[2].unlink()
-    assert live(attridex, published) == 12
+    assert live(attridex, shared) == 12
     assert [file_hash(path) for path in kept] == [path.name for path in kept]
 
 
-def test_after_a_compaction_nothing_is_left_that_the_index_does_not_name(published: str, attridex: Run, machine: Machine) -> None:
+def test_after_a_compaction_nothing_is_left_that_the_index_does_not_name(shared: str, attridex: Run, machine: Machine) -> None:
     reader = machine("reader")
-    live(attridex, published)
+    live(attridex, shared)
     changer = machine("changer")
-    assert attridex("delete", published, "--ids", "t1,t2").code == 0
-    before = set(contents(published))
-    Objects(published).write("objects/" + "0" * 64, b"somebody is uploading this", 26)
-    ran = attridex("compact", published)
+    assert attridex("delete", shared, "--ids", "t1,t2").code == 0
+    before = set(contents(shared))
+    Objects(shared).write("objects/" + "0" * 64, b"somebody is uploading this", 26)
+    ran = attridex("compact", shared)
     assert ran.code == 0, ran.err
-    named = {entry["sha256"] for entry in newest(published)["files"].values()}
+    named = {entry["sha256"] for entry in newest(shared)["files"].values()}
     left = {f"objects/{each}" for each in (*named, "0" * 64)} | {"heads/00000000003.json"}
-    assert set(contents(published)) == left
+    assert set(contents(shared)) == left
     assert before - left
     machine("reader")
-    assert live(attridex, published) == 10
+    assert live(attridex, shared) == 10
     for cache in (reader, changer):
         assert {path.name for path in cache.glob("*/objects/*")} == named
 
 
-def test_changes_of_a_damaged_index_are_published_by_no_command(published: str, attridex: Run) -> None:
+def test_a_reader_whose_objects_leave_takes_the_newer_head_and_a_writer_writes_them_again(
+    shared: str, attridex: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = newest_head(Objects(shared))
+    assert first
+    machine("writer")
+    assert attridex("delete", shared, "--ids", "t1,t2").code == 0
+    assert attridex("compact", shared).code == 0
+    machine("reader")
+    with monkeypatch.context() as patched:  # it has looked before
+        patched.setattr(reading, "newest_head", lambda objects, after=0: newest_head(objects, after) if after else first)
+        assert live(attridex, shared) == 10
+    create, lost = Objects.create, f"objects/{first.files['plan.json'].sha256}"
+    monkeypatch.setattr(Objects, "create", lambda self, *given: (self.remove([lost]), create(self, *given))[1])
+    assert attridex("delete", shared, "--ids", "t3").code == 0
+    assert lost in contents(shared)
+
+
+def test_changes_of_a_damaged_index_are_published_by_no_command(shared: str, attridex: Run) -> None:
     def broken() -> None:
-        with changing(published) as directory:
+        with changing(shared) as directory:
             delete_ids(directory, ["t1"])
             flip(directory / "deletes.log")
 
-    with pytest.raises(DamageError, match=f"{published}/deletes.log"):
+    with pytest.raises(DamageError, match=f"{shared}/deletes.log"):
         broken()
-    assert newest(published)["number"] == 1
+    assert newest(shared)["number"] == 1

@@ -1,5 +1,6 @@
 """Groups whose replicas are threads of this process: what is merged is the same wherever they are."""
 
+import pickle
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -41,7 +42,7 @@ class ThreadReplica:
 
     def _answer(self, question: Question | Keep) -> Any:
         try:
-            return self.group.answer(question)
+            return travelled(self.group.answer(travelled(question)))
         except Exception as error:
             return failed(error)
 
@@ -49,6 +50,11 @@ class ThreadReplica:
         """See `Replica`."""
         self._pool.shutdown()
         self.group.close()
+
+
+def travelled(content: Any) -> Any:
+    """Something as it comes out at the other end."""
+    return pickle.loads(pickle.dumps(content))
 
 
 def thread_groups(replicas: Iterable[Iterable[ThreadReplica]], patience: Patience | None = None) -> Groups:
