@@ -29,19 +29,6 @@ def whole(text: str) -> int:
     return found
 
 
-def size(text: str) -> int:
-    """Bytes, as 64GiB."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
-
-    try:
-        found = int(TypeAdapter(ByteSize).validate_python(text))
-    except ValidationError:
-        raise typer.BadParameter(f"'{text}' is no size, such as 64GiB") from None
-    if found < 1:
-        raise typer.BadParameter(f"'{text}' is no size, such as 64GiB")
-    return found
-
-
 def plan(
     config: ConfigPath,
     instances: Annotated[
@@ -57,10 +44,12 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what an index of more instances would take; the configuration's corpus is a sample of them. Nothing is written."""
-    sizes, bytes_each = [whole(text) for text in instances], size(memory)
+    sizes = [whole(text) for text in instances]
     from attridex.indexer.config import load_config
+    from attridex.indexer.held.memory import parse_size
     from attridex.indexer.lifecycle.moved_model import with_model
 
+    bytes_each = parse_size(memory, "--memory")
     loaded = with_model(load_config(config).skipping(skip_bad), model)
     from attridex.indexer.building.capacity import Means, capacity, reading_speed
     from attridex.indexer.building.dry_run import tried
