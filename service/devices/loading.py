@@ -14,7 +14,7 @@ from attridex.indexer.index.directory import read_current, read_manifest, read_s
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
 from attridex.service.devices.memory import free_bytes, parse_device
-from attridex.service.devices.resident import SCORES_BYTES, Chunk, Resident
+from attridex.service.devices.resident import Chunk, Resident, search_bytes
 from attridex.service.errors import MachineError
 from attridex.service.groups.group import HeldPortion
 from attridex.service.groups.questions import Portion
@@ -25,8 +25,6 @@ from attridex.service.storage.shard_vectors import FILES
 
 CHUNK_BYTES = 1 << 30
 """Size of the shards that are multiplied together, unless one is larger."""
-SEARCH_BYTES = 3 * SCORES_BYTES
-"""What a search takes beside the vectors: scores, and what is made of those of a chunk."""
 Key = tuple[str, tuple[HeldShard, ...]]
 """Names a chunk: the vectors' file, and its shards."""
 
@@ -44,16 +42,17 @@ def chosen_device(option: str, index: Path, *, verify: bool) -> "Device | None":
         DamageError: there is no whole index.
     """
     device = parse_device(option)
-    if device is None or (option == "auto" and free_bytes(device) < SEARCH_BYTES + stored_bytes(index)):
+    if device is None or (option == "auto" and free_bytes(device) < needed_bytes(index)):
         return None
     return Device(device, verify=verify)
 
 
-def stored_bytes(index: Path) -> int:
-    """Bytes of all stored vectors of the served version of an index."""
+def needed_bytes(index: Path) -> int:
+    """What the served version of an index takes on a device: all stored vectors, and a search."""
     manifest = read_manifest(index, read_current(index))
     files = (read_sidecar(index, shard.name).files for shard in manifest.shards)
-    return sum(entry.bytes for found in files for name, entry in found.items() if name in VECTORS)
+    vectors = sum(entry.bytes for found in files for name, entry in found.items() if name in VECTORS)
+    return vectors + search_bytes(manifest.instances)
 
 
 class DeviceVectors:
@@ -140,7 +139,9 @@ class Device:
             InputError: they do not.
         """
         new = {(name, key) for name in VECTORS for key, _ in grouped(name, shards) if (name, key) not in self._chunks}
-        needed = SEARCH_BYTES + sum(vector_bytes(shard, [name]) for name, key in new for shard in key)
+        needed = search_bytes(sum(shard.rows for shard in shards)) + sum(
+            vector_bytes(shard, [name]) for name, key in new for shard in key
+        )
         free = free_bytes(self._device)
         if free < needed:
             raise InputError(

@@ -1,11 +1,12 @@
 """Torch devices: which one is meant, and how much memory is free there."""
 
-import os
+from pathlib import Path
 
 import torch
 
 from attridex.indexer.errors import InputError
 
+MEMORY = Path("/proc/meminfo")
 KINDS = "auto, cpu, cuda or cuda:N"
 
 
@@ -31,4 +32,5 @@ def free_bytes(device: torch.device) -> int:
     """Memory that is free on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    lines = MEMORY.read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))

@@ -24,9 +24,19 @@ from attridex.service.storage.far import Extent, Far, Mask, Rows, Scored, Scores
 from attridex.service.storage.shard_vectors import stored_vector
 
 Queries = NDArray[np.float64]
-SCORES_BYTES = 1 << 30
-"""Size of the scores that are held on the device at a time, unless one query has more."""
+SCORES_BYTES, TOGETHER = 1 << 30, 256
+"""Size of the scores that are held on the device at a time, unless one query has more; and queries that are searched together."""
 TINY = float(np.finfo(np.float32).tiny)
+
+
+def searched_together(rows: int) -> int:
+    """Queries that are searched together where there are so many rows."""
+    return max(1, min(TOGETHER, SCORES_BYTES // (4 * max(1, rows))))
+
+
+def search_bytes(rows: int) -> int:
+    """What a search takes on the device beside the vectors: scores, and what is made of those of a chunk."""
+    return 3 * 4 * rows * searched_together(rows)
 
 
 @dataclass(eq=False)
@@ -112,7 +122,7 @@ class Resident(Far):
         """
         allowed = np.ones(self._rows, bool) if mask is None else mask.copy()
         allowed[:since] = False
-        together = max(1, SCORES_BYTES // (4 * max(1, self._rows)))
+        together = searched_together(self._rows)
         found = list[Scored]()
         for start in range(0, len(queries), together):
             some = queries[start : start + together]
