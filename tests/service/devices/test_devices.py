@@ -100,6 +100,6 @@ def test_auto_is_a_gpu_with_room_and_else_the_cpu(old: Path, monkeypatch: pytest
     assert parse_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(InputError, match="torch sees 2 CUDA devices; use cpu"):
         memory.parse_device("cuda:2")
-    for free, there in ((1 << 20, False), (1 << 40, True)):
+    for free, there in ((0, False), (1 << 40, True)):
         monkeypatch.setattr(loading, "free_bytes", lambda _, free=free: free)
         assert (chosen_device("auto", old, verify=False) is not None) == there
