@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +57,7 @@ def node() -> Iterator[None]:
 
 def number_of(replica: RayReplica) -> Any:
     """The replica's process; it may be lost."""
-    return replica.ask("number").result(60)
+    return replica.ask("number").result(300)
 
 
 def kill(replica: RayReplica) -> None:
@@ -81,7 +80,7 @@ def replicas(node: None) -> Iterator[list[RayReplica]]:
 def test_a_killed_actor_is_made_up_for_or_said_and_comes_back(replicas: list[RayReplica], doubled: Path) -> None:
     alone = open_index(doubled, "mine", model=False)
     expected = [plain(alone.answer(request)) for request in REQUESTS]
-    groups = Groups([Replicas("group 1", replicas[:2]), Replicas("group 2", replicas[2:])], Patience(120, 120))
+    groups = Groups([Replicas("group 1", replicas[:2]), Replicas("group 2", replicas[2:])], Patience(300, 300))
     served = open_index(doubled, "mine", model=False, spread=groups)
     assert [plain(served.answer(request)) for request in REQUESTS] == expected
     rank = RankInstancesRequest(REQUEST.queries)
@@ -92,8 +91,6 @@ def test_a_killed_actor_is_made_up_for_or_said_and_comes_back(replicas: list[Ray
     kill(replicas[0])
     answer = served.answer(replace(REQUEST, allow_partial=True))
     assert plain(answer) == expected[0] or (answer.info.shards_ok, answer.info.shards_total) == (5, 9)
-    while served.answer(replace(REQUEST, allow_partial=True)).info.partial:
-        time.sleep(0.2)
     assert [plain(served.answer(request)) for request in REQUESTS] == expected
     served.close()
     alone.close()
