@@ -17,8 +17,8 @@ from attridex.indexer.index.shards import ShardContents, write_shard
 from attridex.indexer.lifecycle.facts import VersionFacts
 from attridex.indexer.lifecycle.recovery import recovered_log
 
-HIDDEN_DIM, CENTRES, SPREAD = 8, 2000, 1.0
-"""Dimensions of the states; how many clusters the gradients lie in, and how wide one is beside the distance between two."""
+HIDDEN_DIM, CENTRES = 8, 2000
+"""Dimensions of the states; how many clusters the gradients lie in, whose rows lie as far from the centre as that is long."""
 Float32 = NDArray[np.float32]
 
 
@@ -51,14 +51,22 @@ def write_synthetic(index: Path, shape: Shape, structures: Sequence[str] = ()) -
     return manifest
 
 
+def centres_of(shape: Shape) -> Float32:
+    """The centres of the clusters [c, d]."""
+    return np.random.default_rng(0).standard_normal((min(CENTRES, shape.rows), shape.dim), dtype=np.float32)
+
+
 def drawn(shape: Shape) -> Iterator[tuple[int, Float32]]:
-    """Gradients of each shard with the place of its first: in clusters, with norms over two orders of magnitude."""
-    rng = np.random.default_rng(0)
-    centres = rng.standard_normal((min(CENTRES, shape.rows), shape.dim), dtype=np.float32)
+    """Gradients of each shard with the place of its first: in clusters, with norms over two orders of magnitude.
+
+    What they differ by from their centres is drawn once, and then put in another order with other signs in each shard.
+    """
+    rng, centres = np.random.default_rng(1), centres_of(shape)
+    noise = rng.standard_normal((shape.shard_rows, shape.dim), dtype=np.float32)
     for start in range(0, shape.rows, shape.shard_rows):
         count = min(shape.shard_rows, shape.rows - start)
-        found = rng.standard_normal((count, shape.dim), dtype=np.float32)
-        found *= np.float32(SPREAD)
+        found = noise[rng.permutation(shape.shard_rows)[:count]]
+        found *= rng.choice(np.array([-1, 1], np.float32), shape.dim)
         found += centres[rng.integers(0, len(centres), count)]
         found *= np.float32(10) ** rng.uniform(-1, 1, (count, 1)).astype(np.float32)
         yield start, found

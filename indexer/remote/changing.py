@@ -70,11 +70,13 @@ class Change:
         in_step = same(own, newest)
         ahead = there and not in_step and same(base, newest) and (own is not None or not served)
         self._base = newest
-        if ahead and own:
-            newest = self._publish("what a command left that was cut off")
+        if newest and self._mends:
+            self._damaged = damaged(self.objects, newest, show_progress=self._show)
+        if ahead and own and not self._mends:
+            self._publish("what a command left that was cut off")
         elif there and not (in_step or ahead or (own and same(own, base))):
             self._put_aside(newest)
-        if newest and (self._mends or not (in_step or ahead)):
+        if newest and not ahead and (self._mends or not in_step):
             self._fetch(newest)
         elif newest and in_step:
             self._keep(newest)
@@ -91,12 +93,8 @@ class Change:
         except AttridexError as other:
             error.args = (f"{error}; not published: {other}",)
 
-    def _publish(self, what: str = "") -> Head:
-        """Publish the directory; the head that it is then.
-
-        Args:
-            what: it holds, where it is not what this command does.
-        """
+    def _publish(self, what: str = "") -> None:
+        """Publish the directory; `what` it holds is said where it is not what this command does."""
         try:
             done = publish(self.objects, self.cache.directory, self._base, again=self._damaged, show_progress=self._show)
         except LostRaceError as error:
@@ -108,12 +106,9 @@ class Change:
             say(f"{self.objects.url}: {told}{f': {what}' if what else ''}", self._show)
         self._damaged = ()
         self._keep(done.head)
-        return done.head
 
     def _fetch(self, head: Head) -> None:
         """Make the directory a head; where it is to be mended, of what is whole in the cache or in the store."""
-        if self._mends:
-            self._damaged = damaged(self.objects, head, show_progress=self._show)
         fetching = Fetching(self.objects, self.cache, lenient=self._mends)
         with self.cache.fresh() as directory, named(directory, self.objects.url):
             fetching.fetch(head.files, directory, show_progress=self._show)

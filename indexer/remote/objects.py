@@ -178,8 +178,13 @@ def profile() -> Any:
 
 
 def reason(error: BaseException) -> str:
-    """What the library says, in one line: what the store said itself, and no query of a request, which may be signed."""
+    """What the library says, in one line: what the store said itself, and no query of a request, which may be signed.
+
+    Nor how long and how often it tried: the same is the same again, so that a log says it once.
+    """
     text = str(error)
     said = re.search("<Message>(.*?)</Message>", text)
     line = re.sub(r"\?\S*", "", text.partition("\n")[0]).partition(": <")[0]
+    line = re.sub(r" in [0-9.]+[nµm]?s\b(, after [0-9]+ retries, max_retries: [0-9]+, retry_timeout: [0-9.a-zµ]+)?", "", line)
+    line = " ".join(line.split())
     return f"{line} ({said[1]})" if said else line

@@ -5,13 +5,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import AttridexError, InputError
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.layout import LOCK, SHARDS, VERSIONS
 from attridex.indexer.lifecycle.versions import remove_others
 from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.fetching import Fetching
-from attridex.indexer.remote.heads import Head, newest_head
+from attridex.indexer.remote.heads import Head, head_name, head_numbers, newest_head, read_head
 from attridex.indexer.remote.named import named
 from attridex.indexer.remote.objects import MissingObjectError, Objects
 
@@ -56,12 +56,15 @@ class Mirror:
 
         Raises:
             DamageError: an object is missing or damaged; it is named, and the directory is what it was.
-            AttridexError: the store or the disk refuses something.
+            AttridexError: the store or the disk refuses something, or no head is there any more.
         """
         with self._turn:
-            newest = newest_head(self._objects, self._head.number if self._head else 0)
-            if newest is not None:
-                self._follow(newest)
+            seen = self._head.number if self._head else 0
+            there = head_numbers(self._objects, seen - 1)
+            if not there:
+                raise AttridexError(f"{self.url}/{head_name(seen)}: gone, and none is newer: was the index removed, or its disk?")
+            if there[-1] > seen:
+                self._follow(read_head(self._objects, there[-1]))
             elif self._left:
                 self._drop_others()
 

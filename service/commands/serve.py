@@ -37,6 +37,9 @@ def serve(
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Memory of this process, as 4GiB: vectors beyond it are read from the disk.")
     ] = "",
+    search_device: Annotated[
+        str, typer.Option(help="Where vectors are searched: cpu, cuda or cuda:N; auto: on a GPU that has room for them.")
+    ] = "cpu",
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read and check every file at the start.")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Seconds within which a new version is served by itself; 0: on Reload alone.")
@@ -104,7 +107,8 @@ def serve(
     options = ServerOptions(
         listen, parse_mode(socket_mode), workers, tls, insecure, admin=not no_admin, tokens=tokens, insecure_admin=insecure_admin,
         roots=tuple(root or ()), own_code=trust_remote_code, model=not no_model, models=tuple(model or ()), verify=not no_verify,
-        threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces, memory=memory,
+        threads=threads, watch=watch, mapped=mmap, grace=grace, operations=operations, audit=audit, traces=traces,
+        memory=memory, search_device=search_device,
         limits=Limits(max_request_mb << 20, max_response_mb << 20, connections=connections, requests_per_second=rate),
         dividing=divided,
     )  # fmt: skip

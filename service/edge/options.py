@@ -35,6 +35,7 @@ class ServerOptions:
         operations: HOST:PORT of metrics and probes over HTTP; none where empty.
         audit: file that calls of AdminService are written to; the log where None.
         memory: that the process may have, as 4GiB; as much as it takes where empty.
+        search_device: where stored vectors are searched: "cpu", "cuda:N", or "auto".
         traces: where OpenTelemetry traces are sent, http://HOST:PORT; nowhere where empty.
         dividing: into which groups stored vectors are divided; in this process where None.
     """
@@ -62,6 +63,7 @@ class ServerOptions:
     traces: str = ""
     dividing: Dividing | None = None
     memory: str = ""
+    search_device: str = "cpu"
 
     @property
     def channel(self) -> list[tuple[str, int]]:

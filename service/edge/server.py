@@ -56,6 +56,7 @@ def open_index(
     own_code: bool = True,
     memory: Memory | None = None,
     spread: Spread | None = None,
+    search_device: str = "cpu",
 ) -> ServedIndex:
     """Open an index for answering.
 
@@ -71,6 +72,7 @@ def open_index(
         own_code: whether Python code that lies beside its model may run.
         memory: that the process may have with it; as much as it takes where None.
         spread: holds its vectors elsewhere; in this process where None.
+        search_device: where they are searched otherwise: "cpu", "cuda:N", or "auto".
 
     Raises:
         InputError, DamagedIndexError: no whole index there, its model has changed, too little memory, or a method of another
@@ -78,9 +80,14 @@ def open_index(
     """
     methods = load_methods()
     source = mirror_of(index)
+    directory = source.directory if source else index
     try:
+        if search_device != "cpu":
+            from attridex.service.devices.loading import chosen_device
+
+            spread = spread or chosen_device(search_device, directory, verify=verify)
         store = Store(
-            source.directory if source else index, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
+            directory, verify=verify, mapped=mapped, roots=roots, model=model, own_code=own_code,
             spread=spread, source=source, memory=memory,
         )  # fmt: skip
     except BaseException:
@@ -306,7 +313,7 @@ def run_opened(
             opened[name] = open_index(
                 path, name, model=models.get(name, options.model), verify=options.verify, threads=options.threads,
                 watch=options.watch, mapped=options.mapped, roots=roots, own_code=options.own_code, spread=spread,
-                memory=Memory(memory, len(paths) - number) if memory else None,
+                memory=Memory(memory, len(paths) - number) if memory else None, search_device=options.search_device,
             )  # fmt: skip
             check_divides(opened[name], options)
             if memory:

@@ -17,12 +17,16 @@ def check_alone(options: ServerOptions, paths: Iterable[Path]) -> None:
     """Refuse with groups what is of one process.
 
     Raises:
-        InputError: a limit of its memory is asked for, or an index that is fetched to this machine alone.
+        InputError: a limit of its memory or a device of its own is asked for, or an index is fetched to this machine alone.
     """
     if options.dividing is None:
         return
     if options.memory:
         raise InputError("--memory: of one process that holds all vectors; leave it out with --engine ray, and use more --groups")
+    if options.search_device != "cpu":
+        raise InputError(
+            f"--search-device {options.search_device}: of one process that holds all vectors; leave out --engine ray"
+        )
     for path in paths:
         if url_of(path):
             raise InputError(f"{path}: fetched to this machine alone; with --engine ray give a directory that all nodes share")

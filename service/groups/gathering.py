@@ -12,6 +12,8 @@ from attridex.service.errors import CancelledError
 from attridex.service.groups.questions import Question
 from attridex.service.groups.replicas import Place, Replicas
 
+AGAIN_SECONDS = 0.2
+"""How long after the last replica of a group was found lost all of them are asked again."""
 LOOK_SECONDS = 0.02
 """How often it is looked whether an answer is still waited for, and whether it is time to ask another replica."""
 
@@ -23,10 +25,12 @@ class Patience:
     Attributes:
         seconds: for an answer; what has none then is without one.
         hedge: until another replica is asked too; whoever answers first is taken.
+        again: whether replicas that are all lost are asked again, as one may be started anew meanwhile.
     """
 
     seconds: float = 10.0
     hedge: float = 1.0
+    again: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,14 @@ class Pursuit:
         now = time.monotonic()
         if now - self._began >= self._patience.seconds:
             return Silent(self._why or f"no answer in {self._patience.seconds:g} s")
+        if not self._asked and not self._left:
+            if not self._patience.again:
+                return Silent(self._why)
+            if now - self._latest >= AGAIN_SECONDS:
+                self._left = self._replicas.in_turn(self._question)
         if self._left and (not self._asked or now - self._latest >= self._patience.hedge):
             self._ask_next()
-        return None if self._asked else Silent(self._why)
+        return None
 
 
 def gather(groups: Mapping[int, Replicas], questions: Mapping[int, Question], patience: Patience) -> dict[int, Any]:
@@ -97,7 +106,11 @@ def gather(groups: Mapping[int, Replicas], questions: Mapping[int, Question], pa
     pursued = {number: Pursuit(groups[number], question, patience) for number, question in questions.items()}
     answers: dict[int, Any] = {}
     while pursued:
-        wait([future for pursuit in pursued.values() for future in pursuit.under_way], LOOK_SECONDS, FIRST_COMPLETED)
+        under_way = [future for pursuit in pursued.values() for future in pursuit.under_way]
+        if under_way:
+            wait(under_way, LOOK_SECONDS, FIRST_COMPLETED)
+        else:
+            time.sleep(LOOK_SECONDS)
         still_waited()
         for number in list(pursued):
             answer = pursued[number].look()

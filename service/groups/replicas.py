@@ -57,7 +57,7 @@ class Replicas:
     def __init__(self, name: str, replicas: Sequence[Replica]) -> None:
         """All of them are there, until one is found lost."""
         self.name, self._places = name, [Place(replica) for replica in replicas]
-        self._lock = threading.Lock()
+        self._lock, self._ended = threading.Lock(), False
 
     def in_turn(self, question: Question) -> list[Place]:
         """Who is to be asked, one after the other where it must be: those that are there first, with the least to do.
@@ -86,7 +86,7 @@ class Replicas:
         why = answer.why if isinstance(answer, Lost) else ""
         with self._lock:
             place.busy -= 1
-            changed = bool(why) != bool(place.away)
+            changed = bool(why) != bool(place.away) and not self._ended
             place.away = why
             if changed:
                 place.looked = time.monotonic()
@@ -101,6 +101,7 @@ class Replicas:
             self.ask(place, what)
 
     def end(self) -> None:
-        """End all of them."""
+        """End all of them, which is no loss."""
+        self._ended = True
         for place in self._places:
             place.replica.end()

@@ -4,7 +4,7 @@ Letters: q queries, n rows of the index, m of any, d dimensions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -125,9 +125,10 @@ class GroupedVectors:
             ShardsError: a group does not answer.
         """
         questions = {number: Question(self.held[number].portion, what, 0.0) for number, what in whats.items()}
-        answers = self._groups.ask(questions, patience or self._groups.patience)
-        silent = {number: each for number, each in answers.items() if isinstance(each, Silent)}
         lacking = PARTLY.get() if partly else None
+        patience = patience or self._groups.patience
+        answers = self._groups.ask(questions, patience if lacking is None else replace(patience, again=False))
+        silent = {number: each for number, each in answers.items() if isinstance(each, Silent)}
         if silent and (lacking is None or len(silent) == len(answers)):
             number, first = next(iter(silent.items()))
             raise ShardsError(f"{self._called(number)} does not answer: {first.why}; ask again{OR_PARTLY if partly else ''}")

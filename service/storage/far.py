@@ -1,4 +1,4 @@
-"""Stored vectors that lie in other processes, and all that is ever asked of them there.
+"""Stored vectors that lie elsewhere, in other processes or on a GPU, and all that is ever asked of them there.
 
 Letters: q queries, n rows of the index, b rows of a block, m of any, d dimensions.
 """
@@ -78,7 +78,7 @@ class Far(ABC):
             NotIndexedError: always.
         """
         raise NotIndexedError(
-            "this reads the stored vectors itself, which lie in shard groups here; serve the index without --groups"
+            "this reads the stored vectors itself, which lie elsewhere here; serve the index without --groups and --search-device"
         )
 
     def __getitem__(self, _: object) -> NoReturn:

@@ -1,6 +1,6 @@
 """How much memory an index may have, and what of a version is kept in it; the rest is read from the disk when it is asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -79,13 +79,14 @@ class Kept:
     structures: frozenset[str] = frozenset()
 
 
-def kept_within(memory: Memory, held: HeldVersion, beside: Iterable[HeldShard] = ()) -> Kept:
+def kept_within(memory: Memory, held: HeldVersion, beside: Iterable[HeldShard] = (), kinds: Sequence[str] = VECTORS) -> Kept:
     """What of a version is kept: kind by kind what still fits, of the structures the smallest first.
 
     Args:
         memory: that it may have.
         held: its files.
         beside: shards of a version whose vectors are in memory and that is still read.
+        kinds: of vectors that may be in memory here.
 
     Raises:
         InputError: there is not even room for what cannot be left on the disk; the limit that would do is named.
@@ -101,7 +102,7 @@ def kept_within(memory: Memory, held: HeldVersion, beside: Iterable[HeldShard] =
     sizes = {name: sum(vector_bytes(shard.held, [name]) for shard in held.shards) for name in VECTORS}
     sizes |= {kind: structure_bytes(held, kind) for kind in structures}
     kept = set()
-    for name in (GRADIENTS, *structures, *VECTORS[1:]):
+    for name in (*kinds[:1], *structures, *kinds[1:]):
         if sizes[name] <= left:
             kept.add(name)
             left -= sizes[name]

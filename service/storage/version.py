@@ -128,9 +128,10 @@ class IndexVersion:
     def keep_within(self, memory: Memory, beside: "IndexVersion | None" = None) -> None:
         """Keep of vectors and structures in memory what fits, and read the rest from the disk; see `kept_within`."""
         held = [shard.held for shard in beside._shards] if beside and beside._kept and beside._kept.vectors else []
-        self._kept = kept_within(memory, self._held, held)
-        if isinstance(self._vectors, ShardVectors):
-            self._vectors.kept = self._kept.vectors
+        own = self._vectors if isinstance(self._vectors, ShardVectors) else None
+        self._kept = kept_within(memory, self._held, held, VECTORS if own else ())
+        if own:
+            own.kept = self._kept.vectors
         _ = self.gradients
 
     def _in_memory(self, name: str) -> bool:

@@ -39,8 +39,8 @@ from attridex.v1.requests import (
 from tests.conftest import SEGMENTS, records, tiny_model, word_tokenizer, write_jsonl, write_toml
 from tests.service.groups.test_same_answers import plain
 
-ROWS, GROUPS, REPLICAS = 400, 4, 2
-TIMED = 300
+ROWS, GROUPS = 400, 4
+TIMED = 100
 ASKED = (Query.instance("t1"),)
 REQUESTS: Sequence[Any] = (
     *(
@@ -99,7 +99,7 @@ def milliseconds(index: ServedIndex, request: Any) -> dict[str, float]:
 
 def killed(groups: Any, served: ServedIndex, number: int, expected: Any) -> str:
     """Kill a replica of a group, then ask at once: "full" or "partial", or what is wrong."""
-    place = groups._groups[number % GROUPS]._places[number // GROUPS % REPLICAS]
+    place = groups._groups[number % GROUPS]._places[number // GROUPS % len(groups._groups[0]._places)]
     found = place.replica.ask("number").result(120)
     if isinstance(found, int):
         os.kill(found, signal.SIGKILL)
@@ -115,11 +115,12 @@ def killed(groups: Any, served: ServedIndex, number: int, expected: Any) -> str:
 def run(
     out: Annotated[Path, typer.Argument(help="JSON file to write.")],
     rounds: Annotated[int, typer.Option(help="Replicas that are killed.")] = 20,
+    replicas: Annotated[int, typer.Option(help="Of each group.")] = 2,
     cpus: Annotated[int, typer.Option(help="Cores that the cluster may use.")] = os.cpu_count() or 1,
 ) -> None:
     """Compare, time and kill."""
     cluster: Any = {"num_cpus": cpus, "object_store_memory": 80 << 20, "include_dashboard": False, "log_to_driver": False}
-    wanted = Dividing(GROUPS, REPLICAS, cpus=cpus / (GROUPS * REPLICAS + 1), patience=Patience(60, 1))
+    wanted = Dividing(GROUPS, replicas, cpus=cpus / (GROUPS * replicas + 1), patience=Patience(120, 1))
     with tempfile.TemporaryDirectory() as directory:
         index = made(Path(directory))
         ray.init(address="local", **cluster)
@@ -134,7 +135,7 @@ def run(
                 again = answers(served) == expected
         ray.shutdown()
     found = {
-        "groups": GROUPS, "replicas": REPLICAS, "cores": cpus, "instances": ROWS,
+        "groups": GROUPS, "replicas": replicas, "cores": cpus, "instances": ROWS,
         "answers the same": f"{sum(same)} of {len(same)}", "the same after all kills": again,
         "milliseconds of a query by an instance": times,
         "answers right after a kill": {kind: ends.count(kind) for kind in sorted({*ends})},

@@ -9,6 +9,7 @@ import pytest
 
 from attridex.indexer.errors import DamageError
 from attridex.indexer.files import file_hash
+from attridex.indexer.growth.appending import append
 from attridex.indexer.lifecycle.deleting import delete_ids
 from attridex.indexer.remote import reading
 from attridex.indexer.remote.changing import changing
@@ -61,8 +62,6 @@ def test_a_build_an_append_and_questions_at_a_url_give_what_a_directory_gives(
 def test_of_two_appenders_one_wins_and_the_other_is_told_and_loses_nothing(
     published: str, attridex: Run, machine: Machine, tmp_path: Path
 ) -> None:
-    from attridex.indexer.growth.appending import append
-
     one, two = more(tmp_path, "one", 20), more(tmp_path, "two", 21, 22)
 
     def meanwhile() -> None:
@@ -181,6 +180,22 @@ def test_a_reader_whose_objects_leave_takes_the_newer_head_and_a_writer_writes_t
     monkeypatch.setattr(Objects, "create", lambda self, *given: (self.remove([lost]), create(self, *given))[1])
     assert attridex("delete", shared, "--ids", "t3").code == 0
     assert lost in contents(shared)
+
+
+def test_what_was_cut_off_and_is_damaged_is_published_once_it_is_repaired(shared: str, attridex: Run, tmp_path: Path) -> None:
+    def cut_off() -> None:
+        with changing(shared) as directory:
+            append(directory, [more(tmp_path, "one", 20)])
+            flip(max(directory.glob("shards/*/norms.npy")))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    ran = attridex("delete", shared, "--ids", "t1")
+    assert (ran.code, "was not uploaded; `attridex repair" in ran.err, newest(shared)["number"]) == (1, True, 1), ran.err
+    ran = attridex("repair", shared)
+    assert ran.code == 0, ran.err
+    assert live(attridex, shared) == 13
 
 
 def test_changes_of_a_damaged_index_are_published_by_no_command(shared: str, attridex: Run) -> None:

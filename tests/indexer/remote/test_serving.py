@@ -15,6 +15,7 @@ from attridex.indexer.remote.objects import Objects
 from attridex.service.calls.places import hide, show, without_places
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.server import Server, open_index
+from attridex.service.errors import MachineError
 from tests.indexer.remote.conftest import newest
 
 WATCH = 0.1
@@ -53,6 +54,20 @@ def test_a_server_on_a_url_follows_new_heads_and_changes_nothing_itself(
     finally:
         server.stop(0)
     assert not list(cache.glob("*/readers/*"))
+
+
+def test_a_root_that_is_gone_is_told_and_logged_once(
+    shared: str, tmp_path: Path, machine: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(open_index(Path(shared), "mine", model=False)) as index:
+        (tmp_path / "shared").rename(tmp_path / "away")
+        for _ in range(2):
+            with pytest.raises(MachineError, match="gone, and none is newer"):
+                index.store.reload()
+        assert (index.describe().instances, "gone" in index.describe().problem, len(caplog.records)) == (12, True, 1)
+        (tmp_path / "away").rename(tmp_path / "shared")
+        index.store.reload()
+        assert index.describe().problem == ""
 
 
 def test_a_damaged_head_leaves_the_one_before_and_is_told(published: str, attridex: Callable[..., Any], machine: Any) -> None:

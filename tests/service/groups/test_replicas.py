@@ -3,9 +3,11 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,16 @@ def served(doubled: Path, replicas: list[list[ThreadReplica]]) -> Iterator[Serve
         opened.close()
 
 
+@contextmanager
+def refused(served: ServedIndex, match: str = "does not answer") -> Iterator[None]:
+    """What is asked in the block is refused, after a short while."""
+    groups: Any = served.store.opening.spread
+    before, groups.patience = groups.patience, Patience(0.3, 0.1)
+    with pytest.raises(ShardsError, match=match):
+        yield
+    groups.patience = before
+
+
 @pytest.mark.parametrize("how", ["lost", "silent"])
 def test_another_replica_gives_the_full_answer(served: ServedIndex, replicas: list[list[ThreadReplica]], how: str) -> None:
     expected = served.answer(REQUEST)
@@ -61,9 +73,7 @@ def test_an_answer_of_some_shards_is_given_where_it_is_asked_for(
     assert plain(served.answer(PARTLY)) == plain(whole)
     for replica in replicas[0]:
         replica.lost = True
-    with pytest.raises(
-        ShardsError, match=r"^group 1 \(rows 0 to \d+\) does not answer: replica 1\.\w: it was killed; ask again, "
-    ):
+    with refused(served, r"^group 1 \(rows 0 to \d+\) does not answer: replica 1\.\w: it was killed; ask again, or with allow_p"):
         served.answer(REQUEST)
     answer = served.answer(PARTLY)
     assert (answer.info.shards_ok, answer.info.shards_total, answer.info.partial) == (5, 9, True)
@@ -73,13 +83,13 @@ def test_an_answer_of_some_shards_is_given_where_it_is_asked_for(
         FindInstancesByNeuronsRequest(REQUEST.queries, similarity="activation"),
         FindNeuronsByInstancesRequest(REQUEST.queries, instances=3),
     ):
-        with pytest.raises(ShardsError):
+        with refused(served):
             served.answer(request)
         assert served.answer(replace(request, allow_partial=True)).info.shards_ok == 5
     assert served.answer(replace(PARTLY, scoring=Scoring("bm25"))).info.shards_ok == 9
     for replica in replicas[1]:
         replica.lost = True
-    with pytest.raises(ShardsError):  # nothing is no part
+    with refused(served):  # nothing is no part
         served.answer(PARTLY)
 
 
@@ -89,9 +99,9 @@ def test_what_needs_every_row_is_never_partial(served: ServedIndex, replicas: li
             served.answer(replace(PARTLY, **part))
     for replica in replicas[0]:
         replica.lost = True
-    with pytest.raises(ShardsError):
+    with refused(served):
         list(served.rank(RankInstancesRequest(REQUEST.queries)))
-    with pytest.raises(ShardsError):  # for the query's own vector
+    with refused(served):  # for the query's own vector
         served.answer(replace(PARTLY, queries=(Query.instance("t18-b"),)))
 
 
@@ -105,6 +115,18 @@ def test_a_silent_group_is_given_up_at_its_deadline(doubled: Path) -> None:
             served.answer(REQUEST)
         assert time.monotonic() - began > 0.4
         served.close()
+
+
+def test_lost_replicas_are_asked_until_one_is_there(served: ServedIndex, replicas: list[list[ThreadReplica]]) -> None:
+    expected = served.answer(REQUEST)
+    for replica in replicas[1]:
+        replica.lost = True
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.answer, REQUEST)
+        while len(replicas[1][0].asked) < 4:
+            time.sleep(0.01)
+        replicas[1][0].lost = False
+        assert plain(asked.result()) == plain(expected)
 
 
 def test_a_replica_that_was_lost_is_found_again(
@@ -122,7 +144,7 @@ def test_a_replica_that_was_lost_is_found_again(
 
 
 def test_a_version_is_served_from_all_groups_or_from_none(
-    served: ServedIndex, doubled: Path, replicas: list[list[ThreadReplica]], tmp_path: Path
+    served: ServedIndex, doubled: Path, replicas: list[list[ThreadReplica]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = Path(shutil.copytree(doubled, tmp_path / "index"))
     with closing(thread_groups([[ThreadReplica("one")], [last := ThreadReplica("two")]])) as groups:
@@ -131,8 +153,10 @@ def test_a_version_is_served_from_all_groups_or_from_none(
         with mine.store.version() as held:
             compact(index)
             last.lost = True
-            with pytest.raises(ShardsError):
-                mine.store.reload()
+            with monkeypatch.context() as hurried:
+                hurried.setattr("attridex.service.groups.vectors.OPENING", Patience(0.3, 0.0))
+                with pytest.raises(ShardsError):
+                    mine.store.reload()
             last.lost = False
             assert plain(mine.answer(REQUEST)) == plain(before)
             mine.store.reload()

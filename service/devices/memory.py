@@ -1,0 +1,36 @@
+"""Torch devices: which one is meant, and how much memory is free there."""
+
+from pathlib import Path
+
+import torch
+
+from attridex.indexer.errors import InputError
+
+MEMORY = Path("/proc/meminfo")
+KINDS = "auto, cpu, cuda or cuda:N"
+
+
+def parse_device(option: str) -> torch.device | None:
+    """The device that `--search-device` names; for "auto" a GPU where there is one; None for search on the CPU.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if option == "cpu" or (option == "auto" and not count):
+        return None
+    name = "cuda" if option == "auto" else option
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
+        raise InputError(f"--search-device {option}: {KINDS} is needed")
+    if int(number or 0) >= count:
+        raise InputError(f"--search-device {option}: torch sees {count or 'no'} CUDA device{'s' if count > 1 else ''}; use cpu")
+    return torch.device("cuda", int(number or 0))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    lines = MEMORY.read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
