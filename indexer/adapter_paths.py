@@ -18,13 +18,17 @@ def with_base_model(data: JsonObject, base: Path) -> JsonObject:
         base: directory from which its paths are seen.
 
     Raises:
-        InputError: the adapter does not name its base model, or that is not there.
+        InputError: the adapter does not name its base model, or that is not there; or nobody may look into the directory.
     """
     model = data.get("model")
     if not isinstance(model, dict) or model.get("adapter") is not None or not isinstance(model.get("path"), str):
         return data
     directory = base / model["path"]
-    if not (directory / CONFIG).is_file():
+    try:
+        is_adapter = (directory / CONFIG).is_file()
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be read ({error.strerror})") from None
+    if not is_adapter:
         return data
     return {**data, "model": {**model, "path": base_model(directory), "adapter": model["path"]}}
 

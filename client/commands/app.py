@@ -1,5 +1,6 @@
 """The command `attridex`: one Typer app, composed of the commands of client, indexer and service."""
 
+import errno
 import os
 import sys
 from importlib.metadata import version
@@ -17,6 +18,11 @@ LOCAL = (
     "plan", "serve", "demo", "bench",
 )  # fmt: skip
 """Commands that always work on an index or a model in this process."""
+REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.ENOTDIR, errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
+"""With what the system refuses a file, whatever a command does; a file that is missing is each command's own matter."""
 
 
 def make_app() -> typer.Typer:
@@ -101,10 +107,15 @@ def check_twice(command: Any, given: list[str]) -> None:
 
 def failed(error: Any, arguments: list[str]) -> int:
     """Say what is wrong, and give the exit code; a fault of attridex itself shows its traceback."""
-    known = hasattr(error, "exit_code")
+    known = hasattr(error, "exit_code") or refused(error)
     if not known or "--debug" in arguments:
         raise error
     # What Typer raises for bad usage names the option only in its own wording.
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    sys.stderr.write(f"error: {message}\n")
-    return int(error.exit_code)
+    sys.stderr.write(f"error: {f'{error.filename}: {error.strerror}' if refused(error) else message}\n")
+    return int(getattr(error, "exit_code", 1))
+
+
+def refused(error: Any) -> bool:
+    """Whether the system refuses a file: nobody may read or write it, there is no room, the disk is broken."""
+    return isinstance(error, OSError) and error.filename is not None and error.errno in REFUSED

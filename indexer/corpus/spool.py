@@ -3,9 +3,9 @@
 import pickle
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 from attridex.indexer.corpus.instances import RenderedInstance
 
@@ -20,33 +20,31 @@ class Spool:
         kept: how many; None where they are not kept.
     """
 
-    def __init__(self, file: IO[bytes] | None) -> None:
+    def __init__(self, file: FileIO | None) -> None:
         """`file` for them, if there is one."""
         self._file, self.kept = file, None if file is None else 0
+        self._bytes = 0
 
     def add(self, instance: RenderedInstance) -> None:
         """Keep an instance."""
         if self._file is None or self.kept is None:
             return
-        try:
-            pickle.dump(instance, self._file, pickle.HIGHEST_PROTOCOL)
-            self.kept = self.kept + 1 if self._file.tell() <= MOST else None
-        except OSError:
-            self.kept = None
+        content, written = pickle.dumps(instance, pickle.HIGHEST_PROTOCOL), 0
+        with suppress(OSError):
+            written = self._file.write(content)
+        self._bytes += len(content)
+        self.kept = self.kept + 1 if written == len(content) and self._bytes <= MOST else None
         if self.kept is None:
-            self._drop(self._file)
+            self._file.truncate(0)
 
     def read(self) -> Iterator[RenderedInstance]:
         """All of them, once they are there."""
-        if self._file is not None:
-            self._file.seek(0)
+        if self._file is None:
+            return
+        self._file.seek(0)
+        with open(self._file.fileno(), "rb", closefd=False) as stream:
             for _ in range(self.kept or 0):
-                yield pickle.load(self._file)
-
-    @staticmethod
-    def _drop(file: IO[bytes]) -> None:
-        file.seek(0)
-        file.truncate()
+                yield pickle.load(stream)
 
 
 @contextmanager
@@ -56,5 +54,5 @@ def spooled(beside: Path) -> Iterator[Spool]:
     with ExitStack() as stack:
         file = None
         with suppress(OSError):
-            file = stack.enter_context(TemporaryFile(dir=place))
+            file = stack.enter_context(TemporaryFile(dir=place, buffering=0))  # so that a full disk is told where it is met
         yield Spool(file)

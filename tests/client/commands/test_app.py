@@ -1,5 +1,6 @@
 """The command: what it is composed of, and how it ends."""
 
+import os
 from typing import Any
 
 import pytest
@@ -67,6 +68,16 @@ def test_a_fault_of_its_own_and_debug_show_the_traceback(monkeypatch: pytest.Mon
         end(monkeypatch, ZeroDivisionError())
     with pytest.raises(UsageError):
         end(monkeypatch, UsageError("wrong"), "--debug")
+
+
+@pytest.mark.parametrize("number", sorted(app.REFUSED))
+def test_a_file_that_the_system_refuses_is_one_line(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert end(monkeypatch, OSError(number, os.strerror(number), "/shut/index")) == 1
+    assert capsys.readouterr().err == f"error: /shut/index: {os.strerror(number)}\n"
+    with pytest.raises(OSError, match="/shut/index"):
+        end(monkeypatch, OSError(number, os.strerror(number), "/shut/index"), "--debug")
 
 
 def test_the_version_is_that_of_the_package(attridex: Any) -> None:
