@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -46,7 +47,8 @@ def in_order(items: Iterable[T], own: Callable[[T], U], make: Callable[[], Calla
     Args:
         items: of any number.
         own: what is done with each, here: with the first ones, and with all where there is one thread.
-        make: makes the same for a thread, which shares nothing with the others.
+        make: makes the same for a thread, which shares nothing with the others; is called here, one after the other, since
+            models and tokenizers are made by libraries that change global state meanwhile.
         threads: how many.
     """
     rest = iter(items)
@@ -54,17 +56,21 @@ def in_order(items: Iterable[T], own: Callable[[T], U], make: Callable[[], Calla
     if threads < 2:
         yield from map(own, rest)
         return
-    local = threading.local()
+    taken, waiting = Taken(rest, CHUNK), deque[Future[list[U]]]()
+    chunks = [*islice(taken, 1)]
+    free, local = SimpleQueue[Callable[[T], U]](), threading.local()
+    for _ in range(threads if chunks else 0):
+        free.put(make())
+
+    def begin() -> None:
+        local.work = free.get_nowait()
 
     def done(chunk: list[T]) -> list[U]:
-        if not hasattr(local, "work"):
-            local.work = make()
         return [local.work(item) for item in chunk]
 
-    taken, waiting = Taken(rest, CHUNK), deque[Future[list[U]]]()
-    pool = ThreadPoolExecutor(threads, "reader")
+    pool = ThreadPoolExecutor(threads, "reader", begin)
     try:
-        for chunk in taken:
+        for chunk in chain(chunks, taken):
             waiting.append(pool.submit(done, chunk))
             if len(waiting) > threads * CHUNKS:
                 yield from waiting.popleft().result()
