@@ -24,6 +24,7 @@ from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, v
 from attridex.indexer.structure.calls import mirrors
 from attridex.indexer.structure.decoding import check_decoder_input
 from attridex.indexer.structure.heads import auto_model
+from attridex.indexer.structure.outline import MAKING
 
 CHECKPOINTS = "model.checkpoints"
 """Setting of the configuration."""
@@ -98,7 +99,10 @@ def with_weights(loads: Any, path: str, **options: Any) -> tuple[Any, Any]:
         InputError: there are none, they are damaged, or they cannot be put in place.
     """
     try:
-        found: tuple[Any, Any] = loads.from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+        with MAKING:
+            found: tuple[Any, Any] = loads.from_pretrained(
+                path, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            )
     except Exception as error:  # safetensors, torch and the model's own code raise types of their own
         raise InputError(f"{path}: the model's weights cannot be loaded: {first_line(error)}") from None
     return found

@@ -1,5 +1,6 @@
 """What is known of a model before its weights are loaded: from its modules, made without weights."""
 
+from threading import RLock
 from typing import Any
 
 import torch
@@ -10,13 +11,15 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from attridex.indexer.structure.calls import end_token, mirrors
 from attridex.indexer.structure.family import Family
 
+MAKING = RLock()
+"""Held while transformers makes a model: it changes how all weights of the process begin meanwhile."""
 SEES_ALL = {"xlnet"}
 """Model types whose positions see each other though neither a module nor a masked-language-model class says so."""
 
 
 def bare_model(auto_class: Any, hf: Any, *, remote_code: bool) -> nn.Module:
     """The model of a configuration without weights."""
-    with torch.device("meta"), no_init_weights():
+    with MAKING, torch.device("meta"), no_init_weights():
         model: nn.Module = auto_class.from_config(hf, trust_remote_code=remote_code)
     return model
 
