@@ -27,11 +27,17 @@ from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.growth.appending import Appender
 from attridex.indexer.growth.batches import with_files
 from attridex.indexer.growth.refreshing import refresh
+from attridex.indexer.index.arrays import read_array
+from attridex.indexer.index.directory import read_current
+from attridex.indexer.index.layout import CSR_INDPTR, version_dir
 from attridex.indexer.signing.signer import Signer
 from attridex.v1.requests import Query
 
 APPENDS, SHARE, ASKED = 10, 100, 40
-CURVATURE = {"gradients": {"curvature": ["fisher"]}, "neurons": {"rule": "gradient"}}
+KEEP = 0.5
+"""Of the largest score: a random model's instances then keep about as many neurons as a trained one's do at the default of 0.1
+(75, tests/recipes/chats.toml); at that they would keep a third of all, and what grows would be little else."""
+SECTIONS = {"gradients": {"curvature": ["fisher"]}, "neurons": {"rule": "gradient", "keep": KEEP}}
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -59,6 +65,12 @@ def asking(grown: Path, fresh: Path) -> dict[str, float]:
     return {name: statistics.median(values[ASKED // 4 :]) for name, values in found.items()}
 
 
+def kept(index: Path) -> float:
+    """Neurons that an instance keeps, on average."""
+    rows = read_array(version_dir(index, read_current(index)) / CSR_INDPTR)
+    return float(rows[-1]) / (len(rows) - 1)
+
+
 def run(
     out: Annotated[Path, typer.Argument(help="JSON file with the figures.")],
     instances: Annotated[int, typer.Option(help="Of the first build.")] = 500,
@@ -70,7 +82,7 @@ def run(
     rows = texts(instances + APPENDS * part, 10, 31)
     with scene(OPT_125M if opt_125m else SMALL, rows) as place:
         lines = (place / "train.jsonl").read_text().splitlines(keepends=True)
-        config = configuration(place, **CURVATURE)
+        config = configuration(place, **SECTIONS)
         built = {"fresh_build_seconds": seconds(lambda: build(config, place / "fresh", show_progress=False))} if fresh else {}
         (place / "train.jsonl").write_text("".join(lines[:instances]))
         build(config, place / "grown", show_progress=False)
@@ -84,7 +96,7 @@ def run(
         figures = {
             "instances": instances, "appended": APPENDS * part, "model": "opt-125m" if opt_125m else "small",
             "sign_seconds": sum(signed), "append_seconds": sum(appended), "appends_over_signing": sum(appended) / sum(signed),
-            "refresh_seconds": seconds(lambda: refresh(place / "grown")), **built,
+            "neurons_an_instance": kept(place / "grown"), "refresh_seconds": seconds(lambda: refresh(place / "grown")), **built,
         }  # fmt: skip
         if asked:
             figures |= {"query_seconds": asked, "query_grown_over_fresh": asked["grown"] / asked["fresh"]}
