@@ -23,7 +23,7 @@ class StandIn:
         """Give one hit a query."""
         self.behaviour: Callable[[Any, Any], Any] = lambda request, checkpoint: None
         self.closed = False
-        self.name, self.store = "mine", self
+        self.name, self.store, self.source = "mine", self, None
         self.damaged = self.problem = ""
         self.places: dict[Path, str] = {}
         self.changed: Callable[[], None] = lambda: None
