@@ -161,8 +161,9 @@ def attempts(
         return lambda numbered: attempt(*numbered, corpus, own, labels_needed=labels_needed)
 
     numbered = enumerate(read_records(corpus, renderer.task), first)
-    threads = min(MOST_THREADS, len(os.sched_getaffinity(0))) if another else 1
-    for tried in in_order(numbered, trying(renderer), lambda: trying((another or (lambda: renderer))()), threads):
+    own, threads = trying(renderer), min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    found = in_order(numbered, own, lambda: trying(another()), threads) if another else map(own, numbered)
+    for tried in found:
         lacking = {setting: column for setting, column in lacking.items() if column not in tried.record.values}
         known = known | tried.record.values.keys() if lacking else known
         yield tried
