@@ -9,7 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +114,7 @@ class LiveCall:
             activity: of the server.
         """
         self._context, self._limits, self._activity = context, limits, activity
+        self._writing: asyncio.Task[None] | None = None
         self._peer = str(context.peer())
         self.admission: Callable[[], Asker] = lambda: EVERYBODY
         self.facts = CallFacts.of(rpc, self._peer, context.invocation_metadata() or (), proven(context))
@@ -201,17 +202,29 @@ class LiveCall:
 
     async def write(self, data: bytes) -> None:
         """Send a message; a client that does not take it loses its connection."""
-        writing = _task(self._context.write(data))
-        done, _ = await asyncio.wait({writing}, timeout=self._limits.slow_seconds)
+        self._writing = _task(self._context.write(data))
+        await self._written()
+        self._writing.result()
+
+    async def _written(self) -> None:
+        """Wait for the end of what is being written: until then gRPC takes nothing else for the call, not even its status.
+
+        Raises:
+            CancelledError: the client does not take it.
+        """
+        if self._writing is None or self._writing.done():
+            return
+        done, _ = await asyncio.wait({self._writing}, timeout=self._limits.slow_seconds)
         if not done:
             what = "its connection is ended" if await hang_up(self._peer) else "its call waits for the end of its connection"
             log.warning("%s takes no answers: %s", self._peer, what)
-            await asyncio.wait({writing})  # until it ends, gRPC takes nothing else for the call, not even its status
+            await asyncio.wait({self._writing})
             raise CancelledError("the answer was not taken")
-        writing.result()
 
     async def fail(self, error: status_pb2.Status) -> None:
-        """End with the status of an error."""
+        """End with the status of an error, once what another request of the call is answered with is written."""
+        with suppress(CancelledError):
+            await self._written()
         found = rpc_status.to_status(error)
         await self._context.abort(found.code, found.details, (*found.trailing_metadata, (REQUEST_ID, self.facts.request_id)))
 

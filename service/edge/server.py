@@ -200,9 +200,18 @@ class Server:
         return quiet
 
     def _end_loop(self) -> None:
+        self._await(tasks_ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def tasks_ended() -> None:
+    """Let what is left on the running loop come to its end: a call that was stopped has yet to notice."""
+    if left := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, late = await asyncio.wait(left, timeout=LAST_SECONDS)
+        for task in late:
+            log.error("still on the loop: %r", task)
 
 
 def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

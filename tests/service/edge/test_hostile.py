@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from attridex.v1 import attribution_pb2 as pb
 from attridex.v1 import attribution_pb2_grpc as rpc
@@ -162,6 +162,17 @@ def test_a_client_that_takes_no_answers_loses_its_connection(start: Any) -> None
         answers_untaken(wire)
         assert wire.ended()
     assert answered(port)
+
+
+def test_a_stream_that_fails_while_an_answer_is_not_taken_yet_says_why(start: Any) -> None:
+    question = http2.message(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
+    with Wire(start(limits=Limits(requests_per_second=0.01)).port, window=0) as wire:
+        wire.call(1, b"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        wire.send(frame(http2.DATA, http2.END_STREAM, 1, question * 2))  # of these, the second is refused
+        wire.frames_until(http2.HEADERS, 1)
+        time.sleep(0.2)
+        wire.send(frame(http2.WINDOW_UPDATE, 0, 1, (2**16).to_bytes(4, "big")))
+        assert b"requests a second" in wire.frames_until(http2.HEADERS, 1)
 
 
 LARGE = pb.AttributeInstancesRequest(queries=[pb.Query(id=f"{'q' * 1000}", instance_id="t1")] * 1024)
