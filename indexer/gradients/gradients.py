@@ -215,10 +215,8 @@ def joined(readings: Sequence[Reading]) -> Reading:
 
 
 def joined_column(values: Sequence[Any]) -> Any:
-    """Tensors or lists put together; None stays."""
-    if values[0] is None:
-        return None
-    return torch.cat(list(values)) if isinstance(values[0], Tensor) else [one for value in values for one in value]
+    """Tensors put together; None stays."""
+    return None if values[0] is None else torch.cat(list(values))
 
 
 def backward_size(loss: Float[Tensor, " B"], dtype: torch.dtype) -> Float[Tensor, " B"]:

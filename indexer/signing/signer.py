@@ -1,9 +1,9 @@
 """The one code path that turns texts into gradients and neuron scores, for the build and for queries alike."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from attridex.indexer.neurons.token_scores import score_tokens, scores_together
 from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
+from attridex.indexer.signing.passes import GradientBatch, PassResults
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.signing.signature import (
@@ -42,7 +43,7 @@ from attridex.indexer.signing.signature import (
 )
 from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
-from attridex.indexer.tasks.objective import Probe, Reading, label_name, pad_probes
+from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
 from attridex.indexer.tasks.registry import objective_of
 
 ATTENTION = 1 << 27
@@ -53,12 +54,8 @@ LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
 
 
-@dataclass(frozen=True)
-class GradientBatch:
-    """What one pass reads: the positions of its instances among all that are signed, and a reading for each."""
-
-    positions: list[int]
-    readings: list[GradientReading]
+IN_FLIGHT = {"cuda": 1}
+"""Passes whose results are on their way while another one begins, by the kind of device; none elsewhere."""
 
 
 class Signer:
@@ -181,6 +178,8 @@ class Signer:
             InputError: the model says something else of an instance's row than of its text.
         """
         self.rows.check_all(instances)
+        waiting = deque[PassResults]()
+        read = partial(PassResults.read, objective=self.objective, text=self._text, predicted=label == "predicted")
         for positions in self.batches(instances):
             chosen = [instances[position] for position in positions]
             batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
@@ -188,54 +187,16 @@ class Signer:
             reading = taken.reading if taken else self._read(batch)
             same = self.objective.settled(batch, reading)
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
-            gradients = taken.gradients if taken else None
             tracks = torch.cat(earlier, 1) if earlier else None
-            yield GradientBatch(positions, self._split(reading, chosen, gradients, tracks, predicted=label == "predicted"))
+            waiting.append(PassResults(positions, chosen, reading, taken.gradients if taken else None, tracks))
+            if len(waiting) > IN_FLIGHT.get(self.loaded.device.type, 0):
+                yield read(waiting.popleft())
+        yield from map(read, waiting)
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
         """What the task reads, without gradients."""
         return self.objective.read(self.arch, self.arch.final_states(batch.tokens), batch)
-
-    def _split(
-        self,
-        reading: Reading,
-        instances: Sequence[RenderedInstance],
-        gradients: Tensor | None,
-        tracin: Tensor | None,
-        *,
-        predicted: bool,
-    ) -> list[GradientReading]:
-        """A batch's reading and gradients, for each of its instances.
-
-        Args:
-            reading: of the batch.
-            instances: of the batch.
-            gradients: of the batch.
-            tracin: those at the checkpoints.
-            predicted: whether the loss is of the predicted labels.
-        """
-        explained, labels, losses = (on_host(column).tolist() for column in (reading.predicted, reading.labels, reading.loss))
-        probabilities, margins, hidden = map(on_host, (reading.probabilities, reading.margins, reading.hidden))
-        said = [self.objective.answer(reading, row, instance.outputs) for row, instance in enumerate(instances)]
-        own = None if gradients is None else on_host(gradients)
-        earlier = None if tracin is None else on_host(tracin)
-        return [
-            GradientReading(
-                predicted=explained[row],
-                label=label_name(instance, labels[row], said[row], predicted=predicted),
-                loss=losses[row],
-                said=said[row],
-                outputs=instance.outputs,
-                probabilities=probabilities[row],
-                margins=margins[row],
-                hidden=hidden[row],
-                greedy=self._text(reading.greedy[row]) if reading.greedy and said[row] is None else None,
-                gradient=None if own is None else own[row],
-                tracin=None if earlier is None else earlier[row],
-            )
-            for row, instance in enumerate(instances)
-        ]
 
     def batches(self, instances: Sequence[RenderedInstance]) -> Iterator[list[int]]:
         """Positions of instances that share a pass: alike in length, and in their number of sequences."""

@@ -29,10 +29,9 @@ class CausalLM(Objective):
         fixed = loss.detach()
         margins = -fixed - torch.log(-torch.expm1(-fixed))
         none = torch.full_like(targets.counts, NO_LABEL)
-        greedy = [part.tolist() for part in best.split(targets.counts.tolist())]
         probability = targets.mean((-cost.detach()).exp())
         state = targets.mean(hidden.detach().float())
-        return Reading(margins[:, None], loss, none, none, probability[:, None], state, greedy=greedy)
+        return Reading(margins[:, None], loss, none, none, probability[:, None], state, greedy=best, counts=targets.counts)
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""

@@ -36,7 +36,8 @@ class Reading:
         hidden: state behind the decision: of the predicted choice, or the mean over the positions that are read.
         errors: gradient of the loss in the head's outputs; None for causal-lm.
         inputs: states that the head reads; None for causal-lm.
-        greedy: the most probable token (or label) at each position that is read, one list an instance.
+        greedy: the most probable token (or label) at each of the N positions that are read, instance after instance.
+        counts: how many positions of each instance are read, where there are such.
         goals: what was wanted of every output, for tasks that have goals.
         real: 1 for states that the head reads, 0 for what fills up a row of them; None where all are real.
     """
@@ -49,9 +50,17 @@ class Reading:
     hidden: Float[Tensor, "B h"]
     errors: Float[Tensor, "B J O"] | None = None
     inputs: Float[Tensor, "B J h"] | None = None
-    greedy: list[list[int]] | None = None
+    greedy: Int[Tensor, " N"] | None = None
+    counts: Int[Tensor, " B"] | None = None
     goals: Float[Tensor, "B O"] | None = None
     real: Float[Tensor, "B J"] | None = None
+
+    def said(self, row: int) -> list[int] | None:
+        """The most probable token (or label) at each position of an instance; None for tasks that read no positions."""
+        if self.greedy is None or self.counts is None:
+            return None
+        start = int(self.counts[:row].sum())
+        return [int(one) for one in self.greedy[start : start + int(self.counts[row])]]
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ class TokenClassification(Objective):
         none, state = torch.full_like(targets.counts, NO_LABEL), hidden.detach().float()
         return Reading(
             torch.logit(p, eps=1e-7), loss, none, none, p, targets.mean(state), targets.rows(errors), targets.rows(state),
-            greedy=[part.tolist() for part in said.split(targets.counts.tolist())],
-            real=targets.rows(torch.ones_like(loss)[targets.owner]),
+            greedy=said, counts=targets.counts, real=targets.rows(torch.ones_like(loss)[targets.owner]),
         )  # fmt: skip
 
     def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
@@ -56,7 +55,8 @@ class TokenClassification(Objective):
 
     def answer(self, reading: Reading, row: int, outputs: Sequence[str]) -> str | None:
         """The labels of the tokens."""
-        return None if reading.greedy is None else shown_tokens(reading.greedy[row], outputs)
+        said = reading.said(row)
+        return None if said is None else shown_tokens(said, outputs)
 
     def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
         """The labels of the tokens, for each row."""
@@ -64,8 +64,9 @@ class TokenClassification(Objective):
 
     def settled(self, batch: InstanceBatch, reading: Reading) -> InstanceBatch:
         """See `Objective.settled`."""
-        said = torch.tensor([label for labels in reading.greedy or [] for label in labels], device=batch.labels.device)
-        wanted = torch.where(batch.targets.wanted == NO_LABEL, said, batch.targets.wanted)
+        if reading.greedy is None:
+            return batch
+        wanted = torch.where(batch.targets.wanted == NO_LABEL, reading.greedy, batch.targets.wanted)
         return replace(batch, targets=replace(batch.targets, wanted=wanted))
 
 

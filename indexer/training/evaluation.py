@@ -57,8 +57,8 @@ class TaskReader:
 
     def is_right(self, reading: Reading, row: int, instance: RenderedInstance) -> bool:
         """Whether what is predicted of an instance is its label, or every token that has a loss; of a regression nearly never."""
-        if reading.greedy is not None:
-            return reading.greedy[row] == list(instance.wanted)
+        if (said := reading.said(row)) is not None:
+            return said == list(instance.wanted)
         return self._objective.answer(reading, row, instance.outputs) == instance.label_name
 
     @torch.no_grad()
