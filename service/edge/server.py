@@ -25,6 +25,7 @@ from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.cache import CACHE_BYTES
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
+from attridex.service.operations.pauses import settle
 from attridex.service.search.planner import MASK_BYTES
 from attridex.service.search.scan import scan_bytes
 from attridex.service.storage.far import Spread
@@ -334,6 +335,7 @@ def run_opened(
         for index in opened.values():
             index.close()
         raise
+    settle()
     stopped = stop_signals()  # before the address is known: a signal may follow at once
     server.start()
     announce(f"listening on {address(options.listen, server.port)}")
