@@ -283,6 +283,8 @@ class EngineConfig(Section):
     """Seconds without progress after which a worker is taken for lost, and its instances are given to another."""
     batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = BATCH_TOKENS
     """Tokens of a batch at most; auto takes as many as fit into half of the free memory, once, when a build begins."""
+    graphs: bool = True
+    """Whether a GPU's passes are recorded, as CUDA graphs, and replayed, where that can be done and gives the same."""
     threads: int | None = Field(None, ge=1)
     """Threads of PyTorch, of each worker; all cores unless given, of workers their part."""
 
@@ -305,7 +307,7 @@ class EngineConfig(Section):
 
     def here(self) -> "EngineConfig":
         """The same work, done by this process."""
-        return EngineConfig(**self.model_dump(include={"batch_tokens", "threads"}, exclude_unset=True))
+        return EngineConfig(**self.model_dump(include={"batch_tokens", "graphs", "threads"}, exclude_unset=True))
 
     def by(self, **others: object) -> "EngineConfig":
         """The same work, done by others, where any of `kind`, `workers` and `address` is given.

@@ -10,8 +10,8 @@ from attridex.indexer.index.records import Sidecar
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.signing.signer import Signer
 
-SECONDS = 4.0
-"""That a sample is read for, about."""
+SECONDS, FEW = 4.0, 16
+"""That a sample is read for, about; instances that are read however long they take, since fewer tell nothing."""
 
 
 def fit_of(answers: Iterable[Answer], tally: Tally) -> Fit | None:
@@ -29,7 +29,7 @@ def fit_of(answers: Iterable[Answer], tally: Tally) -> Fit | None:
 
 
 def sample_fit(signer: Signer, sample: Sequence[RenderedInstance], tally: Tally, pace: Pace) -> Fit | None:
-    """The check of fit on as much of a sample as is read in a few seconds, one instance at least.
+    """The check of fit on as much of a sample as is read in a few seconds, few instances at least.
 
     Args:
         signer: of the index.
@@ -40,7 +40,7 @@ def sample_fit(signer: Signer, sample: Sequence[RenderedInstance], tally: Tally,
     budget, chosen = SECONDS, list[RenderedInstance]()
     for instance in sorted(sample, key=lambda each: each.key):  # as drawn by lot
         budget -= pace.gradients * instance.tokens
-        if chosen and budget < 0:
+        if len(chosen) >= FEW and budget < 0:
             break
         chosen.append(instance)
     return fit_of(said_of(signer, chosen, tally), tally)

@@ -6,8 +6,8 @@ Letters: B instances, J states that the head reads for each, O outputs and h inp
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -210,13 +210,7 @@ def mask_of(
 
 def joined(readings: Sequence[Reading]) -> Reading:
     """Readings of instances as one."""
-    columns = {field.name: [getattr(reading, field.name) for reading in readings] for field in fields(Reading)}
-    return Reading(**{name: joined_column(values) for name, values in columns.items()})
-
-
-def joined_column(values: Sequence[Any]) -> Any:
-    """Tensors put together; None stays."""
-    return None if values[0] is None else torch.cat(list(values))
+    return readings[0].changed(lambda name, _column: torch.cat([getattr(reading, name) for reading in readings]))
 
 
 def backward_size(loss: Float[Tensor, " B"], dtype: torch.dtype) -> Float[Tensor, " B"]:

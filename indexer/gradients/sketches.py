@@ -18,7 +18,6 @@ from attridex.indexer.gradients.projection import (
     KroneckerSides,
     global_projection,
     kronecker_sides,
-    side_projected,
 )
 from attridex.indexer.index.records import Block
 from attridex.indexer.structure.parts import LinearLayer, linear_shape
@@ -80,14 +79,16 @@ class LayerSketch:
 
     def keep(self, name: str, a: Float[Tensor, "B T i"]) -> Float[Tensor, "B T ki"]:
         """P_in a."""
-        return side_projected(a, self._sides[name].inner)
+        inner = self._sides[name].inner
+        return inner(a) if inner else a
 
     def project(self, name: str, delta: Float[Tensor, "B T o"], experts: Experts = None) -> Float[Tensor, "B T ko"]:
         """P_out delta."""
         side = self._sides[name]
-        if experts is None:
-            return side_projected(delta, side.outer)
-        return among_experts(delta, experts, side.rows) if side.outer is None else expert_projected(delta, experts, side.outer)
+        if experts is not None:
+            whole, outer = side.rows, side.outer
+            return expert_projected(delta, experts, outer.matrix) if outer else among_experts(delta, experts, whole)
+        return side.outer(delta) if side.outer else delta
 
     def add(self, name: str, kept: Float[Tensor, "B T ki"], rows: Float[Tensor, "B T ko"], out: Float[Tensor, "B d"]) -> None:
         """The layer's ko x ki numbers; see `Sketch.add`.

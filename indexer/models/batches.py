@@ -121,9 +121,15 @@ def pad(
     """
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     width = int(lengths.max())
-    ids = filled(sequences, width, token).to(device)
+    ids = placed(filled(sequences, width, token), device)
     mask = (torch.arange(width)[None] < lengths[:, None]).long()
-    return TokenBatch(ids, mask.to(device), lengths.to(device), filled(types, width, 0).to(device) if types else None)
+    own = placed(filled(types, width, 0), device) if types else None
+    return TokenBatch(ids, placed(mask, device), placed(lengths, device), own)
+
+
+def placed(values: Tensor, device: torch.device) -> Tensor:
+    """A tensor of host memory on a device; a GPU takes it when it comes to it, and is not waited for."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def filled(rows: Sequence[Sequence[int]], width: int, value: int) -> Int[Tensor, "S T"]:

@@ -4,7 +4,7 @@ On a GPU the copies stand in line behind the pass itself, into pinned memory, so
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -70,10 +70,13 @@ class PassResults:
             tracin: those at the checkpoints.
         """
         self._positions, self._instances = positions, instances
-        columns = {field.name: getattr(reading, field.name) for field in fields(reading)}
-        self._reading = reading
-        self._columns = {name: HostCopy.of(column) for name, column in columns.items() if column is not None}
+        self._columns: dict[str, HostCopy] = {}
+        self._reading = reading.changed(self._begun)
         self._gradients, self._tracin = [each if each is None else HostCopy.of(each) for each in (gradients, tracin)]
+
+    def _begun(self, name: str, column: Tensor) -> Tensor:
+        self._columns[name] = HostCopy.of(column)
+        return self._columns[name].values
 
     def read(self, objective: Objective, text: Callable[[Sequence[int]], str], *, predicted: bool) -> GradientBatch:
         """What each instance has of them; waits for them.
@@ -83,7 +86,7 @@ class PassResults:
             text: of tokens.
             predicted: whether the loss is of the predicted labels.
         """
-        reading = replace(self._reading, **{name: column.arrived() for name, column in self._columns.items()})
+        reading = self._reading.changed(lambda name, _column: self._columns[name].arrived())
         explained, labels, losses = (column.tolist() for column in (reading.predicted, reading.labels, reading.loss))
         probabilities, margins, hidden = (column.numpy() for column in (reading.probabilities, reading.margins, reading.hidden))
         own, earlier = [each if each is None else each.arrived().numpy() for each in (self._gradients, self._tracin)]

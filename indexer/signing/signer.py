@@ -15,7 +15,9 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
-from attridex.indexer.gradients.gradients import LabelSource
+from attridex.indexer.gradients.gradients import Gradients, LabelSource
+from attridex.indexer.gradients.recording import CudaGraphs
+from attridex.indexer.gradients.replayed import Replayed, roomy
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, config_identity
@@ -80,9 +82,10 @@ class Signer:
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = objective_of(config.model.task, loaded.arch.outputs)
-        self.gradients = make_gradients(self.arch, self.objective, config.gradients)
+        self.replays = config.engine.graphs and loaded.device.type == "cuda"
+        self.gradients = self._taking(loaded)
         self.earlier = list(checkpoints)
-        self.checkpoints = [make_gradients(each.arch, self.objective, config.gradients) for each in checkpoints]
+        self.checkpoints = [self._taking(each) for each in checkpoints]
         self.rows = RowChecks(self.arch)
         self.layers, self.units = len(self.arch.layers), self.arch.units(config.neurons.site)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
@@ -93,6 +96,11 @@ class Signer:
     def load(cls, config: Config) -> Self:
         """Load the model of a configuration and its checkpoints; see `models.loading.load_model` for what it raises."""
         return cls(config, load_model(config), [load_model(config, path) for path in config.model.checkpoints])
+
+    def _taking(self, loaded: LoadedModel) -> Gradients:
+        """The way to take gradients of a model."""
+        made = make_gradients(loaded.arch, self.objective, self.config.gradients)
+        return Replayed(made, CudaGraphs(loaded.device), loaded.arch.model.dtype) if self.replays else made
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
@@ -204,7 +212,8 @@ class Signer:
         for position, instance in enumerate(instances):
             groups.setdefault(len(instance.sequences), []).append(position)
         for copies, positions in groups.items():
-            lengths = [instances[position].longest for position in positions]
+            size = roomy if self.replays else int  # batches of few shapes
+            lengths = [size(instances[position].longest) for position in positions]
             for rows in plan_batches(lengths, self.config.engine.tokens // copies):
                 yield [positions[row] for row in rows]
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
-from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.batches import TokenBatch, pad, placed
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def token_targets(instances: Sequence[RenderedInstance], device: torch.device, *
     if predicted and any(instance.answer is not None for instance in instances):  # labels, not a language model's target
         wanted = torch.full_like(wanted, NO_LABEL)
     owner = torch.arange(len(instances)).repeat_interleave(counts)
-    return TokenTargets(owner.to(device), at.to(device), wanted.to(device), counts.to(device))
+    return TokenTargets(*(placed(each, device) for each in (owner, at, wanted, counts)))
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def collate(
         tokens = replace(tokens, source=pad([instance.source for instance in instances], pad_token, device))
     labels = [NO_LABEL if predicted or instance.label is None else instance.label for instance in instances]
     targets = token_targets(instances, device, predicted=predicted)
-    goals = goals_of([() if predicted else instance.goals for instance in instances]).to(device)
-    return InstanceBatch(tokens, len(instances), torch.tensor(labels, device=device), targets, goals)
+    goals = placed(goals_of([() if predicted else instance.goals for instance in instances]), device)
+    return InstanceBatch(tokens, len(instances), placed(torch.tensor(labels), device), targets, goals)
 
 
 def goals_of(goals: Sequence[Sequence[float]]) -> Float[Tensor, "B O"]:

@@ -4,8 +4,8 @@ Letters: B instances, S sequences, T tokens, C outputs an instance decides betwe
 R rows of a sequence (edited copies of its read position), O outputs of the head, V vocabulary, h hidden size.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -54,6 +54,11 @@ class Reading:
     counts: Int[Tensor, " B"] | None = None
     goals: Float[Tensor, "B O"] | None = None
     real: Float[Tensor, "B J"] | None = None
+
+    def changed(self, change: Callable[[str, Tensor], Tensor]) -> "Reading":
+        """The same with every column that there is as `change(name, column)` gives it."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: change(name, column) for name, column in columns.items() if column is not None})
 
     def said(self, row: int) -> list[int] | None:
         """The most probable token (or label) at each position of an instance; None for tasks that read no positions."""

@@ -104,8 +104,8 @@ def test_a_layer_s_experts_share_one_projected_block(family: str, model_dir: Cal
         for block in made.blocks:
             whole = plain[block.name].reshape(-1, plain[block.name].shape[-1])
             sides = kronecker_sides(block.name, tuple(whole.shape), 9, 0)  # type: ignore[arg-type]
-            outer = torch.eye(len(whole)) if sides.outer is None else sides.outer
-            inner = torch.eye(whole.shape[1]) if sides.inner is None else sides.inner
+            outer = torch.eye(len(whole)) if sides.outer is None else sides.outer.matrix
+            inner = torch.eye(whole.shape[1]) if sides.inner is None else sides.inner.matrix
             expected = (outer @ whole @ inner.T).flatten()
             own = found[row, block.start : block.stop]
             torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-7 + 1e-5 * float(expected.abs().max()))

@@ -6,11 +6,11 @@ import torch
 
 from attridex.indexer.gradients.projection import (
     DenseProjection,
+    Side,
     global_projection,
     kronecker_shape,
     kronecker_sides,
     normals,
-    side_projected,
     signs,
 )
 
@@ -41,7 +41,8 @@ def test_kronecker_sides_keep_inner_products_on_average() -> None:
         sides = kronecker_sides("layer", (20, 30), 64, seed)
         assert sides.outer is not None
         assert sides.inner is not None
-        found.append(float(((sides.outer @ x @ sides.inner.T) * (sides.outer @ y @ sides.inner.T)).sum()))
+        left, right = sides.outer.matrix, sides.inner.matrix
+        found.append(float(((left @ x @ right.T) * (left @ y @ right.T)).sum()))
     exact, scale = float((x * y).sum()), float(x.norm() * y.norm())
     assert abs(np.mean(found) - exact) < 4 * np.std(found) / np.sqrt(SEEDS)
     # Two sides of 8: variance up to (1 + 1/8)^2 - 1 of the product of norms, and its square.
@@ -59,8 +60,10 @@ def test_kronecker_shares_are_near_square_within_the_budget_and_never_grow_a_sid
 
 def test_a_side_filled_up_with_zero_rows_gives_what_it_gives_alone() -> None:
     side, x = torch.randn(3, 7), torch.randn(2, 5, 7)
-    torch.testing.assert_close(side_projected(x, side), x @ side.T)
-    assert side_projected(x, None) is x
+    projected = Side(side)
+    torch.testing.assert_close(projected(x), x @ side.T)
+    torch.testing.assert_close(projected(x.bfloat16()), x.bfloat16() @ side.bfloat16().T)
+    torch.testing.assert_close(projected(x.double()), x.double() @ side.double().T)  # nothing of bfloat16's rounding stays
 
 
 def test_the_random_numbers_are_those_of_every_machine() -> None:

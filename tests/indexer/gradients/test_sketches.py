@@ -42,8 +42,8 @@ def test_a_kronecker_sketch_projects_both_sides_of_each_layer() -> None:
     for block, layer in zip(sketch.blocks, LAYERS.values(), strict=True):
         o, i = layer.get_parameter("weight").shape
         sides = kronecker_sides(block.name, (o, i), 6, 3)
-        left = torch.eye(o) if sides.outer is None else sides.outer
-        right = torch.eye(i) if sides.inner is None else sides.inner
+        left = torch.eye(o) if sides.outer is None else sides.outer.matrix
+        right = torch.eye(i) if sides.inner is None else sides.inner.matrix
         torch.testing.assert_close(found[:, block.start : block.stop], (left @ whole[block.name] @ right.T).flatten(1))
     with pytest.raises(InputError, match=r"gradients.dim = 1: fewer than one for each of 2 layers"):
         sketched("kronecker", 1)

@@ -171,8 +171,10 @@ def test_kfac_in_the_projected_space_equals_a_dense_inverse_there(
 
     def projected(one: Any) -> Any:
         gradient, inputs, errors, loss = one
-        outer = {n: (np.eye(len(g)) if sides[n].outer is None else sides[n].outer.numpy()) for n, g in gradient.items()}
-        inner = {n: (np.eye(g.shape[1]) if sides[n].inner is None else sides[n].inner.numpy()) for n, g in gradient.items()}
+        outer = {n: (np.eye(len(g)) if sides[n].outer is None else sides[n].outer.matrix.numpy()) for n, g in gradient.items()}
+        inner = {
+            n: (np.eye(g.shape[1]) if sides[n].inner is None else sides[n].inner.matrix.numpy()) for n, g in gradient.items()
+        }
         return (
             {n: outer[n] @ g @ inner[n].T for n, g in gradient.items()},
             {n: a @ inner[n].T for n, a in inputs.items()},
