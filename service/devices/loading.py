@@ -13,7 +13,7 @@ from attridex.indexer.held.memory import as_option
 from attridex.indexer.index.directory import read_current, read_manifest, read_sidecar
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
-from attridex.service.devices.memory import free_bytes, parse_device
+from attridex.service.devices.memory import free_bytes, parse_devices
 from attridex.service.devices.resident import Chunk, Resident, search_bytes
 from attridex.service.errors import MachineError
 from attridex.service.groups.group import HeldPortion
@@ -41,18 +41,23 @@ def chosen_device(option: str, index: Path, *, verify: bool) -> "Device | None":
         InputError: there is no such device.
         DamageError: there is no whole index.
     """
-    device = parse_device(option)
-    if device is None or (option == "auto" and free_bytes(device) < needed_bytes(index)):
+    devices = parse_devices(option)
+    if not devices or (option == "auto" and not fits(index, devices)):
         return None
-    return Device(device, verify=verify)
+    return Device(devices, verify=verify)
 
 
-def needed_bytes(index: Path) -> int:
-    """What the served version of an index takes on a device: all stored vectors, and a search."""
+def fits(index: Path, devices: Sequence[torch.device]) -> bool:
+    """Whether all stored vectors of the served version of an index, and a search, have room on devices."""
     manifest = read_manifest(index, read_current(index))
     files = (read_sidecar(index, shard.name).files for shard in manifest.shards)
     vectors = sum(entry.bytes for found in files for name, entry in found.items() if name in VECTORS)
-    return vectors + search_bytes(manifest.instances)
+    return room(devices, search_bytes(manifest.instances)) >= vectors
+
+
+def room(devices: Sequence[torch.device], search: int) -> int:
+    """Bytes that are free for vectors on devices, on each of which a search takes some."""
+    return sum(max(0, free_bytes(device) - search) for device in devices)
 
 
 class DeviceVectors:
@@ -94,15 +99,15 @@ class DeviceVectors:
 
 
 class Device:
-    """Opens versions on a torch device; see `Spread`.
+    """Opens versions on torch devices, one or several that hold a part each; see `Spread`.
 
     Attributes:
         turn: held by who searches there.
     """
 
-    def __init__(self, device: torch.device, *, verify: bool) -> None:
+    def __init__(self, devices: Sequence[torch.device], *, verify: bool) -> None:
         """Nothing is there yet; `verify`: whether every file is read and checked when a version is opened."""
-        self._device, self._verify = device, verify
+        self._devices, self._verify = devices, verify
         self._chunks = WeakValueDictionary[Key, Chunk]()
         self._open = WeakSet[DeviceVectors]()
         self.turn = Lock()
@@ -139,14 +144,13 @@ class Device:
             InputError: they do not.
         """
         new = {(name, key) for name in VECTORS for key, _ in grouped(name, shards) if (name, key) not in self._chunks}
-        needed = search_bytes(sum(shard.rows for shard in shards)) + sum(
-            vector_bytes(shard, [name]) for name, key in new for shard in key
-        )
-        free = free_bytes(self._device)
-        if free < needed:
+        search = search_bytes(sum(shard.rows for shard in shards))
+        vectors = sum(vector_bytes(shard, [name]) for name, key in new for shard in key)
+        if room(self._devices, search) < vectors:
+            named, needed = ", ".join(map(str, self._devices)), as_option(vectors + len(self._devices) * search)
             raise InputError(
-                f"--search-device {self._device}: the vectors of {index.name} and a search take {as_option(needed)} there, "
-                f"{as_option(free)} are free; use cpu, or a larger one"
+                f"--search-device {named}: the vectors of {index.name} and a search take {needed} there, "
+                f"{as_option(sum(map(free_bytes, self._devices)))} are free; use cpu, or a larger one"
             )
 
     def chunks(self, name: str, shards: Sequence[ServedShard], parts: Sequence[Part]) -> Iterator[Chunk]:
@@ -167,15 +171,16 @@ class Device:
             yield chunk
 
     def _loaded(self, parts: Sequence[Part]) -> torch.Tensor:
-        """Vectors of shards that follow each other [c, d], as they are stored."""
+        """Vectors of shards that follow each other [c, d], as they are stored, on the device with the most room."""
+        device = max(self._devices, key=free_bytes)
         rows = sum(part.rows for part in parts)
         dtype = torch.float16 if parts[0].vectors.precision == "float16" else torch.float32
         try:
-            found, at = torch.empty((rows, parts[0].dim), dtype=dtype, device=self._device), 0
+            found, at = torch.empty((rows, parts[0].dim), dtype=dtype, device=device), 0
         except torch.OutOfMemoryError:
-            raise MachineError(f"{self._device}: no memory is left there for vectors; others use it, too") from None
+            raise MachineError(f"{device}: no memory is left there for vectors; others use it, too") from None
         for part in parts:
-            found[at : at + part.rows] = torch.from_numpy(part.vectors.stored(slice(0, part.rows))).to(self._device)
+            found[at : at + part.rows] = torch.from_numpy(part.vectors.stored(slice(0, part.rows))).to(device)
             at += part.rows
         return found
 

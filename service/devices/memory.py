@@ -10,22 +10,22 @@ MEMORY = Path("/proc/meminfo")
 KINDS = "auto, cpu, cuda or cuda:N"
 
 
-def parse_device(option: str) -> torch.device | None:
-    """The device that `--search-device` names; for "auto" a GPU where there is one; None for search on the CPU.
+def parse_devices(option: str) -> list[torch.device]:
+    """The devices that `--search-device` names: all GPUs unless it numbers one, none for the CPU or where "auto" finds none.
 
     Raises:
         InputError: there is no such device.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if option == "cpu" or (option == "auto" and not count):
-        return None
+        return []
     name = "cuda" if option == "auto" else option
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
         raise InputError(f"--search-device {option}: {KINDS} is needed")
     if int(number or 0) >= count:
         raise InputError(f"--search-device {option}: torch sees {count or 'no'} CUDA device{'s' if count > 1 else ''}; use cpu")
-    return torch.device("cuda", int(number or 0))
+    return [torch.device("cuda", each) for each in ([int(number)] if number else range(count))]
 
 
 def free_bytes(device: torch.device) -> int:

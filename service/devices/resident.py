@@ -134,17 +134,22 @@ class Resident(Far):
     def _hopeful(self, queries: Queries, k: int, allowed: Mask) -> list[Rows]:
         """Rows that may be among the k best of each query: no k others surely beat them."""
         scores, lows = list[Tensor](), list[Tensor]()
-        columns = columns_of(queries, self._pieces[0].rows)
-        for piece in self._pieces:
+        columns = dict[torch.device, Tensor]()
+        for piece in self._pieces:  # each device works on its own ones, while the next is given its
             still_waited()
-            found = products(piece.rows, columns).mul_(piece.norms[:, None])
+            device = piece.rows.device
+            if device not in columns:
+                columns[device] = columns_of(queries, piece.rows)
+            found = products(piece.rows, columns[device]).mul_(piece.norms[:, None])
             if (own := piece.allowed(allowed)) is not None:
                 found[~own] = -torch.inf
             scores.append(found)
             lows.append((found - piece.margins[:, None]).topk(min(k, len(found)), dim=0).values)
         floors, hits = self._floors(lows, k), [np.zeros((0, 2), np.int64)]
         for piece, found in zip(self._pieces, scores, strict=True):
-            hopeful = ~(found + piece.margins[:, None] < floors)  # turned round, so that what is no number stays in
+            hopeful = ~(
+                found + piece.margins[:, None] < floors.to(found.device)
+            )  # turned round, so that what is no number stays in
             if (own := piece.allowed(allowed)) is not None:
                 hopeful &= own[:, None]
             hits.append(np.add(hopeful.nonzero().cpu().numpy(), (piece.offset, 0)))
@@ -154,7 +159,7 @@ class Resident(Far):
     @staticmethod
     def _floors(lows: Sequence[Tensor], k: int) -> Tensor:
         """What k rows surely score at least, for each query [q]."""
-        best = torch.cat(list(lows))
+        best = torch.cat([low.to(lows[0].device) for low in lows])
         if len(best) < k:
             return best.new_full((best.shape[1],), -torch.inf)
         return best.topk(k, dim=0).values[-1]

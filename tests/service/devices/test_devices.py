@@ -13,7 +13,7 @@ from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.service.caller import never_cancelled
 from attridex.service.devices import loading, memory, resident
 from attridex.service.devices.loading import Device, chosen_device
-from attridex.service.devices.memory import parse_device
+from attridex.service.devices.memory import parse_devices
 from attridex.service.devices.products import columns_of, error_of, products
 from attridex.service.devices.resident import Chunk, Resident
 from attridex.service.search.scan import Scanner
@@ -67,12 +67,33 @@ def test_what_does_not_fit_is_refused_with_what_would_before_it_is_loaded(old: P
     monkeypatch.setattr(Device, "_loaded", lambda *_: loaded.append(1))
     monkeypatch.setattr(loading, "free_bytes", lambda _: 0)
     with pytest.raises(InputError, match="the vectors of old and a search take 1MiB there, 0MiB are free"):
-        Store(old, spread=Device(torch.device("cpu"), verify=True))
+        Store(old, spread=Device([torch.device("cpu")], verify=True))
     assert loaded == []
 
 
+def test_vectors_are_divided_among_devices_and_room_is_what_all_of_them_have(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = [torch.device("cpu"), torch.device("cpu", 0)]
+    free = dict(zip(several, (3 << 20, 5 << 20), strict=True))
+    monkeypatch.setattr(loading, "free_bytes", free.__getitem__)
+    assert loading.room(several, 1 << 20) == 6 << 20
+    assert loading.room(several, 4 << 20) == 1 << 20
+    taken = list[torch.device]()
+
+    def empty(shape: tuple[int, int], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        taken.append(device)
+        free[device] -= 4 << 20
+        return torch.zeros(shape, dtype=dtype)
+
+    monkeypatch.setattr(loading.torch, "empty", empty)
+    monkeypatch.setattr(loading, "CHUNK_BYTES", 1)
+    vectors = Device(several, verify=True)
+    store = Store(old, spread=vectors)
+    assert taken[:2] == several[::-1]
+    store.close()
+
+
 def test_versions_share_what_is_on_the_device(old: Path) -> None:
-    device, manifest = Device(torch.device("cpu"), verify=False), read_manifest(old, read_current(old))
+    device, manifest = Device([torch.device("cpu")], verify=False), read_manifest(old, read_current(old))
     sha256 = (old / "CURRENT").read_text().split()[1]
     first = device.open(old, manifest, sha256, light=False)
     second = device.open(old, manifest, sha256, light=False)
@@ -92,14 +113,13 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(option: str, said: st
 
 
 def test_auto_is_a_gpu_with_room_and_else_the_cpu(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parse_device("auto") is None
-    assert parse_device("cpu") is None
+    assert parse_devices("auto") == parse_devices("cpu") == []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert parse_device("auto") == torch.device("cuda", 0)
-    assert parse_device("cuda:1") == torch.device("cuda", 1)
+    assert parse_devices("auto") == parse_devices("cuda") == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    assert parse_devices("cuda:1") == [torch.device("cuda", 1)]
     with pytest.raises(InputError, match="torch sees 2 CUDA devices; use cpu"):
-        memory.parse_device("cuda:2")
+        memory.parse_devices("cuda:2")
     for free, there in ((0, False), (1 << 40, True)):
         monkeypatch.setattr(loading, "free_bytes", lambda _, free=free: free)
         assert (chosen_device("auto", old, verify=False) is not None) == there

@@ -55,7 +55,7 @@ def four_groups() -> Iterator[Spread]:
 @pytest.fixture(scope="module", params=["groups", "device"])
 def pair(doubled: Path, request: pytest.FixtureRequest) -> Iterator[tuple[ServedIndex, ServedIndex]]:
     """The index in one process; and in four groups, or on a torch device."""
-    with four_groups() if request.param == "groups" else nullcontext(Device(torch.device("cpu"), verify=True)) as spread:
+    with four_groups() if request.param == "groups" else nullcontext(Device([torch.device("cpu")], verify=True)) as spread:
         alone = open_index(doubled, "mine", threads=2)
         apart = open_index(doubled, "mine", spread=spread)
         yield alone, apart
