@@ -7,7 +7,7 @@ not read at all (Cauchy-Schwarz). What a structure finds are candidates, which t
 Letters: n rows, d dimensions, q queries.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -196,8 +196,13 @@ class Piece:
 class Approximate:
     """A structure, open for candidates."""
 
-    def __init__(self, directory: Place, kind: str) -> None:
+    def __init__(self, directory: Place, kind: str, placed: Callable[[Any], Any] = lambda index: index) -> None:
         """Load it.
+
+        Args:
+            directory: where its files are.
+            kind: of the structure.
+            placed: gives what is asked instead of each FAISS index.
 
         Raises:
             DamageError: FAISS cannot read a file.
@@ -215,7 +220,7 @@ class Approximate:
                 piece = read_faiss(path, KINDS[kind])
             except RuntimeError:
                 raise DamageError(f"{path_of(path)}: damaged, FAISS cannot read it") from None
-            self._pieces.append(Piece(piece, start, float(self.norms[start])))
+            self._pieces.append(Piece(placed(piece), start, float(self.norms[start])))
 
     def candidates(self, query: Float32, count: int, *, weighted: bool, pool: Executor, threads: int) -> Rows:
         """The rows with the highest inner product with a query.

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 import torch
@@ -13,6 +14,7 @@ from attridex.indexer.held.memory import as_option
 from attridex.indexer.index.directory import read_current, read_manifest, read_sidecar
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
+from attridex.service.devices.lists import on_gpu
 from attridex.service.devices.memory import free_bytes, parse_devices
 from attridex.service.devices.resident import Chunk, Resident, search_bytes
 from attridex.service.errors import MachineError
@@ -92,6 +94,10 @@ class DeviceVectors:
                 self._loaded[kind] = Resident(parts, chunks, self._device.turn)
             return self._loaded[kind]
 
+    def placed(self, structure: Any) -> Any:
+        """On a GPU, where it fits; see `on_gpu`."""
+        return on_gpu(structure, self._device.devices)
+
     def close(self) -> None:
         """Let the device's memory and the files go."""
         self._loaded.clear()
@@ -102,12 +108,13 @@ class Device:
     """Opens versions on torch devices, one or several that hold a part each; see `Spread`.
 
     Attributes:
+        devices: which.
         turn: held by who searches there.
     """
 
     def __init__(self, devices: Sequence[torch.device], *, verify: bool) -> None:
         """Nothing is there yet; `verify`: whether every file is read and checked when a version is opened."""
-        self._devices, self._verify = devices, verify
+        self.devices, self._verify = devices, verify
         self._chunks = WeakValueDictionary[Key, Chunk]()
         self._open = WeakSet[DeviceVectors]()
         self.turn = Lock()
@@ -146,11 +153,11 @@ class Device:
         new = {(name, key) for name in VECTORS for key, _ in grouped(name, shards) if (name, key) not in self._chunks}
         search = search_bytes(sum(shard.rows for shard in shards))
         vectors = sum(vector_bytes(shard, [name]) for name, key in new for shard in key)
-        if room(self._devices, search) < vectors:
-            named, needed = ", ".join(map(str, self._devices)), as_option(vectors + len(self._devices) * search)
+        if room(self.devices, search) < vectors:
+            named, needed = ", ".join(map(str, self.devices)), as_option(vectors + len(self.devices) * search)
             raise InputError(
                 f"--search-device {named}: the vectors of {index.name} and a search take {needed} there, "
-                f"{as_option(sum(map(free_bytes, self._devices)))} are free; use cpu, or a larger one"
+                f"{as_option(sum(map(free_bytes, self.devices)))} are free; use cpu, or a larger one"
             )
 
     def chunks(self, name: str, shards: Sequence[ServedShard], parts: Sequence[Part]) -> Iterator[Chunk]:
@@ -172,7 +179,7 @@ class Device:
 
     def _loaded(self, parts: Sequence[Part]) -> torch.Tensor:
         """Vectors of shards that follow each other [c, d], as they are stored, on the device with the most room."""
-        device = max(self._devices, key=free_bytes)
+        device = max(self.devices, key=free_bytes)
         rows = sum(part.rows for part in parts)
         dtype = torch.float16 if parts[0].vectors.precision == "float16" else torch.float32
         try:

@@ -6,7 +6,7 @@ Letters: q queries, n rows of the index, b rows of a block, m of any, d dimensio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn, Protocol
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,9 @@ class Vectors(Protocol):
 
     def of(self, kind: Kind) -> Stored:
         """Those of a kind."""
+
+    def placed(self, structure: Any) -> Any:
+        """A structure of FAISS for approximate search, where it is asked: in this process, unless it may lie with the vectors."""
 
     def close(self) -> None:
         """Nobody asks for them any more."""

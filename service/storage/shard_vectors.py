@@ -1,7 +1,7 @@
 """The stored vectors of shards, read into this process kind by kind."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class ShardVectors:
         if kind not in self._read:
             self._read.setdefault(kind, self._parts(*FILES[kind]))  # two at once may both read it
         return self._read[kind]
+
+    def placed(self, structure: Any) -> Any:
+        """As it is; see `Vectors.placed`."""
+        return structure
 
     def _parts(self, name: str, norms: str | None) -> list[Part]:
         kept = self.kept is None or name in self.kept

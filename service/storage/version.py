@@ -257,7 +257,7 @@ class IndexVersion:
     def approximate(self, kind: str) -> Approximate:
         """A structure for approximate search."""
         if kind not in self._structures:
-            self._structures[kind] = Approximate(self._directory, kind)
+            self._structures[kind] = Approximate(self._directory, kind, self._vectors.placed)
         return self._structures[kind]
 
     def spectrum(self, kind: str) -> Spectrum:
