@@ -82,7 +82,7 @@ class Signer:
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = objective_of(config.model.task, loaded.arch.outputs)
-        self.replays = config.engine.graphs and loaded.device.type == "cuda"
+        self.graphs = config.engine.graphs and loaded.device.type == "cuda"
         self.gradients = self._taking(loaded)
         self.earlier = list(checkpoints)
         self.checkpoints = [self._taking(each) for each in checkpoints]
@@ -100,7 +100,7 @@ class Signer:
     def _taking(self, loaded: LoadedModel) -> Gradients:
         """The way to take gradients of a model."""
         made = make_gradients(loaded.arch, self.objective, self.config.gradients)
-        return Replayed(made, CudaGraphs(loaded.device), loaded.arch.model.dtype) if self.replays else made
+        return Replayed(made, CudaGraphs(loaded.device), loaded.arch.model.dtype) if self.graphs else made
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
@@ -212,7 +212,7 @@ class Signer:
         for position, instance in enumerate(instances):
             groups.setdefault(len(instance.sequences), []).append(position)
         for copies, positions in groups.items():
-            size = roomy if self.replays else int  # batches of few shapes
+            size = roomy if self.graphs else int  # batches of few shapes
             lengths = [size(instances[position].longest) for position in positions]
             for rows in plan_batches(lengths, self.config.engine.tokens // copies):
                 yield [positions[row] for row in rows]

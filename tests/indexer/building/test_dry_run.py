@@ -9,8 +9,12 @@ import pytest
 
 from attridex.indexer.building import load as load_module
 from attridex.indexer.building import pilot as pilot_module
+from attridex.indexer.building.fit import FEW, sample_fit
 from attridex.indexer.building.load import Load
+from attridex.indexer.building.pace import Pace
 from attridex.indexer.building.pilot import groups
+from attridex.indexer.building.plan import prepared
+from attridex.indexer.config import load_config
 from attridex.indexer.curvature.matrices import largest, stored_bytes
 from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.layout import CURVATURE
@@ -160,3 +164,10 @@ def test_a_curvature_that_is_too_large_for_a_pilot_is_reckoned(
     written = (tmp_path / "i" / "versions" / "1" / CURVATURE).stat().st_size
     assert stored_bytes(kinds, blocks) == pytest.approx(written, abs=4096), "but names and shapes"
     assert largest(kinds, blocks) ** 2 * 8 <= written
+
+
+def test_the_fit_is_of_a_few_instances_however_long_they_take(project: Callable[..., Path], tmp_path: Path) -> None:
+    build = prepared(load_config(project(count=40)), tmp_path / "index")
+    found = sample_fit(build.signer, build.sampler.kept, build.plan.tally, Pace(gradients=1e9))
+    assert found is not None
+    assert found.counted == FEW
