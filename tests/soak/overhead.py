@@ -36,13 +36,13 @@ def seconds(place: Path, lines: list[str], engine: dict[str, object]) -> float:
 
 def run(
     out: Annotated[Path, typer.Argument(help="JSON file with the figures.")],
-    instances: Annotated[int, typer.Option(help="Of the smaller corpus; the other has four times as many.")] = 500,
+    instances: Annotated[int, typer.Option(help="Of the smaller corpus; the other has four times as many.")] = 200,
     repeats: Annotated[int, typer.Option(help="Builds of each.")] = 3,
 ) -> None:
     """Measure, and write what was found."""
     ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
     more = 3 * instances
-    with scene(SMALL, texts(instances + more, 40, 80)) as place:
+    with scene(SMALL, texts(instances + more, 10, 20)) as place:
         lines = (place / "train.jsonl").read_text().splitlines(keepends=True)
         taken: dict[str, list[float]] = {name: [] for name in ENGINES}
         for _ in range(repeats):
