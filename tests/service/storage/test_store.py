@@ -70,7 +70,7 @@ def test_without_readers_the_old_version_closes_at_once(old: Path, closed: list[
 
 def test_a_version_that_is_left_is_freed_without_the_garbage_collector(old: Path) -> None:
     migrate(old)
-    store = Store(old)
+    store, thresholds = Store(old), gc.get_threshold()
     settle()  # of what is there now, the collector frees nothing any more
     gc.disable()
     try:
@@ -83,6 +83,7 @@ def test_a_version_that_is_left_is_freed_without_the_garbage_collector(old: Path
     finally:
         gc.enable()
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
         store.close()
 
 
