@@ -185,7 +185,8 @@ def test_a_client_of_a_unix_socket_that_takes_no_answers_loses_its_connection_an
     start(listen=f"unix:{place}", limits=Limits(slow_seconds=0.2))
     with Wire(str(place), window=0) as closed:
         closed.call(1, PATH, ASK.SerializeToString())
-        closed.frames_until(http2.HEADERS, 1)  # it reads, and lets nothing be sent
+        reader = threading.Thread(target=closed.ended)  # it reads, and lets nothing be sent
+        reader.start()
         until(lambda: "its call waits" in caplog.text)
         with Wire(str(place), window=2**30) as deaf, grpc.insecure_channel(f"unix:{place}", options=OWN) as own:
             deaf.send(frame(http2.WINDOW_UPDATE, 0, 0, (2**30).to_bytes(4, "big")))
@@ -193,6 +194,8 @@ def test_a_client_of_a_unix_socket_that_takes_no_answers_loses_its_connection_an
             until(lambda: "its connection is ended" in caplog.text)
             assert rpc.AttributionServiceStub(own).AttributeInstances(ASK, timeout=WAIT).results
             assert deaf.ended()
+        closed.socket.shutdown(socket.SHUT_RDWR)
+        reader.join(WAIT)
     assert not any(record.exc_info for record in caplog.records)
 
 
