@@ -40,7 +40,7 @@ def run(
     repeats: Annotated[int, typer.Option(help="Builds of each.")] = 3,
 ) -> None:
     """Measure, and write what was found."""
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
     more = 3 * instances
     with scene(SMALL, texts(instances + more, 10, 20)) as place:
         lines = (place / "train.jsonl").read_text().splitlines(keepends=True)
