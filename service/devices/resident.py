@@ -147,9 +147,8 @@ class Resident(Far):
             lows.append((found - piece.margins[:, None]).topk(min(k, len(found)), dim=0).values)
         floors, hits = self._floors(lows, k), [np.zeros((0, 2), np.int64)]
         for piece, found in zip(self._pieces, scores, strict=True):
-            hopeful = ~(
-                found + piece.margins[:, None] < floors.to(found.device)
-            )  # turned round, so that what is no number stays in
+            beaten = found + piece.margins[:, None] < floors.to(found.device)
+            hopeful = ~beaten  # turned round, so that what is no number stays in
             if (own := piece.allowed(allowed)) is not None:
                 hopeful &= own[:, None]
             hits.append(np.add(hopeful.nonzero().cpu().numpy(), (piece.offset, 0)))
