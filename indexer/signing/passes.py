@@ -5,7 +5,6 @@ On a GPU the copies stand in line behind the pass itself, into pinned memory, so
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -23,30 +22,10 @@ class GradientBatch:
     readings: list[GradientReading]
 
 
-@dataclass(frozen=True)
-class HostCopy:
-    """A tensor's values in host memory, once `done`, an event of the GPU that made them, is over."""
-
-    values: Tensor
-    done: torch.cuda.Event | None
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> Self:
-        """Begin to copy a tensor; on a CPU it is the tensor itself."""
-        own = tensor.detach()
-        if not own.is_cuda:
-            return cls(own, None)
-        with torch.cuda.device(own.device):
-            values = torch.empty(own.shape, dtype=own.dtype, pin_memory=True).copy_(own, non_blocking=True)
-            done = torch.cuda.Event()
-            done.record()
-        return cls(values, done)
-
-    def arrived(self) -> Tensor:
-        """The values; waits for them."""
-        if self.done:
-            self.done.synchronize()
-        return self.values
+def sent(tensor: Tensor) -> Tensor:
+    """A tensor's values in host memory, where they are once the GPU has come to it; on a CPU the tensor itself."""
+    own = tensor.detach()
+    return torch.empty(own.shape, dtype=own.dtype, pin_memory=True).copy_(own, non_blocking=True) if own.is_cuda else own
 
 
 class PassResults:
@@ -70,13 +49,10 @@ class PassResults:
             tracin: those at the checkpoints.
         """
         self._positions, self._instances = positions, instances
-        self._columns: dict[str, HostCopy] = {}
-        self._reading = reading.changed(self._begun)
-        self._gradients, self._tracin = [each if each is None else HostCopy.of(each) for each in (gradients, tracin)]
-
-    def _begun(self, name: str, column: Tensor) -> Tensor:
-        self._columns[name] = HostCopy.of(column)
-        return self._columns[name].values
+        self._reading = reading.changed(lambda _name, column: sent(column))
+        self._gradients, self._tracin = [each if each is None else sent(each) for each in (gradients, tracin)]
+        device = reading.loss.device
+        self._done = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
 
     def read(self, objective: Objective, text: Callable[[Sequence[int]], str], *, predicted: bool) -> GradientBatch:
         """What each instance has of them; waits for them.
@@ -86,10 +62,12 @@ class PassResults:
             text: of tokens.
             predicted: whether the loss is of the predicted labels.
         """
-        reading = self._reading.changed(lambda name, _column: self._columns[name].arrived())
+        if self._done:
+            self._done.synchronize()
+        reading = self._reading
         explained, labels, losses = (column.tolist() for column in (reading.predicted, reading.labels, reading.loss))
         probabilities, margins, hidden = (column.numpy() for column in (reading.probabilities, reading.margins, reading.hidden))
-        own, earlier = [each if each is None else each.arrived().numpy() for each in (self._gradients, self._tracin)]
+        own, earlier = [each if each is None else each.numpy() for each in (self._gradients, self._tracin)]
         found = []
         for row, instance in enumerate(self._instances):
             said = objective.answer(reading, row, instance.outputs)
