@@ -31,26 +31,29 @@ class Access:
         self._tokens = Followed([tokens], lambda: read_tokens(tokens)) if tokens else None
         self._insecure_admin = insecure_admin
 
-    def admit(self, role: str, authorization: Sequence[str], certified: Collection[str]) -> Asker:
+    def asker(self, authorization: Sequence[str], certified: Collection[str]) -> Asker:
         """Who asks.
 
         Args:
-            role: what the call needs; "" for any.
             authorization: values of that metadata.
             certified: names of the client's verified certificate.
 
         Raises:
             UnauthenticatedError: nobody who is known.
-            RoleError: somebody without the role.
+        """
+        return EVERYBODY if self._tokens is None else known(self._tokens.get(), authorization, certified)
+
+    def check(self, asker: Asker, role: str) -> None:
+        """Go on only with a role; "" is any.
+
+        Raises:
+            RoleError: the asker has another.
         """
         if self._tokens is None:
             if role == ADMIN and not self._insecure_admin:
                 raise RoleError(CLOSED)
-            return EVERYBODY
-        asker = known(self._tokens.get(), authorization, certified)
-        if role:
+        elif role:
             asker.check_role(role)
-        return asker
 
 
 def known(tokens: Tokens, authorization: Sequence[str], certified: Collection[str]) -> Asker:

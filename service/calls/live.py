@@ -100,7 +100,8 @@ class LiveCall:
     Attributes:
         client: who asks, among those that take turns: see `client_of`.
         waiter: whether it is still waited for, for the threads that work on it.
-        admission: who asks, looked up anew each time, so that what is revoked ends streams too.
+        who: gives who asks, looked up anew each time, so that what is revoked ends streams too.
+        check: raises where somebody may not ask.
         facts: what those who run the server see of it.
     """
 
@@ -116,7 +117,8 @@ class LiveCall:
         self._context, self._limits, self._activity = context, limits, activity
         self._writing: asyncio.Task[None] | None = None
         self._peer = str(context.peer())
-        self.admission: Callable[[], Asker] = lambda: EVERYBODY
+        self.who: Callable[[], Asker] = lambda: EVERYBODY
+        self.check: Callable[[Asker], None] = lambda _asker: None
         self.facts = CallFacts.of(rpc, self._peer, context.invocation_metadata() or (), proven(context))
         self.client = client_of(self._peer, self.facts.identity)
         context.set_trailing_metadata(((REQUEST_ID, self.facts.request_id),))
@@ -135,12 +137,13 @@ class LiveCall:
         return self._activity.streaming(f"watch:{self._peer}", self._limits.streams)
 
     def admit(self) -> None:
-        """Know who asks; `admission` raises where they may not."""
-        asker = self.admission()
+        """Know who asks, and go on only where they may; see `who` and `check` for what is raised."""
+        asker = self.who()
         self.waiter.asker = replace(asker, name=asker.name or self.facts.identity)
         self.facts = replace(self.facts, identity=self.waiter.asker.name)
         self.client = self.waiter.client = client_of(self._peer, self.facts.identity)
         CALL.set(self.facts)
+        self.check(asker)
 
     def count(self) -> None:
         """Count a request of the call.

@@ -89,7 +89,8 @@ class Edge:
 
         def behind(behaviour: Behaviour) -> Behaviour:
             async def answer(call: LiveCall) -> None:
-                call.admission = lambda: self._access.admit(role, call.authorization, call.certified)
+                call.who = lambda: self._access.asker(call.authorization, call.certified)
+                call.check = lambda asker: self._access.check(asker, role)
                 call.admit()
                 await behaviour(call)
 

@@ -25,7 +25,7 @@ from attridex.service.edge.wellness import Wellness
 from attridex.service.encoding.cache import CACHE_BYTES
 from attridex.service.encoding.encoder import Encoder
 from attridex.service.methods.registry import load_methods
-from attridex.service.operations.pauses import settle
+from attridex.service.operations.pauses import settled
 from attridex.service.search.planner import MASK_BYTES
 from attridex.service.search.scan import scan_bytes
 from attridex.service.storage.far import Spread
@@ -205,6 +205,7 @@ class Server:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._loop.set_exception_handler(None)  # gRPC's thread keeps the loop, and would keep all modules with this function
 
 
 async def tasks_ended() -> None:
@@ -335,12 +336,12 @@ def run_opened(
         for index in opened.values():
             index.close()
         raise
-    settle()
-    stopped = stop_signals()  # before the address is known: a signal may follow at once
-    server.start()
-    announce(f"listening on {address(options.listen, server.port)}")
-    stopped.recv(1)
-    ended = server.stop(options.grace)
+    with settled():
+        stopped = stop_signals()  # before the address is known: a signal may follow at once
+        server.start()
+        announce(f"listening on {address(options.listen, server.port)}")
+        stopped.recv(1)
+        ended = server.stop(options.grace)
     if not ended:  # a thread is inside a pass of the model, or a query, that nobody waits for
         log.warning("stopped while a pass of work was under way")
     return operating.close() and ended

@@ -19,7 +19,7 @@ from attridex.service.answering.served import ServedIndex
 from attridex.service.caller import Waiter
 from attridex.service.edge.server import open_index
 from attridex.service.errors import DeadlineError
-from attridex.service.operations.pauses import settle
+from attridex.service.operations.pauses import settled
 from attridex.v1.filters import TextMatch
 from attridex.v1.requests import (
     AttributeInstancesRequest,
@@ -82,8 +82,8 @@ def run(out: Path, rounds: Annotated[int, typer.Option(help="Deadlines of each k
     """Measure, and write what was found; exit code 1 where a look-up was later than it may be."""
     with TemporaryDirectory() as name:
         index = open_index(tiny_index(Path(name), INSTANCES), "index", model=False)
-        settle()  # as a server does
-        found = {kind: lateness(index, request, rounds) for kind, request in KINDS.items()}
+        with settled():  # as in a server
+            found = {kind: lateness(index, request, rounds) for kind, request in KINDS.items()}
         index.close()
     held = all(each["passed"] and each["late_most_ms"] <= LATE_MS for each in found.values())
     out.parent.mkdir(parents=True, exist_ok=True)

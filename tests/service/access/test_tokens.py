@@ -82,19 +82,19 @@ def test_tokens_are_known_plain_hashed_and_by_certificate(tmp_path: Path) -> Non
 def test_a_changed_file_is_followed_and_a_bad_one_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = written(tmp_path / "tokens", f"query alice {SECRET}\n")
     access = Access(path)
-    assert access.admit("query", [f"Bearer {SECRET}"], ()).name == "alice"
+    assert access.asker([f"Bearer {SECRET}"], ()).name == "alice"
     with pytest.raises(RoleError, match="'alice' has the role query; this call needs admin"):
-        access.admit("admin", [f"Bearer {SECRET}"], ())
+        access.check(access.asker([f"Bearer {SECRET}"], ()), "admin")
     written(path, f"admin bob {OTHER}\n")
-    assert access.admit("admin", [f"Bearer {OTHER}"], ()).name == "bob"
+    access.check(access.asker([f"Bearer {OTHER}"], ()), "admin")
     with pytest.raises(UnauthenticatedError):
-        access.admit("query", [f"Bearer {SECRET}"], ())
+        access.asker([f"Bearer {SECRET}"], ())
     for spoil in (lambda: written(path, "nonsense\n"), lambda: written(path, f"query eve {SECRET}\n", 0o644), path.unlink):
         caplog.clear()
         spoil()
         for _ in range(3):
-            assert access.admit("query", [f"Bearer {OTHER}"], ()).name == "bob"
+            assert access.asker([f"Bearer {OTHER}"], ()).name == "bob"
         (told,) = (record for record in caplog.records if record.levelno == logging.ERROR)
         assert "what was read before is used still" in told.message
     written(path, f"query alice {SECRET}\n")
-    assert access.admit("query", [f"Bearer {SECRET}"], ()).name == "alice"
+    assert access.asker([f"Bearer {SECRET}"], ()).name == "alice"

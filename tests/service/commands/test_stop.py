@@ -102,3 +102,4 @@ def test_a_stop_under_load_is_a_clean_end(
         assert set(found) <= set(AWAY)
         said = process.stderr.read()
         assert "Traceback" not in said
+        assert "leaked" not in said

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,9 +31,10 @@ def run(stand_in: Any) -> Iterator[Callable[..., tuple[Operating, grpc.Channel]]
     stand_in.reload = lambda: "2"
     stand_in.describe = lambda: SimpleNamespace(version="1", instances=5, methods=("grad-dot",))
 
-    def start(**options: Any) -> tuple[Operating, grpc.Channel]:
+    def start(tokens: Path | None = None, **options: Any) -> tuple[Operating, grpc.Channel]:
         operating = Operating("127.0.0.1:0", **options)
-        server = Server({"mine": stand_in}, ServerOptions("127.0.0.1:0", insecure_admin=True), operating)
+        chosen = ServerOptions("127.0.0.1:0", insecure_admin=tokens is None, tokens=tokens)
+        server = Server({"mine": stand_in}, chosen, operating)
         server.start()
         held.append((server, operating, grpc.insecure_channel(f"127.0.0.1:{server.port}")))
         return operating, held[-1][-1]
@@ -116,6 +118,14 @@ def test_requests_are_counted_by_rpc_method_index_and_status_also_within_streams
     assert set(counted(operating, "attridex_calls_under_way").values()) == {0}
 
 
+def written(audit: Path, count: int) -> list[dict[str, Any]]:
+    """The lines of an audit, once there are so many: a call's client may know its end before the disk does."""
+    end = time.monotonic() + WAIT
+    while len(lines := audit.read_text().splitlines()) < count and time.monotonic() < end:
+        time.sleep(0.01)
+    return [json.loads(line) for line in lines]
+
+
 def test_every_admin_call_is_in_the_audit_before_it_is_done(run: Any, stand_in: Any, tmp_path: Path) -> None:
     audit = tmp_path / "audit"
     _, channel = run(audit=audit)
@@ -126,7 +136,7 @@ def test_every_admin_call_is_in_the_audit_before_it_is_done(run: Any, stand_in: 
     with pytest.raises(grpc.RpcError):
         stub.Activate(admin_pb2.ActivateRequest(index="none", version="7"), timeout=WAIT)
     rpc.AttributionServiceStub(channel).AttributeInstances(REQUEST, timeout=WAIT)
-    lines = [json.loads(line) for line in audit.read_text().splitlines()]
+    lines = written(audit, 4)
     assert seen == [1]
     told = [(each["rpc"].rpartition("/")[2], each["event"], each.get("asked"), each.get("code")) for each in lines]
     assert told == [
@@ -134,6 +144,20 @@ def test_every_admin_call_is_in_the_audit_before_it_is_done(run: Any, stand_in: 
         ("Activate", "asked", {"index": "none", "version": "7"}, None), ("Activate", "ended", None, "NOT_FOUND"),
     ]  # fmt: skip
     assert lines[0]["request"] == lines[1]["request"] == "a"
+
+
+def test_the_audit_names_whoever_is_known_also_where_they_may_not(run: Any, tmp_path: Path) -> None:
+    audit, tokens = tmp_path / "audit", tmp_path / "tokens"
+    tokens.write_text("admin ann the-token-of-ann-is-long other\nquery bob the-token-of-bob-is-long\n")
+    tokens.chmod(0o600)
+    _, channel = run(tokens, audit=audit)
+    stub = admin_pb2_grpc.AdminServiceStub(channel)
+    for token in ("the-token-of-ann-is-long", "the-token-of-bob-is-long", "the-token-of-eve-is-long"):
+        with pytest.raises(grpc.RpcError):
+            stub.Reload(admin_pb2.ReloadRequest(index="mine"), timeout=WAIT, metadata=[("authorization", f"Bearer {token}")])
+    assert [(each["identity"], each["code"]) for each in written(audit, 4) if each["event"] == "ended"] == [
+        ("ann", "PERMISSION_DENIED"), ("bob", "PERMISSION_DENIED"), ("", "UNAUTHENTICATED"),
+    ]  # fmt: skip
 
 
 def test_a_server_is_ready_once_its_indices_are_warmed_until_one_is_damaged_or_it_stops(run: Any, stand_in: Any) -> None:

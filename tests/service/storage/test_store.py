@@ -17,7 +17,7 @@ from attridex.indexer.index.directory import read_current, write_current
 from attridex.indexer.lifecycle.deleting import delete_rows
 from attridex.indexer.lifecycle.migration import migrate
 from attridex.service.errors import CancelledError, DamagedIndexError, UnknownIndexError, VersionGoneError
-from attridex.service.operations.pauses import settle
+from attridex.service.operations.pauses import settled
 from attridex.service.storage.held import HeldVersion
 from attridex.service.storage.held_shards import HeldShard
 from attridex.service.storage.leases import PAGE_SECONDS
@@ -70,21 +70,19 @@ def test_without_readers_the_old_version_closes_at_once(old: Path, closed: list[
 
 def test_a_version_that_is_left_is_freed_without_the_garbage_collector(old: Path) -> None:
     migrate(old)
-    store, thresholds = Store(old), gc.get_threshold()
-    settle()  # of what is there now, the collector frees nothing any more
-    gc.disable()
-    try:
-        with store.version() as version:
-            left = weakref.ref(version)
-        del version
-        delete_rows(old, [0])
-        assert store.reload() == "3+2"
-        assert left() is None
-    finally:
-        gc.enable()
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
-        store.close()
+    store = Store(old)
+    with settled():  # of what is there now, the collector frees nothing any more
+        gc.disable()
+        try:
+            with store.version() as version:
+                left = weakref.ref(version)
+            del version
+            delete_rows(old, [0])
+            assert store.reload() == "3+2"
+            assert left() is None
+        finally:
+            gc.enable()
+            store.close()
 
 
 def test_a_version_that_is_not_there_is_refused(old: Path) -> None:
