@@ -225,9 +225,15 @@ class LiveCall:
             raise CancelledError("the answer was not taken")
 
     async def fail(self, error: status_pb2.Status) -> None:
-        """End with the status of an error, once what another request of the call is answered with is written."""
+        """End with the status of an error, once what another request of the call is answered with is written.
+
+        Raises:
+            asyncio.CancelledError: that failed, so nobody is there; gRPC takes no status then (grpcio 1.85).
+        """
         with suppress(CancelledError):
             await self._written()
+        if self._writing is not None and self._writing.exception():
+            raise asyncio.CancelledError
         found = rpc_status.to_status(error)
         await self._context.abort(found.code, found.details, (*found.trailing_metadata, (REQUEST_ID, self.facts.request_id)))
 
