@@ -70,4 +70,5 @@ def dry_run(config: Config, index: Path, *, show_progress: bool = True) -> Forec
         fast_neurons=pilot.pace.fast * work_of(signer, sampler.load, fast=True).probe_tokens,
         fit=sample_fit(signer, sampler.kept, plan.tally, pilot.pace),
         left_out=len(plan.survey.unusable),
+        unreplayed=signer.unreplayed(sampler.kept) if pilot.timings else "",
     )

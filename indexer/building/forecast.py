@@ -61,6 +61,7 @@ class Forecast:
         fast_neurons: seconds of `neurons` by rule = "gradient".
         left_out: records that cannot be used.
         fit: the check of fit on a sample.
+        unreplayed: why a GPU's passes are plain ones, where they are.
     """
 
     instances: int
@@ -77,6 +78,7 @@ class Forecast:
     fast_neurons: float = 0.0
     left_out: int = 0
     fit: Fit | None = None
+    unreplayed: str = ""
 
 
 def element(plan: Plan, dim: int) -> int:

@@ -170,6 +170,12 @@ class Replayed(Gradients):
         self._seen.add(shape)
         return plain
 
+    def tried(self, batch: InstanceBatch) -> str:
+        """Why passes like one over this batch are plain ones; empty where they are replayed."""
+        for _ in range(2):
+            self.take(batch)
+        return self.refused or ("" if Shape.of(batch) else "its batches have more parts than a recording has room for")
+
     def _record(self, shape: Shape, batch: InstanceBatch, plain: GradientPass) -> None:
         """Keep a recording for a shape, if it gives what the plain pass over a batch gave."""
         try:

@@ -102,6 +102,14 @@ class Signer:
         made = make_gradients(loaded.arch, self.objective, self.config.gradients)
         return Replayed(made, CudaGraphs(loaded.device), loaded.arch.model.dtype) if self.graphs else made
 
+    def unreplayed(self, instances: Sequence[RenderedInstance]) -> str:
+        """Why a GPU's passes over instances like these are plain ones; empty where they are replayed, and without a GPU."""
+        if not isinstance(self.gradients, Replayed):
+            return ""
+        chosen = [instances[position] for position in next(self.batches(instances))]
+        predicted = self.config.gradients.label == "predicted"
+        return self.gradients.tried(collate(chosen, self.loaded.pad, self.loaded.device, predicted=predicted))
+
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
         return config_identity(self.config)

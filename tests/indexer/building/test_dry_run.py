@@ -16,8 +16,10 @@ from attridex.indexer.building.pilot import groups
 from attridex.indexer.building.plan import prepared
 from attridex.indexer.config import load_config
 from attridex.indexer.curvature.matrices import largest, stored_bytes
+from attridex.indexer.gradients.replayed import Replayed
 from attridex.indexer.index.directory import read_manifest
 from attridex.indexer.index.layout import CURVATURE
+from attridex.indexer.signing.signer import Signer
 from tests.conftest import write_jsonl
 
 FILES = ("gradients", "hidden", "activations", "attributions", "tracin")
@@ -171,3 +173,17 @@ def test_the_fit_is_of_a_few_instances_however_long_they_take(project: Callable[
     found = sample_fit(build.signer, build.sampler.kept, build.plan.tally, Pace(gradients=1e9))
     assert found is not None
     assert found.counted == FEW
+
+
+def test_passes_that_a_gpu_cannot_replay_are_told(
+    project: Callable[..., Path], tmp_path: Path, attridex: Any, monkeypatch: Any
+) -> None:
+    def unrecordable(work: Any) -> Any:
+        raise RuntimeError("what it computes depends on values")
+
+    plain = Signer._taking
+    monkeypatch.setattr(Signer, "_taking", lambda signer, loaded: Replayed(plain(signer, loaded), unrecordable))
+    config = project("opt", count=12, neurons={"enabled": False})
+    ran = attridex("build", config, "--out", tmp_path / "i", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "not used: a pass cannot be recorded (what it computes depends on values)" in " ".join(ran.out.split())

@@ -52,7 +52,7 @@ def test_a_forecast_has_the_names_that_json_shows() -> None:
     found = Forecast(1, 2, 3, 4, 5, 6, {"gradients": 7}, 8, {"model": 1}, {"reading": 1.0}, 9)
     assert list(vars(found)) == [
         "instances", "tokens", "truncated", "gradient_dim", "shards", "pilot", "vectors", "disk", "memory", "seconds", "there",
-        "fast_neurons", "left_out", "fit",
+        "fast_neurons", "left_out", "fit", "unreplayed",
     ]  # fmt: skip
 
 
