@@ -1,6 +1,7 @@
 """Neuron scores and ablations at OPT-125m's size, 64 tokens."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice, product
 
 import torch
@@ -13,7 +14,7 @@ from attridex.indexer.models.hooks import edited_ffn
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import edited_logits, score_neurons
 from attridex.indexer.signing.edits import NeuronEdit
-from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.probes import Probe, Wanted
 from attridex.indexer.tasks.registry import OBJECTIVES
 
 TOKENS, BATCH, STEPS = 64, 8, 20
@@ -28,8 +29,8 @@ def neuron_scores(repeats: int) -> Iterator[Figure]:
     objective, rule, layers = OBJECTIVES["sequence-classification"], quadrature("riemann", STEPS), OPT_125M["num_hidden_layers"]
 
     def own(tokens: TokenBatch) -> None:
-        probes = [Probe(()) for _ in tokens.ids]
-        score_neurons(arch, tokens, "post", rule, lambda logits: objective.watch(logits, probes))
+        wanted = Wanted.of([Probe(()) for _ in tokens.ids], tokens.ids.device)
+        score_neurons(arch, tokens, "post", rule, partial(objective.watch, wanted=wanted))
 
     passes = 1 + layers * STEPS / TOKENS
     words = "1 + L m / T forward passes (L layers, m points, T tokens)"

@@ -126,6 +126,6 @@ def forecast_facts(found: "Forecast", out: Path) -> dict[str, str]:
         "memory of": parts,
         "time": ", ".join(f"{name} {human_time(value)}" for name, value in times.items()),
         **({'neurons by rule = "gradient"': human_time(found.fast_neurons)} if found.fast_neurons else {}),
-        **({"CUDA graphs": f"not used: {found.unreplayed}"} if found.unreplayed else {}),
+        **({"CUDA graphs": f"not used for {found.unreplayed}"} if found.unreplayed else {}),
         "pilot": f"{found.pilot:,} instances tried; nothing written to {out}",
     }

@@ -10,10 +10,21 @@ Rule = Literal["riemann", "gauss-legendre", "gradient"]
 
 @dataclass(frozen=True)
 class Quadrature:
-    """Points on the path, 0 to 1, and their weights, whose sum is 1."""
+    """Points on the path, 0 to 1, and their weights, whose sum is 1 over the whole of it."""
 
     points: tuple[float, ...]
     weights: tuple[float, ...]
+
+    @property
+    def edited(self) -> "Quadrature":
+        """The points before the end of the path, where activations are others than the text's own; weights as they are."""
+        kept = [(point, weight) for point, weight in zip(self.points, self.weights, strict=True) if point != 1]
+        return Quadrature(tuple(point for point, _ in kept), tuple(weight for _, weight in kept))
+
+    @property
+    def unedited(self) -> float:
+        """Weight of the end of the path, the activations themselves."""
+        return sum((weight for point, weight in zip(self.points, self.weights, strict=True) if point == 1), 0.0)
 
 
 GRADIENT = Quadrature((1.0,), (1.0,))

@@ -5,6 +5,7 @@ Letters: B sequences, L layers, F units, m points, R rows (edited copies), C out
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +114,7 @@ def in_layers(arch: Architecture, batch: TokenBatch, site: Site, rule: Quadratur
         group: the layers.
         watch: gives P(target).
     """
-    alphas, weights = points_of(rule, batch)
+    alphas, weights = points_of(rule, batch.ids.device)
     steps = len(alphas)
     activations: dict[Part, Tensor] = {}
     points: dict[Part, Tensor] = {}
@@ -147,9 +148,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
         rule: of the integral.
         watch: gives P(target).
     """
-    alphas, weights = points_of(rule, batch)
-    edited = alphas[:, 0] != 1
-    whole = float(weights[~edited].sum())
+    alphas, weights = points_of(rule.edited, batch.ids.device)
     activations: dict[Part, Tensor] = {}
     copies: list[Tensor] = []
     unedited: list[Tensor] = []
@@ -164,7 +163,7 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
         unedited.append(first)
         ((part, own),) = ((part, own) for part, own in activations.items() if part.layer == layer)
         step = arch.adds[layer] * through(arch, layer, own, places.routing(part))[:, None]
-        copies.append((first.detach() + (alphas[edited] - 1).to(step.dtype) * step).requires_grad_(True))
+        copies.append((first.detach() + (alphas - 1).to(step.dtype) * step).requires_grad_(True))
         return torch.cat([first, states[:, 1:], copies[-1]], 1)
 
     with torch.enable_grad():
@@ -173,14 +172,14 @@ def behind_layers(arch: Architecture, batch: TokenBatch, rule: Quadrature, watch
     scores = {}
     for part, a in activations.items():
         layer = part.layer
-        total = (gradients[layer] * weights[edited]).sum(1) + whole * gradients[len(copies) + layer][:, 0].float()
+        total = (gradients[layer] * weights).sum(1) + rule.unedited * gradients[len(copies) + layer][:, 0].float()
         scores[part] = a.float() * arch.adds[layer] * back_through(arch, layer, total, places.routing(part))
     return places.whole(scores, activations)
 
 
-def points_of(rule: Quadrature, batch: TokenBatch) -> tuple[Float[Tensor, "m 1"], Float[Tensor, "m 1"]]:
-    """Points and weights of a rule."""
-    device = batch.ids.device
+@lru_cache(maxsize=16)
+def points_of(rule: Quadrature, device: torch.device) -> tuple[Float[Tensor, "m 1"], Float[Tensor, "m 1"]]:
+    """Points and weights of a rule, kept on the device: a pass waits for no transfer."""
     return torch.tensor(rule.points, device=device)[:, None], torch.tensor(rule.weights, device=device)[:, None]
 
 

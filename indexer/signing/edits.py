@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attridex.indexer.errors import InputError
+
 
 @dataclass(frozen=True)
 class NeuronEdit:
@@ -15,6 +17,16 @@ class NeuronEdit:
 
     mode: Literal["suppress", "keep"]
     neurons: tuple[tuple[int, int], ...]
+
+    def check(self, layers: int, units: int) -> None:
+        """Refuse neurons that a model does not have.
+
+        Raises:
+            InputError: which, and what there are.
+        """
+        for layer, unit in self.neurons:
+            if not (0 <= layer < layers and 0 <= unit < units):
+                raise InputError(f"neuron {layer}-{unit}: the model has {layers} layers of {units} units, counted from 0")
 
     def factors(self, layers: int, units: int) -> Tensor:
         """What each activation is multiplied by, [L, F]."""

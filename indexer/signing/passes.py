@@ -3,15 +3,21 @@
 On a GPU the copies stand in line behind the pass itself, into pinned memory, so that the next pass runs meanwhile.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.signing.signature import GradientReading
+from attridex.indexer.signing.signature import Float32, GradientReading, NeuronReading
 from attridex.indexer.tasks.objective import Objective, Reading, label_name
+
+T = TypeVar("T")
+IN_FLIGHT = {"cuda": 1}
+"""Passes whose results are on their way while another one begins, by the kind of device; none elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,48 @@ def sent(tensor: Tensor) -> Tensor:
     """A tensor's values in host memory, where they are once the GPU has come to it; on a CPU the tensor itself."""
     own = tensor.detach()
     return torch.empty(own.shape, dtype=own.dtype, pin_memory=True).copy_(own, non_blocking=True) if own.is_cuda else own
+
+
+def arrival(device: torch.device) -> Callable[[], None]:
+    """What waits until all that was sent from a device so far has come."""
+    if device.type != "cuda":
+        return lambda: None
+    wait: Callable[[], None] = torch.cuda.current_stream(device).record_event().synchronize
+    return wait
+
+
+def overlapped(passes: Iterable[T], device: torch.device) -> Iterator[T]:
+    """The same passes, each once the device has work behind it."""
+    waiting = deque[T]()
+    for each in passes:
+        waiting.append(each)
+        if len(waiting) > IN_FLIGHT.get(device.type, 0):
+            yield waiting.popleft()
+    yield from waiting
+
+
+class Arriving:
+    """The columns of a pass' results on their way."""
+
+    def __init__(self, *columns: Tensor) -> None:
+        """Begin to copy them."""
+        self._columns, self._wait = [sent(column) for column in columns], arrival(columns[0].device)
+
+    def rows(self) -> Iterator[tuple[Float32, ...]]:
+        """The values of each row; waits for them."""
+        self._wait()
+        return zip(*map(on_host, self._columns), strict=True)
+
+
+def readings(arriving: Arriving) -> Iterator[NeuronReading]:
+    """What is stored of each text."""
+    return (NeuronReading(*row) for row in arriving.rows())
+
+
+def on_host(values: Tensor) -> Float32:
+    """A tensor's values as an array in host memory."""
+    array: Float32 = values.detach().cpu().numpy()
+    return array
 
 
 class PassResults:
@@ -51,8 +99,7 @@ class PassResults:
         self._positions, self._instances = positions, instances
         self._reading = reading.changed(lambda _name, column: sent(column))
         self._gradients, self._tracin = [each if each is None else sent(each) for each in (gradients, tracin)]
-        device = reading.loss.device
-        self._done = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+        self._wait = arrival(reading.loss.device)
 
     def read(self, objective: Objective, text: Callable[[Sequence[int]], str], *, predicted: bool) -> GradientBatch:
         """What each instance has of them; waits for them.
@@ -62,8 +109,7 @@ class PassResults:
             text: of tokens.
             predicted: whether the loss is of the predicted labels.
         """
-        if self._done:
-            self._done.synchronize()
+        self._wait()
         reading = self._reading
         explained, labels, losses = (column.tolist() for column in (reading.predicted, reading.labels, reading.loss))
         probabilities, margins, hidden = (column.numpy() for column in (reading.probabilities, reading.margins, reading.hidden))

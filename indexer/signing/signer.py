@@ -1,6 +1,6 @@
 """The one code path that turns texts into gradients and neuron scores, for the build and for queries alike."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -16,8 +16,7 @@ from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.errors import InputError
 from attridex.indexer.gradients.gradients import Gradients, LabelSource
-from attridex.indexer.gradients.recording import CudaGraphs
-from attridex.indexer.gradients.replayed import Replayed, roomy
+from attridex.indexer.gradients.replayed import Replayed
 from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, config_identity
@@ -25,12 +24,15 @@ from attridex.indexer.models.loading import LoadedModel, load_model
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
-from attridex.indexer.neurons.scores import NeuronPass, edited_logits, score_neurons
+from attridex.indexer.neurons.scores import NeuronPass, edited_logits
 from attridex.indexer.neurons.token_scores import score_tokens, scores_together
+from attridex.indexer.replaying.recording import CudaGraphs, Recorder
+from attridex.indexer.replaying.replays import Replays, roomy
 from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
-from attridex.indexer.signing.passes import GradientBatch, PassResults
+from attridex.indexer.signing.neuron_passes import NeuronPasses
+from attridex.indexer.signing.passes import Arriving, GradientBatch, PassResults, on_host, overlapped, readings
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.row_checks import RowChecks
 from attridex.indexer.signing.signature import (
@@ -45,7 +47,8 @@ from attridex.indexer.signing.signature import (
 )
 from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
-from attridex.indexer.tasks.objective import Probe, Reading, pad_probes
+from attridex.indexer.tasks.objective import Reading
+from attridex.indexer.tasks.probes import NO_OUTPUT, Probe, ProbeBatch, Wanted, pad_probes
 from attridex.indexer.tasks.registry import objective_of
 
 ATTENTION = 1 << 27
@@ -54,10 +57,6 @@ FACTORS = 1 << 26
 """Factors that edits may have at a time: a mixture of experts has many neurons."""
 LOGITS = 1 << 26
 """Logits that edited rows may have at a time: a language model's vocabulary is large."""
-
-
-IN_FLIGHT = {"cuda": 1}
-"""Passes whose results are on their way while another one begins, by the kind of device; none elsewhere."""
 
 
 class Signer:
@@ -82,7 +81,10 @@ class Signer:
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = objective_of(config.model.task, loaded.arch.outputs)
-        self.graphs = config.engine.graphs and loaded.device.type == "cuda"
+        self._recorder: Recorder | None = None
+        if config.engine.graphs and loaded.device.type == "cuda":
+            self._recorder = CudaGraphs(loaded.device)
+        self._scorings: dict[Quadrature, NeuronPasses | Replays[ProbeBatch, NeuronPass]] = {}
         self.gradients = self._taking(loaded)
         self.earlier = list(checkpoints)
         self.checkpoints = [self._taking(each) for each in checkpoints]
@@ -100,15 +102,32 @@ class Signer:
     def _taking(self, loaded: LoadedModel) -> Gradients:
         """The way to take gradients of a model."""
         made = make_gradients(loaded.arch, self.objective, self.config.gradients)
-        return Replayed(made, CudaGraphs(loaded.device), loaded.arch.model.dtype) if self.graphs else made
+        return Replayed(made, self._recorder, loaded.arch.model.dtype) if self._recorder else made
+
+    def _scoring(self, rule: Quadrature) -> NeuronPasses | Replays[ProbeBatch, NeuronPass]:
+        """The way to score neurons by a rule."""
+        if rule not in self._scorings:
+            made = NeuronPasses(self.arch, self.config.neurons.site, rule, self.objective.watch)
+            self._scorings[rule] = Replays(made, self._recorder, self.arch.model.dtype) if self._recorder else made
+        return self._scorings[rule]
 
     def unreplayed(self, instances: Sequence[RenderedInstance]) -> str:
         """Why a GPU's passes over instances like these are plain ones; empty where they are replayed, and without a GPU."""
+        found = {"gradients": self._untaken(instances), "neurons": self._unscored(instances)}
+        return "; ".join(f"{what}: {why}" for what, why in found.items() if why)
+
+    def _untaken(self, instances: Sequence[RenderedInstance]) -> str:
         if not isinstance(self.gradients, Replayed):
             return ""
         chosen = [instances[position] for position in next(self.batches(instances))]
         predicted = self.config.gradients.label == "predicted"
-        return self.gradients.tried(collate(chosen, self.loaded.pad, self.loaded.device, predicted=predicted))
+        return self.gradients.replays.tried(collate(chosen, self.loaded.pad, self.loaded.device, predicted=predicted))
+
+    def _unscored(self, instances: Sequence[RenderedInstance]) -> str:
+        scoring = self._scoring(self.rule)
+        if not self.config.neurons.enabled or not isinstance(scoring, Replays) or self.in_one_pass(fast=False):
+            return ""
+        return scoring.tried(pad_probes(self.objective.probes(instances[0], NO_OUTPUT, 0.0), self.loaded.pad, self.loaded.device))
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
@@ -194,20 +213,30 @@ class Signer:
             InputError: the model says something else of an instance's row than of its text.
         """
         self.rows.check_all(instances)
-        waiting = deque[PassResults]()
-        read = partial(PassResults.read, objective=self.objective, text=self._text, predicted=label == "predicted")
+        predicted = label == "predicted"
+        begun = self._begun(instances, gradient=gradient, predicted=predicted, tracin=tracin, factors=factors)
+        for results in overlapped(begun, self.loaded.device):
+            yield results.read(self.objective, self._text, predicted=predicted)
+
+    def _begun(
+        self,
+        instances: Sequence[RenderedInstance],
+        *,
+        gradient: bool,
+        predicted: bool,
+        tracin: bool,
+        factors: FactorSums | None,
+    ) -> Iterator[PassResults]:
+        """The passes of `gradient_batches`, each with its results on their way."""
         for positions in self.batches(instances):
             chosen = [instances[position] for position in positions]
-            batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=label == "predicted")
+            batch = collate(chosen, self.loaded.pad, self.loaded.device, predicted=predicted)
             taken = self.gradients.take(batch, factors) if gradient else None
             reading = taken.reading if taken else self._read(batch)
             same = self.objective.settled(batch, reading)
             earlier = [checkpoint.take(same).gradients for checkpoint in self.checkpoints] if tracin else []
             tracks = torch.cat(earlier, 1) if earlier else None
-            waiting.append(PassResults(positions, chosen, reading, taken.gradients if taken else None, tracks))
-            if len(waiting) > IN_FLIGHT.get(self.loaded.device.type, 0):
-                yield read(waiting.popleft())
-        yield from map(read, waiting)
+            yield PassResults(positions, chosen, reading, taken.gradients if taken else None, tracks)
 
     @torch.no_grad()
     def _read(self, batch: InstanceBatch) -> Reading:
@@ -220,10 +249,13 @@ class Signer:
         for position, instance in enumerate(instances):
             groups.setdefault(len(instance.sequences), []).append(position)
         for copies, positions in groups.items():
-            size = roomy if self.graphs else int  # batches of few shapes
-            lengths = [size(instances[position].longest) for position in positions]
+            lengths = [self._size(instances[position].longest) for position in positions]
             for rows in plan_batches(lengths, self.config.engine.tokens // copies):
                 yield [positions[row] for row in rows]
+
+    def _size(self, length: int) -> int:
+        """What a text is taken for when batches are planned: those that are replayed have few shapes."""
+        return roomy(length) if self._recorder else length
 
     def neuron_scores(
         self, instances: Sequence[RenderedInstance], decisions: Sequence[Decision], *, fast: bool = False, named: bool = False
@@ -264,30 +296,30 @@ class Signer:
         lengths = [instance.longest for instance in instances]
         weights = ATTENTION // max(1, self.arch.heads * self.layers * max(lengths, default=1))
         budget = min(self.config.engine.tokens, LOGITS // self.arch.outputs, weights)
-        for part in plan_batches(lengths, budget):
-            chosen = [instances[at] for at in part]
-            batch = collate(chosen, self.loaded.pad, self.loaded.device)
-            probes = [Probe((), token) for token in batch.targets.wanted.tolist()]
-            watch = partial(self.objective.watch, probes=probes)
-            found = score_tokens(self.arch, batch.tokens, self.config.neurons.site, batch.targets.owner, batch.targets.at, watch)
-            means = NeuronPass(batch.targets.mean(found.scores), batch.targets.mean(found.activations))
-            yield from map(ScoredInstance, part, self._readings(means))
+        begun = ((part, self._scored_tokens([instances[at] for at in part])) for part in plan_batches(lengths, budget))
+        for part, arriving in overlapped(begun, self.loaded.device):
+            yield from map(ScoredInstance, part, readings(arriving))
 
-    def _readings(self, scored: NeuronPass) -> Iterator[NeuronReading]:
-        """Scores and activations as they are stored."""
-        columns = map(on_host, (scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores)))
-        return (NeuronReading(*row) for row in zip(*columns, strict=True))
+    def _scored_tokens(self, instances: Sequence[RenderedInstance]) -> Arriving:
+        batch = collate(instances, self.loaded.pad, self.loaded.device)
+        watch = partial(self.objective.watch, wanted=Wanted.of_tokens(batch.targets.wanted))
+        found = score_tokens(self.arch, batch.tokens, self.config.neurons.site, batch.targets.owner, batch.targets.at, watch)
+        return self._sent(NeuronPass(batch.targets.mean(found.scores), batch.targets.mean(found.activations)))
+
+    def _sent(self, scored: NeuronPass) -> Arriving:
+        """Scores and activations as they are stored, on their way."""
+        return Arriving(scored.scores.float(), self.dense(scored.activations), self.dense(scored.scores))
 
     def _probe_readings(self, probes: Sequence[Probe], rule: Quadrature) -> Iterator[tuple[int, NeuronReading]]:
         """The readings of probes with their positions, batch after batch."""
-        for part in plan_batches([len(probe.sequence) for probe in probes], *self._neuron_budget(rule)):
-            scored = self._score([probes[at] for at in part], rule)
-            yield from zip(part, self._readings(scored), strict=True)
+        lengths = [self._size(len(probe.sequence)) for probe in probes]
+        parts = plan_batches(lengths, *self._neuron_budget(rule))
+        begun = ((part, self._score([probes[at] for at in part], rule)) for part in parts)
+        for part, arriving in overlapped(begun, self.loaded.device):
+            yield from zip(part, readings(arriving), strict=True)
 
-    def _score(self, probes: Sequence[Probe], rule: Quadrature) -> NeuronPass:
-        batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
-        site = self.config.neurons.site
-        return score_neurons(self.arch, batch, site, rule, lambda logits: self.objective.watch(logits, probes))
+    def _score(self, probes: Sequence[Probe], rule: Quadrature) -> Arriving:
+        return self._sent(self._scoring(rule).take(pad_probes(probes, self.loaded.pad, self.loaded.device)))
 
     def _neuron_budget(self, rule: Quadrature) -> tuple[int, int]:
         """Tokens of a scored batch, and the tokens' worth of edited copies that ride along with each sequence."""
@@ -326,7 +358,7 @@ class Signer:
     def _edited(self, instance: RenderedInstance, edits: Sequence[NeuronEdit]) -> EditedOutputs:
         self.arch.check_site(self.config.neurons.site)
         for edit in edits:
-            self._check_neurons(edit)
+            edit.check(self.layers, self.units)
         self.rows.check(instance)
         probes = self.objective.edited(instance)
         longest = max(len(probe.sequence) for probe in probes)
@@ -341,16 +373,16 @@ class Signer:
 
     def _edited_probes(self, probes: Sequence[Probe], edits: Sequence[NeuronEdit], outputs: Sequence[str]) -> EditedProbes:
         """What is decided of probes under edits, row by row; row 0 is unedited."""
-        batch = pad_probes(probes, self.loaded.pad, self.loaded.device)
+        batch, wanted = pad_probes(probes, self.loaded.pad, self.loaded.device)
         width = 1 if packs(self.arch, batch) else batch.ids.shape[1]
         chunk = max(1, min(self.config.engine.tokens // width, LOGITS // self.arch.outputs) // len(probes))
         probabilities, best, said = list[Float32](), list[list[int]](), list[str]()
         for number, part in enumerate(self._factors(edits, min(chunk, max(1, FACTORS // (self.layers * self.units))))):
             logits = edited_logits(self.arch, batch, self.config.neurons.site, part.expand(len(probes), *part.shape))
             fresh = slice(1 if number else 0, None)  # every pass has the unedited row first
-            probabilities.append(on_host(self.objective.decide(logits, probes)[fresh]))
+            probabilities.append(on_host(self.objective.decide(logits, wanted)[fresh]))
             best += logits[:, fresh].argmax(-1).T.tolist()
-            said += self.objective.answers(logits[:, fresh], probes, outputs)
+            said += self.objective.answers(logits[:, fresh], wanted, outputs)
         return EditedProbes(np.concatenate(probabilities), best, said)
 
     def _text(self, tokens: Sequence[int]) -> str:
@@ -362,17 +394,3 @@ class Signer:
         for start in range(0, max(1, len(edits)), chunk):
             found = [edit.factors(self.layers, self.units) for edit in edits[start : start + chunk]]
             yield torch.stack(found) if found else torch.ones(0, self.layers, self.units)
-
-    def _check_neurons(self, edit: NeuronEdit) -> None:
-        """Refuse neurons that the model does not have."""
-        for layer, unit in edit.neurons:
-            if not (0 <= layer < self.layers and 0 <= unit < self.units):
-                raise InputError(
-                    f"neuron {layer}-{unit}: the model has {self.layers} layers of {self.units} units, counted from 0"
-                )
-
-
-def on_host(values: Tensor) -> Float32:
-    """A tensor's values as an array in host memory."""
-    array: Float32 = values.detach().cpu().numpy()
-    return array

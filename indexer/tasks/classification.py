@@ -4,7 +4,6 @@ Letters: B instances, S sequences, T tokens, C outputs an instance decides betwe
 R rows of a sequence (edited copies of its read position), O outputs of the head, V vocabulary, h hidden size.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -15,7 +14,8 @@ from torch import Tensor
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.instance_batches import InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, watched
+from attridex.indexer.tasks.objective import Objective, Reading
+from attridex.indexer.tasks.probes import Probe, Wanted
 
 
 def margins_of(logits: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
@@ -59,12 +59,12 @@ class SequenceClassification(Objective):
         """Logits of the labels: those of the head."""
         return given.float()
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """Probability of the probe's output, or of the label that the unedited row predicts."""
         p = self.logits(logits).softmax(-1)
-        return watched(p, probes, p[:, 0].argmax(-1))
+        return wanted.named(p, p[:, 0].argmax(-1))
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R C"]:
         """Softmax over the labels."""
         return self.logits(logits)[0].softmax(-1)
 
@@ -96,12 +96,11 @@ class MultipleChoice(Objective):
         """The predicted choice's own sequence."""
         return [replace(self.edited(instance)[predicted], margin=margin)]
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """Probability of the predicted choice, the other choices' logits held: sigmoid(margin + z - z of the unedited row)."""
         z = logits[..., 0].float()
-        margins = torch.tensor([probe.margin for probe in probes], device=z.device)
-        return (margins[:, None] + z - z[:, :1].detach()).sigmoid()
+        return (wanted.margin[:, None] + z - z[:, :1].detach()).sigmoid()
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R C"]:
         """Softmax over the choices, every one of them edited."""
         return logits[..., 0].float().softmax(0).T

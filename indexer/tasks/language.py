@@ -13,7 +13,8 @@ from torch import Tensor
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.instance_batches import InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types
+from attridex.indexer.tasks.objective import Objective, Reading, first_types
+from attridex.indexer.tasks.probes import Probe, Wanted
 from attridex.indexer.tasks.token_loss import token_losses
 
 
@@ -33,15 +34,14 @@ class CausalLM(Objective):
         state = targets.mean(hidden.detach().float())
         return Reading(margins[:, None], loss, none, none, probability[:, None], state, greedy=best, counts=targets.counts)
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """Probability of each probe's token."""
-        tokens = torch.tensor([probe.token for probe in probes], device=logits.device)
         z = logits.float()
-        return (z.gather(2, tokens[:, None, None].expand(-1, z.shape[1], 1))[..., 0] - z.logsumexp(-1)).exp()
+        return (z.gather(2, wanted.token[:, None, None].expand(-1, z.shape[1], 1))[..., 0] - z.logsumexp(-1)).exp()
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R C"]:
         """Mean probability of the target tokens (C = 1)."""
-        return self.watch(logits, probes).mean(0)[:, None]
+        return self.watch(logits, wanted).mean(0)[:, None]
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
         """The sequence up to each position that decides a token."""
@@ -55,6 +55,6 @@ class CausalLM(Objective):
         """None: what the model would have said stands in the reading's tokens."""
         return None
 
-    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+    def answers(self, logits: Float[Tensor, "S R O"], wanted: Wanted, outputs: Sequence[str]) -> list[str]:
         """Nothing: what the model would have said are the most probable tokens."""
         return []

@@ -8,19 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
-from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.tasks.instance_batches import InstanceBatch
-
-NO_TOKEN = -1
-"""A probe that watches no vocabulary token."""
-NO_OUTPUT = -1
-"""A probe that watches the output that the task takes by itself."""
+from attridex.indexer.tasks.probes import Probe, Wanted
 
 
 @dataclass(frozen=True)
@@ -68,42 +62,6 @@ class Reading:
         return [int(one) for one in self.greedy[start : start + int(self.counts[row])]]
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A sequence whose read position is edited, and what is watched there.
-
-    Attributes:
-        sequence: token ids.
-        token: vocabulary token whose probability is watched, or NO_TOKEN.
-        margin: log-odds of the predicted choice, the other choices held; 0 elsewhere.
-        types: token types; empty where the tokenizer gives none.
-        output: the output that is watched, or NO_OUTPUT.
-        read: the position that is read and edited; that of the head (the last token, CLS for encoders) where None.
-        source: of an encoder-decoder model, what its encoder reads.
-        extent: tokens of the whole text that the sequence begins; None where it is the whole text.
-    """
-
-    sequence: tuple[int, ...]
-    token: int = NO_TOKEN
-    margin: float = 0.0
-    types: tuple[int, ...] = ()
-    output: int = NO_OUTPUT
-    read: int | None = None
-    extent: int | None = None
-    source: tuple[int, ...] = ()
-
-
-def pad_probes(probes: Sequence[Probe], pad_token: int, device: torch.device) -> TokenBatch:
-    """Put the sequences of probes into one batch."""
-    batch = pad([probe.sequence for probe in probes], pad_token, device, [probe.types for probe in probes if probe.types])
-    extents = [len(probe.sequence) if probe.extent is None else probe.extent for probe in probes]
-    own = [probe.read for probe in probes if probe.read is not None]
-    reads = torch.tensor(own, device=device) if own else None
-    sources = [probe.source for probe in probes if probe.source]
-    source = pad(sources, pad_token, device) if sources else None
-    return replace(batch, extents=torch.tensor(extents, device=device), own_reads=reads, source=source)
-
-
 def first_types(instance: RenderedInstance) -> tuple[int, ...]:
     """Token types of an instance's first sequence, if it has any."""
     return instance.types[0] if instance.types else ()
@@ -120,10 +78,10 @@ class Objective(Protocol):
         """Sequences whose neurons are scored; scores are averaged over them. `margin` is that of the predicted output."""
         return self.edited(instance)
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """P(target) from the logits at the read positions of probes; row 0 is unedited."""
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R C"]:
         """Output probabilities of one instance from the logits of its edited sequences."""
 
     def edited(self, instance: RenderedInstance) -> list[Probe]:
@@ -135,20 +93,13 @@ class Objective(Protocol):
         """What is predicted for a row, as tables show it; None where the task predicts nothing but its target."""
         return outputs[int(reading.predicted[row])]
 
-    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+    def answers(self, logits: Float[Tensor, "S R O"], wanted: Wanted, outputs: Sequence[str]) -> list[str]:
         """What is predicted for each row of edited sequences, as tables show it; nothing where `answer` gives None."""
-        return [outputs[at] for at in self.decide(logits, probes).argmax(-1).tolist()]
+        return [outputs[at] for at in self.decide(logits, wanted).argmax(-1).tolist()]
 
     def settled(self, batch: InstanceBatch, reading: Reading) -> InstanceBatch:
         """The same batch with the labels that a reading took: another model may predict others."""
         return replace(batch, labels=reading.labels)
-
-
-def watched(values: Float[Tensor, "S R O"], probes: Sequence[Probe], chosen: Int[Tensor, " S"]) -> Float[Tensor, "S R"]:
-    """Each probe's output among values; where it names none, the `chosen` one."""
-    named = torch.tensor([probe.output for probe in probes], device=values.device)
-    target = torch.where(named == NO_OUTPUT, chosen, named)
-    return values.gather(2, target[:, None, None].expand(-1, values.shape[1], 1))[..., 0]
 
 
 def label_name(instance: RenderedInstance, label: int, said: str | None, *, predicted: bool) -> str:

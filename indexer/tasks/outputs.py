@@ -15,7 +15,8 @@ from attridex.indexer.corpus.goals import shown_labels, shown_numbers
 from attridex.indexer.corpus.instances import NO_LABEL
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.instance_batches import InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, watched
+from attridex.indexer.tasks.objective import Objective, Reading
+from attridex.indexer.tasks.probes import Wanted
 
 HOLDS = 0.5
 """A label is predicted where its probability is above this."""
@@ -38,11 +39,11 @@ class Regression(Objective):
         goals = goals_or(batch, z.detach())
         return reading_of(z, (z - goals).square().mean(1), 2 * (z - goals) / z.shape[1], hidden, goals)
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """The probe's output, or the first."""
-        return watched(logits.float(), probes, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+        return wanted.named(logits.float(), torch.zeros(len(logits), dtype=torch.long, device=logits.device))
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R O"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R O"]:
         """The numbers themselves."""
         return logits[0].float()
 
@@ -50,9 +51,9 @@ class Regression(Objective):
         """The numbers."""
         return shown_numbers(rounded(reading.probabilities[row]), outputs)
 
-    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+    def answers(self, logits: Float[Tensor, "S R O"], wanted: Wanted, outputs: Sequence[str]) -> list[str]:
         """The numbers of each row."""
-        return [shown_numbers(rounded(row), outputs) for row in self.decide(logits, probes)]
+        return [shown_numbers(rounded(row), outputs) for row in self.decide(logits, wanted)]
 
 
 class MultiLabel(Regression):
@@ -69,11 +70,11 @@ class MultiLabel(Regression):
         reading = reading_of(z, loss, errors, hidden, goals)
         return replace(reading, margins=z.detach(), predicted=z.argmax(1), probabilities=z.sigmoid().detach())
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """Probability of the probe's label, or of the one that is most probable in the unedited row."""
-        return watched(logits.float().sigmoid(), probes, logits[:, 0].argmax(-1))
+        return wanted.named(logits.float().sigmoid(), logits[:, 0].argmax(-1))
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R O"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R O"]:
         """Probability of each label."""
         return logits[0].float().sigmoid()
 
@@ -81,9 +82,9 @@ class MultiLabel(Regression):
         """The labels that hold."""
         return held(reading.probabilities[row], outputs)
 
-    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+    def answers(self, logits: Float[Tensor, "S R O"], wanted: Wanted, outputs: Sequence[str]) -> list[str]:
         """The labels that hold for each row."""
-        return [held(row, outputs) for row in self.decide(logits, probes)]
+        return [held(row, outputs) for row in self.decide(logits, wanted)]
 
     def settled(self, batch: InstanceBatch, reading: Reading) -> InstanceBatch:
         """See `Objective.settled`."""

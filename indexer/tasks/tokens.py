@@ -16,7 +16,8 @@ from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.tasks.classification import margins_of
 from attridex.indexer.tasks.instance_batches import InstanceBatch
-from attridex.indexer.tasks.objective import Objective, Probe, Reading, first_types, watched
+from attridex.indexer.tasks.objective import Objective, Reading, first_types
+from attridex.indexer.tasks.probes import Probe, Wanted
 
 
 class TokenClassification(Objective):
@@ -39,12 +40,12 @@ class TokenClassification(Objective):
             greedy=said, counts=targets.counts, real=targets.rows(torch.ones_like(loss)[targets.owner]),
         )  # fmt: skip
 
-    def watch(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "S R"]:
+    def watch(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "S R"]:
         """Probability of the probe's output, or of the label that its token has in the unedited row."""
         p = logits.float().softmax(-1)
-        return watched(p, probes, p[:, 0].argmax(-1))
+        return wanted.named(p, p[:, 0].argmax(-1))
 
-    def decide(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe]) -> Float[Tensor, "R C"]:
+    def decide(self, logits: Float[Tensor, "S R O"], wanted: Wanted) -> Float[Tensor, "R C"]:
         """Mean probability of each label over the tokens, each edited at its own position."""
         return logits.float().softmax(-1).mean(0)
 
@@ -58,7 +59,7 @@ class TokenClassification(Objective):
         said = reading.said(row)
         return None if said is None else shown_tokens(said, outputs)
 
-    def answers(self, logits: Float[Tensor, "S R O"], probes: Sequence[Probe], outputs: Sequence[str]) -> list[str]:
+    def answers(self, logits: Float[Tensor, "S R O"], wanted: Wanted, outputs: Sequence[str]) -> list[str]:
         """The labels of the tokens, for each row."""
         return [shown_tokens(labels, outputs) for labels in logits.argmax(-1).T.tolist()]
 

@@ -15,7 +15,7 @@ from attridex.indexer.models.batches import TokenBatch, pad
 from attridex.indexer.neurons.quadrature import Quadrature, quadrature
 from attridex.indexer.neurons.scores import NeuronPass, score_neurons
 from attridex.indexer.signing.signer import Signer
-from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.probes import Probe, Wanted
 from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.conftest import SEGMENTS
 
@@ -48,8 +48,8 @@ def batch(rows: list[list[int]]) -> TokenBatch:
 
 def scored(arch: Architecture, rows: TokenBatch, site: Any = "post", rule: Quadrature = RIEMANN) -> NeuronPass:
     """Neuron scores of the predicted label."""
-    probes = [Probe(()) for _ in rows.ids]
-    return score_neurons(arch, rows, site, rule, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, probes))
+    wanted = Wanted.of([Probe(()) for _ in rows.ids], rows.ids.device)
+    return score_neurons(arch, rows, site, rule, lambda logits: OBJECTIVES["sequence-classification"].watch(logits, wanted))
 
 
 def instances(rows: list[list[int]], labels: list[int]) -> list[RenderedInstance]:

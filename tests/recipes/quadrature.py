@@ -23,6 +23,7 @@ from attridex.indexer.models.batches import pad
 from attridex.indexer.neurons.quadrature import Quadrature, Rule, quadrature
 from attridex.indexer.neurons.scores import in_layers, unit_pass
 from attridex.indexer.signing.signer import Signer
+from attridex.indexer.tasks.probes import Wanted
 
 REFERENCES: tuple[tuple[Rule, int], ...] = (("riemann", 2000), ("gauss-legendre", 64))
 NAMES = [f"{rule} {m}" for rule, m in REFERENCES]
@@ -38,8 +39,9 @@ class Scorer:
         """Render the record."""
         self._signer, self._site, self._layers = signer, site, layers
         instance = signer.render(record, record["id"])
-        self._probes = signer.objective.probes(instance, -1, 0.0)
-        self._batch = pad([probe.sequence for probe in self._probes], signer.loaded.pad, signer.loaded.device)
+        probes = signer.objective.probes(instance, -1, 0.0)
+        self._batch = pad([probe.sequence for probe in probes], signer.loaded.pad, signer.loaded.device)
+        self._wanted = Wanted.of(probes, signer.loaded.device)
 
     def __call__(self, rule: Rule, steps: int) -> Tensor:
         """Scores [layers, units], the mean over the target tokens; a rule of many points goes in parts, since it is a sum."""
@@ -50,7 +52,7 @@ class Scorer:
     def _part(self, rule: Quadrature) -> Tensor:
         arch = self._signer.arch
         found = in_layers(
-            arch, self._batch, self._site, rule, self._layers, lambda logits: self._signer.objective.watch(logits, self._probes)
+            arch, self._batch, self._site, rule, self._layers, lambda logits: self._signer.objective.watch(logits, self._wanted)
         )
         return unit_pass(arch, self._site, found).scores.double().mean(0)
 

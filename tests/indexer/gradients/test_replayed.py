@@ -9,13 +9,14 @@ import torch
 
 from attridex.indexer.config import GradientsConfig
 from attridex.indexer.curvature.kfac import FactorSums
-from attridex.indexer.gradients import replayed
 from attridex.indexer.gradients.gradients import GradientPass, Gradients
-from attridex.indexer.gradients.replayed import Replayed, roomy
+from attridex.indexer.gradients.replayed import Replayed
 from attridex.indexer.gradients.scopes import make_gradients
+from attridex.indexer.replaying import replays
 from attridex.indexer.tasks.instance_batches import collate
 from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.models.plain_models import CASES, found, instances
+from tests.indexer.replaying.recorder import again
 
 T = TypeVar("T")
 CPU = torch.device("cpu")
@@ -27,20 +28,6 @@ REPLAYED = [
     for parameters in ("linear", "head")
     if name in NAMES and not (parameters == "head" and task in LANGUAGE)
 ]
-
-
-def again(work: Callable[[], T]) -> tuple[Callable[[], None], T]:
-    """A recorder for a CPU: the work is done again, and what it gives put where it was at first, as a GPU does."""
-    first: Any = work()
-
-    def run() -> None:
-        new: Any = work()
-        first.gradients.copy_(new.gradients)
-        for field in fields(first.reading):
-            if (column := getattr(first.reading, field.name)) is not None:
-                column.copy_(getattr(new.reading, field.name))
-
-    return run, first
 
 
 def taking(name: str, task: str, parameters: str) -> Gradients:
@@ -60,22 +47,17 @@ def same(one: GradientPass, other: GradientPass) -> None:
 def test_replayed_passes_give_what_plain_ones_give(name: str, task: str, parameters: str) -> None:
     plain = taking(name, task, parameters)
     made, rows = Replayed(plain, again), instances(task)
-    assert (made.tried(collate(rows, 0, CPU)) == "") == (name != "t5")
+    assert (made.replays.tried(collate(rows, 0, CPU)) == "") == (name != "t5")
     for part in (rows, rows[:-1], rows[::-1], rows[1:], rows):
         batch = collate(part, 0, CPU)
         for _ in range(3):
             same(made.take(batch), plain.take(batch))
     if task == "seq2seq-lm":
-        assert not made.replays  # two sides are passed plainly
+        assert not made.replays.replays  # two sides are passed plainly
     elif name == "t5":
-        assert "a text has no token 1" in made.refused  # nor has the room that is left over
+        assert "a text has no token 1" in made.replays.refused  # nor has the room that is left over
     else:
-        assert made.replays > 0
-
-
-def test_room_is_a_bounded_number_of_sizes_that_waste_an_eighth_at_most() -> None:
-    assert all(size <= roomy(size) <= max(size, size * 9 / 8) for size in range(1, 5000))
-    assert len({roomy(size) for size in range(1, 4097)}) <= 8 * 12
+        assert made.replays.replays > 0
 
 
 def other_numbers(work: Callable[[], T]) -> tuple[Callable[[], None], T]:
@@ -102,12 +84,12 @@ def test_a_model_that_cannot_be_recorded_is_passed_plainly_and_told_once(
     made, batch = Replayed(plain, recorder), collate(instances("causal-lm"), 0, CPU)
     for _ in range(4):
         same(made.take(batch), plain.take(batch))
-    assert (made.refused, made.replays) == (why, 0)
+    assert (made.replays.refused, made.replays.replays) == (why, 0)
     assert len(caplog.records) == 1
 
 
 def test_recordings_are_kept_of_the_shapes_that_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replayed, "KEPT", 1)
+    monkeypatch.setattr(replays, "KEPT", 1)
     plain, recorded = taking("gpt2", "causal-lm", "linear"), list[int]()
 
     def recorder(work: Callable[[], T]) -> tuple[Callable[[], None], T]:
@@ -118,7 +100,7 @@ def test_recordings_are_kept_of_the_shapes_that_came_last(monkeypatch: pytest.Mo
     batches = [collate(part, 0, CPU) for part in (rows[:1], rows)]
     for batch in [*batches * 3, batches[1]]:
         same(made.take(batch), plain.take(batch))
-    assert (len(recorded), made.replays) == (4, 1)
+    assert (len(recorded), made.replays.replays) == (4, 1)
 
 
 def test_what_sums_factors_is_a_plain_pass() -> None:
@@ -127,4 +109,4 @@ def test_what_sums_factors_is_a_plain_pass() -> None:
     for _ in range(3):
         made.take(collate(instances("causal-lm"), 0, CPU), factors)
     assert factors.tensors()
-    assert not made.replays
+    assert not made.replays.replays

@@ -15,7 +15,7 @@ from attridex.indexer.neurons.quadrature import Quadrature
 from attridex.indexer.structure.experts import ExpertWeight
 from attridex.indexer.structure.outline import outline
 from attridex.indexer.structure.parts import LinearLayer
-from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.probes import Probe
 from tests.indexer.models.model_types import MODELS
 
 CLASSES: dict[str, Any] = {

@@ -11,7 +11,7 @@ from attridex.indexer.models.architectures import NO_FFN
 from attridex.indexer.neurons.quadrature import quadrature
 from attridex.indexer.neurons.scores import score_neurons
 from attridex.indexer.tasks.instance_batches import collate
-from attridex.indexer.tasks.objective import pad_probes
+from attridex.indexer.tasks.probes import pad_probes
 from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.mixtures import routed_scores
 from tests.indexer.models import model_page
@@ -68,7 +68,8 @@ def test_neuron_scores_are_those_of_one_edit_at_a_time(name: str, task: str) -> 
     told = zip(rows, reading.predicted.tolist(), reading.margins, strict=True)
     asked = [(row, probe) for row, best, margins in told for probe in objective.probes(row, best, float(margins[best]))]
     probes = [probe for _, probe in asked]
-    scores = score_neurons(arch, pad_probes(probes, 0, CPU), "post", RULE, lambda logits: objective.watch(logits, probes)).scores
+    tokens, wanted = pad_probes(probes, 0, CPU)
+    scores = score_neurons(arch, tokens, "post", RULE, lambda logits: objective.watch(logits, wanted)).scores
     for own, (row, probe) in zip(scores, asked, strict=True):
         read = 0 if arch.structure.reads == "first" else len(probe.sequence) - 1
         probability = plain_probability(arch.model, row, probe)

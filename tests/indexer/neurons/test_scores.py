@@ -15,7 +15,7 @@ from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import dcns_weights, edited_logits, in_layers, kept_neurons, unit_pass
 from attridex.indexer.signing.edits import NeuronEdit
-from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.probes import Probe, Wanted
 from attridex.indexer.tasks.registry import OBJECTIVES
 from tests.indexer.oracles import FAMILIES, GATED, RIEMANN, SITES, STEPS, batch, last_position, load, scored, sequences
 
@@ -125,7 +125,7 @@ def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_ev
     family: str, site: Any, model_dir: Callable[[str], Path]
 ) -> None:
     arch, rows = load(model_dir(family)), batch(sequences())
-    probes = [Probe(()) for _ in rows.ids]
+    wanted = Wanted.of([Probe(()) for _ in rows.ids], rows.ids.device)
     packed, tokens = packs(arch, rows), list[int]()
     scored(arch, rows, site, GRADIENT)  # the first one tries which way of running copies agrees
     handle = arch.attention_out[-1].register_forward_pre_hook(lambda _module, args: tokens.append(args[0].shape[:-1].numel()))
@@ -134,7 +134,7 @@ def test_activation_times_gradient_takes_one_pass_and_equals_edited_copies_at_ev
     size, width = rows.ids.shape
     assert tokens == ([size * (width - 1), size] if packed else [size * width])
     copies = in_layers(
-        arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, probes)
+        arch, rows, site, GRADIENT, range(len(arch.layers)), lambda z: OBJECTIVES["sequence-classification"].watch(z, wanted)
     )
     expected = unit_pass(arch, site, copies)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-4, atol=1e-6 * float(expected.scores.abs().max()))

@@ -8,7 +8,7 @@ import torch
 from attridex.indexer.corpus.instances import NO_LABEL, RenderedInstance
 from attridex.indexer.tasks.classification import decided, margins_of
 from attridex.indexer.tasks.instance_batches import collate
-from attridex.indexer.tasks.objective import Probe
+from attridex.indexer.tasks.probes import Probe, Wanted
 from attridex.indexer.tasks.registry import OBJECTIVES
 
 
@@ -35,20 +35,24 @@ def test_a_decision_s_loss_and_errors_are_those_of_cross_entropy(states: int) ->
     torch.testing.assert_close(found.probabilities, logits.detach().softmax(-1), rtol=1e-5, atol=1e-6)
 
 
+def wanted(*probes: Probe) -> Wanted:
+    return Wanted.of(probes, torch.device("cpu"))
+
+
 def test_the_probability_that_is_watched_is_that_of_the_task() -> None:
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 5)
-    classes = OBJECTIVES["sequence-classification"].watch(logits, [Probe(()), Probe(())])
-    tokens = OBJECTIVES["causal-lm"].watch(logits, [Probe((), 4), Probe((), 0)])
+    classes = OBJECTIVES["sequence-classification"].watch(logits, wanted(Probe(()), Probe(())))
+    tokens = OBJECTIVES["causal-lm"].watch(logits, wanted(Probe((), 4), Probe((), 0)))
     for row in range(2):
         target = int(logits[row, 0].argmax())
         torch.testing.assert_close(classes[row], logits[row].softmax(-1)[:, target])
         torch.testing.assert_close(tokens[row], logits[row].softmax(-1)[:, (4, 0)[row]])
     choices = torch.tensor([0.3, -1.0, 0.8])  # the logits of three choices; the last one is predicted and edited
     edited = torch.tensor([0.8, 0.1])
-    found = OBJECTIVES["multiple-choice"].watch(edited[None, :, None], [Probe((), margin=float(margins_of(choices)[2]))])
-    wanted = [torch.cat([choices[:2], z[None]]).softmax(0)[2] for z in edited]
-    torch.testing.assert_close(found[0], torch.stack(wanted))
+    found = OBJECTIVES["multiple-choice"].watch(edited[None, :, None], wanted(Probe((), margin=float(margins_of(choices)[2]))))
+    expected = [torch.cat([choices[:2], z[None]]).softmax(0)[2] for z in edited]
+    torch.testing.assert_close(found[0], torch.stack(expected))
 
 
 def test_sequences_of_an_instance_follow_each_other_in_a_batch() -> None:

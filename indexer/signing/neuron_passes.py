@@ -1,0 +1,97 @@
+"""Passes that score the neurons of probes, and the room that a recording of them reads.
+
+Letters: S sequences, R rows of a sequence, O outputs of the head, L layers, F neurons of a layer.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attridex.indexer.gradients.replayed import filled_tokens
+from attridex.indexer.models.architectures import Architecture, Site
+from attridex.indexer.models.batches import TokenBatch
+from attridex.indexer.neurons.quadrature import Quadrature
+from attridex.indexer.neurons.scores import NeuronPass, score_neurons
+from attridex.indexer.replaying.replays import filled, roomy
+from attridex.indexer.tasks.probes import NO_OUTPUT, ProbeBatch, Wanted
+
+Watched = Callable[[Float[Tensor, "S R O"], Wanted], Float[Tensor, "S R"]]
+"""P(target) from the logits of edited rows, by what is watched."""
+
+
+class Shape(NamedTuple):
+    """What room is made for: sequences, tokens of each, and whether there are token types and positions of their own."""
+
+    rows: int
+    width: int
+    typed: bool
+    placed: bool
+
+
+class NeuronPasses:
+    """Passes that score neurons by one rule; see `Passes` and `score_neurons`."""
+
+    what = "neuron scores"
+
+    def __init__(self, arch: Architecture, site: Site, rule: Quadrature, watch: Watched) -> None:
+        """Score neurons.
+
+        Args:
+            arch: the model.
+            site: where a neuron is read.
+            rule: of the integral.
+            watch: gives P(target).
+        """
+        self._arch, self._site, self._rule, self._watch = arch, site, rule, watch
+
+    def shape(self, batch: ProbeBatch) -> Hashable | None:
+        """The shape of room for a batch; None for the two sides of an encoder-decoder model."""
+        tokens = batch.tokens
+        if tokens.source is not None:
+            return None
+        return Shape(roomy(len(tokens.ids)), roomy(tokens.ids.shape[1]), tokens.types is not None, tokens.own_reads is not None)
+
+    def room(self, batch: ProbeBatch) -> ProbeBatch:
+        """Empty room."""
+        rows, width, device = roomy(len(batch.tokens.ids)), roomy(batch.tokens.ids.shape[1]), batch.tokens.ids.device
+
+        def whole(*size: int) -> Tensor:
+            return torch.zeros(size, dtype=torch.long, device=device)
+
+        tokens = TokenBatch(whole(rows, width), whole(rows, width), whole(rows), extents=whole(rows))
+        if batch.tokens.types is not None:
+            tokens = replace(tokens, types=whole(rows, width))
+        if batch.tokens.own_reads is not None:
+            tokens = replace(tokens, own_reads=whole(rows))
+        return ProbeBatch(tokens, Wanted(whole(rows), whole(rows), torch.zeros(rows, device=device)))
+
+    def fill(self, room: ProbeBatch, batch: ProbeBatch) -> None:
+        """See `Passes.fill`."""
+        filled_tokens(room.tokens, batch.tokens)
+        if room.tokens.extents is not None and batch.tokens.extents is not None:
+            filled(room.tokens.extents, batch.tokens.extents, 1)
+        if room.tokens.own_reads is not None and batch.tokens.own_reads is not None:
+            filled(room.tokens.own_reads, batch.tokens.own_reads)
+        filled(room.wanted.token, batch.wanted.token)
+        filled(room.wanted.output, batch.wanted.output, NO_OUTPUT)
+        filled(room.wanted.margin, batch.wanted.margin)
+
+    def take(self, batch: ProbeBatch) -> NeuronPass:
+        """The plain pass."""
+        return score_neurons(self._arch, batch.tokens, self._site, self._rule, lambda logits: self._watch(logits, batch.wanted))
+
+    def changed(self, given: NeuronPass, change: Callable[[str, Tensor], Tensor]) -> NeuronPass:
+        """See `Passes.changed`."""
+        return NeuronPass(change("scores", given.scores), change("activations", given.activations))
+
+    def count(self, _name: str, batch: ProbeBatch) -> int:
+        """See `Passes.count`."""
+        return len(batch.tokens.ids)
+
+    def compared(self, given: NeuronPass) -> Tensor:
+        """The scores [S, L, F]."""
+        return given.scores
