@@ -64,14 +64,8 @@ def room_of(shape: Shape, device: torch.device) -> InstanceBatch:
     return InstanceBatch(tokens, shape.rows, whole(shape.rows), targets, torch.zeros(shape.rows, shape.goals, device=device))
 
 
-class GradientPasses:
-    """Passes that take gradients; see `Passes`."""
-
-    what = "gradients"
-
-    def __init__(self, gradients: Gradients) -> None:
-        """`gradients` takes them."""
-        self._gradients = gradients
+class InstancePasses:
+    """The room of passes over batches of instances; see `Passes`."""
 
     def shape(self, batch: InstanceBatch) -> Hashable | None:
         """See `Shape.of`."""
@@ -96,6 +90,20 @@ class GradientPasses:
         filled(room.targets.counts, targets.counts, 1)
         room.targets.counts[-1] = max(1, len(room.targets.owner) - len(targets.owner))
 
+    def count(self, name: str, batch: InstanceBatch) -> int:
+        """See `Passes.count`."""
+        return len(batch.targets.owner) if name == "greedy" else batch.size
+
+
+class GradientPasses(InstancePasses):
+    """Passes that take gradients; see `Passes`."""
+
+    what = "gradients"
+
+    def __init__(self, gradients: Gradients) -> None:
+        """`gradients` takes them."""
+        self._gradients = gradients
+
     def take(self, batch: InstanceBatch) -> GradientPass:
         """The plain pass."""
         return self._gradients.take(batch)
@@ -103,10 +111,6 @@ class GradientPasses:
     def changed(self, given: GradientPass, change: Callable[[str, Tensor], Tensor]) -> GradientPass:
         """See `Passes.changed`."""
         return GradientPass(given.reading.changed(change), change("gradients", given.gradients))
-
-    def count(self, name: str, batch: InstanceBatch) -> int:
-        """See `Passes.count`."""
-        return len(batch.targets.owner) if name == "greedy" else batch.size
 
     def compared(self, given: GradientPass) -> Tensor:
         """The gradients [B, d]."""

@@ -1,4 +1,4 @@
-"""Passes that score the neurons of probes, and the room that a recording of them reads.
+"""Passes that score neurons, of probes or of all target tokens of texts, and the room that a recording of them reads.
 
 Letters: S sequences, R rows of a sequence, O outputs of the head, L layers, F neurons of a layer.
 """
@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attridex.indexer.gradients.replayed import filled_tokens
+from attridex.indexer.gradients.replayed import InstancePasses, filled_tokens
 from attridex.indexer.models.architectures import Architecture, Site
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.neurons.quadrature import Quadrature
 from attridex.indexer.neurons.scores import NeuronPass, score_neurons
+from attridex.indexer.neurons.token_scores import score_tokens
 from attridex.indexer.replaying.replays import filled, roomy
+from attridex.indexer.tasks.instance_batches import InstanceBatch
 from attridex.indexer.tasks.probes import NO_OUTPUT, ProbeBatch, Wanted
 
 Watched = Callable[[Float[Tensor, "S R O"], Wanted], Float[Tensor, "S R"]]
@@ -32,10 +34,45 @@ class Shape(NamedTuple):
     placed: bool
 
 
-class NeuronPasses:
-    """Passes that score neurons by one rule; see `Passes` and `score_neurons`."""
+class Scored:
+    """What passes that score neurons give; see `Passes`."""
 
     what = "neuron scores"
+
+    def changed(self, given: NeuronPass, change: Callable[[str, Tensor], Tensor]) -> NeuronPass:
+        """See `Passes.changed`."""
+        return NeuronPass(change("scores", given.scores), change("activations", given.activations))
+
+    def compared(self, given: NeuronPass) -> Tensor:
+        """The scores."""
+        return given.scores
+
+
+class TokenPasses(InstancePasses, Scored):
+    """Passes that score the neurons of all target tokens of texts, the mean over each text's; see `score_tokens`."""
+
+    def __init__(self, arch: Architecture, site: Site, watch: Watched) -> None:
+        """Score neurons.
+
+        Args:
+            arch: a language model.
+            site: where a neuron is read.
+            watch: gives P(target).
+        """
+        self._arch, self._site, self._watch = arch, site, watch
+
+    def take(self, batch: InstanceBatch) -> NeuronPass:
+        """The plain pass."""
+        targets = batch.targets
+        wanted = Wanted.of_tokens(targets.wanted)
+        found = score_tokens(
+            self._arch, batch.tokens, self._site, targets.owner, targets.at, lambda logits: self._watch(logits, wanted)
+        )
+        return self.changed(found, lambda _name, column: targets.mean(column))
+
+
+class NeuronPasses(Scored):
+    """Passes that score the neurons of probes by one rule; see `score_neurons`."""
 
     def __init__(self, arch: Architecture, site: Site, rule: Quadrature, watch: Watched) -> None:
         """Score neurons.
@@ -84,14 +121,6 @@ class NeuronPasses:
         """The plain pass."""
         return score_neurons(self._arch, batch.tokens, self._site, self._rule, lambda logits: self._watch(logits, batch.wanted))
 
-    def changed(self, given: NeuronPass, change: Callable[[str, Tensor], Tensor]) -> NeuronPass:
-        """See `Passes.changed`."""
-        return NeuronPass(change("scores", given.scores), change("activations", given.activations))
-
     def count(self, _name: str, batch: ProbeBatch) -> int:
         """See `Passes.count`."""
         return len(batch.tokens.ids)
-
-    def compared(self, given: NeuronPass) -> Tensor:
-        """The scores [S, L, F]."""
-        return given.scores

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -25,13 +25,13 @@ from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.rows import packs
 from attridex.indexer.neurons.scores import NeuronPass, edited_logits
-from attridex.indexer.neurons.token_scores import score_tokens, scores_together
-from attridex.indexer.replaying.recording import CudaGraphs, Recorder
+from attridex.indexer.neurons.token_scores import scores_together
+from attridex.indexer.replaying.recording import CudaGraphs
 from attridex.indexer.replaying.replays import Replays, roomy
 from attridex.indexer.signing.continuations import continuation
 from attridex.indexer.signing.dense import DenseSignatures
 from attridex.indexer.signing.edits import EditedOutputs, EditedProbes, NeuronEdit
-from attridex.indexer.signing.neuron_passes import NeuronPasses
+from attridex.indexer.signing.neuron_passes import NeuronPasses, TokenPasses
 from attridex.indexer.signing.passes import Arriving, GradientBatch, PassResults, on_host, overlapped, readings
 from attridex.indexer.signing.probe_means import ScoredInstance, probe_means
 from attridex.indexer.signing.row_checks import RowChecks
@@ -48,7 +48,7 @@ from attridex.indexer.signing.signature import (
 from attridex.indexer.task_kinds import LANGUAGE_TASKS
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
 from attridex.indexer.tasks.objective import Reading
-from attridex.indexer.tasks.probes import NO_OUTPUT, Probe, ProbeBatch, Wanted, pad_probes
+from attridex.indexer.tasks.probes import NO_OUTPUT, Probe, ProbeBatch, pad_probes
 from attridex.indexer.tasks.registry import objective_of
 
 ATTENTION = 1 << 27
@@ -81,9 +81,7 @@ class Signer:
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = objective_of(config.model.task, loaded.arch.outputs)
-        self._recorder: Recorder | None = None
-        if config.engine.graphs and loaded.device.type == "cuda":
-            self._recorder = CudaGraphs(loaded.device)
+        self._recorder = CudaGraphs(loaded.device) if config.engine.graphs and loaded.device.type == "cuda" else None
         self._scorings: dict[Quadrature, NeuronPasses | Replays[ProbeBatch, NeuronPass]] = {}
         self.gradients = self._taking(loaded)
         self.earlier = list(checkpoints)
@@ -111,23 +109,32 @@ class Signer:
             self._scorings[rule] = Replays(made, self._recorder, self.arch.model.dtype) if self._recorder else made
         return self._scorings[rule]
 
+    @cached_property
+    def _token_scoring(self) -> TokenPasses | Replays[InstanceBatch, NeuronPass]:
+        """The way to score neurons at all tokens of texts."""
+        made = TokenPasses(self.arch, self.config.neurons.site, self.objective.watch)
+        return Replays(made, self._recorder, self.arch.model.dtype) if self._recorder else made
+
     def unreplayed(self, instances: Sequence[RenderedInstance]) -> str:
         """Why a GPU's passes over instances like these are plain ones; empty where they are replayed, and without a GPU."""
-        found = {"gradients": self._untaken(instances), "neurons": self._unscored(instances)}
-        return "; ".join(f"{what}: {why}" for what, why in found.items() if why)
+        found = (("gradients", self._untaken(instances)), ("neurons", self._unscored(instances)))
+        return "; ".join(f"{what}: {why}" for what, why in found if why)
 
     def _untaken(self, instances: Sequence[RenderedInstance]) -> str:
         if not isinstance(self.gradients, Replayed):
             return ""
-        chosen = [instances[position] for position in next(self.batches(instances))]
-        predicted = self.config.gradients.label == "predicted"
+        chosen, predicted = [instances[at] for at in next(self.batches(instances))], self.config.gradients.label == "predicted"
         return self.gradients.replays.tried(collate(chosen, self.loaded.pad, self.loaded.device, predicted=predicted))
 
     def _unscored(self, instances: Sequence[RenderedInstance]) -> str:
-        scoring = self._scoring(self.rule)
-        if not self.config.neurons.enabled or not isinstance(scoring, Replays) or self.in_one_pass(fast=False):
+        if not self.config.neurons.enabled:
             return ""
-        return scoring.tried(pad_probes(self.objective.probes(instances[0], NO_OUTPUT, 0.0), self.loaded.pad, self.loaded.device))
+        pad, device = self.loaded.pad, self.loaded.device
+        if self.in_one_pass(fast=False):
+            at_tokens = self._token_scoring
+            return at_tokens.tried(collate(instances[:1], pad, device)) if isinstance(at_tokens, Replays) else ""
+        scoring, probes = self._scoring(self.rule), self.objective.probes(instances[0], NO_OUTPUT, 0.0)
+        return scoring.tried(pad_probes(probes, pad, device)) if isinstance(scoring, Replays) else ""
 
     def identity(self) -> ModelIdentity:
         """Hashes of the model's files, its tokenizer's and its checkpoints'."""
@@ -293,7 +300,7 @@ class Signer:
 
     def _token_scores(self, instances: Sequence[RenderedInstance]) -> Iterator[ScoredInstance]:
         """Activation times gradient of instances, the mean over each one's target tokens, batch after batch."""
-        lengths = [instance.longest for instance in instances]
+        lengths = [self._size(instance.longest) for instance in instances]
         weights = ATTENTION // max(1, self.arch.heads * self.layers * max(lengths, default=1))
         budget = min(self.config.engine.tokens, LOGITS // self.arch.outputs, weights)
         begun = ((part, self._scored_tokens([instances[at] for at in part])) for part in plan_batches(lengths, budget))
@@ -301,10 +308,7 @@ class Signer:
             yield from map(ScoredInstance, part, readings(arriving))
 
     def _scored_tokens(self, instances: Sequence[RenderedInstance]) -> Arriving:
-        batch = collate(instances, self.loaded.pad, self.loaded.device)
-        watch = partial(self.objective.watch, wanted=Wanted.of_tokens(batch.targets.wanted))
-        found = score_tokens(self.arch, batch.tokens, self.config.neurons.site, batch.targets.owner, batch.targets.at, watch)
-        return self._sent(NeuronPass(batch.targets.mean(found.scores), batch.targets.mean(found.activations)))
+        return self._sent(self._token_scoring.take(collate(instances, self.loaded.pad, self.loaded.device)))
 
     def _sent(self, scored: NeuronPass) -> Arriving:
         """Scores and activations as they are stored, on their way."""
