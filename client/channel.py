@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from attridex.client.errors import ServiceError, UsageError, details_of, from_rpc, retry_hint
+from attridex.client.errors import ServiceError, UsageError, details_of, from_rpc, left_by_server, retry_hint
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import private_text
 from attridex.v1.addresses import is_local
@@ -96,10 +96,14 @@ def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls |
 def worth_retrying(error: Any) -> bool:
     """Whether a call may succeed if made again: the server was away, or overloaded."""
     code = error.code()
-    return code == grpc.StatusCode.UNAVAILABLE or (
-        code == grpc.StatusCode.RESOURCE_EXHAUSTED
-        and details_of(error)[0] in ("OVERLOADED", "")
-        and "larger than max" not in (error.details() or "")
+    return (
+        code == grpc.StatusCode.UNAVAILABLE
+        or left_by_server(error)
+        or (
+            code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            and details_of(error)[0] in ("OVERLOADED", "")
+            and "larger than max" not in (error.details() or "")
+        )
     )
 
 

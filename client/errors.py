@@ -13,6 +13,9 @@ from attridex.v1.errors import UsageError as UsageError
 DETAILS_KEY = "grpc-status-details-bin"
 ERRORS: dict[grpc.StatusCode, type["ServiceError"]] = {}
 """The class of each status."""
+OF_CERTIFICATES = ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification", "security handshaker")
+CUT_OFF = ("Socket closed", "Connection reset")
+"""What gRPC says of connections that cannot be had."""
 
 
 class FilterError(UsageError):
@@ -133,10 +136,26 @@ def from_rpc(error: Any, target: str, request_id: str = "") -> ServiceError:
     reason, fields = details_of(error)
     message = error.details() or error.code().name
     if error.code() == grpc.StatusCode.UNAVAILABLE and not reason:
-        message = f"no attridex server answers at {target} ({message}); start one with `attridex serve INDEX`"
+        message = f"no attridex server answers at {target} ({message}); {what_to_do(message)}"
+    if left_by_server(error):
+        message = f"{target} stopped before it answered; ask again"
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED and not reason:
         message = f"no answer from {target} within the timeout"
     return ERRORS.get(error.code(), UnknownError)(message, reason, fields, request_id)
+
+
+def left_by_server(error: Any) -> bool:
+    """Whether a server that stops let a call go that it had not taken yet: gRPC ends those without a word."""
+    return bool(error.code() == grpc.StatusCode.CANCELLED and not error.details() and not details_of(error)[0])
+
+
+def what_to_do(failure: str) -> str:
+    """What is to be done about a connection that cannot be had; gRPC tells a client no more of a refused certificate."""
+    if any(words in failure for words in OF_CERTIFICATES):
+        return "the certificates do not fit: look at --tls-ca and the server's name, at --tls-cert and --tls-key"
+    if any(words in failure for words in CUT_OFF):
+        return "it ends the connection: it may speak TLS (--tls-ca), or want a client's certificate that is valid (--tls-cert)"
+    return "start one with `attridex serve INDEX`"
 
 
 def from_failure(code: int, reason: str, message: str, request_id: str = "") -> ServiceError:

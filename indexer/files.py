@@ -303,6 +303,11 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
+def half_written(path: Path, directory: Path) -> bool:
+    """Whether a file is what `clear_leftovers` of a directory would remove: it is being written, or a killed process left it."""
+    return any(part.startswith(".") and part.endswith(".tmp") for part in path.relative_to(directory).parts[:2])
+
+
 def clear_leftovers(directory: Path) -> None:
     """Remove what killed processes left half written in a directory, or one level below; nobody else may be writing there."""
     for leftover in [*directory.glob("*/.*.tmp"), *directory.glob(".*.tmp")]:

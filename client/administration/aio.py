@@ -42,17 +42,17 @@ class AsyncAdminClient(AsyncConnection):
 
     async def reload(self) -> str:
         """Serve the version that CURRENT names now; gives its name."""
-        served: Served = await self._ask("Reload", pb.ReloadRequest(index=self._index))
+        served: Served = await self._ask(pb.ReloadRequest)
         return served.index_version
 
     async def list_versions(self) -> tuple[Version, ...]:
         """The versions on the disk, oldest first."""
-        found: Versions = await self._ask("ListVersions", pb.ListVersionsRequest(index=self._index))
+        found: Versions = await self._ask(pb.ListVersionsRequest)
         return found.versions
 
     async def activate(self, version: str) -> str:
         """Make a version the current one, and serve it; what is deleted stays deleted. Gives the served version's name."""
-        served: Served = await self._ask("Activate", pb.ActivateRequest(index=self._index, version=version))
+        served: Served = await self._ask(pb.ActivateRequest, version=version)
         return served.index_version
 
     async def delete_instances(self, ids: Sequence[str] = (), *, where: str | Filter | None = None) -> Deleted:
@@ -69,31 +69,29 @@ class AsyncAdminClient(AsyncConnection):
         if (condition is None) != bool(ids):
             raise UsageError("give ids, or where; what they name is deleted")
         found = None if condition is None else filter_to_wire(condition)
-        message = pb.DeleteInstancesRequest(index=self._index, ids=as_names(ids), where=found)
-        deleted: Deleted = await self._ask("DeleteInstances", message)
+        deleted: Deleted = await self._ask(pb.DeleteInstancesRequest, ids=as_names(ids), where=found)
         return deleted
 
     async def undelete_instances(self, ids: Sequence[str]) -> Undeleted:
         """Undo the last delete of each id."""
-        message = pb.UndeleteInstancesRequest(index=self._index, ids=as_names(ids))
-        undeleted: Undeleted = await self._ask("UndeleteInstances", message)
+        undeleted: Undeleted = await self._ask(pb.UndeleteInstancesRequest, ids=as_names(ids))
         return undeleted
 
     async def compact(self) -> Compacted:
         """Remove what is deleted, and older versions, from the disk. It cannot be undone."""
-        compacted: Compacted = await self._ask("Compact", pb.CompactRequest(index=self._index))
+        compacted: Compacted = await self._ask(pb.CompactRequest)
         return compacted
 
     async def prune(self, keep: int = 1) -> Pruned:
         """Remove older versions that nobody reads from the disk, but the served one and the last `keep`."""
-        if keep < 1:
+        if not isinstance(keep, int) or keep < 1:
             raise UsageError(f"keep = {keep}: the served version stays; give 1 or more")
-        pruned: Pruned = await self._ask("Prune", pb.PruneRequest(index=self._index, keep=keep))
+        pruned: Pruned = await self._ask(pb.PruneRequest, keep=keep)
         return pruned
 
     async def verify(self) -> Verified:
         """Check every file of the index against what was written."""
-        verified: Verified = await self._ask("Verify", pb.VerifyRequest(index=self._index))
+        verified: Verified = await self._ask(pb.VerifyRequest)
         return verified
 
     async def repair(self) -> Repaired:
@@ -102,15 +100,24 @@ class AsyncAdminClient(AsyncConnection):
         Raises:
             DataLossError: something cannot be mended; it says what, and why.
         """
-        repaired: Repaired = await self._ask("Repair", pb.RepairRequest(index=self._index))
+        repaired: Repaired = await self._ask(pb.RepairRequest)
         return repaired
 
     async def migrate(self) -> Migrated:
         """Make an index of format 2 one of format 3; nothing is signed again."""
-        migrated: Migrated = await self._ask("Migrate", pb.MigrateRequest(index=self._index))
+        migrated: Migrated = await self._ask(pb.MigrateRequest)
         return migrated
 
-    async def _ask(self, method: str, message: Any) -> Any:
-        """A call's answer in plain form."""
-        response = await self._call(method, message)
-        return ADMIN_ANSWERS[method].decode(response)
+    async def _ask(self, request: Any, **values: Any) -> Any:
+        """The answer to a request of some kind, in plain form.
+
+        Raises:
+            UsageError: a value is none that the request has room for.
+        """
+        method = request.DESCRIPTOR.name.removesuffix("Request")
+        try:
+            message = request(index=self._index, **values)
+        except (TypeError, ValueError):  # protobuf does not say of what
+            given = ", ".join(f"{name} = {value!r}" for name, value in values.items() if value is not None)
+            raise UsageError(f"{method}: {given[:200]}: not what it takes; ids and versions are texts") from None
+        return ADMIN_ANSWERS[method].decode(await self._call(method, message))

@@ -4,23 +4,29 @@ import sys
 from collections.abc import Callable
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from attridex.client.administration import AdminClient
 from attridex.client.channel import given_token, tls_of
-from attridex.client.commands import options
+from attridex.client.commands import options, told
 from attridex.client.commands.options import Where, with_options
 from attridex.client.errors import ClientError, UsageError
 from attridex.client.start import check_local
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from attridex.indexer.index.records import Manifest
 
 IndexPath = Annotated[Path | None, typer.Argument(help="Index directory or URL; none with --server.", show_default=False)]
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout; progress and messages stay on stderr.")]
+
+
+Done = TypeVar("Done", bound="DataclassInstance")
+"""What a server answers."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,16 @@ class Served:
         token = given_token(self.token_file)
         return AdminClient(str(self.server), index=self.name, timeout=self.timeout, tls=tls, token=token)
 
-    def ask(self, change: Callable[[AdminClient], Any], *, as_json: bool) -> None:
-        """Have the server do something, and say what it answers."""
+    def ask(self, change: Callable[[AdminClient], Done], words: Callable[[Done], str], *, as_json: bool) -> None:
+        """Have the server do something, and say what it answers, in words or as JSON."""
         from attridex.indexer.commands.options import emit, say
-        from attridex.indexer.commands.readable import human_fact
 
         with self.admin() as admin:
-            done = asdict(change(admin))
+            done = change(admin)
         if as_json:
-            emit({"server": self.server, **done})
+            emit({"server": self.server, **asdict(done)})
         else:
-            facts = {name.replace("_", " "): list(each) if isinstance(each, tuple) else each for name, each in done.items()}
-            say(f"{self.server}: {'; '.join(f'{name}: {human_fact(each)}' for name, each in facts.items())}")
+            say(f"{self.server}: {words(done)}")
 
 
 @with_options
@@ -85,19 +89,19 @@ def delete(
 
     Nothing brings them back but `attridex undelete`; their text leaves the disk with `attridex compact`.
     """
-    from attridex.indexer.commands.lifecycle import asker, given_ids, told
+    from attridex.indexer.commands import lifecycle as local
     from attridex.indexer.lifecycle.deleting import delete_ids, delete_where
 
     if (ids is None) == (where is None):
         raise UsageError("delete: give either --ids or --where")
-    named = [] if ids is None else given_ids(ids)
+    named = [] if ids is None else local.given_ids(ids)
     directory = served.directory(index)
     if directory is None:
-        served.ask(lambda admin: admin.delete_instances(named, where=where), as_json=as_json)
+        served.ask(lambda admin: admin.delete_instances(named, where=where), told.deleted, as_json=as_json)
     elif ids is not None:
-        told(directory, "deleted", *delete_ids(directory, named, by=asker()), as_json=as_json)
+        local.told(directory, "deleted", *delete_ids(directory, named, by=local.asker()), as_json=as_json)
     else:
-        told(directory, "deleted", *delete_where(directory, rows_where(where or ""), by=asker()), as_json=as_json)
+        local.told(directory, "deleted", *delete_where(directory, rows_where(where or ""), by=local.asker()), as_json=as_json)
 
 
 def rows_where(text: str) -> Callable[[Path, "Manifest"], list[int]]:
@@ -122,7 +126,7 @@ def undelete(served: Served, ids: Ids, index: IndexPath = None, as_json: Json = 
 
     directory = served.directory(index)
     if directory is None:
-        served.ask(lambda admin: admin.undelete_instances(local.given_ids(ids)), as_json=as_json)
+        served.ask(lambda admin: admin.undelete_instances(local.given_ids(ids)), told.undeleted, as_json=as_json)
     else:
         local.undelete(directory, ids, as_json)
 
@@ -134,7 +138,7 @@ def compact(served: Served, index: IndexPath = None, as_json: Json = False) -> N
 
     directory = served.directory(index)
     if directory is None:
-        served.ask(AdminClient.compact, as_json=as_json)
+        served.ask(AdminClient.compact, told.compacted, as_json=as_json)
     else:
         local.compact(directory, as_json)
 
@@ -151,7 +155,7 @@ def prune(
 
     directory = served.directory(index)
     if directory is None:
-        served.ask(lambda admin: admin.prune(keep), as_json=as_json)
+        served.ask(lambda admin: admin.prune(keep), told.pruned, as_json=as_json)
     else:
         local.prune(directory, keep, as_json)
 
@@ -194,7 +198,7 @@ def versions(served: Served, index: IndexPath = None, as_json: Json = False) -> 
             if as_json:
                 emit(asdict(each))
             else:
-                sys.stdout.write(f"{'*' if each.current else ' '} {local.version_line({**asdict(each), 'read': False})}\n")
+                sys.stdout.write(f"{'*' if each.current else ' '} {local.version_line(asdict(each))}\n")
 
 
 @with_options
@@ -215,7 +219,7 @@ def verify(served: Served, index: IndexPath = None, as_json: Json = False) -> No
         emit({"server": served.server, **asdict(found)})
     if found.problems:
         damaged = max(found.damaged, len(found.problems))  # an older server does not tell how many
-        raise ClientError(f"{served.server}: {damaged} of {found.files} files are not what was written")
+        raise ClientError(f"{served.server}: {damaged} of {found.files} files are not what was written, or were never written")
     if not as_json:
         say(f"{served.server}: {found.files} files, all as they were written")
 
@@ -240,7 +244,7 @@ def repair(
         return
     if config is not None or model is not None:
         raise UsageError("repair: --config and --model go with an index directory; a server has its own")
-    served.ask(AdminClient.repair, as_json=as_json)
+    served.ask(AdminClient.repair, told.repaired, as_json=as_json)
 
 
 @with_options
@@ -250,7 +254,7 @@ def migrate(served: Served, index: IndexPath = None) -> None:
 
     directory = served.directory(index)
     if directory is None:
-        served.ask(AdminClient.migrate, as_json=False)
+        served.ask(AdminClient.migrate, told.migrated, as_json=False)
     else:
         local.migrate(directory)
 

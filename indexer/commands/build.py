@@ -68,7 +68,7 @@ def build(
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
         say(
-            f"{out}: version {manifest.version}, {manifest.instances} instances "
+            f"{out}: version {manifest.version}, {current_manifest(out).instances} instances "
             f"({built.signed} indexed now{cut}), {human_size(size_of(out))}"
         )
     for line in left_out(manifest):

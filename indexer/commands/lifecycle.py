@@ -8,6 +8,7 @@ import typer
 
 from attridex.indexer.commands.facts import factor_words
 from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
+from attridex.indexer.commands.readable import counted, still_read
 
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 
@@ -30,11 +31,12 @@ def given_ids(text: str) -> list[str]:
 
     if text.startswith("@"):
         try:
-            ids = Path(text[1:]).read_text(encoding="utf-8").splitlines()
+            lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"--ids {text}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None
     else:
-        ids = [name.strip() for name in text.split(",")]
+        lines = text.split(",")
+    ids = [line.strip() for line in lines]
     if not any(ids):
         raise InputError(f"--ids {text}: no id there; give ids with commas between them, or @FILE with one a line")
     return [name for name in ids if name]
@@ -60,7 +62,8 @@ def told(index: Path, what: str, seq: int, instances: int, *, as_json: bool) -> 
     if as_json:
         emit({"index": str(index), what: instances, "entries": seq})
     else:
-        say(f"{index}: {instances} instances {what} (entry {seq} of the log of deletes)")
+        noted = f"entry {seq}" if instances else "nothing to note"
+        say(f"{index}: {counted(instances, 'instance')} {what} ({noted} in the log of deletes)")
 
 
 def migrate(index: IndexPath) -> None:
@@ -109,11 +112,11 @@ def compact(index: IndexPath, as_json: Json = False) -> None:
     if as_json:
         emit({"index": str(index), **done._asdict()})
         return
-    say(f"{index}: version {done.version}, {done.removed} instances removed from the disk")
+    say(f"{index}: version {done.version}, {counted(done.removed, 'instance')} removed from the disk")
     if (manifest := read_manifest(index, done.version)).factors_of:
         say(f"{index}: K-FAC's factors are {factor_words(manifest)}")
     if done.held:
-        say(f"{index}: versions {', '.join(done.held)} are still read; `attridex prune {index}` removes them afterwards")
+        say(f"{index}: {still_read(done.held)}, texts too; `attridex prune {index}` removes what nobody reads any more")
 
 
 def prune(
@@ -128,8 +131,8 @@ def prune(
     if as_json:
         emit({"index": str(index), **done._asdict()})
     else:
-        held = f"; {', '.join(done.held)} are still read" if done.held else ""
-        say(f"{index}: {len(done.removed)} versions removed{held}")
+        held = f"; {still_read(done.held)}" if done.held else ""
+        say(f"{index}: {counted(len(done.removed), 'version')} removed{held}")
 
 
 def activate(

@@ -1,5 +1,6 @@
 """Figures as people read them: sizes, times and lists with their units."""
 
+from collections.abc import Sequence
 from typing import Any
 
 DIGITS = {"B": 0, "KiB": 1, "MiB": 1, "GiB": 2}
@@ -27,3 +28,13 @@ def human_time(seconds: float) -> str:
 def human_fact(value: Any) -> str:
     """A fact as text."""
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def counted(number: int, one: str) -> str:
+    """So many of something, by the word for one."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def still_read(versions: Sequence[str]) -> str:
+    """Which versions stay since somebody reads them."""
+    return f"version{'' if len(versions) == 1 else 's'} {', '.join(versions)} {'is' if len(versions) == 1 else 'are'} still read"

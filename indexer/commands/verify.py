@@ -17,6 +17,6 @@ def verify(index: IndexPath, as_json: Json = False) -> None:
     if as_json:
         emit({"index": str(index), "files": files, "problems": problems})
     if problems:
-        raise DamageError(f"{index}: {len(problems)} of {files} files are not what was written")
+        raise DamageError(f"{index}: {len(problems)} of {files} files are not what was written, or were never written")
     if not as_json:
         say(f"{index}: {files} files, all as they were written")

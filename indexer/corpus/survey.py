@@ -70,6 +70,7 @@ class Count:
         self.remarks = remarks
         self.counted, self.unusable = Counter[str](), list[Unusable]()
         self.kinds: dict[str, set[str]] = {name: set() for name in columns}
+        self._first = dict[tuple[str, str], str]()  # where a column first has a value of some kind
         self.digest, self._rules, self._seen = hashlib.sha256(), rules, set[bytes]()
 
     def add(self, instance: RenderedInstance, where: str) -> None:
@@ -82,7 +83,10 @@ class Count:
         self.remarks.see(instance)
         self.counted.update(instances=1, tokens=instance.tokens, truncated=int(instance.truncated))
         for name, kinds in self.kinds.items():
-            kinds.add(self._rules.kind_of(instance.fields[name]))
+            kind = self._rules.kind_of(instance.fields[name])
+            if kind not in kinds:
+                kinds.add(kind)
+                self._first[name, kind] = where
         fields = [instance.id, instance.key, dict(instance.fields)]
         self.digest.update(json.dumps(fields, sort_keys=True, default=str).encode())
 
@@ -111,8 +115,10 @@ class Count:
             own = self._rules.type_of(kinds)
             fits = not kinds or kind in ("VARCHAR", own) or (kind, own) == ("DOUBLE", "BIGINT")
             if not fits and self._rules.type_of({kind, *kinds}) != kind:
+                odd = next(each for each in sorted(kinds) if self._rules.type_of({kind, each}) != kind)
                 raise InputError(
-                    f"column '{name}' is {kind} in this index and {own} here; give values of that kind, or build the index anew"
+                    f"{self._first[name, odd]}: column '{name}' is {kind} in this index and {own} here; give values of that "
+                    "kind, or build the index anew"
                 )
         return {name: columns[name] for name in self.kinds}  # the plan of a batch, which is sealed, has them by name
 

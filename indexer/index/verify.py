@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attridex.indexer.errors import AGAIN, DamageError, InputError
-from attridex.indexer.files import file_hash
+from attridex.indexer.files import file_hash, half_written
 from attridex.indexer.held.inside import check_tree
 from attridex.indexer.index.deletes import Log, parse_log, read_log
 from attridex.indexer.index.directory import (
@@ -129,8 +129,8 @@ def verify(index: Path) -> Iterator[Checked]:
         expected.add(checked.path)
         yield checked
     for path in sorted(index.rglob("*")):
-        if path.is_file() and path not in expected:
-            yield Checked(path, f"{path}: not a file of this index (left over, or its name was changed)")
+        if path.is_file() and path not in expected and not half_written(path, index):
+            yield Checked(path, f"{path}: not a file of this index (a killed command left it, or its name was changed)")
 
 
 def expected_files(index: Path) -> Iterator[Checked]:

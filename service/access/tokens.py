@@ -33,6 +33,11 @@ class Tokens:
 
     entries: tuple[Entry, ...]
 
+    @property
+    def certificates(self) -> bool:
+        """Whether a line names a certificate."""
+        return any(entry.certificate for entry in self.entries)
+
     def of_token(self, token: str) -> Asker | None:
         """Whose token it is. Every line is compared, each in the same time, so that the time tells nothing."""
         digest, found = hashlib.sha256(token.encode(errors="replace")).digest(), None

@@ -46,6 +46,8 @@ class AdminServicer(rpc.AdminServiceServicer):
 
     def ListVersions(self, request: pb.ListVersionsRequest, context: Waiter) -> pb.ListVersionsResponse:
         """Versions on disk."""
+        from attridex.indexer.lifecycle.versions import is_read
+
         index = self._index(request.index, context)
         current = index.store.number
         versions = (
@@ -56,6 +58,7 @@ class AdminServicer(rpc.AdminServiceServicer):
                 created=m.created,
                 deleted=m.deleted,
                 added=m.added,
+                read=is_read(index.store.index, m.number),
             )
             for m in index.store.versions()
         )

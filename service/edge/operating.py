@@ -13,7 +13,7 @@ from attridex.service.operations.audit import Audit
 from attridex.service.operations.logs import CallLog
 from attridex.service.operations.web import Answer, Web, told
 from attridex.service.operations.witness import Witness, Witnesses
-from attridex.v1.requests import AttributeInstancesRequest, ListInstancesRequest, PredictRequest, Query, Scoring
+from attridex.v1.requests import AttributeInstancesRequest, PredictRequest, Query, Scoring
 
 if TYPE_CHECKING:
     from attridex.service.operations.metrics import IndexFacts, Metrics, Pool
@@ -165,8 +165,8 @@ def index_facts(name: str, index: ServedIndex) -> "IndexFacts":
 def warm(index: ServedIndex) -> None:
     """Ask an index once for what most ask, so that the first client does not wait for what is read and made at first use."""
     try:
-        first = index.answer(ListInstancesRequest(page_size=1)).instances
-        queries = tuple(Query.instance(each.id) for each in first)
+        with index.store.version() as version:  # a page of a listing would hold it for the next one
+            queries = tuple(map(Query.instance, version.first_ids(1)))
         if queries and (method := next(iter(index.describe().methods), "")):
             index.answer(AttributeInstancesRequest(queries, Scoring(method), 1))
         if queries and index.tools.encoder:

@@ -13,6 +13,7 @@ import grpc
 from attridex.indexer.errors import InputError
 from attridex.service.access.certificates import check_now, days_left, validities
 from attridex.service.access.followed import Followed
+from attridex.service.access.tokens import CERTIFICATE, read_tokens
 from attridex.v1.addresses import is_local
 
 WARNED_DAYS = 30.0
@@ -134,7 +135,9 @@ def check_admin(listen: str, tokens: Path | None, insecure_admin: bool) -> None:
 
 
 def warn_of_tokens(listen: str, tls: Tls | None, tokens: Path | None) -> None:
-    """Say in the log that tokens can be read on their way, where they can."""
+    """Say in the log that tokens can be read on their way, and that certificates are named which nobody can show."""
+    if tokens and (tls is None or tls.client_ca is None) and read_tokens(tokens).certificates:
+        log.warning("%s names certificates (%s), and no client can show one without --tls-client-ca", tokens, CERTIFICATE)
     if tokens and tls is None and not is_local(listen):
         log.warning("--tokens with --insecure: tokens travel in the clear to %s; give --tls-cert and --tls-key", listen)
 

@@ -297,7 +297,11 @@ class IndexVersion:
 
     def some_ids(self) -> str:
         """The first ids, in words."""
-        return ", ".join(f"'{identity}'" for identity in self.ids_of(np.flatnonzero(self.alive)[:SAMPLE]))
+        return ", ".join(f"'{identity}'" for identity in self.first_ids(SAMPLE))
+
+    def first_ids(self, count: int) -> list[str]:
+        """The first so many ids of live rows."""
+        return self.ids_of(np.flatnonzero(self.alive)[:count])
 
     def ids_of(self, rows: Rows) -> list[str]:
         """Ids of rows, in their order."""

@@ -16,7 +16,7 @@ from attridex.client.channel import (
     checked_request_id,
     worth_retrying,
 )
-from attridex.client.errors import DETAILS_KEY, ResourceExhaustedError, UnavailableError, UsageError
+from attridex.client.errors import DETAILS_KEY, CancelledError, ResourceExhaustedError, UnavailableError, UsageError
 from attridex.service.calls.status import packed
 from tests.client.test_errors import Failed
 
@@ -25,6 +25,15 @@ from tests.client.test_errors import Failed
 def test_only_a_server_that_is_away_or_overloaded_is_asked_again(code: grpc.StatusCode) -> None:
     again = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
     assert worth_retrying(Failed(code)) == (code in again)
+
+
+def test_a_call_that_a_stopping_server_left_is_made_again_unless_it_may_be_done() -> None:
+    left = Failed(grpc.StatusCode.CANCELLED)
+    left.details = lambda: ""  # type: ignore[method-assign]
+    assert worth_retrying(left)
+    assert Attempts(60, 3, "here").pause(left) > 0
+    with pytest.raises(CancelledError, match="here stopped before it answered; ask again"):
+        Attempts(60, 3, "here", once=True).pause(left)
 
 
 def test_a_message_over_its_limit_is_not_sent_again() -> None:

@@ -26,20 +26,22 @@ class ListVersionsRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
-    __slots__ = ("version", "current", "instances", "created", "deleted", "added")
+    __slots__ = ("version", "current", "instances", "created", "deleted", "added", "read")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CURRENT_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     ADDED_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
     version: str
     current: bool
     instances: int
     created: str
     deleted: int
     added: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[str] = ..., current: _Optional[bool] = ..., instances: _Optional[int] = ..., created: _Optional[str] = ..., deleted: _Optional[int] = ..., added: _Optional[_Iterable[str]] = ...) -> None: ...
+    read: bool
+    def __init__(self, version: _Optional[str] = ..., current: _Optional[bool] = ..., instances: _Optional[int] = ..., created: _Optional[str] = ..., deleted: _Optional[int] = ..., added: _Optional[_Iterable[str]] = ..., read: _Optional[bool] = ...) -> None: ...
 
 class ListVersionsResponse(_message.Message):
     __slots__ = ("versions",)

@@ -17,7 +17,17 @@ class Served:
 
 @dataclass(frozen=True)
 class Version:
-    """A version on the disk: its live instances, when it was made (UTC), its deleted ones, and the columns that were added."""
+    """A version on the disk.
+
+    Attributes:
+        version: its number.
+        current: whether it is the served one.
+        instances: live ones.
+        created: when it was made (UTC).
+        deleted: instances that are deleted, or were replaced.
+        added: columns that were added to the corpus's.
+        read: whether somebody reads it; it stays on the disk until then.
+    """
 
     version: str
     current: bool
@@ -25,6 +35,7 @@ class Version:
     created: str
     deleted: int
     added: tuple[str, ...]
+    read: bool = False
 
 
 @dataclass(frozen=True)

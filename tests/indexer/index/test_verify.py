@@ -84,6 +84,15 @@ def test_files_that_are_too_many_or_missing_are_found(old: Path) -> None:
     assert "not a file of this index" in str(problems["more.npy"])
 
 
+def test_what_a_command_is_writing_or_left_half_written_is_no_fault(old: Path) -> None:
+    (old / ".CURRENT.1.tmp").touch()
+    (old / "shards" / ".0000000000-0000000010.1.tmp").mkdir()
+    (old / "shards" / ".0000000000-0000000010.1.tmp" / "norms.npy").touch()
+    assert [found for found in verify(old) if found.problem] == []
+    (next((old / "shards").glob("0*")) / ".norms.npy.1.tmp").touch()  # where nothing is written, and nothing removed
+    assert [found.path.name for found in verify(old) if found.problem] == [".norms.npy.1.tmp"]
+
+
 def test_where_no_index_is_there_is_nothing_to_verify(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no attridex index there"):
         list(verify(tmp_path))

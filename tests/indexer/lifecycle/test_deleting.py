@@ -233,7 +233,7 @@ def test_the_commands_delete_and_undelete(index: Path, attridex: Callable[..., A
     ]
     (tmp_path / "ids").write_text("t7\nt8\n")
     assert "2 instances deleted (entry 3" in attridex("delete", index, "--ids", f"@{tmp_path / 'ids'}").err
-    assert "1 instances undeleted" in attridex("undelete", index, "--ids", "t7").err
+    assert "1 instance undeleted" in attridex("undelete", index, "--ids", "t7").err
     assert hidden(index) == before | {3, 4, 8}
     assert attridex("activate", index, "1").code == 0
     assert [(line["version"], line["current"]) for line in attridex("versions", index, "--json").lines] == [

@@ -73,7 +73,7 @@ def test_curvature_is_that_of_what_is_left_and_factors_say_of_what_they_are(
 def test_a_version_that_is_read_stays_and_is_told(built: Path, attridex: Any) -> None:
     with closing(hold(version_dir(built, "1"))):
         assert attridex("compact", built, "--json").lines == [{"index": str(built), "version": "2", "removed": 2, "held": ["1"]}]
-        assert "0 versions removed; 1 are still read" in attridex("prune", built).err
+        assert "0 versions removed; version 1 is still read" in attridex("prune", built).err
         assert list_versions(built) == ["1", "2"]
         assert problems(built) == []
         activate(built, "1")

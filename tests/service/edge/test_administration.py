@@ -9,7 +9,7 @@ import pytest
 
 from attridex.client import Client
 from attridex.client.administration import AdminClient, AsyncAdminClient
-from attridex.client.errors import DataLossError, InvalidArgumentError, NotFoundError, PermissionDeniedError
+from attridex.client.errors import DataLossError, InvalidArgumentError, NotFoundError, PermissionDeniedError, UsageError
 from attridex.indexer.index.directory import list_versions, read_deletes, read_manifest
 from attridex.indexer.index.layout import CATALOG, version_dir
 from attridex.service.edge.options import ServerOptions
@@ -50,8 +50,8 @@ def test_an_administrator_deletes_undoes_removes_and_mends_and_the_log_says_who(
         assert log is not None
         assert [entry.by for entry in log.entries[1:]] == ["alice"] * 3
         assert admin.compact() == Compacted("2+3", 15, ())
-        listed = [(each.version, each.current, each.instances, each.deleted, each.added) for each in admin.list_versions()]
-        assert listed == [("2", True, 15, 0, ())]
+        listed = [(each.version, each.current, each.instances, each.deleted, each.read) for each in admin.list_versions()]
+        assert listed == [("2", True, 15, 0, True)]
         assert (admin.activate("2"), admin.reload(), admin.prune()) == ("2+3", "2+3", Pruned((), ()))
         whole = admin.verify()
         assert (whole.files > 10, whole.problems) == (True, ())
@@ -71,6 +71,8 @@ def test_what_is_wrong_has_its_class_and_names_no_place_of_the_server(start: Any
             (InvalidArgumentError, "unknown column 'x'", lambda: admin.delete_instances(where="x = 1")),
             (InvalidArgumentError, "not deleted", lambda: admin.undelete_instances(["t4"])),
             (NotFoundError, "no version '9'", lambda: admin.activate("9")),
+            (UsageError, "Activate: version = 9: not what it takes", lambda: admin.activate(9)),  # type: ignore[arg-type]
+            (UsageError, "ids = \\(3,\\): not what it takes", lambda: admin.delete_instances([3])),  # type: ignore[list-item]
             (InvalidArgumentError, "format 3 already", admin.migrate),
         ]
         for kind, words, call in wrong:
@@ -121,7 +123,7 @@ def test_commands_ask_a_server_as_they_change_a_directory(
     (version,) = attridex("versions", *server, "--json").lines
     assert (version["version"], version["current"], version["instances"]) == ("2", True, 15)
     assert attridex("verify", *server).code == 0
-    assert attridex("compact", *server).err == f"{server[1]}: index version: 2+3; removed: 0; held: none\n"
+    assert attridex("compact", *server).err == f"{server[1]}: 0 instances removed from the disk; version 2+3 is served\n"
     (version_dir(index, list_versions(index)[-1]) / CATALOG).write_bytes(b"other bytes")
     assert attridex("verify", *server).code == 1
     for wrong in (("compact",), ("compact", index, *server), ("repair", *server, "--config", "x"), ("migrate", *server)):

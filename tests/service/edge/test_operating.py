@@ -12,8 +12,12 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from attridex.indexer.index.directory import list_versions
+from attridex.indexer.lifecycle.deleting import delete_ids
+from attridex.indexer.lifecycle.versions import prune
+from attridex.indexer.renewal.compaction import compact
 from attridex.service.edge.operating import Operating, warm
-from attridex.service.edge.server import Server, ServerOptions
+from attridex.service.edge.server import Server, ServerOptions, open_index
 from attridex.service.errors import ModelRequiredError, UnknownInstanceError
 from attridex.v1 import admin_pb2, admin_pb2_grpc
 from attridex.v1 import attribution_pb2 as pb
@@ -180,6 +184,17 @@ def test_a_server_is_ready_once_its_indices_are_warmed_until_one_is_damaged_or_i
     stand_in.damaged = ""
     operating.stop()
     assert json.loads(page(operating, "/readyz")[1])["stopping"] is True
+
+
+def test_warming_holds_no_version_longer_than_it_is_served(index: Path) -> None:
+    delete_ids(index, ["t3"])
+    opened = open_index(index, "mine", model=False)
+    warm(opened)
+    compact(index)
+    opened.store.reload()
+    assert prune(index).held == []
+    assert list_versions(index) == ["2"]
+    opened.close()
 
 
 def test_what_cannot_be_warmed_is_served_all_the_same() -> None:
