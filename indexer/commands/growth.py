@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
+from attridex.indexer.commands.readable import counted
 
 if TYPE_CHECKING:
     from attridex.indexer.growth.appending import Grown
@@ -54,7 +55,8 @@ def say_done(index: Path, done: "Grown") -> None:
     """The same for people."""
     out = f", {done.left_out} left out" if done.left_out else ""
     replaced = f", {done.replaced} replaced" if done.replaced else ""
-    say(f"{index}: version {done.version}, {done.instances} instances came in ({done.signed} signed now{replaced}{out})")
+    came = counted(done.instances, "instance")
+    say(f"{index}: version {done.version}, {came} came in ({done.signed} signed now{replaced}{out})")
     if done.stale:
         say(f"{index}: stale: {', '.join(done.stale)}; `attridex refresh {index}` takes them anew")
 
