@@ -45,7 +45,7 @@ WORKS: Mapping[str, Kind] = {
     "repairer": Kind(repairing, broken),
 }
 PLACES = (".", "shards", "versions")
-"""Directories of an index that are read only, one at a time."""
+"""Directories of an index that are read only, one at a time; where there is none yet, the one that it comes into."""
 NOBODY, STEPS, SIZE = 65534, 24, 64 << 20
 """Whom modes of files bind where root works; how often a file system is filled, and its bytes."""
 
@@ -182,7 +182,7 @@ def read_only(base: Path, name: str, expected: Rows, found: Ended) -> None:
         Path(place).chmod(0o755)
         for part in PLACES:
             index = copied(base, Path(place), WORKS[name])
-            closed = index / part
+            closed = index / part if index.exists() else index.parent
             if not closed.exists():
                 continue
             for path in (index.parent, *index.parent.rglob("*")) if os.geteuid() == 0 else ():
@@ -202,7 +202,7 @@ def file_system(place: Path) -> Iterator[bool]:
         yield mounted
     finally:
         if mounted:
-            subprocess.run(["umount", str(place)], check=True)
+            subprocess.run(["umount", "--lazy", str(place)], check=True)  # a killed process may not be gone yet
 
 
 def filled(base: Path, name: str, expected: Rows, found: Ended) -> None:
@@ -244,5 +244,6 @@ def run(out: Path, every: int = 1) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(json.dumps(found, indent=1) + "\n")
             bad += sum(len(ended.bad) for ended in kinds.values())
+            bad += not all(ended.refused for kind, ended in kinds.items() if kind != "full disk" or os.geteuid() == 0)
             typer.echo(f"{name}: {json.dumps(found[name])}")
     sys.exit(bool(bad))
