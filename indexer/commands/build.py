@@ -67,8 +67,9 @@ def build(
         emit({**summary(current_manifest(out), out), "signed": built.signed, "bytes": size_of(out)})
     else:
         cut = f", {manifest.truncated} truncated" if manifest.truncated else ""
+        now = current_manifest(out)
         say(
-            f"{out}: version {manifest.version}, {current_manifest(out).instances} instances "
+            f"{out}: version {manifest.version}, {now.instances - now.deleted} instances "
             f"({built.signed} indexed now{cut}), {human_size(size_of(out))}"
         )
     for line in left_out(manifest):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +160,27 @@ def test_a_mode_with_which_nobody_could_connect_is_refused(text: str) -> None:
     assert [parse_mode("600"), parse_mode("0660"), parse_mode("777")] == [0o600, 0o660, 0o777]
 
 
-def test_tokens_in_the_clear_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    for listen, tls, tokens in (("127.0.0.1:1", None, Path("t")), ("0.0.0.0:1", PAIR, Path("t")), ("0.0.0.0:1", None, None)):
+def token_file(path: Path, secret: str) -> Path:
+    path.write_text(f"query alice {secret}\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_tokens_in_the_clear_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    given = token_file(tmp_path / "t", "the-token-of-alice-is-long")
+    for listen, tls, tokens in (("127.0.0.1:1", None, given), ("0.0.0.0:1", PAIR, given), ("0.0.0.0:1", None, None)):
         warn_of_tokens(listen, tls, tokens)
     assert caplog.text == ""
-    warn_of_tokens("0.0.0.0:1", None, Path("t"))
+    warn_of_tokens("0.0.0.0:1", None, given)
     assert "tokens travel in the clear to 0.0.0.0:1; give --tls-cert and --tls-key" in caplog.text
+
+
+def test_certificates_that_nobody_can_show_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    given = token_file(tmp_path / "t", "cert:alice.example")
+    warn_of_tokens("127.0.0.1:1", replace(PAIR, client_ca=Path("ca")), given)
+    assert caplog.text == ""
+    warn_of_tokens("127.0.0.1:1", PAIR, given)
+    assert "names certificates (cert:), and no client can show one without --tls-client-ca" in caplog.text
 
 
 def test_a_pipe_where_a_certificate_should_be_is_not_waited_for(tmp_path: Path) -> None:
