@@ -5,7 +5,7 @@ Letters: B instances, S sequences, T tokens of the longest, N tokens with a loss
 What is left of the room are instances that nobody asks for, the last of which owns the tokens with a loss that are left over.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -67,15 +67,12 @@ def room_of(shape: Shape, device: torch.device) -> InstanceBatch:
 class InstancePasses:
     """The room of passes over batches of instances; see `Passes`."""
 
-    def shape(self, batch: InstanceBatch) -> Hashable | None:
+    def shape(self, batch: InstanceBatch) -> Shape | None:
         """See `Shape.of`."""
         return Shape.of(batch)
 
-    def room(self, batch: InstanceBatch) -> InstanceBatch:
+    def room(self, shape: Shape, batch: InstanceBatch) -> InstanceBatch:
         """See `room_of`."""
-        shape = Shape.of(batch)
-        if shape is None:
-            raise TypeError("no room is made for such a batch")
         return room_of(shape, batch.labels.device)
 
     def fill(self, room: InstanceBatch, batch: InstanceBatch) -> None:

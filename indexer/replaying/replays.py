@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 from attridex.indexer.errors import first_line
 from attridex.indexer.replaying.recording import Recorder
 
+Shape = TypeVar("Shape", bound=Hashable)
 Batch = TypeVar("Batch")
 Given = TypeVar("Given")
 STEPS = 8
@@ -40,17 +41,17 @@ def filled(room: Tensor, values: Tensor, rest: int = 0) -> None:
     room[tuple(map(slice, values.shape))] = values
 
 
-class Passes(Protocol[Batch, Given]):
+class Passes(Protocol[Shape, Batch, Given]):
     """Passes of one kind over batches, and the room that their recordings read."""
 
     what: str
     """What they give, in the plural."""
 
-    def shape(self, batch: Batch) -> Hashable | None:
+    def shape(self, batch: Batch) -> Shape | None:
         """What room is made for, by sizes that `roomy` gives; None for a batch that is not replayed."""
 
-    def room(self, batch: Batch) -> Batch:
-        """Room for a batch and all others of its shape."""
+    def room(self, shape: Shape, batch: Batch) -> Batch:
+        """Empty room for all batches of a shape, on the device of this one."""
 
     def fill(self, room: Batch, batch: Batch) -> None:
         """Put a batch into room; what is left over computes something that nobody asks for."""
@@ -88,7 +89,7 @@ class Replays(Generic[Batch, Given]):
         replays: passes that were replayed.
     """
 
-    def __init__(self, passes: Passes[Batch, Given], recorder: Recorder, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, passes: Passes[Any, Batch, Given], recorder: Recorder, dtype: torch.dtype = torch.float32) -> None:
         """Replay passes.
 
         Args:
@@ -131,7 +132,7 @@ class Replays(Generic[Batch, Given]):
     def _record(self, shape: Hashable, batch: Batch, plain: Given) -> None:
         """Keep a recording for a shape, if it gives what the plain pass over a batch gave."""
         try:
-            recording = self._recording(batch)
+            recording = self._recording(shape, batch)
             found = self._replayed(recording, batch)
         except Exception as error:  # of CUDA, or of the model's own code: whatever it raises
             self._refuse(f"a pass cannot be recorded ({first_line(error)})")
@@ -144,8 +145,8 @@ class Replays(Generic[Batch, Given]):
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 
-    def _recording(self, batch: Batch) -> Recording[Batch, Given]:
-        room = self._passes.room(batch)
+    def _recording(self, shape: Hashable, batch: Batch) -> Recording[Batch, Given]:
+        room = self._passes.room(shape, batch)
         self._passes.fill(room, batch)
 
         def work() -> Given:

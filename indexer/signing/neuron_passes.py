@@ -3,7 +3,7 @@
 Letters: S sequences, R rows of a sequence, O outputs of the head, L layers, F neurons of a layer.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -85,24 +85,24 @@ class NeuronPasses(Scored):
         """
         self._arch, self._site, self._rule, self._watch = arch, site, rule, watch
 
-    def shape(self, batch: ProbeBatch) -> Hashable | None:
+    def shape(self, batch: ProbeBatch) -> Shape | None:
         """The shape of room for a batch; None for the two sides of an encoder-decoder model."""
         tokens = batch.tokens
         if tokens.source is not None:
             return None
         return Shape(roomy(len(tokens.ids)), roomy(tokens.ids.shape[1]), tokens.types is not None, tokens.own_reads is not None)
 
-    def room(self, batch: ProbeBatch) -> ProbeBatch:
-        """Empty room."""
-        rows, width, device = roomy(len(batch.tokens.ids)), roomy(batch.tokens.ids.shape[1]), batch.tokens.ids.device
+    def room(self, shape: Shape, batch: ProbeBatch) -> ProbeBatch:
+        """See `Passes.room`."""
+        rows, width, device = shape.rows, shape.width, batch.tokens.ids.device
 
         def whole(*size: int) -> Tensor:
             return torch.zeros(size, dtype=torch.long, device=device)
 
         tokens = TokenBatch(whole(rows, width), whole(rows, width), whole(rows), extents=whole(rows))
-        if batch.tokens.types is not None:
+        if shape.typed:
             tokens = replace(tokens, types=whole(rows, width))
-        if batch.tokens.own_reads is not None:
+        if shape.placed:
             tokens = replace(tokens, own_reads=whole(rows))
         return ProbeBatch(tokens, Wanted(whole(rows), whole(rows), torch.zeros(rows, device=device)))
 
