@@ -22,7 +22,7 @@ class ScoringKeywords(TypedDict, total=False):
         lissa_scale: of lissa, default 1e4.
         lissa_depth: steps of lissa, default 1000.
         seed: of random, default 0.
-        approximate: "sq8", "rabitq", "ivf" or "auto": let a structure of the index find the hits; exact by default.
+        approximate: "sq8", "rabitq", "ivf", "cagra" or "auto": let a structure of the index find the hits; exact by default.
         settings: any other settings of the method, by name, as `get_index` tells them.
     """
 

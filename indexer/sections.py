@@ -14,7 +14,7 @@ Curvature = Literal["hessian", "fisher", "kfac", "ekfac", "trak"]
 FACTORED = frozenset({"kfac", "ekfac"})
 """Those that are made of K-FAC's factors."""
 
-Structure = Literal["sq8", "rabitq", "ivf"]
+Structure = Literal["sq8", "rabitq", "ivf", "cagra"]
 """Structures for approximate search."""
 
 RENDERING = 3

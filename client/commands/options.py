@@ -83,7 +83,7 @@ LissaDepth = Annotated[int | None, typer.Option("--lissa-depth", help="For lissa
 Seed = Annotated[int | None, typer.Option("--seed", help="For random; 0 unless given.")]
 Structure = Annotated[
     str | None,
-    typer.Option("--approximate", help="sq8, rabitq, ivf or auto: search by a structure that the index was built with."),
+    typer.Option("--approximate", help="sq8, rabitq, ivf, cagra or auto: search by a structure that the index was built with."),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the method's own; repeatable.")

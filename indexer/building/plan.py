@@ -23,6 +23,7 @@ from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
+from attridex.indexer.index.gpu_structures import check_graphs
 from attridex.indexer.index.layout import LOCK, MOST_ROWS, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision
@@ -186,9 +187,11 @@ def checked_signer(config: Config) -> Signer:
     """What signs the instances, once the model is known to be one that can be indexed; see `Signer.load`.
 
     Raises:
-        InputError: the model or its checkpoints are not sound, or the gradients cannot have the curvature that is asked for.
+        InputError: the model or its checkpoints are not sound, the gradients cannot have the curvature that is asked for, or a
+            structure for approximate search cannot be made here.
     """
     checkpoint_rates(config.model)
+    check_graphs(config.index.approximate, config.model.device)
     signer = Signer.load(config)
     if config.gradients.curvature:
         check_size(config.gradients.curvature, signer.gradients.blocks)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attridex.indexer.config import Structure
-from attridex.indexer.index.approximate import Approximate, all_norms, unit_gradients, wanted
+from attridex.indexer.index.approximate import WHOLE, Approximate, all_norms, unit_gradients, wanted
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.vectors import Float32
 
@@ -45,7 +45,7 @@ def measure_recall(
             queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), np.finfo(np.float32).tiny)
             best = exact_best(shards, queries, norms if weighted else np.ones_like(norms), asked)
             for kind, structure in structures.items():
-                if kind != "ivf" or not weighted:
+                if kind not in WHOLE or not weighted:
                     recall[f"{kind}/{method}"] = mean_share(structure, queries, best, pool, weighted=weighted)
     return recall
 

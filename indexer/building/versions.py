@@ -30,6 +30,7 @@ from attridex.indexer.index.directory import (
     write_current,
     write_manifest,
 )
+from attridex.indexer.index.gpu_structures import check_graphs, gpu_of
 from attridex.indexer.index.layout import (
     CATALOG,
     CURRENT,
@@ -187,8 +188,9 @@ class VersionWriter:
         """Write it, whole or not at all; in format 2 what is deleted in the version before stays deleted.
 
         Raises:
-            InputError: no instance is left.
+            InputError: no instance is left, or a structure cannot be made here.
         """
+        self._check_structures()
         if not self._rows:
             raise InputError(f"{self._index}: every instance was left out as not finite; is the model sound?")
         with publish(version_dir(self._index, self._number)) as directory:
@@ -265,11 +267,15 @@ class VersionWriter:
         write_array(directory / TOMBSTONES, gone)
         return len(gone)
 
+    def _check_structures(self) -> None:
+        """Refuse structures that cannot be made here."""
+        check_graphs(self._structures, self._facts.config.model.device)
+
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         """Structures for approximate search; their recall for each method."""
         if not self._structures:
             return {}
-        write_structures(directory, self._shards, self._structures)
+        write_structures(directory, self._shards, self._structures, gpu_of(self._facts.config.model.device))
         transforms: dict[str, Transform] = {"grad-dot": lambda gradients: gradients, "grad-cos": lambda gradients: gradients}
         for kind in self._curvatures:
             spectrum = Spectrum.read(tensors, kind, self._facts.blocks, self._facts.blocks[-1].stop)

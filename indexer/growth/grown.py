@@ -112,6 +112,9 @@ class GrownVersion(VersionWriter):
             check_shard(self._index, entry.name, entry.sha256)
         write_bm25(directory, counts_of(shards, fields, counts), self._counted.alive[OF_WORDS])
 
+    def _check_structures(self) -> None:
+        """They are those of the version before, which are not made again."""
+
     def _write_structures(self, directory: Path, tensors: Tensors) -> dict[str, float]:
         self._link(directory, (ORDER, ORDERED_NORMS, *fnmatch.filter(self._base.files, PIECES)))
         return self._base.recall

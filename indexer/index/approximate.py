@@ -23,6 +23,7 @@ from attridex.indexer.errors import DamageError
 from attridex.indexer.held.files import Place, path_of
 from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.arrays import read_array, write_array
+from attridex.indexer.index.gpu_structures import NumberedRows, filled_lists, graph
 from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.vectors import read_faiss, write_faiss
@@ -31,9 +32,11 @@ from attridex.indexer.randomness import signs
 Float32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-EXPANSION: dict[str, int] = {"sq8": 4, "rabitq": 40, "ivf": 4}
+EXPANSION: dict[str, int] = {"sq8": 4, "rabitq": 40, "ivf": 4, "cagra": 4}
 """Candidates for each hit that is asked for."""
-KINDS = {"sq8": (b"IxSQ",), "rabitq": (b"Ixrq",), "ivf": (b"IwSq", b"IwSQ")}
+WHOLE = ("ivf", "cagra")
+"""Structures that are one piece, whose rows are found by direction alone."""
+KINDS = {"sq8": (b"IxSQ",), "rabitq": (b"Ixrq",), "ivf": (b"IwSq", b"IwSQ"), "cagra": (b"IHc2",)}
 """Letters with which FAISS's files of each structure begin."""
 PIECE, LEAST_PIECE = 16384, 512
 """Most and least rows of a piece."""
@@ -100,23 +103,37 @@ def make_quantiser(kind: Structure, dim: int, rows: int) -> Any:
     return index
 
 
-def write_structures(directory: Path, shards: Sequence[Shard], kinds: Sequence[Structure]) -> None:
-    """Write the structures of a version's shards into its directory; one pass over the shards for each."""
+def write_structures(directory: Path, shards: Sequence[Shard], kinds: Sequence[Structure], gpu: int | None = None) -> None:
+    """Write the structures of a version's shards into its directory; one pass over the shards for each.
+
+    Args:
+        directory: of the version.
+        shards: of the version.
+        kinds: of the structures.
+        gpu: which makes them, where it can; see `gpu_structures`.
+    """
     norms = all_norms(shards)
     order = np.argsort(-norms, kind="stable")
     write_array(directory / ORDER, order)
     write_array(directory / ORDERED_NORMS, norms[order])
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    rows = sampled_units(shards, TRAINING)
+    sampled = sampled_units(shards, TRAINING)
+
+    def placed() -> Iterator[NumberedRows]:
+        return (NumberedRows(units, place[start : start + len(units)]) for start, units in unit_gradients(shards))
+
     for kind in kinds:
-        sample = rotated(kind, rows)
+        if kind == "cagra":
+            write_whole(directory, kind, graph(placed(), (len(order), sampled.shape[1]), gpu or 0))
+            continue
+        sample = rotated(kind, sampled)
         empty = make_quantiser(kind, sample.shape[1], len(order))
-        empty.train(sample)
         if kind == "ivf":
-            write_lists(directory, empty, unit_gradients(shards), place)
+            write_whole(directory, kind, filled_lists(empty, sample, placed, gpu))
         else:
-            write_pieces(directory, kind, empty, unit_gradients(shards), norms[order], place)
+            empty.train(sample)
+            write_pieces(directory, kind, empty, placed(), norms[order])
 
 
 def all_norms(shards: Iterable[Shard]) -> Float32:
@@ -138,40 +155,28 @@ def sampled_units(shards: Sequence[Shard], count: int) -> Float32:
     return np.concatenate([stored.units[::step].copy() for stored in unit_gradients(shards)])
 
 
-def write_pieces(
-    directory: Path, kind: Structure, empty: Any, stored: Iterable[StoredRows], ordered_norms: Float32, place: Rows
-) -> None:
+def write_pieces(directory: Path, kind: Structure, empty: Any, rows: Iterable[NumberedRows], ordered_norms: Float32) -> None:
     """Write codes of all rows in the order of their norms, piece by piece; a row's code is far smaller than the row.
 
     Args:
         directory: where.
         kind: "sq8" or "rabitq".
         empty: the trained quantiser, a FAISS index.
-        stored: all rows.
+        rows: all rows, numbered by their place in that order.
         ordered_norms: norms in descending order [n].
-        place: where each row stands in that order [n].
     """
-    codes = np.zeros((len(place), empty.sa_code_size()), np.uint8)
-    for start, units in stored:
-        codes[place[start : start + len(units)]] = empty.sa_encode(rotated(kind, units))
+    codes = np.zeros((len(ordered_norms), empty.sa_code_size()), np.uint8)
+    for units, places in rows:
+        codes[places] = empty.sa_encode(rotated(kind, units))
     for number, (first, stop) in enumerate(pairwise(bounds(ordered_norms))):
         piece = faiss.clone_index(empty)
         piece.add_sa_codes(codes[first:stop])
         write_faiss(piece, directory / file_name(kind, number))
 
 
-def write_lists(directory: Path, empty: Any, stored: Iterable[StoredRows], place: Rows) -> None:
-    """Write inverted lists of all rows, which are numbered by their place.
-
-    Args:
-        directory: where.
-        empty: the trained lists, a FAISS index.
-        stored: all rows.
-        place: where each row stands in the order of the norms [n].
-    """
-    for start, units in stored:
-        empty.add_with_ids(np.ascontiguousarray(units), place[start : start + len(units)])
-    write_faiss(empty, directory / file_name("ivf", 0))
+def write_whole(directory: Path, kind: Structure, index: Any) -> None:
+    """Write a structure that is one piece, whose rows are numbered by their place."""
+    write_faiss(index, directory / file_name(kind, 0))
 
 
 def bounds(norms: Float32) -> list[int]:
@@ -213,7 +218,7 @@ class Approximate:
         if not np.array_equal(np.sort(self.order, axis=None), np.arange(self.norms.size)):
             raise DamageError(f"{path_of(directory / ORDER)}: damaged (it orders other rows than there are norms)")
         self._pieces: list[Piece] = []
-        starts = bounds(self.norms)[:-1] if kind != "ivf" else [0]
+        starts = [0] if kind in WHOLE else bounds(self.norms)[:-1]
         for number, start in enumerate(starts):
             path = directory / file_name(kind, number)
             try:
@@ -252,7 +257,7 @@ class Approximate:
             # The last norms of a smallest piece may be unlike its first, so all of its rows are weighed.
             found = max(count, LEAST_PIECE) if weighted else count
             products, local = piece.index.search(query[None], min(found, piece.index.ntotal))
-            at = local[0][local[0] >= 0] + (0 if self.kind == "ivf" else piece.start)
+            at = local[0][local[0] >= 0] + piece.start
             mine = products[0][local[0] >= 0] * (self.norms[at] if weighted else 1)
             scores, places = np.concatenate([scores, mine.astype(np.float32)]), np.concatenate([places, at])
             if len(scores) > count:

@@ -16,6 +16,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from attridex.indexer.models.architectures import Architecture
+from attridex.indexer.replaying.fusing import Fused
 
 NAME = "attridex_rows"
 
@@ -44,21 +45,33 @@ def row_attention(
         s_aux: of each head the score of a place that has no value (gpt-oss).
         _options: what other implementations need.
     """
+    return attended(query, key, value, attention_mask, scaling, softcap, s_aux), None
+
+
+@Fused
+def attended(
+    query: Float[Tensor, "B H R D"],
+    key: Float[Tensor, "B G K D"],
+    value: Float[Tensor, "B G K D"],
+    seen: Bool[Tensor, "B P"],
+    scaling: float | None,
+    softcap: float | None,
+    sinks: Float[Tensor, " H"] | None,
+) -> Float[Tensor, "B R H D"]:
+    """See `row_attention`, whose arguments these are."""
     size, heads, rows, width = query.shape
-    groups, prefix = key.shape[1], attention_mask.shape[1]
+    groups, prefix = key.shape[1], seen.shape[1]
     q = query.reshape(size, groups, heads // groups, rows, width) * (width**-0.5 if scaling is None else scaling)
     past, own = key[:, :, None, :prefix], key[:, :, None, prefix:]
-    seen = q.flatten(2, 3) @ past[:, :, 0].transpose(-1, -2)
-    seen = seen.reshape(size, groups, heads // groups, rows, prefix)
-    scores = torch.cat([seen, (q * own).sum(-1, keepdim=True)], -1)
-    scores = capped(scores, softcap)
-    visible = F.pad(attention_mask, (0, 1), value=True)
+    of_past = (q.flatten(2, 3) @ past[:, :, 0].transpose(-1, -2)).reshape(size, groups, heads // groups, rows, prefix)
+    scores = capped(torch.cat([of_past, (q * own).sum(-1, keepdim=True)], -1), softcap)
+    visible = F.pad(seen, (0, 1), value=True)
     scores = scores.masked_fill(~visible[:, None, None, None], -torch.inf)
-    weights = weights_of(scores, s_aux).to(query.dtype)
+    weights = weights_of(scores, sinks).to(query.dtype)
     past_value, own_value = value[:, :, :prefix], value[:, :, None, prefix:]
     mixed = (weights[..., :prefix].flatten(2, 3) @ past_value).reshape(*q.shape[:-1], -1)
     mixed = mixed + weights[..., prefix : prefix + 1] * own_value
-    return mixed.reshape(size, heads, rows, -1).transpose(1, 2), None
+    return mixed.reshape(size, heads, rows, -1).transpose(1, 2)
 
 
 def capped(scores: Float[Tensor, "B G _ R K"], softcap: float | None) -> Float[Tensor, "B G _ R K"]:

@@ -5,6 +5,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
+from attridex.indexer.replaying.fusing import fusing
+
 T = TypeVar("T")
 WARM = 3
 """Runs before a recording: libraries choose their kernels and take their memory in the first ones."""
@@ -31,7 +33,7 @@ class CudaGraphs:
 
     def __call__(self, work: Callable[[], T]) -> tuple[Callable[[], None], T]:
         """See `Recorder`; other threads may use the GPU meanwhile."""
-        with torch.cuda.device(self._device):
+        with torch.cuda.device(self._device), fusing():
             here, side = torch.cuda.current_stream(), torch.cuda.Stream()
             side.wait_stream(here)
             with torch.cuda.stream(side):

@@ -21,6 +21,11 @@ class LogitRule:
     scale: float = 1.0
     cap: float | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Whether the logits are the head's output itself."""
+        return self.scale == 1 and self.cap is None
+
     def __call__(self, z: Tensor) -> Tensor:
         """The logits."""
         scaled = z if self.scale == 1 else z * self.scale

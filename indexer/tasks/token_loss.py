@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attridex.indexer.replaying.fusing import Fused
 from attridex.indexer.structure.logits import PLAIN, LogitRule
 
 LOGITS = 1 << 25
@@ -89,6 +90,7 @@ class StretchLosses(NamedTuple):
     size: Float[Tensor, " N"]
 
 
+@Fused
 def stretch_losses(
     hidden: Float[Tensor, "N h"],
     weight: Float[Tensor, "V h"],
@@ -123,6 +125,6 @@ def stretch_losses(
     error = logits.sub_((total + size.log())[:, None]).exp_()
     # p - 1 at the token, with its digits where p is near 1.
     error.scatter_(1, at, (torch.expm1(-cost) / size)[:, None])
-    if rule != PLAIN:
+    if not rule.plain:
         error *= slope
     return StretchLosses(cost, greedy, error.to(weight.dtype) @ weight, size)

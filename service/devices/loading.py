@@ -14,9 +14,9 @@ from attridex.indexer.held.memory import as_option
 from attridex.indexer.index.directory import read_current, read_manifest, read_sidecar
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
-from attridex.service.devices.lists import on_gpu
 from attridex.service.devices.memory import free_bytes, parse_devices
 from attridex.service.devices.resident import Chunk, Resident, search_bytes
+from attridex.service.devices.structures import on_gpu
 from attridex.service.errors import MachineError
 from attridex.service.groups.group import HeldPortion
 from attridex.service.groups.questions import Portion

@@ -17,7 +17,7 @@ class GradCos(GradientMethod):
     name = "grad-cos"
     summary = "cosine of the loss gradients of query and training instance"
     meaning = Meaning(LOWERS, "<g_query, g_train> / (|g_query| |g_train|), from -1 to 1")
-    structures = ("ivf", "rabitq", "sq8")
+    structures = ("ivf", "cagra", "rabitq", "sq8")
     weighted = False
 
     def space(self, version: IndexVersion, asked: Sequence[Asked], values: Values) -> Space:

@@ -11,7 +11,7 @@ from attridex.service.scoring.settings import Values
 from attridex.service.storage.version import IndexVersion
 from attridex.v1.requests import Scoring
 
-FASTEST = ("ivf", "rabitq", "sq8")
+FASTEST = ("ivf", "cagra", "rabitq", "sq8")
 GOOD = 0.9
 """Recall above which the fastest structure is taken where none is named."""
 
@@ -72,8 +72,9 @@ def check_served(asked: str, method: InstanceMethod, methods: Iterable[InstanceM
     if asked and asked not in method.structures:
         served = " and ".join(f"'{each.name}'" for each in methods if asked in each.structures)
         own = " or ".join(f"'{kind}'" for kind in reversed(FASTEST) if kind in method.structures)
+        way = "lists go" if asked == "ivf" else "graph goes"
         raise InvalidArgumentError(
-            f"approximate: '{asked}' serves method {served} alone (its lists go by direction); use {own}", "approximate"
+            f"approximate: '{asked}' serves method {served} alone (its {way} by direction); use {own}", "approximate"
         )
 
 

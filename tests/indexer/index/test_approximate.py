@@ -13,10 +13,15 @@ from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
 from attridex.indexer.index import approximate
 from attridex.indexer.index.shards import Shard
+from tests.indexer.index.faiss_gpu import built_for_gpus
 
 
 @pytest.mark.parametrize("kind", get_args(Structure))
-def test_what_is_written_finds_the_rows_again(tmp_path: Path, shards: Callable[..., list[Shard]], kind: Structure) -> None:
+def test_what_is_written_finds_the_rows_again(
+    tmp_path: Path, shards: Callable[..., list[Shard]], kind: Structure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "cagra":
+        built_for_gpus(monkeypatch)
     stored = shards(3, 300)
     approximate.write_structures(tmp_path, stored, [kind])
     structure = approximate.Approximate(tmp_path, kind)
@@ -27,7 +32,7 @@ def test_what_is_written_finds_the_rows_again(tmp_path: Path, shards: Callable[.
     assert (np.diff(structure.norms) <= 0).all()
     with ThreadPoolExecutor(2) as pool:
         for row in range(0, len(norms), 50):
-            for weighted in (False, True) if kind != "ivf" else (False,):
+            for weighted in (False,) if kind in approximate.WHOLE else (False, True):
                 found = structure.candidates(units[row], 120, weighted=weighted, pool=pool, threads=2)
                 scores = units @ units[row] * (norms if weighted else 1)
                 assert np.argmax(scores) in found

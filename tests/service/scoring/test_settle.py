@@ -98,7 +98,7 @@ def test_the_fastest_structure_that_is_good_is_chosen_or_else_the_best(scoring: 
 @pytest.mark.parametrize(
     ("scoring", "said"),
     [
-        (Scoring(approximate="hnsw"), "approximate: unknown 'hnsw'; known: ivf, rabitq, sq8"),
+        (Scoring(approximate="hnsw"), "approximate: unknown 'hnsw'; known: cagra, ivf, rabitq, sq8"),
         (Scoring(approximate="sq8", exact=True), "exact = true with approximate = 'sq8'; give one"),
         (
             Scoring("bm25", exact=False),
