@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from attridex.indexer.approximate.on_gpus import check_graphs
 from attridex.indexer.building.load import Sampler
 from attridex.indexer.building.memory import fitting_tokens
 from attridex.indexer.config import Config, CorpusConfig
@@ -23,7 +24,6 @@ from attridex.indexer.corpus.tally import Tally
 from attridex.indexer.curvature.matrices import check_size
 from attridex.indexer.errors import InputError, brief
 from attridex.indexer.files import JsonObject, replace_file
-from attridex.indexer.index.gpu_structures import check_graphs
 from attridex.indexer.index.layout import LOCK, MOST_ROWS, PLAN, SOURCE, shard_name
 from attridex.indexer.index.records import read_sealed, seal
 from attridex.indexer.index.vectors import resolve_precision

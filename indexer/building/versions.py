@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from attridex.indexer.approximate.on_gpus import check_graphs, gpu_of
+from attridex.indexer.approximate.recall import Transform, measure_recall
+from attridex.indexer.approximate.structures import write_structures
 from attridex.indexer.building.agreement import agreement
 from attridex.indexer.building.fit import answers, fit_of
 from attridex.indexer.building.plan import Plan
-from attridex.indexer.building.recall import Transform, measure_recall
 from attridex.indexer.corpus.survey import Unusable
 from attridex.indexer.curvature.over_shards import Statistics
 from attridex.indexer.curvature.spectrum import Spectrum, inverse
 from attridex.indexer.curvature.tensors import Tensors
 from attridex.indexer.errors import InputError
 from attridex.indexer.files import file_hash, publish
-from attridex.indexer.index.approximate import write_structures
 from attridex.indexer.index.arrays import read_array, write_array, write_tensors
 from attridex.indexer.index.catalog import CatalogWriter, NeuronPlaces, writing_catalog
 from attridex.indexer.index.directory import (
@@ -30,7 +31,6 @@ from attridex.indexer.index.directory import (
     write_current,
     write_manifest,
 )
-from attridex.indexer.index.gpu_structures import check_graphs, gpu_of
 from attridex.indexer.index.layout import (
     CATALOG,
     CURRENT,

@@ -58,7 +58,17 @@ def attended(
     softcap: float | None,
     sinks: Float[Tensor, " H"] | None,
 ) -> Float[Tensor, "B R H D"]:
-    """See `row_attention`, whose arguments these are."""
+    """Attention output of edited copies; see `row_attention`.
+
+    Args:
+        query: of the rows.
+        key: the prefix's, then the rows' own.
+        value: likewise.
+        seen: True where a prefix position may be seen.
+        scaling: of the scores.
+        softcap: largest score.
+        sinks: of each head the score of a place that has no value.
+    """
     size, heads, rows, width = query.shape
     groups, prefix = key.shape[1], seen.shape[1]
     q = query.reshape(size, groups, heads // groups, rows, width) * (width**-0.5 if scaling is None else scaling)

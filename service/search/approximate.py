@@ -8,9 +8,9 @@ from math import ceil
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from attridex.indexer.approximate.structures import Approximate, wanted
 from attridex.indexer.array_types import Doubles, Flags, Integers
 from attridex.indexer.held.waited import still_waited
-from attridex.indexer.index.approximate import Approximate, wanted
 from attridex.service.search.scan import Hits, Scanner
 from attridex.service.storage.far import Stored
 from attridex.service.storage.version import IndexVersion

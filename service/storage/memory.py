@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from attridex.indexer.approximate.structures import file_name
 from attridex.indexer.errors import InputError
 from attridex.indexer.held.arrays import CACHED
 from attridex.indexer.held.memory import as_option, resident
-from attridex.indexer.index.approximate import file_name
 from attridex.indexer.index.layout import (
     ACTIVATIONS,
     ATTRIBUTIONS,

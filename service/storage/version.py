@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from attridex.indexer.approximate.structures import Approximate
 from attridex.indexer.curvature.spectrum import Spectrum
 from attridex.indexer.errors import DamageError
-from attridex.indexer.index.approximate import Approximate
 from attridex.indexer.index.arrays import Float64, read_array, read_tensors
 from attridex.indexer.index.catalog import Catalog, quoted
 from attridex.indexer.index.deletes import Log

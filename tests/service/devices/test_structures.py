@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from attridex.indexer.index import approximate
+from attridex.indexer.approximate import structures as approximate
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.sections import Structure
 from attridex.service.devices import structures
 from attridex.service.devices.structures import on_gpu
-from tests.indexer.index.faiss_gpu import Gpus, OnGpu, built_for_gpus
+from tests.indexer.approximate.faiss_gpu import Gpus, OnGpu, built_for_gpus
 
 GPU = torch.device("cuda", 1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from attridex.client import Client, Query
 from attridex.client.errors import ClientError
-from attridex.indexer.index import approximate
+from attridex.indexer.approximate import structures as approximate
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.layout import version_dir
 from attridex.service.edge.options import ServerOptions

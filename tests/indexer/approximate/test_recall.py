@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attridex.indexer.building.recall import QUERIES, Transform, exact_best, measure_recall
-from attridex.indexer.index.approximate import Approximate, write_structures
+from attridex.indexer.approximate.recall import QUERIES, Transform, exact_best, measure_recall
+from attridex.indexer.approximate.structures import Approximate, write_structures
 from attridex.indexer.index.layout import GRADIENTS, HIDDEN, shard_dir, shard_name
 from attridex.indexer.index.records import ShardEntry
 from attridex.indexer.index.shards import Shard, ShardContents, open_shards, write_shard

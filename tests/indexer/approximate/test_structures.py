@@ -9,11 +9,11 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from attridex.indexer.approximate import structures as approximate
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
-from attridex.indexer.index import approximate
 from attridex.indexer.index.shards import Shard
-from tests.indexer.index.faiss_gpu import built_for_gpus
+from tests.indexer.approximate.faiss_gpu import built_for_gpus
 
 
 @pytest.mark.parametrize("kind", get_args(Structure))

@@ -6,9 +6,9 @@ import faiss
 import numpy as np
 import pytest
 
+from attridex.indexer.approximate.on_gpus import NumberedRows, check_graphs, filled_lists, gpu_of, graph
 from attridex.indexer.errors import InputError
-from attridex.indexer.index.gpu_structures import NumberedRows, check_graphs, filled_lists, gpu_of, graph
-from tests.indexer.index.faiss_gpu import built_for_gpus, clustered
+from tests.indexer.approximate.faiss_gpu import built_for_gpus, clustered
 
 ROWS = clustered(900)
 ORDER = np.random.default_rng(1).permutation(len(ROWS))

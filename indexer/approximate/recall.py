@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.approximate.structures import WHOLE, Approximate, all_norms, unit_gradients, wanted
 from attridex.indexer.config import Structure
-from attridex.indexer.index.approximate import WHOLE, Approximate, all_norms, unit_gradients, wanted
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.vectors import Float32
 

@@ -18,12 +18,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from attridex.indexer.approximate.on_gpus import NumberedRows, filled_lists, graph
 from attridex.indexer.config import Structure
 from attridex.indexer.errors import DamageError
 from attridex.indexer.held.files import Place, path_of
 from attridex.indexer.held.waited import still_waited
 from attridex.indexer.index.arrays import read_array, write_array
-from attridex.indexer.index.gpu_structures import NumberedRows, filled_lists, graph
 from attridex.indexer.index.layout import GRADIENTS, ORDER, ORDERED_NORMS
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.index.vectors import read_faiss, write_faiss
@@ -110,7 +110,7 @@ def write_structures(directory: Path, shards: Sequence[Shard], kinds: Sequence[S
         directory: of the version.
         shards: of the version.
         kinds: of the structures.
-        gpu: which makes them, where it can; see `gpu_structures`.
+        gpu: which makes them, where it can; see `on_gpus`.
     """
     norms = all_norms(shards)
     order = np.argsort(-norms, kind="stable")

@@ -1,0 +1,5 @@
+"""Shards."""
+
+from tests.indexer.index.conftest import shards
+
+__all__ = ["shards"]
