@@ -38,7 +38,7 @@ def agreement(signer: Signer, shards: Sequence[Shard]) -> dict[str, float]:
         scores are all alike have no ranks and are left out; where none is left, or the index stores activation times
         gradient itself, nothing is said.
     """
-    if signer.rule == GRADIENT:
+    if signer.scorer.rule == GRADIENT:
         return {}
     chosen = sampled(signer, shards)
     pairs = zip(scores(signer, chosen, fast=False), scores(signer, chosen, fast=True), strict=True)

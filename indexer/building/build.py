@@ -190,10 +190,10 @@ def neuron_forecast(signer: Signer, sampler: Sampler) -> str:
     """How long scoring the corpus's neurons will take, and how long by activation times gradient, in a line."""
     pace, load = measured_pace(signer, sampler.kept, TRIAL), sampler.load
     fast = about(pace.fast * work_of(signer, load, fast=True).probe_tokens)
-    if signer.rule == GRADIENT:
+    if signer.scorer.rule == GRADIENT:
         idle = "" if signer.config.neurons.steps == NeuronsConfig().steps else ", which has no steps: neurons.steps is not read"
         return f'neurons: about {fast} by rule = "gradient"{idle}'
-    whole, points = about(pace.neurons * work_of(signer, load).probe_tokens), len(signer.rule.points)
+    whole, points = about(pace.neurons * work_of(signer, load).probe_tokens), len(signer.scorer.rule.points)
     return (
         f'neurons: about {whole} by rule = "{signer.config.neurons.rule}" with {points} points; '
         f'rule = "gradient" would take about {fast}, neurons.enabled = false none'

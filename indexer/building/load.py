@@ -47,7 +47,7 @@ def work_of(signer: Signer, load: Load, *, fast: bool = False) -> Load:
         load: their tokens, and their target tokens' neurons one by one.
         fast: whether neurons are scored by activation times gradient, whatever rule the index has.
     """
-    return load.in_one_pass if signer.config.neurons.enabled and signer.in_one_pass(fast=fast) else load
+    return load.in_one_pass if signer.config.neurons.enabled and signer.scorer.in_one_pass(fast=fast) else load
 
 
 def counted(instances: Iterable[RenderedInstance]) -> Load:

@@ -117,21 +117,21 @@ class Trial:
     def neurons(self, text: RenderedInstance, decision: Decision) -> tuple[float, float]:
         """Seconds a token by the index's rule, and by activation times gradient; each is begun on a short text, uncounted."""
         signer, one = self._signer, one_target(text)
-        tried = text if signer.in_one_pass(fast=True) else one
+        tried = text if signer.scorer.in_one_pass(fast=True) else one
         self._scoring(signer, shortened(one, SHORT), decision, fast=True)(1)
-        fast = self._ladder(self._scoring(signer, tried, decision, fast=True), signer.scored_at_once(text.longest))
+        fast = self._ladder(self._scoring(signer, tried, decision, fast=True), signer.scorer.at_once(text.longest))
         quick = fast / work_of(signer, counted([tried]), fast=True).probe_tokens
-        if signer.rule == GRADIENT:
+        if signer.scorer.rule == GRADIENT:
             return quick, quick
         return self._whole_rule(one, decision, fast) / work_of(signer, counted([one])).probe_tokens, quick
 
     def _whole_rule(self, text: RenderedInstance, decision: Decision, fast: float) -> float:
         """Seconds a text by the index's rule: tried, or reckoned from fewer points, or from the passes that it makes."""
-        signer, points, short = self._signer, len(self._signer.rule.points), shortened(text, SHORT)
+        signer, points, short = self._signer, len(self._signer.scorer.rule.points), shortened(text, SHORT)
         if passes(signer, short, FEW) * fast <= self._limit / 8:
             self._scoring(signer.with_points(FEW), short, decision)(1)
         if passes(signer, text, points) * fast <= self._limit / 2:
-            return self._ladder(self._scoring(signer, text, decision), signer.scored_at_once(text.longest))
+            return self._ladder(self._scoring(signer, text, decision), signer.scorer.at_once(text.longest))
         if passes(signer, text, 2 * FEW) * fast > self._limit / 4:
             return passes(signer, text, points) * fast
         few, more = (self._ladder(self._scoring(signer.with_points(n), text, decision), 1) for n in (FEW, 2 * FEW))
@@ -143,7 +143,7 @@ class Trial:
         def score(copies: int) -> None:
             if not fast and signer is self._signer:
                 self.sequences = max(self.sequences, copies)
-            list(signer.neuron_scores([text] * copies, [decision] * copies, fast=fast))
+            list(signer.scorer.scores([text] * copies, [decision] * copies, fast=fast))
 
         return score
 

@@ -125,7 +125,7 @@ def share_unseen(plan: Plan, signer: Signer, pace: Pace, sample: Sequence[Render
     batch = min(plan.config.engine.tokens, plan.survey.tokens)
     found = [1.0, batch / pace.tokens]
     if plan.config.neurons.enabled and pace.sequences > 1:
-        at_once = min(signer.scored_at_once(sample[0].longest), plan.survey.instances)
+        at_once = min(signer.scorer.at_once(sample[0].longest), plan.survey.instances)
         found.append(at_once / pace.sequences)
     return max(found)
 

@@ -127,7 +127,7 @@ def vector_dims(signer: Signer) -> dict[str, int]:
     """Dimensions of each kind of vector that an index stores, by its file's name."""
     found = {GRADIENTS: signer.gradient_dim, HIDDEN: signer.arch.hidden}
     if signer.config.neurons.enabled:
-        found |= {ACTIVATIONS: signer.dense.dim, ATTRIBUTIONS: signer.dense.dim}
+        found |= {ACTIVATIONS: signer.scorer.dense.dim, ATTRIBUTIONS: signer.scorer.dense.dim}
     if signer.checkpoints:
         found[TRACIN] = signer.gradient_dim * len(signer.checkpoints)
     return found
@@ -180,7 +180,7 @@ class RangeResults:
             fast: take activation times gradient whatever rule the index has.
         """
         if self.neurons:
-            for scored in self._signer.neuron_scores(instances, [self.decided[row] for row in at], fast=fast):
+            for scored in self._signer.scorer.scores(instances, [self.decided[row] for row in at], fast=fast):
                 self._keep(at[scored.position], scored.neurons)
                 advance(1)
 

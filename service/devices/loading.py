@@ -14,7 +14,7 @@ from attridex.indexer.held.memory import as_option
 from attridex.indexer.index.directory import read_current, read_manifest, read_sidecar
 from attridex.indexer.index.records import Manifest
 from attridex.indexer.index.vectors import Part
-from attridex.service.devices.memory import free_bytes, parse_devices
+from attridex.service.devices.memory import free_bytes, parse_devices, roomiest
 from attridex.service.devices.resident import Chunk, Resident, search_bytes
 from attridex.service.devices.structures import on_gpu
 from attridex.service.errors import MachineError
@@ -179,7 +179,7 @@ class Device:
 
     def _loaded(self, parts: Sequence[Part]) -> torch.Tensor:
         """Vectors of shards that follow each other [c, d], as they are stored, on the device with the most room."""
-        device = max(self.devices, key=free_bytes)
+        device = roomiest(self.devices).device
         rows = sum(part.rows for part in parts)
         dtype = torch.float16 if parts[0].vectors.precision == "float16" else torch.float32
         try:

@@ -1,6 +1,9 @@
 """Torch devices: which one is meant, and how much memory is free there."""
 
+from collections.abc import Iterable
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -26,6 +29,18 @@ def parse_devices(option: str) -> list[torch.device]:
     if int(number or 0) >= count:
         raise InputError(f"--search-device {option}: torch sees {count or 'no'} CUDA device{'s' if count > 1 else ''}; use cpu")
     return [torch.device("cuda", each) for each in ([int(number)] if number else range(count))]
+
+
+class Roomiest(NamedTuple):
+    """The device with the most free memory, and how much that is."""
+
+    device: torch.device
+    free: int
+
+
+def roomiest(devices: Iterable[torch.device]) -> Roomiest:
+    """The device with the most free memory."""
+    return max((Roomiest(device, free_bytes(device)) for device in devices), key=attrgetter("free"))
 
 
 def free_bytes(device: torch.device) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attridex.service.devices.memory import free_bytes
+from attridex.service.devices.memory import roomiest
 
 LISTS_MOST, GRAPH_MOST = 2048, 512
 """Rows that FAISS gives for a question on a GPU at most; it refuses to give more."""
@@ -61,8 +61,8 @@ def on_gpu(index: Any, devices: Sequence[torch.device]) -> Any:
     graph = hasattr(faiss, "GpuIndexCagra") and isinstance(index, faiss.IndexHNSWCagra)  # type: ignore[attr-defined]  # not in the stubs
     if not lists and not graph:
         return index
-    device = max(devices, key=free_bytes)
+    device, free = roomiest(devices)
     row = index.code_size if lists else 4 * index.d + 4 * index.hnsw.nb_neighbors(0)
-    if device.type != "cuda" or free_bytes(device) < SPARE * index.ntotal * row:
+    if device.type != "cuda" or free < SPARE * index.ntotal * row:
         return index
     return GpuStructure(index, device.index or 0)

@@ -27,7 +27,7 @@ from attridex.service.groups.questions import (
     Question,
     What,
 )
-from attridex.service.storage.far import Extent, Far, Kind, Mask, Rows, Scored, Scores
+from attridex.service.storage.far import Extent, Far, Kind, Mask, Rows, Scored, Scores, Vectors
 
 OPENING = Patience(600.0, 0.0)
 """For reading vectors into memory; all replicas do at once."""
@@ -59,7 +59,7 @@ class Asked(Protocol):
         """Let a version's vectors go, where they are."""
 
 
-class GroupedVectors:
+class GroupedVectors(Vectors):
     """The stored vectors of a version, divided among groups; see `Vectors`."""
 
     def __init__(self, groups: Asked, held: Mapping[int, Held], manifest: Manifest) -> None:
@@ -78,11 +78,6 @@ class GroupedVectors:
     def portions(self) -> dict[int, Portion]:
         """What each group holds open for it."""
         return {number: held.portion for number, held in self.held.items()}
-
-    @staticmethod
-    def placed(structure: Any) -> Any:
-        """As it is: structures are asked in the server; see `Vectors.placed`."""
-        return structure
 
     @property
     def rows(self) -> int:

@@ -108,6 +108,7 @@ class Vectors(Protocol):
 
     def placed(self, structure: Any) -> Any:
         """A structure of FAISS for approximate search, where it is asked: in this process, unless it may lie with the vectors."""
+        return structure
 
     def close(self) -> None:
         """Nobody asks for them any more."""

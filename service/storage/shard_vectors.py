@@ -1,7 +1,7 @@
 """The stored vectors of shards, read into this process kind by kind."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attridex.indexer.errors import DamageError
 from attridex.indexer.index.layout import ACTIVATIONS, ATTRIBUTIONS, GRADIENTS, HIDDEN, NORMS, TRACIN, TRACIN_NORMS
 from attridex.indexer.index.vectors import Part
-from attridex.service.storage.far import Kind
+from attridex.service.storage.far import Kind, Vectors
 from attridex.service.storage.held_shards import ServedShard
 
 
@@ -30,7 +30,7 @@ FILES: Mapping[Kind, Files] = {
 }
 
 
-class ShardVectors:
+class ShardVectors(Vectors):
     """The vectors of some shards that follow each other; each kind is read when it is first asked for.
 
     Attributes:
@@ -56,10 +56,6 @@ class ShardVectors:
         if kind not in self._read:
             self._read.setdefault(kind, self._parts(*FILES[kind]))  # two at once may both read it
         return self._read[kind]
-
-    def placed(self, structure: Any) -> Any:
-        """As it is; see `Vectors.placed`."""
-        return structure
 
     def _parts(self, name: str, norms: str | None) -> list[Part]:
         kept = self.kept is None or name in self.kept

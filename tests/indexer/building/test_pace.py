@@ -16,6 +16,7 @@ from attridex.indexer.building.plan import make_plan, survey_corpus
 from attridex.indexer.config import parse_config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
+from attridex.indexer.signing.neuron_scoring import NeuronScorer
 from attridex.indexer.signing.signer import Signer
 from tests.conftest import records, write_jsonl
 from tests.indexer.building.conftest import Begun
@@ -82,15 +83,15 @@ def test_what_the_first_scoring_of_neurons_makes_once_is_not_counted(
     rule: str, begun: Callable[..., Begun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = begun(count=20, neurons={"rule": rule})
-    clock, score, ready = Clock(made, 1e-5, monkeypatch), Signer.neuron_scores, set[bool]()
+    clock, score, ready = Clock(made, 1e-5, monkeypatch), NeuronScorer.scores, set[bool]()
     wanted = measured_pace(made.signer, seen(made).kept, 2.0)
 
-    def slow_at_first(signer: Signer, *given: Any, fast: bool = False) -> Any:
+    def slow_at_first(scorer: NeuronScorer, *given: Any, fast: bool = False) -> Any:
         clock.tick(0.0 if fast in ready else 1.0)
         ready.add(fast)
-        return score(signer, *given, fast=fast)
+        return score(scorer, *given, fast=fast)
 
-    monkeypatch.setattr(Signer, "neuron_scores", slow_at_first)
+    monkeypatch.setattr(NeuronScorer, "scores", slow_at_first)
     found = measured_pace(made.signer, seen(made).kept, 2.0)
     assert (found.neurons, found.fast) == pytest.approx((wanted.neurons, wanted.fast))
     assert len(ready) == (1 if rule == "gradient" else 2)
@@ -110,14 +111,14 @@ def test_neurons_of_many_targets_in_one_pass_take_the_time_of_their_texts(
     config = parse_config(data, "test", tmp_path)
     signer = Signer.load(config)
     made = Begun(config, make_plan(config, survey_corpus(config), signer), signer)
-    assert signer.in_one_pass(fast=True)
+    assert signer.scorer.in_one_pass(fast=True)
     clock, sampler = Clock(made, cost, monkeypatch), seen(made)
     instances = sampler.kept
     decisions = [each.decision for each in signer.sign(instances, gradient=False, neurons=False)]
 
     def seconds(fast: bool) -> float:
         began = clock.now
-        list(signer.neuron_scores(instances, decisions, fast=fast))
+        list(signer.scorer.scores(instances, decisions, fast=fast))
         return clock.now - began
 
     pilot = run_pilot(made.plan, signer, sampler.longest_first, show_progress=False)

@@ -45,9 +45,9 @@ def rows() -> list[dict[str, Any]]:
 def test_scores_of_all_tokens_together_are_those_of_each_alone(family: str, site: str, model_dir: Callable[..., Path]) -> None:
     made = signer(model_dir(family, "causal-lm"), site)
     instances = [made.render(row, "row") for row in rows()]
-    assert made.together
+    assert made.scorer.together
     found = made.sign(instances)
-    made.together = False
+    made.scorer.together = False
     for each, alone in zip(found, made.sign(instances), strict=True):
         for part in ("scores", "activation", "attribution"):
             values, expected = getattr(each, part), getattr(alone, part)
@@ -56,7 +56,7 @@ def test_scores_of_all_tokens_together_are_those_of_each_alone(family: str, site
 
 def test_attention_that_cannot_be_replaced_is_scored_token_by_token(model_dir: Callable[..., Path]) -> None:
     made = signer(model_dir("bloom", "causal-lm"))
-    assert not made.together
+    assert not made.scorer.together
     assert made.sign([made.render(row, "row") for row in rows()[:2]])[0].scores is not None
 
 

@@ -34,7 +34,7 @@ def test_readings_come_batch_by_batch_and_are_those_of_the_signatures(model_dir:
     }
     signatures = made.sign(texts)
     assert sorted(found) == [0, 1, 2, 3]
-    for position, neurons in made.neuron_scores(texts, [found[row].decision for row in range(4)]):
+    for position, neurons in made.scorer.scores(texts, [found[row].decision for row in range(4)]):
         assert np.array_equal(neurons.scores, signatures[position].scores)
         assert np.array_equal(found[position].gradient, signatures[position].gradient)
         assert found[position].loss == signatures[position].loss

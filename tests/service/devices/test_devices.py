@@ -11,7 +11,7 @@ import torch
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.service.caller import never_cancelled
-from attridex.service.devices import loading, memory, resident
+from attridex.service.devices import loading, memory, memory, resident
 from attridex.service.devices.loading import Device, chosen_device
 from attridex.service.devices.memory import parse_devices
 from attridex.service.devices.products import columns_of, error_of, products
@@ -74,7 +74,8 @@ def test_what_does_not_fit_is_refused_with_what_would_before_it_is_loaded(old: P
 def test_vectors_are_divided_among_devices_and_room_is_what_all_of_them_have(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     several = [torch.device("cpu"), torch.device("cpu", 0)]
     free = dict(zip(several, (3 << 20, 5 << 20), strict=True))
-    monkeypatch.setattr(loading, "free_bytes", free.__getitem__)
+    for module in (loading, memory):
+        monkeypatch.setattr(module, "free_bytes", free.__getitem__)
     assert loading.room(several, 1 << 20) == 6 << 20
     assert loading.room(several, 4 << 20) == 1 << 20
     taken = list[torch.device]()

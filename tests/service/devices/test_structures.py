@@ -13,7 +13,7 @@ import torch
 from attridex.indexer.approximate import structures as approximate
 from attridex.indexer.index.shards import Shard
 from attridex.indexer.sections import Structure
-from attridex.service.devices import structures
+from attridex.service.devices import memory, structures
 from attridex.service.devices.structures import on_gpu
 from tests.indexer.approximate.faiss_gpu import Gpus, OnGpu, built_for_gpus
 
@@ -23,7 +23,7 @@ GPU = torch.device("cuda", 1)
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Gpus:
     """GPUs with room, which give few rows."""
-    monkeypatch.setattr(structures, "free_bytes", lambda _device: 1 << 40)
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: 1 << 40)
     for name in ("LISTS_MOST", "GRAPH_MOST"):
         monkeypatch.setattr(structures, name, OnGpu.most)
     return built_for_gpus(monkeypatch)
@@ -63,9 +63,9 @@ def test_what_has_no_room_or_no_faiss_for_gpus_stays_in_memory(
     index, rows = make(), np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
     index.train(rows)
     index.add(rows)
-    monkeypatch.setattr(structures, "free_bytes", lambda _device: 400)
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: 400)
     assert on_gpu(index, [GPU]) is index
-    monkeypatch.setattr(structures, "free_bytes", lambda _device: 1 << 40)
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: 1 << 40)
     assert on_gpu(index, [torch.device("cpu")]) is index
     assert on_gpu(index, [GPU]) is not index
     assert len(gpus.copied) == 1
