@@ -47,6 +47,9 @@ class ModelConfig(Section):
     """What the model decides."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of the weights; losses, sums and stored vectors are float32 whatever it is."""
+    tf32: bool = False
+    """Whether products of float32 are taken by a GPU's tensor cores, which round what they multiply to 11 bits (TF32); on a CPU
+    they never are."""
     device: str = "auto"
     """A device of PyTorch, as "cpu"; "auto" takes a GPU where there is one."""
     trust_remote_code: bool = False

@@ -60,11 +60,18 @@ def forward_and_backward(signer: Signer, batch: InstanceBatch) -> None:
     signer.objective.read(signer.arch, states, batch).loss.sum().backward()
 
 
-def save_model(size: dict[str, int], directory: Path) -> None:
-    """The classifier with a tokenizer of whole words, w5 to w1999."""
+def language_model(size: dict[str, int]) -> Any:
+    """A random GPT-2."""
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(**size, bos_token_id=0, eos_token_id=0, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0)
+    return transformers.AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+
+
+def save_model(model: Any, words: int, directory: Path) -> None:
+    """A model with a tokenizer of whole words, w3 and on."""
     with quiet_transformers():
-        classifier(size).save_pretrained(directory)
-    vocabulary = {"<s>": 0, "<pad>": 1, "<unk>": 2} | {f"w{number}": number for number in range(3, VOCABULARY)}
+        model.save_pretrained(directory)
+    vocabulary = {"<s>": 0, "<pad>": 1, "<unk>": 2} | {f"w{number}": number for number in range(3, words)}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     named = {"bos_token": "<s>", "unk_token": "<unk>", "pad_token": "<pad>"}
@@ -105,6 +112,27 @@ def scene(size: dict[str, int], rows: list[str]) -> Iterator[Path]:
     """A directory with model and corpus, removed afterwards."""
     with TemporaryDirectory(prefix="attridex-bench-") as name:
         directory = Path(name)
-        save_model(size, directory / "model")
+        save_model(classifier(size), VOCABULARY, directory / "model")
         write_corpus(directory / "train.jsonl", rows)
+        yield directory
+
+
+@contextmanager
+def language_scene(size: dict[str, int], rows: int, tokens: int) -> Iterator[Path]:
+    """A directory with a language model and a corpus whose first tokens are prompts, removed afterwards.
+
+    Args:
+        size: of the model.
+        rows: instances.
+        tokens: of each.
+    """
+    words = size["vocab_size"]
+    with TemporaryDirectory(prefix="attridex-bench-") as name:
+        directory = Path(name)
+        save_model(language_model(size), words, directory / "model")
+        drawn = np.random.default_rng(0).integers(3, words, (rows, tokens))
+        with (directory / "train.jsonl").open("w", encoding="utf-8") as lines:
+            for number, (first, *others) in enumerate(drawn.tolist()):
+                answer = " ".join(f"w{word}" for word in others)
+                lines.write(json.dumps({"id": f"t{number}", "prompt": f"w{first}", "answer": answer}) + "\n")
         yield directory

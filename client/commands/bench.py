@@ -32,19 +32,32 @@ def benchmarks() -> dict[str, Benchmark]:
     }
 
 
+def gpu_benchmarks() -> dict[str, Benchmark]:
+    """Those of a GPU."""
+    from attridex.client.benchmarks import gpu
+
+    return {"gpu-build": gpu.build, "gpu-neurons": gpu.neurons, "gpu-search": gpu.search}
+
+
 def bench(
     name: Annotated[str | None, typer.Argument(help="One benchmark; all by default.", show_default=False)] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Paired runs of path and floor; their median counts.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a figure on stdout.")] = False,
 ) -> None:
-    """Measure each path beside what the hardware must do for it, in the same run; exit code 1 if a target is missed."""
+    """Measure each path beside what the hardware must do for it, in the same run; exit code 1 if a target is missed.
+
+    Those of a GPU are measured where torch sees one.
+    """
     import torch
     from rich.console import Console
 
     from attridex.indexer.errors import AttridexError, InputError, nearest
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    known = benchmarks()
+    known, on_gpu = benchmarks(), gpu_benchmarks()
+    if name in on_gpu and not torch.cuda.is_available():
+        raise InputError(f"{name} needs a GPU, and torch sees none")
+    known |= on_gpu if torch.cuda.is_available() else {}
     if name is not None and name not in known:
         raise InputError(f"no benchmark '{name}'; {nearest(name, known)}")
     console, found = Console(stderr=True), []

@@ -270,6 +270,8 @@ def newer_settings(config: Config, data: JsonObject) -> JsonObject:
         found["corpus.loss_on_padding"] = False
     if config.model.quantization is not None:
         found["model.quantization"] = config.model.quantization
+    if config.model.tf32:
+        found["model.tf32"] = True
     return found | ({"rendering": config.corpus.rendering} if config.corpus.rendering > 1 else {})
 
 

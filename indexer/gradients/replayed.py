@@ -131,17 +131,17 @@ class Replayed(Gradients):
         replays: of the passes.
     """
 
-    def __init__(self, gradients: Gradients, recorder: Recorder, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, gradients: Gradients, recorder: Recorder, precision: str = "float32") -> None:
         """Replay passes.
 
         Args:
             gradients: takes them.
             recorder: records them.
-            dtype: of the model.
+            precision: what they are rounded to; see `Replays`.
         """
         self._plain = gradients
         self.dim, self.blocks = gradients.dim, gradients.blocks
-        self.replays = Replays(GradientPasses(gradients), recorder, dtype)
+        self.replays = Replays(GradientPasses(gradients), recorder, precision)
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
         """One pass over a batch; see `Gradients.take`. Sums of factors are of plain passes."""

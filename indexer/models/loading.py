@@ -18,6 +18,7 @@ from attridex.indexer.models.architectures import Architecture
 from attridex.indexer.models.checkpoints import at_checkpoint
 from attridex.indexer.models.families import Family
 from attridex.indexer.models.low_rank import LowRank
+from attridex.indexer.models.precision import choose_precision
 from attridex.indexer.models.quantised import plain, quantisation
 from attridex.indexer.models.sources import check_task, resolve_labels, task_config
 from attridex.indexer.models.tokenizers import model_tokenizer, padding_token, vocabulary_of
@@ -46,7 +47,8 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     """Load the model of a configuration, or one of its checkpoints.
 
     Raises:
-        InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs.
+        InputError: no model there, an unknown family, no padding token, labels that do not fit the outputs, or another precision
+            than a model of this process has.
     """
     wanted = config.model if checkpoint is None else at_checkpoint(config.model, checkpoint)
     adapted, whole = ("model.adapter", "model.path") if checkpoint is None else (CHECKPOINTS, CHECKPOINTS)
@@ -56,6 +58,7 @@ def load_model(config: Config, checkpoint: str | None = None) -> LoadedModel:
     labels = resolve_labels(config.corpus.labels, hf, wanted.task, config.corpus.rendering)
     tokenizer = model_tokenizer(config.model, config.corpus.rendering)
     device, dtype = resolve_device(wanted.device), getattr(torch, wanted.dtype)
+    choose_precision(wanted, device)
     rounded = quantisation(hf, wanted)
     with quiet_transformers():
         model, loading = with_weights(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from attridex.indexer.errors import first_line
@@ -23,9 +22,9 @@ STEPS = 8
 """Sizes between a power of two and the next that room is made for: at most an eighth is left over."""
 KEPT = 16
 """Shapes whose recordings are kept, those used last."""
-AGREE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
-"""How far what a replayed pass gives may be from what the plain one does, of its norm: room that is left over changes the order
-of sums, and by that roundings."""
+AGREE = {"float32": 1e-4, "tf32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
+"""How far what a replayed pass gives may be from what the plain one does, of its norm, by what passes are rounded to: room that
+is left over changes the order of sums, and by that roundings."""
 log = logging.getLogger("attridex.indexer")
 
 
@@ -89,15 +88,15 @@ class Replays(Generic[Batch, Given]):
         replays: passes that were replayed.
     """
 
-    def __init__(self, passes: Passes[Any, Batch, Given], recorder: Recorder, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, passes: Passes[Any, Batch, Given], recorder: Recorder, precision: str = "float32") -> None:
         """Replay passes.
 
         Args:
             passes: of one kind.
             recorder: records them.
-            dtype: of the model.
+            precision: what they are rounded to: one of `AGREE`.
         """
-        self._passes, self._recorder, self._agree = passes, recorder, AGREE[dtype]
+        self._passes, self._recorder, self._agree = passes, recorder, AGREE[precision]
         self._seen: set[Hashable] = set()
         self._kept: OrderedDict[Hashable, Recording[Batch, Given]] = OrderedDict()
         self.refused, self.replays = "", 0

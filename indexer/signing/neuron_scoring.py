@@ -11,6 +11,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.loading import LoadedModel
+from attridex.indexer.models.precision import precision_of
 from attridex.indexer.neurons.quadrature import GRADIENT, Quadrature, quadrature
 from attridex.indexer.neurons.scores import NeuronPass
 from attridex.indexer.neurons.token_scores import scores_together
@@ -50,6 +51,7 @@ class NeuronScorer:
         """
         self._config, self._loaded, self._objective, self._recorder = config, loaded, objective, recorder
         self._arch, self._site = loaded.arch, config.neurons.site
+        self._precision = precision_of(config.model, loaded.arch.model.dtype)
         self._scorings: dict[Quadrature, NeuronPasses | Replays[ProbeBatch, NeuronPass]] = {}
         self._layers = len(self._arch.layers)
         self.rule = quadrature(config.neurons.rule, config.neurons.steps)
@@ -121,14 +123,14 @@ class NeuronScorer:
         """The way to score neurons by a rule."""
         if rule not in self._scorings:
             made = NeuronPasses(self._arch, self._site, rule, self._objective.watch)
-            self._scorings[rule] = Replays(made, self._recorder, self._arch.model.dtype) if self._recorder else made
+            self._scorings[rule] = Replays(made, self._recorder, self._precision) if self._recorder else made
         return self._scorings[rule]
 
     @cached_property
     def _token_scoring(self) -> TokenPasses | Replays[InstanceBatch, NeuronPass]:
         """The way to score neurons at all tokens of texts."""
         made = TokenPasses(self._arch, self._site, self._objective.watch)
-        return Replays(made, self._recorder, self._arch.model.dtype) if self._recorder else made
+        return Replays(made, self._recorder, self._precision) if self._recorder else made
 
     def _token_scores(self, instances: Sequence[RenderedInstance]) -> Iterator[ScoredInstance]:
         """Activation times gradient of instances, the mean over each one's target tokens, batch after batch."""

@@ -16,6 +16,7 @@ from attridex.indexer.gradients.scopes import make_gradients
 from attridex.indexer.models.batches import plan_batches
 from attridex.indexer.models.identity import ModelIdentity, config_identity
 from attridex.indexer.models.loading import LoadedModel, load_model
+from attridex.indexer.models.precision import precision_of
 from attridex.indexer.models.renderers import make_renderer
 from attridex.indexer.replaying.recording import CudaGraphs
 from attridex.indexer.replaying.replays import roomy
@@ -78,7 +79,8 @@ class Signer:
     def _taking(self, loaded: LoadedModel) -> Gradients:
         """The way to take gradients of a model."""
         made = make_gradients(loaded.arch, self.objective, self.config.gradients)
-        return Replayed(made, self._recorder, loaded.arch.model.dtype) if self._recorder else made
+        precision = precision_of(self.config.model, loaded.arch.model.dtype)
+        return Replayed(made, self._recorder, precision) if self._recorder else made
 
     def unreplayed(self, instances: Sequence[RenderedInstance]) -> str:
         """Why a GPU's passes over instances like these are plain ones; empty where they are replayed, and without a GPU."""

@@ -28,6 +28,13 @@ def test_every_benchmark_has_its_name() -> None:
     ]  # fmt: skip
 
 
+def test_those_of_a_gpu_are_refused_where_there_is_none(attridex: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in bench.gpu_benchmarks():
+        ran = attridex("bench", name)
+        assert (ran.code, ran.err) == (2, f"error: {name} needs a GPU, and torch sees none\n")
+
+
 @pytest.mark.parametrize(("median", "code", "mark"), [(1.125, 0, "ok  "), (1.5, 1, "MISS")])
 def test_a_figure_is_held_to_its_target(
     median: float, code: int, mark: str, attridex: Any, monkeypatch: pytest.MonkeyPatch

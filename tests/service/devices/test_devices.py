@@ -11,7 +11,7 @@ import torch
 from attridex.indexer.errors import InputError
 from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.service.caller import never_cancelled
-from attridex.service.devices import loading, memory, memory, resident
+from attridex.service.devices import loading, memory, resident
 from attridex.service.devices.loading import Device, chosen_device
 from attridex.service.devices.memory import parse_devices
 from attridex.service.devices.products import columns_of, error_of, products
