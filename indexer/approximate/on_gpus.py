@@ -61,7 +61,7 @@ def filled_lists(empty: Any, sample: NDArray[np.float32], rows: Callable[[], Ite
             made: Any = faiss.index_gpu_to_cpu(there)
             made.nprobe = empty.nprobe
             return made
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             log.warning("inverted lists are made without the GPU (%s)", first_line(error))
     fill(empty, sample, rows())
     return empty

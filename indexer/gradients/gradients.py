@@ -46,6 +46,10 @@ class Gradients(Protocol):
     dim: int
     blocks: list[Block]
 
+    @property
+    def bound(self) -> str:
+        """What values decide of a pass' own shape or way, as far as passes have shown it; empty for nothing."""
+
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
         """One pass over a batch; `factors` is where K-FAC's are summed, while an index is built."""
 
@@ -57,6 +61,11 @@ class HeadGradients:
         """`sketch` is of the one layer "head"."""
         self._arch, self._objective, self._sketch = arch, objective, sketch
         self.dim, self.blocks = sketch.dim, sketch.blocks
+
+    @property
+    def bound(self) -> str:
+        """See `Gradients.bound`."""
+        return self._arch.bound or self._objective.bound
 
     @torch.no_grad()
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
@@ -104,7 +113,7 @@ class LayerGradients:
         """
         self._arch, self._objective, self._capture, self._sketch = arch, objective, capture, sketch
         self._fires = {name: 1 if use.passed_by else use.fires for name, use in uses.items()}
-        self._alone = any(use.shared for use in uses.values())
+        self._alone, self._staged = any(use.shared for use in uses.values()), False
         self.dim, self.blocks = sketch.dim, sketch.blocks
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
@@ -125,6 +134,7 @@ class LayerGradients:
 
         def on_input(name: str, a: Tensor, experts: Tensor | None = None) -> KeptInput:
             owner = batch.targets.owner if self._arch.staging and len(batch.targets.owner) else None
+            self._staged |= owner is not None
             own = None if experts is None else experts.reshape(batch.size, -1)
             return KeptInput(self._sketch.keep(name, by_instance(a, batch.size, owner)), owner, own)
 
@@ -141,6 +151,15 @@ class LayerGradients:
             (reading.loss / size).sum().backward()
         self._check(calls)
         return GradientPass(reading, out * size[:, None])
+
+    @property
+    def bound(self) -> str:
+        """See `Gradients.bound`."""
+        if self._alone:
+            return "a layer reads something that all instances share"
+        if self._staged:
+            return "a layer behind the blocks reads as many states of an instance as it has targets"
+        return self._arch.bound or self._objective.bound
 
     def _mask(self, name: str, rows: Tensor, batch: InstanceBatch, kept: KeptInput) -> Tensor:
         """1 for the rows of a layer that count: those of the target's tokens or of the source's, by their number.

@@ -51,7 +51,7 @@ class DenseProjection:
         self._draw = normals if kind == "gaussian" else signs
         # A chunk begins at a multiple of 256 entries, as the generators ask.
         self._columns = max(256, CHUNK // dim // 256 * 256)
-        self._kept = cache(self._chunk) if size * dim * 4 <= KEPT_BYTES else self._chunk
+        self._kept = cache(self._placed) if size * dim * 4 <= KEPT_BYTES else self._placed
 
     def _chunk(self, start: int) -> Float[Tensor, "columns k"]:
         """Columns of P for the chunk of inputs that begins at `start`."""
@@ -59,12 +59,16 @@ class DenseProjection:
         entries = self._draw(self._seed, self._name, columns * self.dim, start * self.dim)
         return torch.from_numpy(entries).reshape(columns, self.dim) / math.sqrt(self.dim)
 
+    def _placed(self, start: int, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "columns k"]:
+        """The same where rows are projected."""
+        return self._chunk(start).to(device, dtype)
+
     def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
         """Project rows."""
         total = x.new_zeros(x.shape[0], self.dim)
         for start in range(0, self._size, self._columns):
-            chunk = self._kept(start)
-            total += x[:, start : start + len(chunk)] @ chunk.to(x.device, x.dtype)
+            chunk = self._kept(start, x.device, x.dtype)
+            total += x[:, start : start + len(chunk)] @ chunk
         return total
 
 
@@ -86,9 +90,10 @@ class SparseProjection:
         self._sign = torch.from_numpy((words & np.uint64(1)).astype(np.float32) * 2 - 1)
 
     def __call__(self, x: Float[Tensor, "B n"]) -> Float[Tensor, "B k"]:
-        """Project rows."""
-        signed = x * self._sign.to(x.device, x.dtype)
-        return x.new_zeros(x.shape[0], self.dim).index_add_(1, self._bucket.to(x.device), signed)
+        """Project rows; buckets and signs lie on the device of what was projected last."""
+        if (self._sign.device, self._sign.dtype) != (x.device, x.dtype):
+            self._bucket, self._sign = self._bucket.to(x.device), self._sign.to(x.device, x.dtype)
+        return x.new_zeros(x.shape[0], self.dim).index_add_(1, self._bucket, x * self._sign)
 
 
 def global_projection(kind: str, size: int, dim: int, seed: int, name: str) -> BlockProjection:

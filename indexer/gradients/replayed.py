@@ -15,7 +15,7 @@ from attridex.indexer.curvature.kfac import FactorSums
 from attridex.indexer.gradients.gradients import GradientPass, Gradients
 from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.replaying.recording import Recorder
-from attridex.indexer.replaying.replays import Replays, filled, roomy
+from attridex.indexer.replaying.replays import Replays, filled, roomy, within
 from attridex.indexer.tasks.instance_batches import InstanceBatch, TokenTargets
 
 
@@ -40,13 +40,18 @@ class Shape:
     goals: int
 
     @classmethod
-    def of(cls, batch: InstanceBatch) -> "Shape | None":
-        """The shape of a batch with room to spare for one instance; None for one that is not replayed."""
+    def of(cls, batch: InstanceBatch, longest: int | None = None) -> "Shape | None":
+        """The shape of a batch with room to spare for one instance; None for one that is not replayed.
+
+        Args:
+            batch: of instances.
+            longest: tokens that a sequence may have.
+        """
         tokens, targets = batch.tokens, len(batch.targets.owner)
         if tokens.source is not None or tokens.own_reads is not None or tokens.extents is not None:
             return None
         return cls(
-            roomy(batch.size + 1), len(tokens.ids) // batch.size, roomy(tokens.ids.shape[1]),
+            roomy(batch.size + 1), len(tokens.ids) // batch.size, within(tokens.ids.shape[1], longest),
             roomy(targets + 1) if targets else 0, tokens.types is not None, batch.goals.shape[1],
         )  # fmt: skip
 
@@ -65,11 +70,17 @@ def room_of(shape: Shape, device: torch.device) -> InstanceBatch:
 
 
 class InstancePasses:
-    """The room of passes over batches of instances; see `Passes`."""
+    """The room of passes over batches of instances; see `Passes`.
+
+    Attributes:
+        longest: tokens that a sequence may have; None where that is not known.
+    """
+
+    longest: int | None = None
 
     def shape(self, batch: InstanceBatch) -> Shape | None:
         """See `Shape.of`."""
-        return Shape.of(batch)
+        return Shape.of(batch, self.longest)
 
     def room(self, shape: Shape, batch: InstanceBatch) -> InstanceBatch:
         """See `room_of`."""
@@ -85,7 +96,7 @@ class InstancePasses:
         filled(room.targets.at, targets.at)
         filled(room.targets.wanted, targets.wanted)
         filled(room.targets.counts, targets.counts, 1)
-        room.targets.counts[-1] = max(1, len(room.targets.owner) - len(targets.owner))
+        room.targets.counts[-1:] = max(1, len(room.targets.owner) - len(targets.owner))
 
     def count(self, name: str, batch: InstanceBatch) -> int:
         """See `Passes.count`."""
@@ -97,9 +108,14 @@ class GradientPasses(InstancePasses):
 
     what = "gradients"
 
-    def __init__(self, gradients: Gradients) -> None:
-        """`gradients` takes them."""
-        self._gradients = gradients
+    def __init__(self, gradients: Gradients, longest: int | None = None) -> None:
+        """`gradients` takes them; `longest` as in `InstancePasses`."""
+        self._gradients, self.longest = gradients, longest
+
+    @property
+    def bound(self) -> str:
+        """See `Passes.bound`."""
+        return self._gradients.bound
 
     def take(self, batch: InstanceBatch) -> GradientPass:
         """The plain pass."""
@@ -131,17 +147,23 @@ class Replayed(Gradients):
         replays: of the passes.
     """
 
-    def __init__(self, gradients: Gradients, recorder: Recorder, precision: str = "float32") -> None:
+    def __init__(self, gradients: Gradients, recorder: Recorder, precision: str = "float32", longest: int | None = None) -> None:
         """Replay passes.
 
         Args:
             gradients: takes them.
             recorder: records them.
             precision: what they are rounded to; see `Replays`.
+            longest: tokens that a sequence may have.
         """
         self._plain = gradients
         self.dim, self.blocks = gradients.dim, gradients.blocks
-        self.replays = Replays(GradientPasses(gradients), recorder, precision)
+        self.replays = Replays(GradientPasses(gradients, longest), recorder, precision)
+
+    @property
+    def bound(self) -> str:
+        """See `Gradients.bound`."""
+        return self._plain.bound
 
     def take(self, batch: InstanceBatch, factors: FactorSums | None = None) -> GradientPass:
         """One pass over a batch; see `Gradients.take`. Sums of factors are of plain passes."""

@@ -186,6 +186,15 @@ class Architecture:
         return len(self.attention_out) == len(self.layers) and len(sizes) == 1 and self.heads > 0 and min(sizes) % self.heads == 0
 
     @property
+    def bound(self) -> str:
+        """What values decide of a pass' own shape or way; empty for nothing."""
+        if self.experts:
+            return "tokens are routed to experts"
+        if self._rotaries:
+            return "rotary factors follow a text's length"
+        return "" if self.structure.end is None else "the answer is read where a token stands"
+
+    @property
     def own_extent(self) -> float:
         """Tokens up to which rotary factors are the same, whatever a text's length."""
         found = [getattr(module, "original_max_seq_len", None) or 0 for module in self._rotaries]

@@ -26,7 +26,7 @@ def choose_precision(model: ModelConfig, device: torch.device) -> None:
     with _lock:
         if not _chosen:
             _chosen.append(model.tf32)
-            torch.backends.cuda.matmul.allow_tf32 = model.tf32
+            _set(matmul=model.tf32, convolutions=model.tf32)
         if _chosen != [model.tf32]:
             raise InputError(
                 f"{model.path}: model.tf32 = {str(model.tf32).lower()}, and another model of this process has it otherwise; "
@@ -34,18 +34,23 @@ def choose_precision(model: ModelConfig, device: torch.device) -> None:
             )
 
 
+def _set(*, matmul: bool, convolutions: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = matmul
+    torch.backends.cudnn.allow_tf32 = convolutions
+
+
 @contextmanager
 def one_precision() -> Iterator[None]:
     """Let the first model that is loaded in the block choose anew; what was chosen before holds again behind it."""
     with _lock:
-        chosen, before = _chosen.copy(), torch.backends.cuda.matmul.allow_tf32
+        chosen, before = _chosen.copy(), (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
         _chosen.clear()
     try:
         yield
     finally:
         with _lock:
             _chosen[:] = chosen
-            torch.backends.cuda.matmul.allow_tf32 = before
+            _set(matmul=before[0], convolutions=before[1])
 
 
 def precision_of(model: ModelConfig, dtype: torch.dtype) -> str:

@@ -19,6 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 BACKEND = "inductor"
 """What of torch compiles."""
+LIMIT = 64
+"""Kinds of arguments that a function is compiled for: models, types, single rows, whether gradients are wanted."""
 log = logging.getLogger("attridex.indexer")
 _fusing: ContextVar[bool] = ContextVar("fusing", default=False)
 
@@ -54,10 +56,11 @@ class Fused(Generic[P, R]):
             compiled: Any = torch.compile(self._plain, dynamic=True, fullgraph=True, backend=BACKEND)
             self._compiled = compiled
         try:
-            with warnings.catch_warnings():  # the compiler looks for gradients of what is no leaf, and is warned of it
+            # The compiler looks for gradients of what is no leaf, and is warned of it.
+            with warnings.catch_warnings(), torch._dynamo.config.patch(recompile_limit=LIMIT):
                 warnings.simplefilter("ignore")
                 return self._compiled(*args, **options)
         except Exception as error:  # of the compiler, or what it runs: whatever they raise
-            self.refused = first_line(error)
+            self.refused = first_line(error.__cause__ or error)
             log.warning("%s is not compiled (%s)", self._plain.__name__, self.refused)
             return self._plain(*args, **options)

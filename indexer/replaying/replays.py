@@ -22,7 +22,7 @@ STEPS = 8
 """Sizes between a power of two and the next that room is made for: at most an eighth is left over."""
 KEPT = 16
 """Shapes whose recordings are kept, those used last."""
-AGREE = {"float32": 1e-4, "tf32": 2e-3, "float16": 2e-2, "bfloat16": 5e-2}
+AGREE = {"float32": 1e-4, "tf32": 5e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """How far what a replayed pass gives may be from what the plain one does, of its norm, by what passes are rounded to: room that
 is left over changes the order of sums, and by that roundings."""
 log = logging.getLogger("attridex.indexer")
@@ -32,6 +32,11 @@ def roomy(size: int) -> int:
     """The size that room is made for."""
     step = max(1, (1 << size.bit_length()) // (2 * STEPS))
     return -(-size // step) * step
+
+
+def within(size: int, most: int | None) -> int:
+    """The size that room is made for where nothing may be larger than `most`: a model has no more positions."""
+    return roomy(size) if most is None else min(roomy(size), max(size, most))
 
 
 def filled(room: Tensor, values: Tensor, rest: int = 0) -> None:
@@ -45,6 +50,10 @@ class Passes(Protocol[Shape, Batch, Given]):
 
     what: str
     """What they give, in the plural."""
+
+    @property
+    def bound(self) -> str:
+        """What values decide of a pass' own shape or way, as far as plain passes have shown it; empty for nothing."""
 
     def shape(self, batch: Batch) -> Shape | None:
         """What room is made for, by sizes that `roomy` gives; None for a batch that is not replayed."""
@@ -111,7 +120,9 @@ class Replays(Generic[Batch, Given]):
             self.replays += 1
             return self._replayed(self._kept[shape], batch)
         plain = self._passes.take(batch)
-        if shape in self._seen:
+        if self._passes.bound:
+            self._refuse(self._passes.bound)
+        elif shape in self._seen:
             self._record(shape, batch, plain)
         self._seen.add(shape)
         return plain

@@ -17,7 +17,7 @@ from attridex.indexer.models.batches import TokenBatch
 from attridex.indexer.neurons.quadrature import Quadrature
 from attridex.indexer.neurons.scores import NeuronPass, score_neurons
 from attridex.indexer.neurons.token_scores import score_tokens
-from attridex.indexer.replaying.replays import filled, roomy
+from attridex.indexer.replaying.replays import filled, roomy, within
 from attridex.indexer.tasks.instance_batches import InstanceBatch
 from attridex.indexer.tasks.probes import NO_OUTPUT, ProbeBatch, Wanted
 
@@ -51,15 +51,17 @@ class Scored:
 class TokenPasses(InstancePasses, Scored):
     """Passes that score the neurons of all target tokens of texts, the mean over each text's; see `score_tokens`."""
 
-    def __init__(self, arch: Architecture, site: Site, watch: Watched) -> None:
+    def __init__(self, arch: Architecture, site: Site, watch: Watched, longest: int | None = None) -> None:
         """Score neurons.
 
         Args:
             arch: a language model.
             site: where a neuron is read.
             watch: gives P(target).
+            longest: tokens that a sequence may have.
         """
-        self._arch, self._site, self._watch = arch, site, watch
+        self._arch, self._site, self._watch, self.longest = arch, site, watch, longest
+        self.bound = arch.bound
 
     def take(self, batch: InstanceBatch) -> NeuronPass:
         """The plain pass."""
@@ -74,7 +76,7 @@ class TokenPasses(InstancePasses, Scored):
 class NeuronPasses(Scored):
     """Passes that score the neurons of probes by one rule; see `score_neurons`."""
 
-    def __init__(self, arch: Architecture, site: Site, rule: Quadrature, watch: Watched) -> None:
+    def __init__(self, arch: Architecture, site: Site, rule: Quadrature, watch: Watched, longest: int | None = None) -> None:
         """Score neurons.
 
         Args:
@@ -82,15 +84,18 @@ class NeuronPasses(Scored):
             site: where a neuron is read.
             rule: of the integral.
             watch: gives P(target).
+            longest: tokens that a sequence may have.
         """
-        self._arch, self._site, self._rule, self._watch = arch, site, rule, watch
+        self._arch, self._site, self._rule, self._watch, self._longest = arch, site, rule, watch, longest
+        self.bound = arch.bound
 
     def shape(self, batch: ProbeBatch) -> Shape | None:
         """The shape of room for a batch; None for the two sides of an encoder-decoder model."""
         tokens = batch.tokens
         if tokens.source is not None:
             return None
-        return Shape(roomy(len(tokens.ids)), roomy(tokens.ids.shape[1]), tokens.types is not None, tokens.own_reads is not None)
+        width = within(tokens.ids.shape[1], self._longest)
+        return Shape(roomy(len(tokens.ids)), width, tokens.types is not None, tokens.own_reads is not None)
 
     def room(self, shape: Shape, batch: ProbeBatch) -> ProbeBatch:
         """See `Passes.room`."""

@@ -122,14 +122,14 @@ class NeuronScorer:
     def _scoring(self, rule: Quadrature) -> NeuronPasses | Replays[ProbeBatch, NeuronPass]:
         """The way to score neurons by a rule."""
         if rule not in self._scorings:
-            made = NeuronPasses(self._arch, self._site, rule, self._objective.watch)
+            made = NeuronPasses(self._arch, self._site, rule, self._objective.watch, self._config.model.max_length)
             self._scorings[rule] = Replays(made, self._recorder, self._precision) if self._recorder else made
         return self._scorings[rule]
 
     @cached_property
     def _token_scoring(self) -> TokenPasses | Replays[InstanceBatch, NeuronPass]:
         """The way to score neurons at all tokens of texts."""
-        made = TokenPasses(self._arch, self._site, self._objective.watch)
+        made = TokenPasses(self._arch, self._site, self._objective.watch, self._config.model.max_length)
         return Replays(made, self._recorder, self._precision) if self._recorder else made
 
     def _token_scores(self, instances: Sequence[RenderedInstance]) -> Iterator[ScoredInstance]:

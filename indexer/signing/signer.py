@@ -80,7 +80,7 @@ class Signer:
         """The way to take gradients of a model."""
         made = make_gradients(loaded.arch, self.objective, self.config.gradients)
         precision = precision_of(self.config.model, loaded.arch.model.dtype)
-        return Replayed(made, self._recorder, precision) if self._recorder else made
+        return Replayed(made, self._recorder, precision, self.config.model.max_length) if self._recorder else made
 
     def unreplayed(self, instances: Sequence[RenderedInstance]) -> str:
         """Why a GPU's passes over instances like these are plain ones; empty where they are replayed, and without a GPU."""
@@ -215,7 +215,10 @@ class Signer:
         for copies, positions in groups.items():
             lengths = [instances[position].longest for position in positions]
             lengths = [*map(roomy, lengths)] if self._recorder else lengths  # those that are replayed have few shapes
-            for rows in plan_batches(lengths, self.config.engine.tokens // copies):
+            budget = self.config.engine.tokens // copies
+            if self._recorder:  # whose room has one instance to spare
+                budget = max(1, budget - max(lengths, default=0))
+            for rows in plan_batches(lengths, budget):
                 yield [positions[row] for row in rows]
 
     def with_tokens(self, tokens: int) -> Self:

@@ -6,7 +6,7 @@ R rows of a sequence (edited copies of its read position), O outputs of the head
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -70,6 +70,9 @@ def first_types(instance: RenderedInstance) -> tuple[int, ...]:
 @runtime_checkable
 class Objective(Protocol):
     """A task's way from a model's states to a decision."""
+
+    bound: ClassVar[str] = ""
+    """What values decide of a reading's own shape; empty for nothing."""
 
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """Read the body's final states."""

@@ -23,6 +23,8 @@ from attridex.indexer.tasks.probes import Probe, Wanted
 class TokenClassification(Objective):
     """One sequence, some of whose tokens have a label; cross-entropy, mean over them."""
 
+    bound = "an instance has as many decisions as tokens with a label"
+
     def read(self, arch: Architecture, states: Float[Tensor, "S T h"], batch: InstanceBatch) -> Reading:
         """See `Objective.read`."""
         targets = batch.targets

@@ -28,10 +28,10 @@ def columns_of(queries: NDArray[np.float64], like: Tensor) -> Tensor:
     """
     wide = torch.from_numpy(scaled(queries)[0])
     if like.dtype == torch.float32:
-        return wide.T.contiguous().to(like.device)
+        return wide.T.to(like.device)
     upper = wide.to(torch.float16)
     lower = ((wide - upper.to(torch.float32)) * LOW).to(torch.float16)
-    return torch.cat([upper, lower]).T.contiguous().to(like.device)
+    return torch.cat([upper, lower]).T.to(like.device)
 
 
 def products(rows: Tensor, columns: Tensor) -> Tensor:

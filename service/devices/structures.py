@@ -1,5 +1,6 @@
 """FAISS's structures on a GPU, where FAISS is built for one: the same lists and graphs, asked there."""
 
+import logging
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
@@ -9,12 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from attridex.indexer.errors import first_line
 from attridex.service.devices.memory import roomiest
 
 LISTS_MOST, GRAPH_MOST = 2048, 512
 """Rows that FAISS gives for a question on a GPU at most; it refuses to give more."""
 SPARE = 1.5
 """What a structure takes on a GPU, of what it takes in memory, at most."""
+WORK = 1 << 26
+"""Memory that FAISS keeps for the work of a structure's searches on a GPU; it would take 1.5 GiB."""
+log = logging.getLogger("attridex.service")
 
 
 class GpuStructure:
@@ -28,6 +33,7 @@ class GpuStructure:
         """Copy it to the GPU of a number; questions that the copy does not take are asked of `index`."""
         self._index, self._turn = index, Lock()
         self._resources = faiss.StandardGpuResources()  # one search at a time may use it
+        self._resources.setTempMemory(WORK)
         there: Any = faiss.index_cpu_to_gpu(self._resources, number, index)
         self._lists = isinstance(index, faiss.IndexIVF)
         self._most = LISTS_MOST if self._lists else GRAPH_MOST
@@ -63,6 +69,10 @@ def on_gpu(index: Any, devices: Sequence[torch.device]) -> Any:
         return index
     device, free = roomiest(devices)
     row = index.code_size if lists else 4 * index.d + 4 * index.hnsw.nb_neighbors(0)
-    if device.type != "cuda" or free < SPARE * index.ntotal * row:
+    if device.type != "cuda" or free < WORK + SPARE * index.ntotal * row:
         return index
-    return GpuStructure(index, device.index or 0)
+    try:
+        return GpuStructure(index, device.index or 0)
+    except (RuntimeError, MemoryError) as error:  # FAISS's kernels have limits of their own, which depend on how it was built
+        log.warning("a structure is asked in memory, not on the GPU (%s)", first_line(error))
+        return index

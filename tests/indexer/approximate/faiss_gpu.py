@@ -8,6 +8,13 @@ import numpy as np
 import pytest
 
 
+class Resources:
+    """What FAISS keeps for its work."""
+
+    def setTempMemory(self, size: int) -> None:  # noqa: N802 - as FAISS calls it
+        """How much."""
+
+
 class OnGpu:
     """An index on a GPU: it gives a bounded number of rows, and what it is asked with is noted."""
 
@@ -73,7 +80,7 @@ def built_for_gpus(monkeypatch: pytest.MonkeyPatch, *, cuvs: bool = True) -> Gpu
     """Let FAISS be built for GPUs."""
     gpus = Gpus()
     there = {
-        "StandardGpuResources": object,
+        "StandardGpuResources": Resources,
         "get_num_gpus": lambda: 2,
         "index_cpu_to_gpu": gpus.copy,
         "index_gpu_to_cpu": lambda index: copied(index.index),

@@ -47,7 +47,7 @@ def same(one: GradientPass, other: GradientPass) -> None:
 def test_replayed_passes_give_what_plain_ones_give(name: str, task: str, parameters: str) -> None:
     plain = taking(name, task, parameters)
     made, rows = Replayed(plain, again), instances(task)
-    assert (made.replays.tried(collate(rows, 0, CPU)) == "") == (name != "t5")
+    assert (made.replays.tried(collate(rows, 0, CPU)) == "") == (name not in ("t5", "mixtral") and task != "token-classification")
     for part in (rows, rows[:-1], rows[::-1], rows[1:], rows):
         batch = collate(part, 0, CPU)
         for _ in range(3):
@@ -55,7 +55,11 @@ def test_replayed_passes_give_what_plain_ones_give(name: str, task: str, paramet
     if task == "seq2seq-lm":
         assert not made.replays.replays  # two sides are passed plainly
     elif name == "t5":
-        assert "a text has no token 1" in made.replays.refused  # nor has the room that is left over
+        assert made.replays.refused == "the answer is read where a token stands"
+    elif name == "mixtral":
+        assert made.replays.refused == "tokens are routed to experts"
+    elif task == "token-classification":
+        assert made.replays.refused == "an instance has as many decisions as tokens with a label"
     else:
         assert made.replays.replays > 0
 

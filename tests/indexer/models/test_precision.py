@@ -15,10 +15,10 @@ GPU = torch.device("cuda", 0)
 @pytest.fixture(autouse=True)
 def unchosen() -> Iterator[None]:
     """Nothing is chosen yet; PyTorch's own setting comes back."""
-    before = torch.backends.cuda.matmul.allow_tf32
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     with one_precision():
         yield
-    assert torch.backends.cuda.matmul.allow_tf32 == before
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
 
 
 @pytest.mark.parametrize("tf32", [False, True])
@@ -27,7 +27,7 @@ def test_the_first_model_on_a_gpu_chooses_for_all(tf32: bool) -> None:
     choose_precision(ModelConfig(path="m", tf32=not tf32), torch.device("cpu"))
     for _ in range(2):
         choose_precision(ModelConfig(path="m", tf32=tf32), GPU)
-        assert torch.backends.cuda.matmul.allow_tf32 == tf32
+        assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
     with pytest.raises(
         InputError, match=rf"^other: model.tf32 = {str(not tf32).lower()}, and another model .* serve them apart$"
     ):

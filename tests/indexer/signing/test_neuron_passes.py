@@ -39,8 +39,9 @@ def test_replayed_scores_are_those_of_plain_passes(name: str, task: str, rule: s
         batch = pad_probes(part, 0, CPU)
         for _ in range(3):
             same(made.take(batch), passes.take(batch))
-    assert made.refused == ""
-    assert (made.replays > 0) == (task != "seq2seq-lm")  # whose two sides are passed plainly
+    bound = {"mixtral": "tokens are routed to experts", "t5": "the answer is read where a token stands"}.get(name, "")
+    assert made.refused == ("" if task == "seq2seq-lm" else bound)
+    assert (made.replays > 0) == (not bound and task != "seq2seq-lm")  # whose two sides are passed plainly
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
