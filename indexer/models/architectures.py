@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.models.batches import TokenBatch, pad
+from attridex.indexer.models.families import give_logits_alone
 from attridex.indexer.models.low_rank import LowRank
 from attridex.indexer.structure.calls import (
     LENGTHS,
@@ -35,8 +36,6 @@ from attridex.indexer.structure.uses import LinearUse
 
 Site = Literal["post", "pre", "head"]
 """Where activations are read and edited: FFN neurons behind or before the nonlinearity, or attention heads' outputs."""
-BESIDE_LOGITS = ("output_router_logits", "output_hidden_states", "output_attentions")
-"""Settings of a model's configuration that let it give more than logits."""
 NO_FFN = "attridex finds no FFN of one width in every layer"
 
 
@@ -385,15 +384,6 @@ class Architecture:
                     f"{self.where}: a pass uses the weight of {name} {use.weight} times and calls the layer {use.fires} times, "
                     "so its gradient cannot be read; choose other layers by a regular expression (gradients.parameters)"
                 )
-
-
-def give_logits_alone(config: Any) -> None:
-    """Let a model give logits by name and nothing beside them: the balance of its router is a matter of its training."""
-    for each in (config, config.get_text_config()):
-        each.return_dict = True
-        for name in BESIDE_LOGITS:
-            if getattr(each, name, False):
-                setattr(each, name, False)
 
 
 def half(model: nn.Module) -> bool:

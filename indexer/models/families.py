@@ -13,8 +13,10 @@ from attridex.indexer.errors import InputError, first_line
 from attridex.indexer.structure.family import Family
 from attridex.indexer.structure.outline import outline
 
-__all__ = ["Family", "family_of", "known_families"]
+__all__ = ["Family", "family_of", "give_logits_alone", "known_families"]
 GROUP = "attridex.families"
+BESIDE_LOGITS = ("output_router_logits", "output_hidden_states", "output_attentions")
+"""Settings of a model's configuration that let it give more than logits."""
 
 
 def known_families() -> dict[str, Family]:
@@ -75,3 +77,12 @@ def family_of(auto_class: Any, hf: Any, where: str, *, remote_code: bool = False
     except Exception as error:  # of the model's own code: whatever it raises
         wanted = auto_class.__name__.removeprefix("AutoModel")
         raise InputError(f"{where}: no {wanted} can be made of a {hf.model_type} model: {first_line(error)}") from None
+
+
+def give_logits_alone(config: Any) -> None:
+    """Let a model give logits by name and nothing beside them: the balance of its router is a matter of its training."""
+    for each in (config, config.get_text_config()):
+        each.return_dict = True
+        for name in BESIDE_LOGITS:
+            if getattr(each, name, False):
+                setattr(each, name, False)
