@@ -20,8 +20,8 @@ Batch = TypeVar("Batch")
 Given = TypeVar("Given")
 STEPS = 8
 """Sizes between a power of two and the next that room is made for: at most an eighth is left over."""
-KEPT = 16
-"""Shapes whose recordings are kept, those used last."""
+KEPT = 64
+"""Shapes whose recordings are kept; they share their memory."""
 AGREE = {"float32": 1e-4, "tf32": 5e-3, "float16": 2e-2, "bfloat16": 5e-2}
 """How far what a replayed pass gives may be from what the plain one does, of its norm, by what passes are rounded to: room that
 is left over changes the order of sums, and by that roundings."""
@@ -89,8 +89,10 @@ class Recording(Generic[Batch, Given]):
 class Replays(Generic[Batch, Given]):
     """Passes that are replayed where that can be done, and gives the same.
 
-    A shape is recorded when it comes for the second time, and the recording is compared with the plain pass. Where a model cannot
-    be recorded (what it computes depends on values, as where tokens are routed), every pass is a plain one.
+    A shape is recorded when it comes for the second time, and the recording is compared with the plain pass. Once as many are
+    kept as may be, one gives way to a shape that came after its last use: those of a corpus that come round in turn, and are too
+    many, do not take each other's place. Where a model cannot be recorded (what it computes depends on values, as where tokens
+    are routed), every pass is a plain one.
 
     Attributes:
         refused: why none is recorded; empty as long as nothing was wrong.
@@ -106,15 +108,17 @@ class Replays(Generic[Batch, Given]):
             precision: what they are rounded to: one of `AGREE`.
         """
         self._passes, self._recorder, self._agree = passes, recorder, AGREE[precision]
-        self._seen: set[Hashable] = set()
+        self._last: dict[Hashable, int] = {}  # pass in which a shape came last
         self._kept: OrderedDict[Hashable, Recording[Batch, Given]] = OrderedDict()
-        self.refused, self.replays = "", 0
+        self.refused, self.replays, self._passed = "", 0, 0
 
     def take(self, batch: Batch) -> Given:
         """One pass over a batch."""
         shape = None if self.refused else self._passes.shape(batch)
         if shape is None:
             return self._passes.take(batch)
+        before, self._passed = self._last.get(shape), self._passed + 1
+        self._last[shape] = self._passed
         if shape in self._kept:
             self._kept.move_to_end(shape)
             self.replays += 1
@@ -122,10 +126,13 @@ class Replays(Generic[Batch, Given]):
         plain = self._passes.take(batch)
         if self._passes.bound:
             self._refuse(self._passes.bound)
-        elif shape in self._seen:
+        elif before and self._room_since(before):
             self._record(shape, batch, plain)
-        self._seen.add(shape)
         return plain
+
+    def _room_since(self, before: int) -> bool:
+        """Whether a shape that came in an earlier pass may be recorded: there is room, or one that was not used since."""
+        return len(self._kept) < KEPT or self._last[next(iter(self._kept))] < before
 
     def tried(self, batch: Batch) -> str:
         """Why passes like one over this batch are plain ones; empty where they are replayed."""
