@@ -81,6 +81,9 @@ def graph(rows: Iterable[NumberedRows], size: tuple[int, int], gpu: int) -> Any:
         rows: all rows, numbered from 0.
         size: (n, d).
         gpu: which makes it; the rows have to fit into its memory, in float32.
+
+    Raises:
+        InputError: FAISS cannot make it there.
     """
     units = np.zeros(size, np.float32)
     for some, numbers in rows:
@@ -89,7 +92,13 @@ def graph(rows: Iterable[NumberedRows], size: tuple[int, int], gpu: int) -> Any:
     config.device = gpu
     config.graph_degree = min(DEGREE, size[0] - 1)
     config.intermediate_graph_degree = min(2 * DEGREE, size[0] - 1)
-    resources = faiss.StandardGpuResources()
-    made = faiss.GpuIndexCagra(resources, size[1], faiss.METRIC_INNER_PRODUCT, config)  # type: ignore[attr-defined]
-    made.train(units)
-    return faiss.index_gpu_to_cpu(made)
+    try:
+        resources = faiss.StandardGpuResources()
+        made = faiss.GpuIndexCagra(resources, size[1], faiss.METRIC_INNER_PRODUCT, config)  # type: ignore[attr-defined]
+        made.train(units)
+        return faiss.index_gpu_to_cpu(made)
+    except (RuntimeError, MemoryError) as error:
+        taken = f"{size[0]:,} vectors of {size[1]:,} numbers take {units.nbytes / 2**30:,.1f} GiB there, and the graph more"
+        raise InputError(
+            f'index.approximate: "cagra" cannot be made on GPU {gpu} ({first_line(error)}); {taken}; use "ivf"'
+        ) from None

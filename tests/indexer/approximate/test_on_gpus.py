@@ -1,6 +1,7 @@
 """Structures that FAISS makes on a GPU, and which it cannot make; nothing here is FAISS's code for GPUs."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import faiss
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from attridex.indexer.approximate.on_gpus import NumberedRows, check_graphs, filled_lists, gpu_of, graph
 from attridex.indexer.errors import InputError
-from tests.indexer.approximate.faiss_gpu import built_for_gpus, clustered
+from tests.indexer.approximate.faiss_gpu import Cagra, built_for_gpus, clustered
 
 ROWS = clustered(900)
 ORDER = np.random.default_rng(1).permutation(len(ROWS))
@@ -54,6 +55,18 @@ def test_a_graph_finds_the_nearest_rows_by_their_numbers(monkeypatch: pytest.Mon
     _, found = graph(rows(), ROWS.shape, 0).search(ROWS[:50], 10)
     wanted = np.argsort(-(ROWS[:50] @ ROWS.T), axis=1)[:, :10]
     assert np.mean([len(np.intersect1d(one, other)) / 10 for one, other in zip(found, wanted, strict=True)]) > 0.9
+
+
+def test_a_graph_without_room_is_refused_with_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    built_for_gpus(monkeypatch)
+
+    def full(*_: Any) -> None:
+        raise MemoryError("std::bad_alloc: out_of_memory")
+
+    monkeypatch.setattr(Cagra, "train", full)
+    wanted = r'"cagra" cannot be made on GPU 1 \(std::bad_alloc: out_of_memory\); 900 vectors of 24 numbers take 0\.0 GiB there'
+    with pytest.raises(InputError, match=wanted):
+        graph(rows(), ROWS.shape, 1)
 
 
 def test_graphs_are_refused_before_work_where_nothing_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
