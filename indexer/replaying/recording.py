@@ -33,29 +33,37 @@ class Recorder(Protocol):
 class CudaGraphs:
     """Records CUDA graphs, all in one pool of memory: only the latest one's results are whole."""
 
-    def __init__(self, device: torch.device) -> None:
-        """`device` is the GPU."""
-        self._device = device
+    def __init__(self, device: torch.device, *, compiled: bool = True) -> None:
+        """Record on a GPU.
+
+        Args:
+            device: the GPU.
+            compiled: whether what is `Fused` is compiled, for which nobody may wait: it takes many seconds.
+        """
+        self._device, self._compiled = device, compiled
         self._memory = torch.cuda.MemPool()  # held here, so that it outlives its recordings
 
     def __call__(self, work: Callable[[], T]) -> tuple[Callable[[], None], T]:
         """See `Recorder`; other threads may use the GPU meanwhile."""
         with _turn, torch.cuda.device(self._device):
-            here = torch.cuda.current_stream()
-            try:
-                with fusing():
-                    return self._recorded(work)
-            except Exception as error:  # of the compiler, of CUDA, or of the model's own code: whatever they raise
-                log.debug("a pass is recorded as it stands (%s)", first_line(error))
-                self._abandon(here)
-            try:
-                return self._recorded(work)
-            except Exception:
-                self._abandon(here)
-                raise
+            if self._compiled:
+                try:
+                    with fusing():
+                        return self._recorded(work)
+                except Exception as error:  # of the compiler, of CUDA, or of the model's own code: whatever they raise
+                    log.debug("a pass is recorded without a compiler (%s)", first_line(error))
+            return self._recorded(work)
 
     def _recorded(self, work: Callable[[], T]) -> tuple[Callable[[], None], T]:
-        here, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        here = torch.cuda.current_stream()
+        try:
+            return self._recorded_from(here, work)
+        except Exception:
+            self._abandon(here)
+            raise
+
+    def _recorded_from(self, here: torch.cuda.Stream, work: Callable[[], T]) -> tuple[Callable[[], None], T]:
+        side = torch.cuda.Stream()
         side.wait_stream(here)
         with torch.cuda.stream(side):
             for _ in range(WARM):

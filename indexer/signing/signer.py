@@ -52,8 +52,16 @@ class Signer:
         scorer: scores neurons.
     """
 
-    def __init__(self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = ()) -> None:
+    def __init__(
+        self, config: Config, loaded: LoadedModel, checkpoints: Sequence[LoadedModel] = (), *, compiled: bool = True
+    ) -> None:
         """Prepare to sign with a loaded model, and with its earlier checkpoints for TracIn.
+
+        Args:
+            config: of the build.
+            loaded: the model.
+            checkpoints: the earlier ones.
+            compiled: see `CudaGraphs`.
 
         Raises:
             InputError: the parameter scope or the projection does not fit the model.
@@ -62,7 +70,8 @@ class Signer:
         self.arch, self.labels = loaded.arch, loaded.labels
         self.renderer = make_renderer(config)
         self.objective = objective_of(config.model.task, loaded.arch.outputs)
-        self._recorder = CudaGraphs(loaded.device) if config.engine.graphs and loaded.device.type == "cuda" else None
+        graphs = config.engine.graphs and loaded.device.type == "cuda"
+        self._recorder = CudaGraphs(loaded.device, compiled=compiled) if graphs else None
         self.gradients = self._taking(loaded)
         self.earlier = list(checkpoints)
         self.checkpoints = [self._taking(each) for each in checkpoints]
@@ -72,9 +81,15 @@ class Signer:
         self.scorer = NeuronScorer(config, loaded, self.objective, self._recorder)
 
     @classmethod
-    def load(cls, config: Config) -> Self:
-        """Load the model of a configuration and its checkpoints; see `models.loading.load_model` for what it raises."""
-        return cls(config, load_model(config), [load_model(config, path) for path in config.model.checkpoints])
+    def load(cls, config: Config, *, compiled: bool = True) -> Self:
+        """Load the model of a configuration and its checkpoints; see `models.loading.load_model` for what it raises.
+
+        Args:
+            config: of the build.
+            compiled: see `CudaGraphs`.
+        """
+        earlier = [load_model(config, path) for path in config.model.checkpoints]
+        return cls(config, load_model(config), earlier, compiled=compiled)
 
     def _taking(self, loaded: LoadedModel) -> Gradients:
         """The way to take gradients of a model."""

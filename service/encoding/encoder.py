@@ -63,7 +63,7 @@ class Encoder:
         from attridex.indexer.signing.signer import Signer
 
         config = with_model(manifest.config, place)
-        signer = Signer.load(config)
+        signer = Signer.load(config, compiled=False)
         if other := signer.identity().difference(manifest.model.hash, manifest.model.tokenizer_hash, manifest.checkpoints):
             raise DamagedIndexError(
                 f"{config.model.path}: not the model that this index was built with ({other}); give that by --model, where it "
