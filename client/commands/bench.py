@@ -59,7 +59,7 @@ def bench(
         raise InputError(f"{name} needs a GPU, and torch sees none")
     known |= on_gpu if torch.cuda.is_available() else {}
     if name is not None and name not in known:
-        raise InputError(f"no benchmark '{name}'; {nearest(name, known)}")
+        raise InputError(f"no benchmark '{name}'; {nearest(name, [*benchmarks(), *on_gpu])}")
     console, found = Console(stderr=True), []
     for each in [name] if name else known:
         with console.status(f"Measuring {each}"):
