@@ -8,7 +8,8 @@ from attridex.client.benchmarks.measure import Figure, against, figure, paired
 from attridex.client.benchmarks.scene import SMALL, configuration, forward, forward_and_backward, scene, texts
 from attridex.indexer.building.build import build
 from attridex.indexer.building.engines import build_ranges
-from attridex.indexer.building.plan import Plan, make_plan, survey_corpus
+from attridex.indexer.building.plan import make_plan, survey_corpus
+from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.signing.signer import Signer
 from attridex.indexer.tasks.instance_batches import InstanceBatch, collate
@@ -20,8 +21,8 @@ FEW, MANY = 1_000, 16_000
 def build_head(repeats: int) -> Iterator[Figure]:
     """`head` scope: reading, rendering, signing and writing, against forward passes over the same batches."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
-        signer, plan, shards = builder(directory, {"parameters": "head"})
-        batches = batches_of(signer, plan)
+        signer, shards = builder(directory, {"parameters": "head"})
+        batches = batches_of(signer)
 
         def floor() -> None:
             for batch in batches:
@@ -33,8 +34,8 @@ def build_head(repeats: int) -> Iterator[Figure]:
 def build_linear(repeats: int) -> Iterator[Figure]:
     """`linear` scope with the kronecker projection, against forward and backward passes without weight gradients."""
     with scene(SMALL, texts(INSTANCES, SHORTEST, LONGEST)) as directory:
-        signer, plan, shards = builder(directory, {"parameters": "linear", "projection": "kronecker"})
-        batches = batches_of(signer, plan)
+        signer, shards = builder(directory, {"parameters": "linear", "projection": "kronecker"})
+        batches = batches_of(signer)
 
         def floor() -> None:
             for batch in batches:
@@ -59,7 +60,7 @@ def build_flat(repeats: int) -> Iterator[Figure]:
     yield figure(f"build, an instance of {MANY:,}", f"the same an instance of {FEW:,}", "x floor", 1.1, ratios, times)
 
 
-def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan, Callable[[], object]]:
+def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Callable[[], object]]:
     """What builds the corpus's shards, each time into a new directory, with the model loaded."""
     config = configuration(directory, gradients={"dim": 4096, **gradients}, neurons={"enabled": False})
     signer = Signer.load(config)
@@ -69,11 +70,16 @@ def builder(directory: Path, gradients: dict[str, object]) -> tuple[Signer, Plan
     def shards() -> None:
         build_ranges(plan, signer, directory / f"index-{next(numbers)}", show_progress=False)
 
-    return signer, plan, shards
+    return signer, shards
 
 
-def batches_of(signer: Signer, plan: Plan) -> list[InstanceBatch]:
+def instances_of(signer: Signer) -> list[RenderedInstance]:
+    """The corpus as the build renders it."""
+    return [each for _, each in rendered(signer.config.corpus, signer.renderer, labels_needed=True)]
+
+
+def batches_of(signer: Signer) -> list[InstanceBatch]:
     """The corpus as the build batches it."""
-    instances = [each for _, each in rendered(plan.config.corpus, signer.renderer, labels_needed=True)]
+    instances = instances_of(signer)
     groups = list(signer.batches(instances))
     return [collate([instances[row] for row in rows], signer.loaded.pad, signer.loaded.device) for rows in groups]

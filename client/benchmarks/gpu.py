@@ -11,19 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from attridex.client.benchmarks.building import batches_of, instances_of
 from attridex.client.benchmarks.measure import Figure, against
 from attridex.client.benchmarks.scene import OPT_125M, configuration, language_scene, scene, texts
 from attridex.indexer.building.engines import build_ranges
 from attridex.indexer.building.plan import make_plan, survey_corpus
 from attridex.indexer.building.versions import commit
-from attridex.indexer.config import Config
-from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.corpus.reading import rendered
 from attridex.indexer.corpus.spool import spooled
 from attridex.indexer.index.vectors import Part, Vectors
 from attridex.indexer.models.precision import one_precision
 from attridex.indexer.signing.signer import Signer
-from attridex.indexer.tasks.instance_batches import collate
 from attridex.service.devices.resident import Chunk, Resident
 
 DEVICE = "cuda"
@@ -78,7 +75,7 @@ def built(directory: Path, name: str, precision: Precision, repeats: int) -> Fig
         engine={"batch_tokens": BATCH * TOKENS},
     )
     signer, numbers = Signer.load(config), count()
-    batches = batches_of(signer, instances_of(config, signer))
+    batches = ids_of(signer)
 
     def whole() -> None:
         index = directory / f"{name}-{next(numbers)}"
@@ -94,15 +91,9 @@ def built(directory: Path, name: str, precision: Precision, repeats: int) -> Fig
     )
 
 
-def instances_of(config: Config, signer: Signer) -> list[RenderedInstance]:
-    """The corpus as the build renders it."""
-    return [each for _, each in rendered(config.corpus, signer.renderer, labels_needed=True)]
-
-
-def batches_of(signer: Signer, instances: list[RenderedInstance]) -> list[torch.Tensor]:
+def ids_of(signer: Signer) -> list[torch.Tensor]:
     """Token ids [b, t] as the build batches them."""
-    groups = [[instances[row] for row in rows] for rows in signer.batches(instances)]
-    return [collate(group, signer.loaded.pad, signer.loaded.device).tokens.ids for group in groups]
+    return [batch.tokens.ids for batch in batches_of(signer)]
 
 
 def plain_passes(signer: Signer, batches: list[torch.Tensor]) -> None:
@@ -140,9 +131,9 @@ def scored(directory: Path, name: str, layers: int, repeats: int) -> Figure:
         engine={"batch_tokens": TOGETHER},
     )
     signer = Signer.load(config)
-    instances = instances_of(config, signer)
+    instances = instances_of(signer)
     decisions = [signature.decision for signature in signer.sign(instances, gradient=False, neurons=False)]
-    batches = batches_of(signer, instances)
+    batches = ids_of(signer)
 
     def own() -> None:
         list(signer.scorer.scores(instances, decisions))
