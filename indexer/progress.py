@@ -1,5 +1,6 @@
 """Progress of long work, on stderr: a bar with rate and time left, or a line now and then where there is no terminal."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -95,7 +96,7 @@ def pace(done: int, seconds: float, left: int) -> str:
 
 def say(line: str) -> None:
     """A line on stderr, before or after work."""
-    Console(stderr=True).print(line, highlight=False, soft_wrap=True, markup=False)
+    sys.stderr.write(f"{line}\n")  # a bar, where there is one, lets it pass above itself
 
 
 def say_all(lines: Iterable[str], *, enabled: bool) -> None:

@@ -16,6 +16,8 @@ from attridex.indexer.index.vectors import Float32
 Rows = NDArray[np.int64]
 QUERIES, BEST = 100, 10
 """Stored rows that recall is measured with, and among how many best: recall@10."""
+ALIKE, TIED = 1e-5, 200
+"""Rows whose scores are closer than this share to the last of the best are as good as it; how many of them are known."""
 THREADS = len(os.sched_getaffinity(0))
 
 Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -26,6 +28,8 @@ def measure_recall(
     directory: Path, shards: Sequence[Shard], kinds: Sequence[Structure], transforms: Mapping[str, Transform]
 ) -> dict[str, float]:
     """Recall@10 by "structure/method", as the mean over stored rows asked about; a query is no hit of itself.
+
+    What scores as high as the tenth best is as good as it (copies of a text): see https://arxiv.org/abs/1807.05614, section 3.6.
 
     Args:
         directory: where the structures lie.
@@ -59,25 +63,25 @@ def taken(shards: Sequence[Shard], rows: Rows) -> Float32:
 def mean_share(
     structure: Approximate, queries: Float32, best: Sequence[Rows], pool: ThreadPoolExecutor, *, weighted: bool
 ) -> float:
-    """Mean share of each query's best rows that are among a structure's candidates.
+    """Mean share of as many of each query's best rows as are asked for that are among a structure's candidates.
 
     Args:
         structure: what is measured.
         queries: unit vectors [q, d].
-        best: for each query its best rows.
+        best: for each query its best rows, and those that are as good as the last of them.
         pool: threads that search.
         weighted: whether rows count by their norms.
     """
     shares = []
     for query, rows in zip(queries, best, strict=True):
-        count = wanted(structure.kind, len(rows) + 1)
-        found = structure.candidates(query, count, weighted=weighted, pool=pool, threads=THREADS)
-        shares.append(len(np.intersect1d(rows, found)) / max(1, len(rows)))
+        hits = min(BEST, len(rows))
+        found = structure.candidates(query, wanted(structure.kind, hits + 1), weighted=weighted, pool=pool, threads=THREADS)
+        shares.append(min(hits, len(np.intersect1d(rows, found))) / max(1, hits))
     return float(np.mean(shares))
 
 
 def exact_best(shards: Sequence[Shard], queries: Float32, norms: Float32, asked: Rows) -> list[Rows]:
-    """The best rows of each query but its own, by a plain product.
+    """The best rows of each query but its own, by a plain product, and what is as good as the last of them.
 
     Args:
         shards: of the version.
@@ -93,6 +97,14 @@ def exact_best(shards: Sequence[Shard], queries: Float32, norms: Float32, asked:
                 scores[own - start, number] = -np.inf
             known, places = best[number]
             known, places = np.concatenate([known, scores[:, number]]), np.concatenate([places, start + np.arange(len(units))])
-            top = np.argsort(-known, kind="stable")[: min(BEST, len(norms) - 1)]
+            top = np.argsort(-known, kind="stable")[: min(TIED, len(norms) - 1)]
             best[number] = known[top], places[top]
-    return [places for _, places in best]
+    return [places[: as_good(scores)] for scores, places in best]
+
+
+def as_good(scores: Float32) -> int:
+    """How many of descending scores are among the best, or alike to the last of those."""
+    if len(scores) <= BEST:
+        return len(scores)
+    least = scores[BEST - 1]
+    return int(np.sum(scores >= least - ALIKE * abs(least)))

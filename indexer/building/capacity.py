@@ -13,6 +13,8 @@ import torch
 
 from attridex.indexer.building.dry_run import Tried
 from attridex.indexer.building.forecast import forecast_memory, other_bytes, vector_bytes, version_bytes
+from attridex.indexer.errors import InputError
+from attridex.indexer.held.memory import as_option
 from attridex.indexer.index.layout import CATALOG, MANIFEST, MANIFEST_COPY, MOST_ROWS
 
 READ, TIMES = 1 << 28, 5
@@ -50,10 +52,11 @@ class Capacity:
         disk: bytes of all files.
         vectors: bytes of each kind of vector.
         lookups: bytes of what else look-ups read: postings, BM25 and their like.
+        others: bytes of all other files: the catalog, and tables of shards.
         build_hours: of one worker.
         workers: that build it in time; each a GPU, or a machine like this one.
         worker_memory: bytes of each: `host`, and of its GPU `device`.
-        serving_machines: that hold all vectors and look-ups in memory.
+        serving_machines: that hold all vectors and look-ups in memory, each beside the model.
         scan_seconds: of one exact query on them, by kind of vector.
         storage_price: a month.
     """
@@ -64,6 +67,7 @@ class Capacity:
     disk: int
     vectors: dict[str, int]
     lookups: int
+    others: int
     build_hours: float
     workers: int
     worker_memory: dict[str, int]
@@ -80,13 +84,19 @@ def capacity(tried: Tried, instances: int, means: Means, reading: float) -> Capa
         instances: at least one.
         means: to build and serve with.
         reading: bytes a second that a scan reads.
+
+    Raises:
+        InputError: a machine's memory holds not even the model.
     """
+    room = means.memory - tried.base
+    if room <= 0:
+        raise InputError(f"--memory {as_option(means.memory)}: the model and its process alone take {as_option(tried.base)}")
     plan, signer = tried.build.plan.part(instances), tried.build.signer
     vectors = vector_bytes(plan, signer)
     disk = sum(vectors.values()) + other_bytes(plan, signer, tried.pilot)
-    lookups = sum(version_bytes(plan, signer, tried.pilot, name) for name in tried.pilot.version if name not in ON_DISK)
+    lookups = round(sum(version_bytes(plan, signer, tried.pilot, name) for name in tried.pilot.version if name not in ON_DISK))
     hours = tried.seconds(instances)["total"] / means.speed / 3600
-    machines = max(1, ceil((sum(vectors.values()) + lookups) / means.memory))
+    machines = max(1, ceil((sum(vectors.values()) + lookups) / room))
     memory = forecast_memory(plan, signer, tried.pilot, tried.base)
     return Capacity(
         instances=instances,
@@ -94,7 +104,8 @@ def capacity(tried: Tried, instances: int, means: Means, reading: float) -> Capa
         indices=ceil(instances / MOST_ROWS),
         disk=disk,
         vectors=vectors,
-        lookups=round(lookups),
+        lookups=lookups,
+        others=disk - sum(vectors.values()) - lookups,
         build_hours=hours,
         workers=max(1, ceil(hours / means.hours)),
         worker_memory={name: memory[name] for name in ("host", "device") if memory[name]},

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -24,7 +24,7 @@ from attridex.indexer.errors import InputError
 from attridex.indexer.files import clear_leftovers
 from attridex.indexer.index.layout import shard_name
 from attridex.indexer.models.loading import resolve_device
-from attridex.indexer.progress import Advance, progress
+from attridex.indexer.progress import Advance, progress, say
 from attridex.indexer.signing.signer import Signer
 
 SHARED = "every worker needs the same file system"
@@ -118,16 +118,19 @@ def build_ranges(
         return 0
     begin()
     tasks = tasks_of(plan, signer, whole, spool)
-    with progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done) as advance:
-        if plan.config.engine.alone:
-            with prefetched(tasks) as ahead, Behind() as behind:
-                for task in ahead:
-                    results = signed_range(signer, plan, task.instances, advance)
-                    behind(partial(write_range, results, plan, index, task.start, task.instances))
-        else:
-            with pool_for(plan, index, left) as pool:
-                Schedule(pool, tasks, advance, seen(plan, index), plan.config.engine.stall_seconds).run()
-            clear_leftovers(index)  # of workers that were lost
+    shown = progress("Indexing", plan.survey.instances, "instances", enabled=show_progress, done=done)
+    if plan.config.engine.alone:
+        with shown as advance, prefetched(tasks) as ahead, Behind() as behind:
+            for task in ahead:
+                results = signed_range(signer, plan, task.instances, advance)
+                behind(partial(write_range, results, plan, index, task.start, task.instances))
+    else:
+        with pool_for(plan, index, left) as pool, closing(pool):
+            schedule = Schedule(pool, tasks, seen(plan, index), say, plan.config.engine.stall_seconds)
+            schedule.begin()
+            with shown as advance:
+                schedule.run(advance)
+        clear_leftovers(index)  # of workers that were lost
     return plan.survey.instances - done
 
 

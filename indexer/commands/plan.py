@@ -82,6 +82,7 @@ def facts(found: "Capacity", means: "Means") -> Mapping[str, Any]:
         "disk": human_size(found.disk),
         **{f"  {name}": human_size(number) for name, number in found.vectors.items()},
         "  look-ups": human_size(found.lookups),
+        "  catalog and tables": human_size(found.others),
         "storage a month": f"{found.storage_price:,.2f}",
         "build, one worker": human_time(found.build_hours * 3600),
         "workers": parallel,

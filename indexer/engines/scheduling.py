@@ -39,16 +39,18 @@ class Schedule:
     Attributes:
         pool: of those who do them.
         tasks: in the order in which they are begun; drawn from as late as one is wanted, but for the next.
-        advance: hears of units that are done, and of those that were lost (negative).
         done: hears of a task that is done, and by whom; what it raises ends the work.
+        lost: hears, in a line, of a worker that was lost and of what becomes of its task.
         stall: seconds of silence after which a worker is taken for lost.
+        advance: hears of units that are done, and of those that were lost (negative).
     """
 
     pool: Pool
     tasks: Iterator[Task]
-    advance: Advance
     done: Callable[[Task, Worker], None]
+    lost: Callable[[str], None]
     stall: float
+    advance: Advance = lambda _count: None
     _waiting: deque[int] = field(default_factory=deque)
     _held: dict[int, Task] = field(default_factory=dict)
     _drawn: int = 0
@@ -57,21 +59,35 @@ class Schedule:
     _losses: Counter[int] = field(default_factory=Counter)
     _unready: int = 0
 
-    def run(self) -> None:
+    def begin(self) -> None:
+        """Start workers and wait until one of them is ready, if there is anything to do.
+
+        Raises:
+            AttridexError: none can be started.
+        """
+        self._draw()
+        while self._waiting and not self._idle:
+            self._turn()
+
+    def run(self, advance: Advance) -> None:
         """Do all tasks.
+
+        Args:
+            advance: see the class.
 
         Raises:
             AttridexError: a task cannot be done, too many workers were lost over one, or none can be started.
         """
-        try:
-            self._draw()
-            while self._waiting or self._working():
-                self._give()
-                for worker, heard in self.pool.listen(TICK):
-                    self._hear(worker, heard)
-                self._end_silent()
-        finally:
-            self.pool.close()
+        self.begin()
+        self.advance = advance
+        while self._waiting or self._working():
+            self._turn()
+
+    def _turn(self) -> None:
+        self._give()
+        for worker, heard in self.pool.listen(TICK):
+            self._hear(worker, heard)
+        self._end_silent()
 
     def _working(self) -> bool:
         return any(each.number is not None for each in self._busy.values())
@@ -143,9 +159,11 @@ class Schedule:
             self._unready += 1
             if self._unready >= LOSSES:
                 raise AttridexError(f"{LOSSES} workers were lost before they were ready, the last {worker.name}: {why}")
+            self.lost(f"{worker.name} was lost before it was ready: {why}; another takes its place")
             return
         self._losses[has.number] += 1
+        task = self._held[has.number]
         if self._losses[has.number] >= LOSSES:
-            task = self._held[has.number]
             raise AttridexError(f"{task}: {LOSSES} workers were lost over it, the last {worker.name}: {why}")
+        self.lost(f"{worker.name} was lost over {task}: {why}; it is begun anew")
         self._waiting.appendleft(has.number)

@@ -28,8 +28,8 @@ def parse_size(text: str, option: str) -> int:
 
 
 def as_option(size: int) -> str:
-    """A size as `parse_size` reads it, rounded up to MiB."""
-    return f"{-(-size // (1 << 20))}MiB"
+    """A size as `parse_size` reads it, rounded up to MiB where it has one."""
+    return f"{-(-size // (1 << 20))}MiB" if size >= 1 << 20 else f"{size}B"
 
 
 def resident(name: str) -> int:

@@ -292,7 +292,7 @@ def run_server(arguments: list[str], options: ServerOptions, announce: Callable[
     Access(options.tokens)  # what is wrong with the files is said before indices are opened
     if options.tls:
         Certificates(options.tls)
-    check_alone(options, paths.values())
+    check_alone(options, paths)
     with spread_of(options) as spread:
         return run_opened(paths, models, options, spread, announce)
 

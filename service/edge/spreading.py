@@ -1,10 +1,11 @@
 """A server whose vectors are divided: what cannot go with it, and who holds them."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.remote.urls import url_of
 from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.options import ServerOptions
@@ -13,11 +14,16 @@ from attridex.service.storage.far import Spread
 from attridex.service.storage.held_shards import How
 
 
-def check_alone(options: ServerOptions, paths: Iterable[Path]) -> None:
-    """Refuse with groups what is of one process.
+def check_alone(options: ServerOptions, paths: Mapping[str, Path]) -> None:
+    """Refuse with groups what is of one process, and indices that cannot be divided, before a cluster is begun.
+
+    Args:
+        options: how to serve.
+        paths: of the indices, by name.
 
     Raises:
-        InputError: a limit of its memory or a device of its own is asked for, or an index is fetched to this machine alone.
+        InputError: a limit of its memory or a device of its own is asked for, or an index is none, is fetched to this machine
+            alone, or has fewer shards than there are groups.
     """
     if options.dividing is None:
         return
@@ -27,9 +33,11 @@ def check_alone(options: ServerOptions, paths: Iterable[Path]) -> None:
         raise InputError(
             f"--search-device {options.search_device}: of one process that holds all vectors; leave out --engine ray"
         )
-    for path in paths:
+    for name, path in paths.items():
         if url_of(path):
             raise InputError(f"{path}: fetched to this machine alone; with --engine ray give a directory that all nodes share")
+        with suppress(DamageError):  # which opening it mends, or says
+            options.dividing.check(read_manifest(path, read_current(path)), name)
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Recall is what a plain loop measures."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from attridex.indexer.approximate.recall import QUERIES, Transform, exact_best, measure_recall
+from attridex.indexer.approximate.recall import QUERIES, Transform, as_good, exact_best, measure_recall
 from attridex.indexer.approximate.structures import Approximate, write_structures
 from attridex.indexer.index.layout import GRADIENTS, HIDDEN, shard_dir, shard_name
 from attridex.indexer.index.records import ShardEntry
@@ -68,3 +69,21 @@ def test_the_best_rows_are_those_of_a_plain_product_but_for_the_query_itself(tmp
         scores[asked, range(len(asked))] = -np.inf
         for number, best in enumerate(exact_best(shards, units[asked], weights, asked)):
             assert best.tolist() == np.argsort(-scores[:, number], kind="stable")[:10].tolist()
+
+
+def test_rows_that_score_alike_are_as_good_as_each_other(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    copies = np.repeat(rng.normal(size=(60, DIM)), 40, axis=0)
+    shards = stored(
+        tmp_path, (copies * (1 + 1e-7 * rng.normal(size=copies.shape))).astype(np.float32)[rng.permutation(len(copies))]
+    )
+    write_structures(tmp_path, shards, ["sq8"])
+    recall = measure_recall(tmp_path, shards, ["sq8"], {"grad-dot": lambda gradients: gradients})
+    assert recall == {"sq8/grad-dot": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("scores", "count"), [([3.0, 2.0], 2), (range(20, 0, -1), 10), ([5.0] * 9 + [4.0] * 5 + [3.0], 14), ([], 0)]
+)
+def test_what_is_as_good_as_the_tenth_best(scores: Sequence[float], count: int) -> None:
+    assert as_good(np.array(scores, np.float32)) == count

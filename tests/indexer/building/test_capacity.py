@@ -19,7 +19,8 @@ from attridex.indexer.index.layout import CSC_ROWS, GRADIENTS, HIDDEN, INSTANCES
 from tests.indexer.building.conftest import Begun
 
 ROWS = 40
-MEANS = Means(memory=1 << 20, hours=2.0, speed=3.0, price=0.5)
+BASE = 1 << 20
+MEANS = Means(memory=BASE + (1 << 20), hours=2.0, speed=3.0, price=0.5)
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def found(begun: Callable[..., Begun]) -> Tried:
     empty = {GRADIENTS: 45, HIDDEN: 45, NORMS: 128, INSTANCES: 1000, SIDECAR: 0}
     shard = {GRADIENTS: 45 + 80 * signer.gradient_dim, HIDDEN: 45 + 80 * 24, NORMS: 208, INSTANCES: 3000, SIDECAR: 500}
     pilot = Pilot(20, [Timing(Load(20, 200, 20, 200), 4.0, 0.0)], 1000, 0, empty, shard, {CSC_ROWS: 2128})
-    return Tried(Prepared(plan, signer, Sampler(Load(ROWS, 400, ROWS, 400)), 1.0), pilot, 1 << 20)
+    return Tried(Prepared(plan, signer, Sampler(Load(ROWS, 400, ROWS, 400)), 1.0), pilot, BASE)
 
 
 def of(found: Tried, instances: int) -> Capacity:
@@ -41,6 +42,7 @@ def test_of_its_own_size_it_is_the_dry_runs(found: Tried) -> None:
     plan, signer, mine = found.build.plan, found.build.signer, of(found, ROWS)
     assert mine.vectors == vector_bytes(plan, signer)
     assert mine.disk == sum(mine.vectors.values()) + other_bytes(plan, signer, found.pilot)
+    assert mine.disk == sum(mine.vectors.values()) + mine.lookups + mine.others
     assert (mine.tokens, mine.lookups) == (plan.survey.tokens, 128 + 2000 * ROWS / 20)
     assert mine.build_hours == pytest.approx((2.0 + 4.0 * 400 / 200) / MEANS.speed / 3600)  # the corpus is read twice
 
@@ -51,10 +53,15 @@ def test_of_more_everything_grows_and_the_means_divide_it(found: Tried) -> None:
     assert more.workers == ceil(more.build_hours / MEANS.hours)
     assert more.vectors["hidden"] == own.vectors["hidden"] * 10**6 / 2  # over 1 GiB it is float16
     held = sum(more.vectors.values()) + more.lookups
-    assert more.serving_machines == ceil(held / MEANS.memory)
+    assert more.serving_machines == ceil(held / (1 << 20))  # beside the model
     assert more.scan_seconds["hidden"] == pytest.approx(more.vectors["hidden"] / more.serving_machines / 1e3)
     assert more.storage_price == pytest.approx(more.disk / GIB / 2)
     assert more.worker_memory["host"] == own.worker_memory["host"]  # a range is as large as before
+
+
+def test_a_machine_that_holds_not_even_the_model_is_refused(found: Tried) -> None:
+    with pytest.raises(InputError, match=r"^--memory 512B: the model and its process alone take 1MiB$"):
+        capacity(found, ROWS, replace(MEANS, memory=512), 1e3)
 
 
 def test_rows_beyond_an_index_s_numbers_are_more_indices_and_no_build(found: Tried) -> None:

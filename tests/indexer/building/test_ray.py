@@ -1,8 +1,10 @@
 """On a Ray cluster an index is the same to the byte, whatever is lost on the way."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,12 @@ def test_each_task_is_done_once_whoever_is_lost(two_nodes: Cluster, tmp_path: Pa
         for node in list(two_nodes.worker_nodes):
             two_nodes.remove_node(node, allow_graceful=False)
 
-    with cluster(None):
-        Schedule(RayPool(Marks(tmp_path), 2, Share()), iter(tasks), units.append, hear, 5).run()
+    lost = list[str]()
+    with cluster(None), closing(RayPool(Marks(tmp_path), 2, Share())) as pool:
+        Schedule(pool, iter(tasks), hear, lost.append, 5).run(units.append)
     assert sorted(done) == sorted(tasks)
+    for task in ("killed two", "silent three"):
+        assert any(f" was lost over {task}: " in line for line in lost), lost
     assert sum(units) == 2 * len(tasks)
     assert all((tmp_path / task).exists() for task in tasks)
 
@@ -68,3 +73,22 @@ def test_a_cluster_that_is_not_there_is_said_in_a_line() -> None:
     ray.shutdown()
     with pytest.raises(InputError, match=r"engine ray: no cluster at 127\.0\.0\.1:1: "), cluster("127.0.0.1:1"):
         pass
+
+
+CONNECTED = """
+import time
+from attridex.indexer.engines.ray_actors import cluster
+
+with cluster(None):
+    print("connected", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_sigterm_ends_whoever_is_connected_without_a_stack_of_ray() -> None:
+    with running([sys.executable, "-c", CONNECTED]) as driver:
+        assert driver.stdout
+        assert driver.stdout.readline() == "connected\n"
+        driver.terminate()
+        _, err = driver.communicate()
+    assert (driver.returncode, err) == (128 + signal.SIGTERM, "")

@@ -1,6 +1,7 @@
 """An index is the same to the byte whoever builds its shards, and whoever is killed over them."""
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ def test_processes_build_what_one_does_though_one_is_killed(
     with killed_at_the_first_shard(tmp_path / "index") as killed:
         ran = attridex("build", config, "--out", tmp_path / "index", "--workers", 2)
     assert (ran.code, len(killed)) == (0, 1), ran.err
+    assert re.search(rf"^process {killed[0]} was lost over shard \d+-\d+: it was ended by SIGKILL", ran.err, re.M), ran.err
     assert content(tmp_path / "index") == expected
 
 

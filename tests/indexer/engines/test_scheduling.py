@@ -1,9 +1,11 @@
 """Each task is done once, whoever is lost on the way; what nobody can do is said in a line."""
 
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,18 +18,27 @@ from tests.indexer.engines.jobs import Marks
 ALL = ["one", "killed two", "three", "silent four", "slow five", "six"]
 
 
-def run(tasks: Iterable[str], job: Marks, stall: float = 60) -> tuple[list[str], int]:
-    """Tasks that are done, and units that were told of."""
-    done, units = list[str](), list[int]()
-    pool = ProcessPool(job, 2)
-    Schedule(pool, iter(tasks), units.append, lambda task, _worker: done.append(task), stall).run()
-    return done, sum(units)
+def run(tasks: Iterable[str], job: Marks, stall: float = 60) -> tuple[list[str], int, list[str]]:
+    """Tasks that are done, units that were told of, and who was lost."""
+    done, units, lost = list[str](), list[int](), list[str]()
+    with closing(ProcessPool(job, 2)) as pool:
+        schedule = Schedule(pool, iter(tasks), lambda task, _worker: done.append(task), lost.append, stall)
+        schedule.begin()
+        assert not done
+        schedule.run(units.append)
+    return done, sum(units), lost
 
 
-def test_each_is_done_once_whoever_is_lost(tmp_path: Path) -> None:
-    done, units = run(ALL, Marks(tmp_path), stall=3)
+def test_each_is_done_once_whoever_is_lost_which_is_said(tmp_path: Path) -> None:
+    done, units, lost = run(ALL, Marks(tmp_path), stall=3)
     assert sorted(done) == sorted(ALL)
     assert units == 2 * len(ALL)
+    said = [re.sub(r"process \d+", "process", line) for line in lost]
+    assert sorted(said) == [
+        "process was lost over killed two: it was ended by SIGKILL (which is what a machine does that is short of memory); "
+        "it is begun anew",
+        "process was lost over silent four: silent for 3 s; it is begun anew",
+    ]
     assert [(tmp_path / task).read_text() for task in ALL] == ["done"] * len(ALL)
 
 
@@ -77,7 +88,9 @@ class Loud(ProcessPool):
         print(worker.name.split()[1], flush=True)
         return worker
 
-Schedule(Loud(Marks(Path(sys.argv[1])), 2), iter(["silent one", "silent two", "three"]), lambda count: None, print, 60).run()
+schedule = Schedule(Loud(Marks(Path(sys.argv[1])), 2), iter(["silent one", "silent two", "three"]), print, print, 60)
+schedule.begin()
+schedule.run(lambda count: None)
 """
 
 
