@@ -1,11 +1,10 @@
 """A server whose vectors are divided: what cannot go with it, and who holds them."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from attridex.indexer.errors import DamageError, InputError
-from attridex.indexer.index.directory import read_current, read_manifest
+from attridex.indexer.errors import InputError
 from attridex.indexer.remote.urls import url_of
 from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.options import ServerOptions
@@ -36,8 +35,7 @@ def check_alone(options: ServerOptions, paths: Mapping[str, Path]) -> None:
     for name, path in paths.items():
         if url_of(path):
             raise InputError(f"{path}: fetched to this machine alone; with --engine ray give a directory that all nodes share")
-        with suppress(DamageError):  # which opening it mends, or says
-            options.dividing.check(read_manifest(path, read_current(path)), name)
+        options.dividing.check_stored(path, name)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """How a server's vectors are divided, as it is asked to."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from attridex.indexer.errors import InputError
+from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.index.directory import read_current, read_manifest
 from attridex.indexer.index.records import Manifest
 from attridex.service.groups.gathering import Patience
 
@@ -24,6 +27,19 @@ class Dividing:
     address: str | None = None
     cpus: float = 1.0
     patience: Patience = field(default_factory=Patience)
+
+    def check_stored(self, index: Path, name: str) -> None:
+        """Refuse an index on the disk before it is opened; one that is damaged is left to who opens it.
+
+        Args:
+            index: its directory.
+            name: in messages.
+
+        Raises:
+            InputError: it is none, or see `check`.
+        """
+        with suppress(DamageError):
+            self.check(read_manifest(index, read_current(index)), name)
 
     def check(self, manifest: Manifest, name: str) -> None:
         """Refuse groups that would hold nothing of an index.
