@@ -84,6 +84,11 @@ class Operating:
         if self._web:
             threading.Thread(target=self._warm_all, name="warming", daemon=True).start()
 
+    def watch_replicas(self, there: Callable[[], Mapping[str, float]]) -> None:
+        """Tell of the replicas of shard groups, too; see `Metrics.watch_replicas`."""
+        if self._metrics:
+            self._metrics.watch_replicas(there)
+
     def ready(self) -> bool:
         """Whether every index is whole and warmed, and no stop has begun."""
         opened = self._indexes.items()

@@ -35,6 +35,7 @@ from attridex.service.storage.store import Store
 
 if TYPE_CHECKING:
     from attridex.indexer.remote.reading import Mirror
+    from attridex.service.groups.groups import Groups
 
 Result = TypeVar("Result")
 ALIVE_SECONDS = 2.0
@@ -301,7 +302,7 @@ def run_opened(
     paths: Mapping[str, Path],
     models: Mapping[str, str],
     options: ServerOptions,
-    spread: Spread | None,
+    spread: "Groups | None",
     announce: Callable[[str], None],
 ) -> bool:
     """See `run_server`.
@@ -317,6 +318,8 @@ def run_opened(
     roots = Roots(options.roots)
     opened: dict[str, ServedIndex] = {}
     operating = Operating(options.operations, options.audit, options.traces, verified=options.verify)
+    if spread:
+        operating.watch_replicas(spread.there)
     if operating.port:
         announce(f"metrics and probes on {address(options.operations, operating.port)}")
     try:

@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attridex.indexer.errors import InputError
 from attridex.indexer.remote.urls import url_of
 from attridex.service.answering.served import ServedIndex
 from attridex.service.edge.options import ServerOptions
 from attridex.service.groups.group import GroupJob
-from attridex.service.storage.far import Spread
 from attridex.service.storage.held_shards import How
+
+if TYPE_CHECKING:
+    from attridex.service.groups.groups import Groups
 
 
 def check_alone(options: ServerOptions, paths: Mapping[str, Path]) -> None:
@@ -39,7 +42,7 @@ def check_alone(options: ServerOptions, paths: Mapping[str, Path]) -> None:
 
 
 @contextmanager
-def spread_of(options: ServerOptions) -> Iterator[Spread | None]:
+def spread_of(options: ServerOptions) -> Iterator["Groups | None"]:
     """Who holds stored vectors, until the block ends; this process where None.
 
     Raises:

@@ -64,6 +64,10 @@ class Groups:
         """What a group is called in messages."""
         return self._groups[number].name
 
+    def there(self) -> dict[str, float]:
+        """How many replicas of each group, by its name, are not taken for lost."""
+        return {replicas.name: replicas.there for replicas in self._groups.values()}
+
     def close(self) -> None:
         """End all replicas."""
         for replicas in self._groups.values():

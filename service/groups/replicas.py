@@ -95,6 +95,12 @@ class Replicas:
         elif changed:
             log.warning("%s: %s is back", self.name, place.replica.name)
 
+    @property
+    def there(self) -> int:
+        """How many are not taken for lost."""
+        with self._lock:
+            return sum(not place.away for place in self._places)
+
     def tell(self, what: Keep) -> None:
         """Tell all of them; nobody waits."""
         for place in self._places:

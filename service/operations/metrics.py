@@ -85,6 +85,18 @@ class Now:
         yield gauge(CERTIFICATES, "Days until the first certificate of a file expires.", "certificate", self._days_left())
 
 
+class Replicas:
+    """How many replicas there are when it is asked for."""
+
+    def __init__(self, there: Callable[[], Mapping[str, float]]) -> None:
+        """See `Metrics.watch_replicas`."""
+        self._there = there
+
+    def collect(self) -> Iterator[Metric]:
+        """Those of each group, as it is now."""
+        yield gauge("attridex_replicas", "Replicas of a shard group that answer.", "group", self._there())
+
+
 INDEX_GAUGES: tuple[tuple[str, str, Callable[[IndexFacts], float]], ...] = (
     ("attridex_index_instances", "Instances that answers can hold.", lambda each: each.instances),
     (
@@ -170,6 +182,14 @@ class Metrics(Witness):
             days_left: of certificates, by what they are for.
         """
         self.registry.register(Now(indexes, pools, days_left))
+
+    def watch_replicas(self, there: Callable[[], Mapping[str, float]]) -> None:
+        """Ask this whenever metrics are asked for.
+
+        Args:
+            there: how many replicas of each group answer, by the group's name.
+        """
+        self.registry.register(Replicas(there))
 
     def ready(self, ready: Callable[[], bool]) -> None:
         """Ask this whether the server is ready."""

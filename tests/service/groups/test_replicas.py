@@ -134,10 +134,13 @@ def test_a_replica_that_was_lost_is_found_again(
 ) -> None:
     monkeypatch.setattr("attridex.service.groups.replicas.AGAIN_SECONDS", 0.0)
     first, second = replicas[0]
+    groups: Any = served.store.opening.spread
+    assert groups.there() == {"group 1": 2, "group 2": 2}
     first.lost = True
     served.answer(REQUEST)
     served.answer(REQUEST)
     assert second.asked
+    assert groups.there() == {"group 1": 1, "group 2": 2}
     first.lost, second.lost = False, True
     first.group._keep(frozenset())  # as one that was started anew, it holds nothing
     assert served.answer(REQUEST).info.partial is False

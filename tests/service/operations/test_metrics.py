@@ -44,6 +44,14 @@ def test_calls_requests_stages_and_batches_are_counted() -> None:
     assert found["process_resident_memory_bytes",] > 0
 
 
+def test_replicas_are_told_as_they_are_now() -> None:
+    metrics, there = Metrics(), {"shard group 1": 2.0, "shard group 2": 1.0}
+    metrics.watch_replicas(lambda: there)
+    assert samples(metrics)["attridex_replicas", "shard group 2"] == 1
+    there["shard group 2"] = 0.0
+    assert samples(metrics)["attridex_replicas", "shard group 2"] == 0
+
+
 def test_indices_and_threads_are_told_as_they_are_now() -> None:
     metrics, facts = Metrics(), [IndexFacts("mine", "3", 5, True, False, 7, 100, 2, 1)]
     metrics.watch(lambda: facts, lambda: [Pool()])
