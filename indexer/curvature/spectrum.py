@@ -14,6 +14,9 @@ from attridex.indexer.curvature.tensors import left_name, right_name, values_nam
 from attridex.indexer.index.records import Block
 from attridex.indexer.sections import FACTORED
 
+PANEL_BYTES = 1 << 21
+"""Part of a matrix by which all vectors are multiplied while it is in the cache."""
+
 Filter = Callable[[Float64[Doubles, "..."]], Float64[Doubles, "..."]]
 """What each eigenvalue is replaced by."""
 
@@ -30,9 +33,20 @@ class DenseBlock:
         """Rows in the eigenbasis."""
         return x @ self.vectors
 
-    def back(self, x: Float64[Doubles, "q k"]) -> Float64[Doubles, "q k"]:
-        """Rows of the eigenbasis in the stored space."""
-        return x @ self.vectors.T
+    def apply(self, x: Float64[Doubles, "q k"], values: Float64[Doubles, " k"]) -> Float64[Doubles, "q k"]:
+        """Q diag(values) Q^T x for each row x, whose last bits no other row changes.
+
+        One product of all rows would be in an order that depends on how many there are.
+        """
+        turned, out = np.zeros_like(x), np.empty_like(x)
+        step = max(1, PANEL_BYTES // self.vectors[0].nbytes)
+        panels = [slice(start, start + step) for start in range(0, len(self.vectors), step)]
+        for panel in panels:
+            turned += np.matmul(x[:, None, panel], self.vectors[panel])[:, 0]
+        turned *= values
+        for panel in panels:
+            out[:, panel] = np.matmul(turned[:, None], self.vectors[panel].T)[:, 0]
+        return out
 
 
 @dataclass(frozen=True)
@@ -48,9 +62,9 @@ class KroneckerBlock:
         """Rows in the eigenbasis; k is o i."""
         return np.asarray(self.left.T @ x.reshape(len(x), *self.values.shape) @ self.right)
 
-    def back(self, x: Float64[Doubles, "q o i"]) -> Float64[Doubles, "q k"]:
-        """Rows of the eigenbasis in the stored space."""
-        return np.asarray(self.left @ x @ self.right.T).reshape(len(x), -1)
+    def apply(self, x: Float64[Doubles, "q k"], values: Float64[Doubles, "o i"]) -> Float64[Doubles, "q k"]:
+        """(left kron right) diag(values) (left kron right)^T x for each row x; NumPy makes each row's products by themselves."""
+        return np.asarray(self.left @ (self.rotate(x) * values) @ self.right.T).reshape(len(x), -1)
 
 
 class Spectrum:
@@ -94,10 +108,10 @@ class Spectrum:
         return 0.1 * self.mean or 1.0
 
     def apply(self, vectors: Float64[Doubles, "q d"], change: Filter) -> Float64[Doubles, "q d"]:
-        """f(H) x for each row x."""
+        """f(H) x for each row x; to the bit the same whatever rows are beside it."""
         out = np.zeros_like(vectors)
         for block in self.blocks:
-            out[:, block.at] = block.back(block.rotate(vectors[:, block.at]) * change(block.values))
+            out[:, block.at] = block.apply(vectors[:, block.at], change(block.values))
         return out
 
     def quadratic(self, vectors: Float64[Doubles, "q d"], change: Filter) -> Float64[Doubles, " q"]:

@@ -34,6 +34,18 @@ def test_the_inverse_and_its_quadratic_form_are_those_of_the_damped_matrix() -> 
     np.testing.assert_allclose(SPECTRUM.quadratic(x, inverse(0.3)), [row @ solved @ row for row in x], rtol=1e-9)
 
 
+@pytest.mark.parametrize("panel_bytes", [1, 5 * 8 * 37, 1 << 21])
+def test_no_row_changes_a_bit_of_another(panel_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attridex.indexer.curvature.spectrum.PANEL_BYTES", panel_bytes)
+    dense = DenseBlock(slice(0, 37), CHANCE.random(37), orthogonal(37))
+    spectrum = Spectrum([dense, KroneckerBlock(slice(37, 37 + 63), CHANCE.random((7, 9)), orthogonal(7), orthogonal(9))])
+    x = CHANCE.standard_normal((20, 100))
+    together = spectrum.apply(x, inverse(0.3))
+    np.testing.assert_allclose(together[:, :37], x[:, :37] @ dense.vectors / (dense.values + 0.3) @ dense.vectors.T, rtol=1e-9)
+    for rows in (slice(0, 1), slice(3, 4), slice(2, 17), slice(19, 20)):
+        assert np.array_equal(spectrum.apply(x[rows].copy(), inverse(0.3)), together[rows])
+
+
 @pytest.mark.parametrize("depth", [0, 3, 40])
 def test_lissa_is_its_recursion(depth: int) -> None:
     g, damping, scale = CHANCE.standard_normal((1, 9)), 0.01, 2.0
