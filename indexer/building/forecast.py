@@ -108,11 +108,11 @@ def shard_bytes(plan: Plan, signer: Signer, pilot: Pilot, name: str) -> float:
         pilot: whose files are known.
         name: of the file.
     """
-    shards, filled, size = plan.shard_count, pilot.shard[name], vector_dims(signer).get(name)
-    if size is not None:
-        return shards * (filled - pilot.rows * size * element(plan, size))
+    shards = plan.shard_count
+    if name in vector_dims(signer):
+        return shards * pilot.empty[name]
     if name in (FACTORS, SIDECAR):
-        return shards * filled
+        return shards * pilot.shard[name]
     return shards * pilot.empty[name] + plan.survey.instances * grown(pilot, name)
 
 

@@ -52,6 +52,8 @@ def test_of_more_everything_grows_and_the_means_divide_it(found: Tried) -> None:
     assert more.build_hours == pytest.approx(own.build_hours * 10**6)
     assert more.workers == ceil(more.build_hours / MEANS.hours)
     assert more.vectors["hidden"] == own.vectors["hidden"] * 10**6 / 2  # over 1 GiB it is float16
+    per_row = (own.disk - sum(own.vectors.values())) / ROWS
+    assert more.disk - sum(more.vectors.values()) == pytest.approx(per_row * more.instances, rel=0.01)  # whatever the precision
     held = sum(more.vectors.values()) + more.lookups
     assert more.serving_machines == ceil(held / (1 << 20))  # beside the model
     assert more.scan_seconds["hidden"] == pytest.approx(more.vectors["hidden"] / more.serving_machines / 1e3)
