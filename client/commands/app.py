@@ -24,6 +24,9 @@ REFUSED = {
 }  # fmt: skip
 """With what the system refuses a file, whatever a command does; a file that is missing is each command's own matter."""
 
+INTERRUPTED = 130
+"""The exit code of what was interrupted, Typer's own; its command returns it where it caught the interrupt itself."""
+
 
 def make_app() -> typer.Typer:
     """The whole command line; the modules of its parts import what is heavy only when a command runs."""
@@ -78,14 +81,15 @@ def main(arguments: list[str] | None = None) -> None:
         check_twice(command, given)
         code = command.main(given, prog_name="attridex", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("stopped; run the same command again to go on\n")
-        sys.exit(130)
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.exit(1)
     except ModuleNotFoundError as error:
         code = failed(missing(error.name or "?"), given)
     except Exception as error:
         code = failed(error, given)
+    if code == INTERRUPTED:
+        sys.stderr.write("stopped; run the same command again to go on\n")
     sys.exit(code or 0)  # not while an error is handled: what its traceback holds is let go before the process ends
 
 

@@ -16,10 +16,14 @@ from attridex.indexer.errors import AttridexError, InputError, MissingExtraError
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 try:
     import ray
+    from ray._private import worker as ray_worker
     from ray.exceptions import RayError
 except ImportError as missing:
     raise MissingExtraError("engine ray: needs the extra: pip install 'attridex[ray]'") from missing
 
+log = logging.getLogger(__name__)
+# Ray prints what it knows of lost actors on stdout, where results stand; whoever uses them says so in a line.
+ray_worker.print_to_stdstream = lambda data, **_: log.debug("Ray: %s", data)
 ANSWER = 10.0
 """Seconds in which a cluster's address must take a connection."""
 HIDDEN = {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}

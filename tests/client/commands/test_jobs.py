@@ -91,6 +91,18 @@ def test_a_job_killed_at_random_moments_ends_byte_for_byte_as_a_whole_one(place:
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.jsonl", "out.jsonl.job"]
 
 
+def test_an_interrupted_job_says_how_it_goes_on(place: Place, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    assert place.run(whole).returncode == 0
+    job = place.start(out)
+    wait_for(out, 1, job)
+    job.send_signal(signal.SIGINT)
+    _, err = job.communicate()
+    assert (job.returncode, err.splitlines()[-1]) == (130, "stopped; run the same command again to go on")
+    assert place.run(out).returncode == 0
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_a_full_disk_is_told_in_a_line_and_the_job_goes_on_once_there_is_room(place: Place, tmp_path: Path) -> None:
     whole, out, empty = tmp_path / "whole.jsonl", tmp_path / "out.jsonl", tmp_path / "empty.jsonl"
     assert place.run(whole).returncode == 0

@@ -35,7 +35,7 @@ def two_nodes() -> Iterator[Cluster]:
     nodes.shutdown()
 
 
-def test_each_task_is_done_once_whoever_is_lost(two_nodes: Cluster, tmp_path: Path) -> None:
+def test_each_task_is_done_once_whoever_is_lost(two_nodes: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done, units = list[str](), list[int]()
     tasks = ["one", "killed two", "silent three", "four", "five", "six"]
 
@@ -52,6 +52,7 @@ def test_each_task_is_done_once_whoever_is_lost(two_nodes: Cluster, tmp_path: Pa
         assert any(f" was lost over {task}: " in line for line in lost), lost
     assert sum(units) == 2 * len(tasks)
     assert all((tmp_path / task).exists() for task in tasks)
+    assert capsys.readouterr().out == ""  # where results stand, and where Ray prints whom it lost
 
 
 def test_another_engine_goes_on_where_the_driver_was_killed(
