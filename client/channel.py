@@ -94,10 +94,13 @@ def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls |
 
 
 def worth_retrying(error: Any) -> bool:
-    """Whether a call may succeed if made again: the server was away, or overloaded."""
+    """Whether a call may succeed if made again: the server was away, or overloaded.
+
+    A server whose shards are out of reach has asked them again for as long as it is told to.
+    """
     code = error.code()
     return (
-        code == grpc.StatusCode.UNAVAILABLE
+        (code == grpc.StatusCode.UNAVAILABLE and details_of(error)[0] != "SHARDS")
         or left_by_server(error)
         or (
             code == grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 ray_worker.print_to_stdstream = lambda data, **_: log.debug("Ray: %s", data)
 ANSWER = 10.0
 """Seconds in which a cluster's address must take a connection."""
+WANTS_TOKEN = "; where it wants a token, set RAY_AUTH_MODE=token and have that token, as on its nodes"
 HIDDEN = {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}}
 """The environment of an actor without a share of a GPU, which would see all of them."""
 
@@ -219,7 +220,8 @@ def cluster(address: str | None) -> Iterator[None]:
             check_answers(where)
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
         except (RayError, OSError, RuntimeError, ValueError) as error:
-            raise InputError(f"engine ray: no cluster at {where or 'this machine'}: {one_line(error)}") from None
+            hint = WANTS_TOKEN if where and not os.environ.get("RAY_AUTH_MODE") else ""
+            raise InputError(f"engine ray: no cluster at {where or 'this machine'}: {one_line(error)}{hint}") from None
         again()
         try:
             yield

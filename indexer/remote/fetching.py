@@ -16,7 +16,7 @@ from attridex.indexer.lifecycle.archive import counted
 from attridex.indexer.progress import progress
 from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.heads import Head, object_name
-from attridex.indexer.remote.objects import Objects
+from attridex.indexer.remote.objects import MissingObjectError, Objects
 
 CONNECTIONS = 8
 """Objects that are fetched or written at a time."""
@@ -100,11 +100,15 @@ def whole(objects: Objects, entry: FileEntry) -> Iterator[bytes]:
         DamageError: it is missing, or at its end: not what was written.
     """
     digest, name = hashlib.sha256(), object_name(entry)
-    for chunk in objects.chunks(name, entry.bytes):
-        digest.update(chunk)
-        yield chunk
+    mending = f"; `attridex repair {objects.url}` mends it"
+    try:
+        for chunk in objects.chunks(name, entry.bytes):
+            digest.update(chunk)
+            yield chunk
+    except MissingObjectError as error:
+        raise MissingObjectError(f"{error}{mending}") from None
     if digest.hexdigest() != entry.sha256:
-        raise DamageError(f"{objects.url}/{name}: damaged (not what was written); `attridex repair {objects.url}` mends it")
+        raise DamageError(f"{objects.url}/{name}: damaged (not what was written){mending}")
 
 
 def damaged(objects: Objects, head: Head, *, show_progress: bool = False) -> set[str]:

@@ -20,6 +20,10 @@ PARTS = 5000
 """Parts of an object at most; S3 takes 10,000."""
 RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 """How often and how long a request is made again that a store did not answer."""
+NO_CREDENTIALS = r"Error performing \w+ \S+/(latest/api/token|latest/meta-data|computeMetadata|metadata/identity)\b"
+"""The library asks a machine of the cloud for its role where the environment names no credentials."""
+SAID, STATUS, SYSTEM = "<Message>(.*?)</Message>", r"status code: (\d{3}[ \w]*)", 'message: "(.*?)"'
+"""Within what the library says: what the store said, by which status, and what the system says of a connection."""
 
 
 class MissingObjectError(DamageError):
@@ -140,7 +144,9 @@ class Objects:
             yield
         except FileNotFoundError as error:
             why = reason(error)
-            raise MissingObjectError(f"{self.url}/{name}: missing{f' ({why})' if 'Bucket' in why else ''}") from None
+            raise MissingObjectError(
+                f"{self.url}/{name}: missing{f' ({why})' if re.search('bucket|container', why) else ''}"
+            ) from None
         except (obstore.exceptions.BaseError, OSError, ValueError) as error:
             raise AttridexError(f"{self.url}/{name}: {reason(error)}") from None
 
@@ -178,13 +184,19 @@ def profile() -> Any:
 
 
 def reason(error: BaseException) -> str:
-    """What the library says, in one line: what the store said itself, and no query of a request, which may be signed.
+    """What is wrong, in one line: what the store said itself, and no address of a request, which may be signed.
 
-    Nor how long and how often it tried: the same is the same again, so that a log says it once.
+    Nor how long and how often it was tried: the same is the same again, so that a log says it once.
     """
     text = str(error)
-    said = re.search("<Message>(.*?)</Message>", text)
-    line = re.sub(r"\?\S*", "", text.partition("\n")[0]).partition(": <")[0]
-    line = re.sub(r" in [0-9.]+[nµm]?s\b(, after [0-9]+ retries, max_retries: [0-9]+, retry_timeout: [0-9.a-zµ]+)?", "", line)
-    line = " ".join(line.split())
-    return f"{line} ({said[1]})" if said else line
+    if re.search(NO_CREDENTIALS, text):
+        return "no credentials in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, nor a role of this machine"
+    if "BadScheme" in text:
+        return "the endpoint is http://; allow it by AWS_ALLOW_HTTP=true, or AZURE_ALLOW_HTTP=true"
+    said, status, system = (re.search(pattern, text) for pattern in (SAID, STATUS, SYSTEM))
+    if said or status:
+        return f"the store answers {status[1].strip() if status else 'no'}{f' ({said[1]})' if said else ''}"
+    if "HTTP error" in text:
+        return f"the store does not answer{f' ({system[1]})' if system else ''}"
+    line = re.sub(r"(\w+://[^\s?]*)\?\S*", r"\1", text.partition("\n")[0])
+    return " ".join(line.split())

@@ -1,11 +1,11 @@
 """An index in object storage as a directory of this process alone, which follows the newest head."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from attridex.indexer.errors import AttridexError, InputError
+from attridex.indexer.errors import AttridexError, DamageError, InputError
 from attridex.indexer.index.directory import write_lock
 from attridex.indexer.index.layout import LOCK, SHARDS, VERSIONS
 from attridex.indexer.lifecycle.versions import remove_others
@@ -55,7 +55,7 @@ class Mirror:
         """Follow the newest head; what it does not name leaves the directory once nobody reads it.
 
         Raises:
-            DamageError: an object is missing or damaged; it is named, and the directory is what it was.
+            DamageError: an object is missing or damaged; it is named, and the directory is the newest head that is whole.
             AttridexError: the store or the disk refuses something, or no head is there any more.
         """
         with self._turn:
@@ -64,13 +64,30 @@ class Mirror:
             if not there:
                 raise AttridexError(f"{self.url}/{head_name(seen)}: gone, and none is newer: was the index removed, or its disk?")
             if there[-1] > seen:
-                self._follow(read_head(self._objects, there[-1]))
+                self._follow_newest([number for number in there if number > seen])
             elif self._left:
                 self._drop_others()
 
     def close(self) -> None:
         """Remove the directory."""
         self._held.close()
+
+    def _follow_newest(self, numbers: list[int]) -> None:
+        """Follow the newest of some heads, or where that is damaged the newest whole one, so that no delete of it is lost.
+
+        Args:
+            numbers: of the heads, ascending.
+
+        Raises:
+            DamageError: see `refresh`; of the newest.
+        """
+        try:
+            self._follow(read_head(self._objects, numbers[-1]))
+        except DamageError:
+            if numbers[1:]:
+                with suppress(DamageError):
+                    self._follow_newest(numbers[:-1])
+            raise
 
     def _follow(self, head: Head) -> None:
         """Make the directory a head, or a newer one where that has removed objects of it meanwhile."""

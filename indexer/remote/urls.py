@@ -7,6 +7,7 @@ from attridex.indexer.errors import InputError
 
 SCHEMES = ("s3", "gs", "az", "file")
 """Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage, and a directory, as for a shared disk."""
+_SCHEME = re.compile(rf"({'|'.join(SCHEMES)}):/*", re.IGNORECASE)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+([^/].*)")
 
 
@@ -18,6 +19,8 @@ def url_of(place: str | Path) -> str | None:
     Raises:
         InputError: a URL, but of no kind that holds an index, or with a credential in it.
     """
+    if bare := _SCHEME.fullmatch(str(place)):
+        raise InputError(f"{bare[1].lower()}://: names no root of an index; write it as {bare[1].lower()}://BUCKET/PATH")
     found = _URL.fullmatch(str(place))
     if found is None:
         return None

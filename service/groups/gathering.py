@@ -44,14 +44,16 @@ class Pursuit:
     """One group's answer, while it is waited for."""
 
     def __init__(self, replicas: Replicas, question: Question, patience: Patience) -> None:
-        """Ask the first replica."""
+        """Ask the first replica; where they are asked once, none that is known to be lost."""
         self._replicas, self._patience = replicas, patience
         self._question = replace(question, seconds=patience.seconds)
-        self._left = replicas.in_turn(self._question)
+        places = replicas.in_turn(self._question)
+        self._left = places if patience.again else [place for place in places if not place.away]
         self._asked: dict[Future[Any], Place] = {}
         self._began = self._latest = time.monotonic()
-        self._why = ""
-        self._ask_next()
+        self._why = f"{places[0].replica.name}: {places[0].away}" if places[0].away else ""
+        if self._left:
+            self._ask_next()
 
     @property
     def under_way(self) -> list[Future[Any]]:

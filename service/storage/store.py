@@ -204,8 +204,10 @@ class Store:
         Reloads take turns and each reads CURRENT in its own, so that none puts an earlier version in the place of a later.
         """
         with self._turn:
-            self.follow()
-            number = self._reload()
+            try:
+                self.follow()
+            finally:  # of heads that are damaged, one before the newest may have been followed
+                number = self._reload()
         self.sweep()
         self.changed()
         return number

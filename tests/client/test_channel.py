@@ -78,8 +78,8 @@ def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
         Tls(ca=tmp_path / "ca.pem").credentials()
 
 
-@pytest.mark.parametrize(("reason", "again"), [("", False), ("OVERLOADED", True), ("STOPPING", True)])
-def test_what_may_have_been_done_is_not_done_again_unasked(reason: str, again: bool) -> None:
+@pytest.mark.parametrize(("reason", "again"), [("", False), ("OVERLOADED", True), ("STOPPING", True), ("SHARDS", False)])
+def test_what_may_have_been_done_or_was_tried_long_is_not_done_again_unasked(reason: str, again: bool) -> None:
     class Refused(Failed):
         """The server says why, or nothing came."""
 

@@ -1,12 +1,13 @@
 """URLs, and what stores refuse, in one line each."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from attridex.indexer.errors import DamageError, InputError
+from attridex.indexer.errors import AttridexError, DamageError, InputError
 from attridex.indexer.files import file_hash
 from attridex.indexer.index.records import FileEntry
 from attridex.indexer.remote.objects import CHUNK, Objects, reason
@@ -30,6 +31,7 @@ def test_a_url_stays_one_as_a_path_and_a_directory_is_none(url: str) -> None:
         ("s3://key:word@bucket/a", "credentials come from the environment"),
         ("s3://bucket/a?X-Amz-Signature=1", "credentials come from the environment"),
         ("s3://bucket", "name a root in it"),
+        ("s3://", r"^s3://: names no root of an index; write it as s3://BUCKET/PATH$"),
     ],
 )
 def test_a_url_that_is_no_root_is_refused_without_repeating_a_secret(url: str, told: str) -> None:
@@ -77,12 +79,41 @@ def test_a_server_names_an_index_by_the_end_of_its_url() -> None:
     assert list(parse_indexes(["s3://bucket/some/index", "mine=gs://bucket/index", "file:///a/b=c"])) == ["index", "mine", "b=c"]
 
 
-def test_a_signed_request_is_not_told_nor_what_differs_each_time() -> None:
-    error = ValueError("Error performing GET http://host/c?sig=secret&sv=1 in 5ms - 403 Forbidden: <Code>no</Code>\nmore")
-    assert reason(error) == "Error performing GET http://host/c - 403 Forbidden"
-    for tried in ("743.05218ms, after 4 retries, max_retries: 4, retry_timeout: 60s ", "1.001833779s"):
-        away = ValueError(f"Error performing GET http://host/c in {tried} - HTTP error: error sending request")
-        assert reason(away) == "Error performing GET http://host/c - HTTP error: error sending request"
+GET, SERVER = "Generic S3 error: Error performing GET http://host/c?sig=secret&sv=1", "Server returned non-2xx status code:"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{GET} in 5ms - {SERVER} 403 Forbidden: <Error><Code>no</Code></Error>\nmore", "the store answers 403 Forbidden"),
+        (f"{GET} in 5ms - {SERVER} 403 Forbidden: <Error><Message>No.</Message>", "the store answers 403 Forbidden (No.)"),
+        (f"{GET} in 743.1ms, after 4 retries, max_retries: 4 - HTTP error: error sending request", "the store does not answer"),
+        (
+            f'{GET} in 1.1s - HTTP error: error\n Os {{ message: "Connection refused" }}',
+            "the store does not answer (Connection refused)",
+        ),
+        (f"{GET} - something else\nmore", "Generic S3 error: Error performing GET http://host/c - something else"),
+    ],
+)
+def test_a_refusal_is_told_without_a_signed_request_and_what_differs_each_time(text: str, told: str) -> None:
+    assert reason(ValueError(text)) == told
+
+
+def test_without_credentials_at_a_closed_port_and_without_tls_a_line_says_so(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attridex.indexer.remote.objects.RETRIES", {"max_retries": 0, "retry_timeout": timedelta(seconds=5)})
+    with monkeypatch.context() as patched:
+        patched.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        with pytest.raises(AttridexError, match=r"/heads: the store does not answer \(Connection refused\)$"):
+            Objects(root).listed("heads")
+    with monkeypatch.context() as patched:
+        patched.delenv("AWS_ALLOW_HTTP")
+        with pytest.raises(AttridexError, match=r"/heads: the endpoint is http://; allow it by AWS_ALLOW_HTTP=true"):
+            Objects(root).listed("heads")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")  # which tells of no role
+    with pytest.raises(AttridexError, match="/heads: no credentials in the environment"):
+        Objects(root).listed("heads")
 
 
 def test_a_directory_by_its_url_is_a_root_too(tmp_path: Path, machine: Callable[[str], Path], small: Path, attridex: Any) -> None:

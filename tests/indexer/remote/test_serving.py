@@ -15,7 +15,7 @@ from attridex.indexer.remote.objects import Objects
 from attridex.service.calls.places import hide, show, without_places
 from attridex.service.edge.options import ServerOptions
 from attridex.service.edge.server import Server, open_index
-from attridex.service.errors import MachineError
+from attridex.service.errors import DamagedIndexError, MachineError
 from tests.indexer.remote.conftest import newest
 
 WATCH = 0.1
@@ -92,3 +92,31 @@ def test_a_damaged_head_leaves_the_one_before_and_is_told(published: str, attrid
         store.write(name, content, len(content))
         index.store.reload()
         assert (index.store.problem, index.describe().instances) == ("", 11)
+
+
+def test_of_heads_the_newest_whole_one_is_followed_so_that_what_it_deleted_is_gone(
+    published: str, attridex: Callable[..., Any], machine: Any
+) -> None:
+    machine("server")
+    with closing(open_index(Path(published), "mine", model=False)) as index:
+        machine("writer")
+        for deleted in ("t2", "t3", "t4", "t5"):
+            assert attridex("delete", published, "--ids", deleted).code == 0
+        objects = Objects(published)
+        heads = [each.name for each in objects.listed("heads")]
+        log = objects.read(f"objects/{newest(published)['files']['deletes.log']['sha256']}")
+        whole = objects.read(heads[-2])
+        objects.write(heads[-2], b"flipped", 7)
+        objects.write(f"objects/{newest(published)['files']['deletes.log']['sha256']}", b"flipped", 7)
+        for _ in range(2):
+            with pytest.raises(DamagedIndexError, match="damaged"):
+                index.store.reload()
+            assert index.describe().instances == 10
+            assert "damaged" in index.store.problem
+        objects.write(heads[-2], whole, len(whole))
+        with pytest.raises(DamagedIndexError, match="damaged"):
+            index.store.reload()
+        assert index.describe().instances == 9
+        objects.write(f"objects/{newest(published)['files']['deletes.log']['sha256']}", log, len(log))
+        index.store.reload()
+        assert (index.store.problem, index.describe().instances) == ("", 8)

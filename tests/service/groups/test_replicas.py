@@ -77,6 +77,11 @@ def test_an_answer_of_some_shards_is_given_where_it_is_asked_for(
         served.answer(REQUEST)
     answer = served.answer(PARTLY)
     assert (answer.info.shards_ok, answer.info.shards_total, answer.info.partial) == (5, 9, True)
+    groups: Any = served.store.opening.spread
+    groups.patience = Patience(1e6)
+    for replica in replicas[0]:
+        replica.lost, replica.silent = False, True  # as one that is being started again
+    assert plain(served.answer(PARTLY)) == plain(answer)
     kept = [hit for hit in whole.results[0].hits if hit.row >= 20]
     assert [(hit.id, hit.score) for hit in answer.results[0].hits] == [(hit.id, hit.score) for hit in kept]
     for request in (
