@@ -76,6 +76,7 @@ def test_whoever_ends_the_server_waits_for_longer_than_it_drains(path: Path, nam
 def test_every_metric_is_on_the_page_and_every_one_on_the_page_is_there() -> None:
     metrics = Metrics()
     metrics.watch(list, list)
+    metrics.watch_replicas(dict)
     page = metrics.page("")[1].decode()
     there = set(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE))
     told = set(re.findall(r"attridex_[a-z_]+", PAGE))

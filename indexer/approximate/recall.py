@@ -29,7 +29,7 @@ def measure_recall(
 ) -> dict[str, float]:
     """Recall@10 by "structure/method", as the mean over stored rows asked about; a query is no hit of itself.
 
-    What scores as high as the tenth best is as good as it (copies of a text): see https://arxiv.org/abs/1807.05614, section 3.6.
+    What scores as high as the tenth best is as good as it (copies of a text): see https://arxiv.org/abs/1807.05614.
 
     Args:
         directory: where the structures lie.

@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 
 from attridex.indexer.corpus.instances import RenderedInstance
-from attridex.indexer.held.memory import resident
+from attridex.indexer.held.memory import available, resident
 from attridex.indexer.signing.signer import Signer
 
-MEMORY, GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 LEAST, MOST = 64, {"cpu": 4096, "cuda": 32_768}
 """Tokens of a batch by free memory: a CPU is no faster with more."""
 TRIED = 512
@@ -59,10 +58,5 @@ def fitting_tokens(signer: Signer, sample: Sequence[RenderedInstance]) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free: the GPU's, or this machine's within its control group's limit."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    found = [int(line.split()[1]) << 10 for line in MEMORY.read_text().splitlines() if line.startswith("MemAvailable:")]
-    with suppress(OSError, ValueError):  # no limit reads "max"
-        found.append(int((GROUP / "memory.max").read_text()) - int((GROUP / "memory.current").read_text()))
-    return min(found)
+    """Memory that is free: the GPU's, or this machine's."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available()

@@ -1,5 +1,6 @@
-"""Memory that this process holds, and sizes as people write them."""
+"""Memory that this process holds and this machine has free, and sizes as people write them."""
 
+import os
 import resource
 import sys
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from attridex.indexer.errors import InputError
 
-STATUS = Path("/proc/self/status")
+STATUS, MACHINE, GROUP = Path("/proc/self/status"), Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
 def parse_size(text: str, option: str) -> int:
@@ -30,6 +31,17 @@ def parse_size(text: str, option: str) -> int:
 def as_option(size: int) -> str:
     """A size as `parse_size` reads it, rounded up to MiB where it has one."""
     return f"{-(-size // (1 << 20))}MiB" if size >= 1 << 20 else f"{size}B"
+
+
+def available() -> int:
+    """Bytes of memory that this machine has free, within its control group's limit; all that it has where it does not tell."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError):
+        lines = MACHINE.read_text().splitlines()
+        found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
+    with suppress(OSError, ValueError):  # no limit reads "max"
+        found.append(int((GROUP / "memory.max").read_text()) - int((GROUP / "memory.current").read_text()))
+    return min(found)
 
 
 def resident(name: str) -> int:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from operator import attrgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from attridex.indexer.errors import InputError
+from attridex.indexer.held.memory import available
 
-MEMORY = Path("/proc/meminfo")
 KINDS = "auto, cpu, cuda or cuda:N"
 
 
@@ -45,7 +44,4 @@ def roomiest(devices: Iterable[torch.device]) -> Roomiest:
 
 def free_bytes(device: torch.device) -> int:
     """Memory that is free on a device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    lines = MEMORY.read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else available()

@@ -11,7 +11,7 @@ import torch
 from attridex.indexer.building import memory
 from attridex.indexer.building.build import build
 from attridex.indexer.building.dry_run import tried
-from attridex.indexer.building.memory import free_bytes, watched
+from attridex.indexer.building.memory import watched
 from attridex.indexer.config import load_config
 from attridex.indexer.held.memory import resident
 from attridex.indexer.index.layout import PLAN
@@ -24,17 +24,6 @@ def test_a_peak_is_what_was_taken_in_between() -> None:
         del block
     assert 30 << 20 <= peak.bytes < 200 << 20
     assert 0 < resident("VmRSS") <= resident("VmHWM")
-
-
-def test_free_memory_is_within_a_control_group_s_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal:       100 kB\nMemAvailable:    60 kB\n")
-    monkeypatch.setattr(memory, "MEMORY", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "GROUP", tmp_path)
-    assert free_bytes(torch.device("cpu")) == 60 << 10
-    (tmp_path / "memory.current").write_text("1024\n")
-    for limit, free in (("max\n", 60 << 10), ("3072\n", 2048), (f"{1 << 30}\n", 60 << 10)):
-        (tmp_path / "memory.max").write_text(limit)
-        assert free_bytes(torch.device("cpu")) == free
 
 
 @pytest.mark.parametrize(("free", "tokens"), [(1 << 40, 4096), (0, 64)])
