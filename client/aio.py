@@ -1,11 +1,13 @@
 """The same with asyncio. `make async` writes this file from `client.py`: change that one."""
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Unpack, overload
 
 import grpc
 
 from attridex.client.arguments import Queries, ScoringKeywords, as_filter, as_scoring
+from attridex.client.channel import kept
 from attridex.client.connections import AsyncConnection, addressed, stream_answer, stream_message
 from attridex.client.errors import ClientError
 from attridex.v1 import attribution_pb2 as pb
@@ -300,11 +302,20 @@ class AsyncClient(AsyncConnection):
 
         Yields:
             (number, answer), or the number with the ClientError of that request.
+
+        Raises:
+            ClientError: the stream ended before all were answered.
+            Exception: what `requests` itself raised.
         """
-        messages = (stream_message(sequence, request, self._index) for sequence, request in requests)
+        faults = list[Exception]()
+        messages = kept((stream_message(sequence, request, self._index) for sequence, request in requests), faults)
         attempts = self._attempts()
         try:
             async for response in self._stub.AttributeStream(messages, metadata=attempts.metadata):
                 yield response.sequence, stream_answer(response, attempts.request_id)
         except grpc.RpcError as error:
-            raise attempts.failure(error) from error
+            raise faults[0] if faults else attempts.failure(error) from error
+        except CancelledError:  # which gRPC makes of the same for asyncio
+            if faults:
+                raise faults[0] from None
+            raise

@@ -3,9 +3,10 @@
 import os
 import random
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -24,14 +25,16 @@ TOKEN_VARIABLE = "ATTRIDEX_TOKEN"
 Metadata = tuple[tuple[str, str], ...]
 """What goes with each call."""
 
+Message = TypeVar("Message")
+
 
 @dataclass(frozen=True)
 class Tls:
     """PEM files: the CA that signed the server's certificate, and this client's own pair where the server asks for one."""
 
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca: Path | str | None = None
+    certificate: Path | str | None = None
+    key: Path | str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Channel credentials.
@@ -40,7 +43,7 @@ class Tls:
             UsageError: a file cannot be read.
         """
         try:
-            parts = [path.read_bytes() if path else None for path in (self.ca, self.key, self.certificate)]
+            parts = [Path(path).read_bytes() if path else None for path in (self.ca, self.key, self.certificate)]
         except OSError as error:
             raise UsageError(f"TLS: {error.filename}: {error.strerror}") from None
         return grpc.ssl_channel_credentials(*parts)
@@ -91,6 +94,20 @@ def tls_of(ca: Path | None, certificate: Path | None, key: Path | None) -> Tls |
     if bool(certificate) != bool(key):
         raise UsageError("--tls-cert and --tls-key go together")
     return Tls(ca, certificate, key) if ca or certificate else None
+
+
+def kept(messages: Iterable[Message], faults: list[Exception]) -> Iterator[Message]:
+    """Messages of a stream; what their own iterator raises is kept, since gRPC says no more than that it raised.
+
+    Args:
+        messages: to send.
+        faults: takes the exception.
+    """
+    try:
+        yield from messages
+    except Exception as error:
+        faults.append(error)
+        raise
 
 
 def worth_retrying(error: Any) -> bool:

@@ -253,7 +253,7 @@ class IndexConfig(Section):
     """How vectors are stored."""
 
     precision: Literal["auto", "float32", "float16"] = "auto"
-    """Of stored vectors; auto keeps float32 up to 1 GiB, then float16."""
+    """Of stored vectors; auto keeps a kind of vector float32 up to 1 GiB, then float16."""
     shard_rows: int = Field(4096, ge=1)
     """Instances of a range, which is built and written as one."""
     approximate: list[Structure] = []

@@ -16,8 +16,8 @@ from attridex.indexer.index.vectors import Float32
 Rows = NDArray[np.int64]
 QUERIES, BEST = 100, 10
 """Stored rows that recall is measured with, and among how many best: recall@10."""
-ALIKE, TIED = 1e-5, 200
-"""Rows whose scores are closer than this share to the last of the best are as good as it; how many of them are known."""
+ALIKE, TIED = 2 * float(np.finfo(np.float32).eps), 200
+"""Rows whose scores differ from the last of the best by no more than their rounding are as good as it; how many are known."""
 THREADS = len(os.sched_getaffinity(0))
 
 Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -15,7 +15,7 @@ from attridex.indexer.config import Config
 from attridex.indexer.corpus.instances import RenderedInstance
 from attridex.indexer.corpus.survey import Survey, survey
 from attridex.indexer.errors import NumericError
-from attridex.indexer.growth.batches import begin, place_of, with_files
+from attridex.indexer.growth.batches import batch_numbers, begin, place_of, read_batch, with_files
 from attridex.indexer.growth.grown import GrownVersion
 from attridex.indexer.growth.models import check_model, signer_of
 from attridex.indexer.growth.naming import BatchNames, check_known, check_new, live_owners, next_record
@@ -111,6 +111,9 @@ class Appender:
             first = next_record(self._index, manifest)
             names = BatchNames(config.corpus, corpus_columns(manifest))
             found = self._survey(config, manifest, names, first)
+            if action == "append" and self._is_in(manifest, log, names, found):
+                say_all([f"{self._index}: the last append was of these very records; they are in"], enabled=self._show)
+                return told(manifest, manifest, 0, 0)
             replaced = self._checked(action, manifest, log, names)
             longer = log.with_entry(now(), "delete", replaced, [None] * len(replaced), by or action) if replaced else log
             since, built = log.head.seq + bool(replaced), first_instances(self._index)
@@ -140,6 +143,13 @@ class Appender:
         found = survey(config.corpus, self._signer.renderer, labels_needed=needed, see=see, first=first, columns=columns)
         self._signer.rows.check_all(samples)
         return found
+
+    def _is_in(self, manifest: Manifest, log: Log, names: BatchNames, found: Survey) -> bool:
+        """Whether the last batch is an append of these records, all of them live: it may have been killed as it ended."""
+        numbers = batch_numbers(self._index)
+        last = read_batch(self._index, numbers[-1]) if numbers else {}
+        same = (last.get("action"), last.get("corpus")) == ("append", found.fingerprint)
+        return same and len(live_owners(self._index, manifest, log, names)) == len(names.owners)
 
     def _checked(self, action: str, manifest: Manifest, log: Log, names: BatchNames) -> list[str]:
         """The records that are replaced."""

@@ -98,7 +98,7 @@ def serve(
     from attridex.service.edge.server import run_server
     from attridex.service.groups.dividing import dividing
     from attridex.service.groups.gathering import Patience
-    from attridex.service.operations.logs import logging_on_stderr
+    from attridex.service.operations.logs import announced, logging_on_stderr
     from attridex.v1.limits import Limits
 
     tls = tls_of(tls_cert, tls_key, tls_client_ca)
@@ -113,7 +113,7 @@ def serve(
         dividing=divided,
     )  # fmt: skip
     with logging_on_stderr(log_format, "info" if verbose and log_level == "warning" else log_level) as writer:
-        ended = run_server(indexes, options, lambda line: typer.echo(line, err=True))
+        ended = run_server(indexes, options, lambda line: typer.echo(announced(line, log_format), err=True))
     if writer.is_alive():  # it holds stderr: to flush that, or to end the interpreter, would wait for whoever reads nothing
         os._exit(0)
     if not ended:

@@ -102,6 +102,15 @@ class Writer(threading.Thread):
         self.join(LAST_SECONDS)
 
 
+def announced(line: str, form: LogFormat) -> str:
+    """A line that is told whatever the level, in the log's form."""
+    return (
+        line
+        if form == "text"
+        else JsonLines().format(logging.makeLogRecord({"name": "attridex.service", "levelname": "INFO", "msg": line}))
+    )
+
+
 @contextmanager
 def logging_on_stderr(form: LogFormat, level: str) -> Iterator[Writer]:
     """Log on stderr in the block, in this form, from this level on; afterwards as before.

@@ -67,6 +67,24 @@ def test_an_updated_record_is_replaced_everywhere_and_deletes_of_its_id_are_befo
     assert problems(grown) == []
 
 
+def test_the_last_append_once_more_is_done_already_unless_one_of_its_records_is_gone_or_another(
+    grown: Path, file_of: File, capsys: pytest.CaptureFixture[str]
+) -> None:
+    appender, some = Appender(grown, show_progress=True), [{**record, "id": f"new{n}"} for n, record in enumerate(records(3))]
+    first = appender.append([file_of(some)])
+    before = sorted(grown.rglob("*"))
+    again = appender.append([file_of(some)])
+    assert (again.version, again.signed, again.instances) == (first.version, 0, 0)
+    assert "the last append was of these very records; they are in" in capsys.readouterr().err
+    assert sorted(grown.rglob("*")) == before
+    for changed in ({"premise": "another"}, {"genre": "another"}, {"label": 1 - some[0]["label"]}):
+        with pytest.raises(InputError, match="'new0' and 2 more are there already"):
+            appender.append([file_of([{**some[0], **changed}, *some[1:]])])
+    delete_ids(grown, ["new1"])
+    with pytest.raises(InputError, match="'new0' and 1 more are there already"):
+        appender.append([file_of(some)])
+
+
 @pytest.mark.parametrize(
     ("action", "number", "said"),
     [("append", 0, "'t0' is there already; `attridex update`"), ("update", 11, "no 't11' there to update; `attridex append`")],
