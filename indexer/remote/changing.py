@@ -11,7 +11,7 @@ from attridex.indexer.index.layout import CURRENT
 from attridex.indexer.index.records import parse_record, unseal
 from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.fetching import Fetching, damaged
-from attridex.indexer.remote.heads import Head, LostRaceError, described, newest_head
+from attridex.indexer.remote.heads import Head, LostRaceError, described, head_name, head_numbers, newest_head
 from attridex.indexer.remote.named import named
 from attridex.indexer.remote.objects import Objects
 from attridex.indexer.remote.publishing import drop_unnamed, publish
@@ -65,7 +65,7 @@ class Change:
 
     def begin(self) -> None:
         """Make the directory what the newest head is, or leave it where it is ahead of that."""
-        newest, base, own = newest_head(self.objects), self._read_base(), self._directory_head()
+        newest, base, own = self._newest(), self._read_base(), self._directory_head()
         there, served = self.cache.directory.exists(), (self.cache.directory / CURRENT).exists()
         in_step = same(own, newest)
         ahead = there and not in_step and same(base, newest) and (own is not None or not served)
@@ -80,6 +80,22 @@ class Change:
             self._fetch(newest)
         elif newest and in_step:
             self._keep(newest)
+
+    def _newest(self) -> Head | None:
+        """The newest head; one that is damaged and is to be mended is written again, where this machine made or changed it.
+
+        Raises:
+            DamageError: see `newest_head`.
+        """
+        try:
+            return newest_head(self.objects)
+        except DamageError:
+            base = self._read_base()
+            if not (self._mends and base and base.number == head_numbers(self.objects)[-1]):
+                raise
+            self.objects.write(head_name(base.number), base.content, len(base.content))
+            say(f"{self.objects.url}: head {base.number} written again", self._show)
+            return base
 
     def end(self) -> None:
         """Publish what was changed."""

@@ -94,7 +94,9 @@ def read_head(objects: Objects, number: int) -> Head:
     try:
         data = unseal(content, Path(where))
     except DamageError:
-        raise DamageError(f"{where}: damaged (not what was written)") from None
+        raise DamageError(
+            f"{where}: damaged (not what was written); `attridex repair {objects.url}` mends it on the machine that wrote it"
+        ) from None
     found = parse_record(Head, data, Path(where))
     if found.number != number:
         raise DamageError(f"{where}: damaged (it is head {found.number})")

@@ -74,8 +74,9 @@ def test_limits_hold_both_ways() -> None:
 
 
 def test_a_certificate_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"TLS: .*ca\.pem: No such file"):
-        Tls(ca=tmp_path / "ca.pem").credentials()
+    for path in (tmp_path / "ca.pem", str(tmp_path / "ca.pem")):
+        with pytest.raises(UsageError, match=r"TLS: .*ca\.pem: No such file"):
+            Tls(ca=path).credentials()
 
 
 @pytest.mark.parametrize(("reason", "again"), [("", False), ("OVERLOADED", True), ("STOPPING", True), ("SHARDS", False)])

@@ -133,6 +133,25 @@ def test_a_flipped_or_missing_object_is_named_and_signed_again(published: str, a
     assert attridex("verify", published).code == 0
 
 
+def test_a_damaged_head_is_written_again_by_who_wrote_it_and_refused_by_all_others(
+    published: str, attridex: Run, machine: Machine
+) -> None:
+    machine("writer")
+    assert attridex("delete", published, "--ids", "t2").code == 0
+    before, objects = contents(published), Objects(published)
+    name = objects.listed("heads")[-1].name
+    objects.write(name, b"flipped", 7)
+    for place, command in (("other", "repair"), ("other", "info"), ("writer", "info")):
+        machine(place)
+        ran = attridex(command, published)
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert f"{name}: damaged (not what was written); `attridex repair {published}` mends it on the machine" in ran.err
+    machine("writer")
+    ran = attridex("repair", published)
+    assert (ran.code, "head 2 written again" in ran.err) == (0, True), ran.err
+    assert contents(published) == before
+
+
 def test_a_flipped_cached_file_is_fetched_again(shared: str, attridex: Run, machine: Machine) -> None:
     cache = machine("another")
     assert live(attridex, shared) == 12

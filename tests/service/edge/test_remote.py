@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,23 @@ def test_a_stream_answers_all_and_goes_on_after_a_failure(remote: Client) -> Non
     assert isinstance(found[7], errors.NotFoundError)
     assert isinstance(found[3], InstancesAnswer)
     assert found[3].results[0].query_id == "t3"
+
+
+def test_what_the_requests_of_a_stream_raise_themselves_is_raised(remote: Client, server: Any) -> None:
+    def asked() -> Iterator[tuple[int, AttributeInstancesRequest]]:
+        yield 1, AttributeInstancesRequest((Query.instance("t1"),), k=1)
+        raise KeyError("premise")
+
+    with pytest.raises(KeyError, match="premise"):
+        list(remote.stream(asked()))
+
+    async def ask() -> None:
+        async with AsyncClient(f"127.0.0.1:{server.port}") as client:
+            async for _ in client.stream(asked()):
+                pass
+
+    with pytest.raises(KeyError, match="premise"):
+        asyncio.run(ask())
 
 
 def test_an_empty_request_of_a_stream_fails_alone(server: Any) -> None:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from attridex.service.operations import logs
-from attridex.service.operations.logs import CallLog, JsonLines, TextLines, escaped, logging_on_stderr
+from attridex.service.operations.logs import CallLog, JsonLines, TextLines, announced, escaped, logging_on_stderr
 from attridex.service.operations.witness import CALL, CallFacts, Ending
 from attridex.v1.rpcs import REQUEST_ID
 
@@ -102,3 +102,10 @@ def test_the_log_waits_for_no_reader_and_is_afterwards_as_it_was(monkeypatch: py
     assert logging.getLogger().handlers == before
     said = [line.partition("attridex.service ")[2] for line in slow.getvalue().splitlines()]
     assert said == ["line 0", "7 lines were dropped: what reads the log is too slow", "line 1", "line 2"]
+
+
+def test_what_is_announced_is_in_the_log_s_form_whatever_the_level() -> None:
+    assert announced("listening on 127.0.0.1:7", "text") == "listening on 127.0.0.1:7"
+    said = json.loads(announced("listening on 127.0.0.1:7", "json"))
+    assert (said["level"], said["logger"], said["message"]) == ("info", "attridex.service", "listening on 127.0.0.1:7")
+    assert said["at"]
