@@ -52,9 +52,17 @@ class Groups:
         with self._lock:
             if vectors in self._open:
                 self._open.remove(vectors)
+        for replicas, keep in self._kept():
+            replicas.tell(keep)
+
+    def _kept(self) -> list[tuple[Replicas, Keep]]:
+        """What the replicas of each group are to keep of it."""
+        with self._lock:
             kept = [each.portions for each in self._open]
-        for number, replicas in self._groups.items():
-            replicas.tell(Keep(frozenset(each[number] for each in kept if number in each)))
+        return [
+            (replicas, Keep(frozenset(each[number] for each in kept if number in each)))
+            for number, replicas in self._groups.items()
+        ]
 
     def ask(self, questions: Mapping[int, Question], patience: Patience) -> dict[int, Any]:
         """Answers by group; see `gather`."""
@@ -65,8 +73,8 @@ class Groups:
         return self._groups[number].name
 
     def there(self) -> dict[str, float]:
-        """How many replicas of each group, by its name, are not taken for lost."""
-        return {replicas.name: replicas.there for replicas in self._groups.values()}
+        """How many replicas of each group, by its name, are not taken for lost; see `Replicas.there`."""
+        return {replicas.name: replicas.there(keep) for replicas, keep in self._kept()}
 
     def close(self) -> None:
         """End all replicas."""

@@ -95,9 +95,15 @@ class Replicas:
         elif changed:
             log.warning("%s: %s is back", self.name, place.replica.name)
 
-    @property
-    def there(self) -> int:
-        """How many are not taken for lost."""
+    def there(self, what: Keep) -> int:
+        """How many are not taken for lost.
+
+        Those that have nothing to do are told `what` to keep, for which nobody waits: so who is lost is known the next time.
+        """
+        with self._lock:
+            idle = [place for place in self._places if not place.busy]
+        for place in idle:
+            self.ask(place, what)
         with self._lock:
             return sum(not place.away for place in self._places)
 

@@ -151,6 +151,18 @@ def test_a_replica_that_was_lost_is_found_again(
     assert served.answer(REQUEST).info.partial is False
 
 
+def test_a_replica_that_nobody_asks_is_found_lost_by_whoever_counts_them(
+    served: ServedIndex, replicas: list[list[ThreadReplica]]
+) -> None:
+    groups: Any = served.store.opening.spread
+    replicas[1][1].lost = True
+    assert groups.there() == {"group 1": 2, "group 2": 1}
+    assert served.answer(REQUEST).info.partial is False
+    replicas[1][1].lost, replicas[0][0].silent = False, True
+    while groups.there() != {"group 1": 2, "group 2": 2}:
+        time.sleep(0.01)
+
+
 def test_a_version_is_served_from_all_groups_or_from_none(
     served: ServedIndex, doubled: Path, replicas: list[list[ThreadReplica]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
