@@ -144,9 +144,8 @@ class Objects:
             yield
         except FileNotFoundError as error:
             why = reason(error)
-            raise MissingObjectError(
-                f"{self.url}/{name}: missing{f' ({why})' if re.search('bucket|container', why) else ''}"
-            ) from None
+            bucket = f" ({why})" if re.search("bucket|container", why) else ""
+            raise MissingObjectError(f"{self.url}/{name}: missing{bucket}") from None
         except (obstore.exceptions.BaseError, OSError, ValueError) as error:
             raise AttridexError(f"{self.url}/{name}: {reason(error)}") from None
 

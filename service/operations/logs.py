@@ -104,11 +104,8 @@ class Writer(threading.Thread):
 
 def announced(line: str, form: LogFormat) -> str:
     """A line that is told whatever the level, in the log's form."""
-    return (
-        line
-        if form == "text"
-        else JsonLines().format(logging.makeLogRecord({"name": "attridex.service", "levelname": "INFO", "msg": line}))
-    )
+    record = logging.makeLogRecord({"name": "attridex.service", "levelname": "INFO", "msg": line})
+    return JsonLines().format(record) if form == "json" else line
 
 
 @contextmanager
