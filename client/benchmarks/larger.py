@@ -6,13 +6,11 @@ bytes, measured in the same run. It takes disk of its vectors' size, and minutes
 
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 from attridex.client.benchmarks.measure import seconds
 from attridex.client.benchmarks.synthetic import Float32, Shape, centres_of, write_synthetic
 from attridex.client.client import Client
+from attridex.indexer.building.capacity import reading_speed
 from attridex.indexer.index.layout import SHARDS
 from attridex.v1.requests import Query
 
@@ -38,7 +37,7 @@ def main() -> None:
     if not (options.index / SHARDS).exists():
         say("written", seconds=seconds(lambda: write_synthetic(options.index, shape, ["rabitq"])))
     size = shape.rows * shape.dim * 2
-    floor = size / bandwidth()
+    floor = size / reading_speed()
     say("floor", bytes=size, seconds=floor, gib_a_second=size / floor / 2**30)
     read = seconds(lambda: read_files(options.index))
     say("reading all files once, one after the other", seconds=read, over_floor=read / floor)
@@ -64,15 +63,6 @@ def say(name: str, **values: Any) -> None:
     shown = {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
     sys.stdout.write(f"{json.dumps({'figure': name, **shown})}\n")
     sys.stdout.flush()
-
-
-def bandwidth() -> float:
-    """Bytes a second that all cores together read from memory."""
-    cores = len(os.sched_getaffinity(0))
-    blocks = [np.ones(1 << 26, np.float32) for _ in range(cores)]
-    with ThreadPoolExecutor(cores) as pool:
-        times = [seconds(lambda: list(pool.map(np.sum, blocks))) for _ in range(5)]
-    return sum(block.nbytes for block in blocks) / min(times)
 
 
 def read_files(index: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from attridex.client.errors import UsageError
 from attridex.client.start import check_local, missing
+from attridex.indexer.engines.stopping import STOPPED, stoppable
 from attridex.indexer.remote.named import CACHE
 
 LOCAL = (
@@ -77,18 +78,21 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        command = typer.main.get_command(make_app())
-        check_twice(command, given)
-        code = command.main(given, prog_name="attridex", standalone_mode=False)
+        with stoppable():
+            command = typer.main.get_command(make_app())
+            check_twice(command, given)
+            code = command.main(given, prog_name="attridex", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except SystemExit as end:
+        code = end.code
     except BrokenPipeError:
         sys.exit(1)
     except ModuleNotFoundError as error:
         code = failed(missing(error.name or "?"), given)
     except Exception as error:
         code = failed(error, given)
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, STOPPED):
         sys.stderr.write("stopped; run the same command again to go on\n")
     sys.exit(code or 0)  # not while an error is handled: what its traceback holds is let go before the process ends
 

@@ -9,6 +9,7 @@ import typer
 from attridex.indexer.commands.facts import factor_words
 from attridex.indexer.commands.options import IndexPath, Json, ModelPlace, emit, say
 from attridex.indexer.commands.readable import counted, still_read
+from attridex.indexer.remote.named import mended_in_store
 
 Ids = Annotated[str, typer.Option("--ids", help="Ids, comma separated; @FILE reads one a line.", show_default=False)]
 
@@ -94,7 +95,7 @@ def repair(
     from attridex.indexer.config import load_config
     from attridex.indexer.renewal.repair import repair as run
 
-    lines = run(index, load_config(config) if config else None, model, show_progress=True)
+    lines = [*mended_in_store(index), *run(index, load_config(config) if config else None, model, show_progress=True)]
     if as_json:
         emit({"index": str(index), "mended": lines})
         return

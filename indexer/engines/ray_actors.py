@@ -2,15 +2,14 @@
 
 import logging
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from attridex.indexer.engines.pools import Advanced, Done, Heard, Job, Lost, Ready, Task, Work, Worker, failed
+from attridex.indexer.engines.stopping import stoppable
 from attridex.indexer.errors import AttridexError, InputError, MissingExtraError, one_line
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -215,7 +214,7 @@ def cluster(address: str | None) -> Iterator[None]:
         return
     where = address or os.environ.get("RAY_ADDRESS")
     settings: Any = {"address": where} if where else {"address": "local", "include_dashboard": False}
-    with quiet_end() as again:
+    with stoppable() as again:
         try:
             check_answers(where)
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
@@ -227,30 +226,6 @@ def cluster(address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
-
-
-@contextmanager
-def quiet_end() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM end the main thread as an exit of Python does: what was begun is ended, and Ray prints no stack of its own.
-
-    Gives what is to be called once Ray has begun, which takes the signal.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-
-    def end(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    def take() -> None:
-        signal.signal(signal.SIGTERM, end)
-
-    before = signal.getsignal(signal.SIGTERM)
-    take()
-    try:
-        yield take
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def check_answers(address: str | None) -> None:

@@ -1,6 +1,5 @@
 """An index in object storage as a directory that commands change: made of the newest head, and published when they are done."""
 
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +8,11 @@ from attridex.indexer.errors import AttridexError, DamageError, InputError
 from attridex.indexer.index.directory import read_served
 from attridex.indexer.index.layout import CURRENT
 from attridex.indexer.index.records import parse_record, unseal
+from attridex.indexer.progress import say, say_all
 from attridex.indexer.remote.cache import Cache
 from attridex.indexer.remote.fetching import Fetching, damaged
 from attridex.indexer.remote.heads import Head, LostRaceError, described, head_name, head_numbers, newest_head
-from attridex.indexer.remote.named import named
+from attridex.indexer.remote.named import mended_in_store, named
 from attridex.indexer.remote.objects import Objects
 from attridex.indexer.remote.publishing import drop_unnamed, publish
 
@@ -72,6 +72,8 @@ class Change:
         self._base = newest
         if newest and self._mends:
             self._damaged = damaged(self.objects, newest, show_progress=self._show)
+            names = (name for name, entry in newest.files.items() if entry.sha256 in self._damaged)
+            mended_in_store(self.cache.directory).extend(f"{self.objects.url}/{name}: its object" for name in names)
         if ahead and own and not self._mends:
             self._publish("what a command left that was cut off")
         elif there and not (in_step or ahead or (own and same(own, base))):
@@ -94,7 +96,7 @@ class Change:
             if not (self._mends and base and base.number == head_numbers(self.objects)[-1]):
                 raise
             self.objects.write(head_name(base.number), base.content, len(base.content))
-            say(f"{self.objects.url}: head {base.number} written again", self._show)
+            mended_in_store(self.cache.directory).append(f"{self.objects.url}/{head_name(base.number)}")
             return base
 
     def end(self) -> None:
@@ -119,7 +121,7 @@ class Change:
             raise LostRaceError(told) from None
         if done.head != self._base or done.objects:
             told = f"head {done.head.number}, {done.objects} objects written ({done.bytes / 2**20:.1f} MiB)"
-            say(f"{self.objects.url}: {told}{f': {what}' if what else ''}", self._show)
+            say_all([f"{self.objects.url}: {told}{f': {what}' if what else ''}"], enabled=self._show)
         self._damaged = ()
         self._keep(done.head)
 
@@ -158,15 +160,9 @@ class Change:
         """Move a directory away behind whose base somebody else has published, or that is damaged."""
         kept = self.cache.put_aside()
         other = f"head {newest.number}" if newest else "nothing"
-        say(f"{self.objects.url}: {other} is published there now; what a command left that was cut off is kept in {kept}", True)
+        say(f"{self.objects.url}: {other} is published there now; what a command left that was cut off is kept in {kept}")
 
 
 def same(one: Head | None, other: Head | None) -> bool:
     """Whether two heads are of the same files, or both none."""
     return (one.files if one else None) == (other.files if other else None)
-
-
-def say(line: str, wanted: bool) -> None:
-    """A line on stderr, where it is wanted."""
-    if wanted:
-        sys.stderr.write(f"{line}\n")

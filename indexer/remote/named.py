@@ -7,6 +7,7 @@ from pathlib import Path
 from attridex.indexer.errors import AttridexError
 
 _URLS: dict[str, str] = {}
+_MENDED: dict[str, list[str]] = {}
 CACHE = "ATTRIDEX_CACHE"
 """Environment variable that names where indices in object storage are kept on this machine."""
 
@@ -18,14 +19,19 @@ def with_urls(text: str) -> str:
     return text
 
 
+def mended_in_store(directory: Path) -> list[str]:
+    """What of the URL that a directory stands for was found damaged, and is written again, a line each; add to it."""
+    return _MENDED.get(str(directory), [])
+
+
 @contextmanager
 def named(directory: Path, url: str) -> Iterator[None]:
     """A directory stands for a URL in the block, also in what goes wrong there."""
-    _URLS[str(directory)] = url
+    _URLS[str(directory)], _MENDED[str(directory)] = url, []
     try:
         yield
     except AttridexError as error:
         error.args = (with_urls(str(error)), *error.args[1:])
         raise
     finally:
-        del _URLS[str(directory)]
+        del _URLS[str(directory)], _MENDED[str(directory)]

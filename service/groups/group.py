@@ -24,9 +24,10 @@ from attridex.service.groups.questions import (
     Keep,
     Load,
     Loaded,
+    Message,
+    Ping,
     Portion,
     Queries,
-    Question,
     What,
 )
 from attridex.service.search.scan import Scanner, best_alone, rescore
@@ -87,7 +88,7 @@ class Group:
         self._open: dict[Portion, HeldPortion] = {}
         self._turn, self._lock = threading.Lock(), threading.Lock()
 
-    def answer(self, question: Question | Keep) -> Any:
+    def answer(self, question: Message) -> Any:
         """The answer to a question; see `questions`.
 
         Raises:
@@ -96,6 +97,8 @@ class Group:
         """
         if isinstance(question, Keep):
             return self._keep(question.portions)
+        if isinstance(question, Ping):
+            return None
         with waited_for(Waiter(question.seconds).check), self._reading(question.portion) as held:
             return self._answered(held.vectors, question.what)
 
@@ -169,6 +172,6 @@ class GroupJob:
     how: How
     threads: int | None
 
-    def open(self) -> Callable[[Question | Keep], Any]:
+    def open(self) -> Callable[[Message], Any]:
         """Be a group, in this process."""
         return Group(self.how, self.threads).answer

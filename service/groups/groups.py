@@ -49,20 +49,12 @@ class Groups:
 
     def release(self, vectors: "GroupedVectors") -> None:
         """Let a version's vectors go, where they are."""
-        with self._lock:
+        with self._lock:  # until all are told: what is opened meanwhile is asked for behind it
             if vectors in self._open:
                 self._open.remove(vectors)
-        for replicas, keep in self._kept():
-            replicas.tell(keep)
-
-    def _kept(self) -> list[tuple[Replicas, Keep]]:
-        """What the replicas of each group are to keep of it."""
-        with self._lock:
             kept = [each.portions for each in self._open]
-        return [
-            (replicas, Keep(frozenset(each[number] for each in kept if number in each)))
-            for number, replicas in self._groups.items()
-        ]
+            for number, replicas in self._groups.items():
+                replicas.tell(Keep(frozenset(each[number] for each in kept if number in each)))
 
     def ask(self, questions: Mapping[int, Question], patience: Patience) -> dict[int, Any]:
         """Answers by group; see `gather`."""
@@ -74,7 +66,7 @@ class Groups:
 
     def there(self) -> dict[str, float]:
         """How many replicas of each group, by its name, are not taken for lost; see `Replicas.there`."""
-        return {replicas.name: replicas.there(keep) for replicas, keep in self._kept()}
+        return {replicas.name: replicas.there() for replicas in self._groups.values()}
 
     def close(self) -> None:
         """End all replicas."""

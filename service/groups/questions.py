@@ -103,3 +103,12 @@ class Keep:
     """Let every other portion go; answered by None."""
 
     portions: frozenset[Portion]
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Be there; answered by None."""
+
+
+Message = Question | Keep | Ping
+"""What a replica is sent."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from attridex.indexer.engines.pools import Lost
-from attridex.service.groups.questions import Keep, Question
+from attridex.service.groups.questions import Keep, Message, Ping, Question
 
 AGAIN_SECONDS = 2.0
 """How long after a replica was lost, or was asked whether it is there, it is asked that again."""
@@ -23,7 +23,7 @@ class Replica(Protocol):
     def name(self) -> str:
         """What it is called in messages."""
 
-    def ask(self, question: Question | Keep) -> "Future[Any]":
+    def ask(self, question: Message) -> "Future[Any]":
         """Its answer; `Failed` where it cannot be answered by anybody, `Lost` where it is gone."""
 
     def end(self) -> None:
@@ -74,7 +74,7 @@ class Replicas:
             self.ask(place, question)
         return found
 
-    def ask(self, place: Place, question: Question | Keep) -> "Future[Any]":
+    def ask(self, place: Place, question: Message) -> "Future[Any]":
         """Ask a replica; what it answers tells whether it is there."""
         with self._lock:
             place.busy += 1
@@ -95,15 +95,12 @@ class Replicas:
         elif changed:
             log.warning("%s: %s is back", self.name, place.replica.name)
 
-    def there(self, what: Keep) -> int:
-        """How many are not taken for lost.
-
-        Those that have nothing to do are told `what` to keep, for which nobody waits: so who is lost is known the next time.
-        """
+    def there(self) -> int:
+        """How many are not taken for lost; those that have nothing to do are asked, for the next time: nobody waits for it."""
         with self._lock:
             idle = [place for place in self._places if not place.busy]
         for place in idle:
-            self.ask(place, what)
+            self.ask(place, Ping())
         with self._lock:
             return sum(not place.away for place in self._places)
 

@@ -20,8 +20,9 @@ COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main;
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def start(config: Path, index: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, "build", str(config), "--out", str(index)], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+def start(config: Path, index: Path) -> "subprocess.Popen[str]":
+    command = [*COMMAND, "build", str(config), "--out", str(index)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
 
 
 def shards(index: Path) -> int:
@@ -34,13 +35,16 @@ def test_a_build_killed_again_and_again_gives_the_undisturbed_index(
     config = project(
         count=24, index={"shard_rows": 1}, gradients={"curvature": ["hessian", "fisher"]}, engine={"batch_tokens": 60}
     )
-    for until in (1, 9):
+    for until, how, code in ((1, signal.SIGKILL, -signal.SIGKILL), (5, signal.SIGTERM, 143), (9, signal.SIGINT, 130)):
         process = start(config, tmp_path / "killed")
         while shards(tmp_path / "killed") < until and process.poll() is None:
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(how)
+        _, err = process.communicate()
+        assert process.returncode == code, err
         assert shards(tmp_path / "killed") < 24, "the build ended before it could be killed"
+        if code > 0:
+            assert err.splitlines()[-1] == "stopped; run the same command again to go on"
     assert attridex("build", config, "--out", tmp_path / "killed").code == 0
     assert attridex("build", config, "--out", tmp_path / "whole").code == 0
     killed, whole = content(tmp_path / "killed"), content(tmp_path / "whole")

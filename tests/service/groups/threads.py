@@ -9,7 +9,7 @@ from attridex.indexer.engines.pools import Lost, failed
 from attridex.service.groups.gathering import Patience
 from attridex.service.groups.group import Group
 from attridex.service.groups.groups import Groups
-from attridex.service.groups.questions import Keep, Question
+from attridex.service.groups.questions import Message, Question
 from attridex.service.groups.replicas import Replicas
 from attridex.service.storage.held_shards import How
 
@@ -29,7 +29,7 @@ class ThreadReplica:
         self.lost = self.silent = False
         self.group, self._pool = Group(How(verify=True), 1), ThreadPoolExecutor(4)
 
-    def ask(self, question: Question | Keep) -> "Future[Any]":
+    def ask(self, question: Message) -> "Future[Any]":
         """See `Replica`."""
         if isinstance(question, Question):
             self.asked.append(question)
@@ -40,7 +40,7 @@ class ThreadReplica:
             return found
         return self._pool.submit(self._answer, question)
 
-    def _answer(self, question: Question | Keep) -> Any:
+    def _answer(self, question: Message) -> Any:
         try:
             return travelled(self.group.answer(travelled(question)))
         except Exception as error:
