@@ -126,8 +126,10 @@ def test_a_flipped_or_missing_object_is_named_and_signed_again(published: str, a
         objects.remove([names[0]])
     assert not list(cache.glob("*/readers/*"))
     machine("repairer")
-    ran = attridex("repair", published)
+    ran = attridex("repair", published, "--json")
     assert ran.code == 0, ran.err
+    path = next(name for name, entry in files.items() if names[0].endswith(entry["sha256"]))
+    assert f"{published}/{path}: its object" in ran.lines[0]["mended"]
     assert contents(published) == before
     machine("another")
     assert attridex("verify", published).code == 0
