@@ -1,6 +1,7 @@
 """Processes that tests start."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ def running(command: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
             yield process
         finally:
             process.kill()
+
+
+def interruptible() -> None:
+    """Before a process begins (`preexec_fn`): let SIGINT end it, which what a shell starts in the background ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def children_of(process: int, named: str) -> list[int]:

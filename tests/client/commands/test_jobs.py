@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import records, write_jsonl
-from tests.processes import running
+from tests.processes import interruptible, running
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 COUNT = 1600
@@ -39,7 +40,8 @@ class Place:
 
     def start(self, out: Path) -> "subprocess.Popen[str]":
         """A job under way."""
-        return subprocess.Popen(self.command(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(self.command(out), **pipes, preexec_fn=interruptible)
 
     def run(self, out: Path, *options: str, file_size: int = resource.RLIM_INFINITY) -> "subprocess.CompletedProcess[str]":
         """A job to its end, on a disk that takes files of so many bytes."""

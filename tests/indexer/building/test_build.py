@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tests.indexer.building.contents import content
+from tests.processes import interruptible
 
 COMMAND = [sys.executable, "-c", "from attridex.client.commands.app import main; main()"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -22,7 +23,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 def start(config: Path, index: Path) -> "subprocess.Popen[str]":
     command = [*COMMAND, "build", str(config), "--out", str(index)]
-    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible)
 
 
 def shards(index: Path) -> int:
