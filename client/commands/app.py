@@ -75,7 +75,7 @@ def options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input."""
+    """Run a command; errors are one line on stderr and an exit code: 1 failed, 2 bad usage or input, 130 or 143 stopped."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         with stoppable():
